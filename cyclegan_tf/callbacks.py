@@ -1,0 +1,329 @@
+"""What happens beside the steps: progress, pictures, TensorBoard, CSV, checkpoints.
+
+All of them count steps from the start of the run, over all its resumptions. They are
+called in the order in which `training` lists them, the checkpoint last: what a
+checkpoint says has happened is then on disk.
+"""
+
+import csv
+import io
+import math
+import pathlib
+import time
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf import checkpoint, panels
+from cyclegan_tf.cyclegan import LOSSES
+from cyclegan_tf.files import write_text
+from cyclegan_tf.progress import progress_bar, say
+from cyclegan_tf.translation import translate
+
+SCALARS_EVERY = 50  # steps
+CSV_COLUMNS = ("epoch", "step", *LOSSES, "learning_rate", "images_per_s", "input_wait")
+
+
+class Diverged(Exception):
+    """A loss or a variable is NaN or infinite; the message names it."""
+
+
+class Stopped(Exception):
+    """The user asked to stop; raised between two steps, when the state is whole."""
+
+
+class StepCallback(keras.callbacks.Callback):
+    """Knows the step of the run: `self.step` steps have been taken."""
+
+    step = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Reads the step where an epoch, or the rest of one, begins."""
+        self.first_step = self.step = int(self.model.generator_optimizer.iterations)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts."""
+        self.step = self.first_step + batch + 1
+
+
+class Guard(StepCallback):
+    """Ends the run where going on would lose something.
+
+    Args:
+        is_stop_requested: function without arguments, asked after every step.
+
+    Raises:
+        Diverged: a loss is NaN or infinite.
+        Stopped: a stop was requested.
+    """
+
+    def __init__(self, is_stop_requested):
+        super().__init__()
+        self.is_stop_requested = is_stop_requested
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the losses, then at the request."""
+        super().on_train_batch_end(batch, logs)
+        for name in LOSSES:
+            if not math.isfinite(logs[name]):
+                raise Diverged(f"loss {name} is {logs[name]} after step {self.step}")
+        if self.is_stop_requested():
+            raise Stopped
+
+
+class Throughput(StepCallback):
+    """Measures images per second and the share of the time spent waiting for input.
+
+    Other callbacks read `images_per_s` and `input_wait` (0 to 1) of the epoch so far.
+    The first step of each `fit`, which compiles, is left out.
+
+    Args:
+        batch_size: images of each domain per step; both domains are counted.
+    """
+
+    def __init__(self, batch_size):
+        super().__init__()
+        self.batch_size = batch_size
+        self.images_per_s = self.input_wait = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts anew."""
+        super().on_epoch_begin(epoch, logs)
+        self.start = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Compares what was done and waited with the time since the first step."""
+        super().on_train_batch_end(batch, logs)
+        now, waited = time.monotonic(), logs["input_wait"] * (batch + 1)
+        if self.start is None:
+            self.start = (now, self.step, waited)
+            return
+        start, step, earlier_wait = self.start
+        elapsed = max(now - start, 1e-9)
+        self.images_per_s = 2 * self.batch_size * (self.step - step) / elapsed
+        self.input_wait = min(1.0, max(0.0, waited - earlier_wait) / elapsed)
+
+
+class ProgressBar(StepCallback):
+    """One bar over the whole run with the eight losses; one line per finished epoch.
+
+    Args:
+        epochs: of the whole run.
+        num_steps: of the whole run.
+        throughput: measures the images per second.
+    """
+
+    def __init__(self, epochs, num_steps, throughput):
+        super().__init__()
+        self.epochs, self.num_steps, self.throughput = epochs, num_steps, throughput
+        self.bar = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the bar at the first step, and says what the first step takes."""
+        super().on_epoch_begin(epoch, logs)
+        self.epoch = epoch + 1
+        if self.bar is None:
+            self.bar = progress_bar(self.num_steps, "", " steps", initial=self.step)
+            self.bar.set_description("tracing and compiling the step", refresh=True)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves on."""
+        super().on_train_batch_end(batch, logs)
+        rate = f"{self.throughput.images_per_s:.1f} images/s"
+        self.bar.set_description(f"epoch {self.epoch}/{self.epochs}", refresh=False)
+        self.bar.set_postfix_str(f"{rate}, {_in_words(logs, 2)}", refresh=False)
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Leaves a line."""
+        say(
+            f"epoch {epoch + 1}/{self.epochs}  {_in_words(logs, 3)}  "
+            f"{self.throughput.images_per_s:.1f} images/s  "
+            f"waiting for input {self.throughput.input_wait:.1%}"
+        )
+
+    def close(self):
+        """Removes the bar from the console."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+class TensorBoardLog(StepCallback):
+    """Writes scalars for TensorBoard, as means over every 50 steps.
+
+    Args:
+        writer: summary writer.
+        schedule: the learning rate as a function of the step.
+        throughput: measures images per second and the wait for input.
+    """
+
+    def __init__(self, writer, schedule, throughput):
+        super().__init__()
+        self.writer, self.schedule, self.throughput = writer, schedule, throughput
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Remembers where the means begin; the trackers begin anew each epoch."""
+        super().on_epoch_begin(epoch, logs)
+        self.sums = self._sums()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Writes the scalars of the steps since the last time."""
+        super().on_train_batch_end(batch, logs)
+        if self.step % SCALARS_EVERY == 0:
+            self._write()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes what is left of the epoch."""
+        if self.step % SCALARS_EVERY:
+            self._write()
+        self.writer.flush()
+
+    def _write(self):
+        before, self.sums = self.sums, self._sums()
+        with self.writer.as_default(step=self.step):
+            for name, (total, count) in self.sums.items():
+                mean = (total - before[name][0]) / max(1.0, count - before[name][1])
+                tf.summary.scalar(f"losses/{name}", mean)
+            tf.summary.scalar("learning_rate", self.schedule(self.step - 1))
+            tf.summary.scalar("speed/images_per_s", self.throughput.images_per_s)
+            tf.summary.scalar("speed/input_wait", self.throughput.input_wait)
+
+    def _sums(self):
+        return {
+            name: (float(tracker.total), float(tracker.count))
+            for name, tracker in self.model.trackers.items()
+        }
+
+
+class Samples(StepCallback):
+    """Draws the same test images after every few epochs: real, fake, cycled, identity.
+
+    Args:
+        images_a, images_b: uint8 `(count, height, width, 3)`, fixed images.
+        directory: gets `epoch-0001-a.png` and `epoch-0001-b.png`.
+        every: number of epochs from one to the next; the last epoch is always drawn.
+        epochs: of the whole run.
+        writer: summary writer that gets the same pictures.
+    """
+
+    def __init__(self, images_a, images_b, directory, every, epochs, writer):
+        super().__init__()
+        self.images = {"a": images_a, "b": images_b}
+        self.directory, self.writer = directory, writer
+        self.every, self.epochs = every, epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Draws one panel for A and one for B."""
+        number = epoch + 1
+        if number % self.every and number != self.epochs:
+            return
+        directions = {
+            "a": (self.model.gen_ab, self.model.gen_ba, "B"),
+            "b": (self.model.gen_ba, self.model.gen_ab, "A"),
+        }
+        for domain, (there, back, other) in directions.items():
+            columns = {f"real {domain.upper()}": self.images[domain]}
+            fakes = translate(there, self.images[domain])
+            columns[f"fake {other}"] = fakes
+            columns[f"cycled {domain.upper()}"] = translate(back, fakes)
+            columns[f"identity {domain.upper()}"] = translate(back, self.images[domain])
+            png = panels.translation_panel(columns, f"after epoch {number}")
+            panels.save_png(self.directory / f"epoch-{number:04d}-{domain}.png", png)
+            with self.writer.as_default(step=self.step):
+                picture = tf.io.decode_png(png, channels=3)[None]
+                tf.summary.image(f"samples/{domain.upper()}", picture)
+
+
+class MetricsCsv(StepCallback):
+    """Writes one row per epoch: losses, learning rate, images/s, share of waiting.
+
+    Args:
+        path: the CSV file; rows after the step that the run resumes at are dropped.
+        schedule: the learning rate as a function of the step.
+        throughput: measures images per second and the wait for input.
+    """
+
+    def __init__(self, path, schedule, throughput):
+        super().__init__()
+        self.path, self.schedule, self.throughput = path, schedule, throughput
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Rewrites the file with one more row."""
+        rows = [row for row in _read_rows(self.path) if int(row["epoch"]) <= epoch]
+        row = {"epoch": epoch + 1, "step": self.step}
+        row |= {name: f"{logs[name]:.6g}" for name in LOSSES}
+        row["learning_rate"] = f"{float(self.schedule(self.step - 1)):.6g}"
+        row["images_per_s"] = f"{self.throughput.images_per_s:.4g}"
+        row["input_wait"] = f"{self.throughput.input_wait:.4g}"
+        text = io.StringIO()
+        writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*rows, row])
+        write_text(self.path, text.getvalue())
+
+
+class RestoreTrackers(keras.callbacks.Callback):
+    """Goes on with the epoch's means where a run resumes within an epoch.
+
+    `fit` clears the trackers at the beginning of what it takes for an epoch.
+
+    Args:
+        values: from `checkpoint.tracker_state`, or None.
+    """
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Puts them back, once."""
+        if self.values is not None:
+            checkpoint.set_trackers(self.model, self.values)
+            self.values = None
+
+
+class Checkpoints(StepCallback):
+    """Saves the state every so many steps and after every epoch.
+
+    Args:
+        directory: of the checkpoints.
+        every: number of steps from one to the next within an epoch.
+        after_epoch: function of the step, called before the one after an epoch.
+    """
+
+    def __init__(self, directory: pathlib.Path, every, after_epoch):
+        super().__init__()
+        self.directory, self.every, self.after_epoch = directory, every, after_epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves within an epoch."""
+        super().on_train_batch_end(batch, logs)
+        if self.step % self.every == 0 and batch + 1 < self.params["steps"]:
+            self.save()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves after an epoch."""
+        self.after_epoch(self.step)
+        self.save()
+
+    def save(self):
+        """Saves now.
+
+        Raises:
+            Diverged: there is nothing worth saving; earlier checkpoints stay.
+        """
+        try:
+            checkpoint.save(self.model, self.directory, self.step)
+        except checkpoint.NonFiniteState as error:
+            raise Diverged(f"{error} is not finite after step {self.step}") from None
+
+
+def _in_words(logs, digits):
+    return " ".join(f"{name} {logs[name]:.{digits}f}" for name in LOSSES)
+
+
+def _read_rows(path):
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,113 @@
+"""From the command line to a config, and from an error to one line."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from simple_parsing import ArgumentParser, DashVariant
+
+from cyclegan_tf.config import DatasetConfig, recommended
+from cyclegan_tf.errors import InputError
+
+Config = TypeVar("Config", bound=DatasetConfig)
+
+
+class _Parser(ArgumentParser):
+    def error(self, message):
+        raise InputError(f"{message} (see --help)")
+
+
+def parse(
+    config_class: type[Config],
+    description: str,
+    positional_dataset: bool = False,
+    arguments: Sequence[str] | None = None,
+) -> Config:
+    """Parses the command line into `config_class`.
+
+    The recommended settings of the dataset that was named are the defaults of all
+    other flags.
+
+    Args:
+        config_class: `DatasetConfig` or a subclass.
+        description: what the command does, for `--help`.
+        positional_dataset: whether the dataset may be given without its flag.
+        arguments: instead of `sys.argv[1:]`.
+
+    Raises:
+        InputError: an unknown flag or a value that does not fit.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+
+    def parse_with(defaults, given):
+        parser = _Parser(
+            description=description,
+            allow_abbrev=False,
+            add_option_string_dash_variants=DashVariant.DASH,
+        )
+        parser.add_arguments(config_class, dest="config", default=defaults)
+        if positional_dataset:
+            parser.add_argument("name", nargs="?", help="the same as --dataset")
+        parsed = parser.parse_args(given)
+        name = getattr(parsed, "name", None) or parsed.config.dataset
+        return dataclasses.replace(parsed.config, dataset=name)
+
+    # Once for the dataset, once more with what that dataset recommends as defaults;
+    # `--help` then shows those.
+    without_help = [a for a in arguments if a not in ("-h", "--help")]
+    dataset = parse_with(config_class(), without_help).dataset
+    settings = recommended(config_class, dataset)
+    return parse_with(config_class(dataset=dataset, **settings), arguments)
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Imports TensorFlow without its start-up chatter on the console.
+
+    Import what needs it inside of the block. The chatter is written by C++ and says
+    nothing that an exception, or the line on the devices, does not say.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # its search for a GPU chatters, too
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+@contextlib.contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Prints what the user can mend as one line and ends with status 2."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+    except OSError as error:
+        # Full disk, no permission, and the like: a system error that names its file.
+        if error.filename is None and error.errno is None:
+            raise
+        place = f"{error.filename}: " if error.filename is not None else ""
+        message = f"{place}{error.strerror}"
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
+    else:
+        return
+    program = os.path.basename(sys.argv[0])
+    print(f"{program}: error: {_printable(message)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _printable(message):
+    """One line, whatever a file name holds."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)

@@ -1,0 +1,183 @@
+"""The CycleGAN model: four networks, eight losses, two optimizers, one step."""
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf.losses import absolute_error, adversarial_loss, discriminator_loss
+
+GENERATOR_LOSSES = ("G_A", "G_B", "cycle_A", "cycle_B", "identity_A", "identity_B")
+DISCRIMINATOR_LOSSES = ("D_A", "D_B")
+LOSSES = GENERATOR_LOSSES + DISCRIMINATOR_LOSSES
+
+
+class CycleGAN(keras.Model):
+    """Trains two generators and two discriminators on unpaired images.
+
+    `gen_ab` maps domain A to B, `gen_ba` maps B to A, `disc_a` judges images of
+    domain A, `disc_b` of domain B. Train it with `fit` on batches `(real_a, real_b)`,
+    float32 `(batch, height, width, 3)` in [-1, 1]; a third element of a batch, the
+    seconds waited for it, is tracked as `input_wait`.
+
+    Losses are tracked unweighted, under these names; the generators' objective is
+    their sum with the weights on the right:
+
+        G_A         (disc_b(gen_ab(a)) - 1)^2                        1
+        G_B         (disc_a(gen_ba(b)) - 1)^2                        1
+        cycle_A     |gen_ba(gen_ab(a)) - a|                          cycle_weight
+        cycle_B     |gen_ab(gen_ba(b)) - b|                          cycle_weight
+        identity_A  |gen_ab(b) - b|                                  identity_weight
+        identity_B  |gen_ba(a) - a|                                  identity_weight
+        D_A         ((disc_a(a) - 1)^2 + disc_a(pooled fake a)^2)/2  1
+        D_B         ((disc_b(b) - 1)^2 + disc_b(pooled fake b)^2)/2  1
+
+    Args:
+        gen_ab, gen_ba: generators, see `networks.build_generator`.
+        disc_a, disc_b: discriminators, see `networks.build_discriminator`.
+        pool_a, pool_b: `ImagePool` of fakes of each domain.
+        cycle_weight: weight of each cycle loss (paper: 10).
+        identity_weight: weight of each identity loss (paper: half the cycle weight).
+
+    Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 3 and 4. Both generators receive
+    the gradient of all six terms: each takes part in both cycles.
+    """
+
+    def __init__(
+        self,
+        gen_ab,
+        gen_ba,
+        disc_a,
+        disc_b,
+        pool_a,
+        pool_b,
+        cycle_weight=10.0,
+        identity_weight=5.0,
+    ):
+        super().__init__(name="cyclegan")
+        self.gen_ab, self.gen_ba = gen_ab, gen_ba
+        self.disc_a, self.disc_b = disc_a, disc_b
+        self.pool_a, self.pool_b = pool_a, pool_b
+        self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
+        self.wait_tracker = keras.metrics.Mean(name="input_wait")
+        self.built = True
+
+    def compile(self, generator_optimizer, discriminator_optimizer, jit=True):
+        """Sets the optimizers: one for both generators, one for both discriminators.
+
+        Args:
+            generator_optimizer: a Keras optimizer.
+            discriminator_optimizer: another one.
+            jit: compile losses and gradients with XLA. The optimizers stay outside
+                of it, which is what lets the same step run under a
+                `tf.distribute` strategy.
+        """
+        super().compile(jit_compile=False)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        generator_optimizer.build(self.generator_variables)
+        discriminator_optimizer.build(self.discriminator_variables)
+        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit)
+
+    @property
+    def generator_variables(self):
+        """Trainable variables of both generators."""
+        return self.gen_ab.trainable_variables + self.gen_ba.trainable_variables
+
+    @property
+    def discriminator_variables(self):
+        """Trainable variables of both discriminators."""
+        return self.disc_a.trainable_variables + self.disc_b.trainable_variables
+
+    @property
+    def metrics(self):
+        """The trackers of the eight losses and of the wait for input."""
+        return [*self.trackers.values(), self.wait_tracker]
+
+    def call(self, images):
+        """Translates `(images of A, images of B)` to `(fakes of B, fakes of A)`."""
+        real_a, real_b = images
+        return self.gen_ab(real_a), self.gen_ba(real_b)
+
+    def train_step(self, data):
+        """One step on one batch; returns the running means of the trackers by name."""
+        real_a, real_b = data[:2]
+        step, batch_size = self.generator_optimizer.iterations.value, real_a.shape[0]
+        plan_a = self.pool_a.plan(batch_size, step)
+        plan_b = self.pool_b.plan(batch_size, step)
+
+        losses, fakes, gradients = self._compiled(real_a, real_b, plan_a, plan_b)
+
+        self.pool_a.store(plan_a, fakes[0])
+        self.pool_b.store(plan_b, fakes[1])
+        self.generator_optimizer.apply(gradients[0], self.generator_variables)
+        self.discriminator_optimizer.apply(gradients[1], self.discriminator_variables)
+        for name, value in losses.items():
+            self.trackers[name].update_state(value)
+        if len(data) > 2:
+            self.wait_tracker.update_state(data[2])
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def losses_and_gradients(self, real_a, real_b, plan_a, plan_b):
+        """The pure part of a step.
+
+        Args:
+            real_a, real_b: float32 `(batch, height, width, 3)` in [-1, 1].
+            plan_a, plan_b: what the pools do with this step's fakes.
+
+        Returns:
+            The eight losses by name (float32 scalars, unweighted), the fakes
+            `(fake_a, fake_b)`, and the gradients `(generators', discriminators')` in
+            the order of `generator_variables` and `discriminator_variables`.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.generator_variables])
+
+            # Translation and identity in one pass of each generator.
+            fake_b, same_b = _apply_to_pair(self.gen_ab, real_a, real_b)
+            fake_a, same_a = _apply_to_pair(self.gen_ba, real_b, real_a)
+            cycled_a = self.gen_ba(fake_b, training=True)
+            cycled_b = self.gen_ab(fake_a, training=True)
+
+            losses = {
+                "G_A": adversarial_loss(self.disc_b(fake_b, training=True)),
+                "G_B": adversarial_loss(self.disc_a(fake_a, training=True)),
+                "cycle_A": absolute_error(real_a, cycled_a),
+                "cycle_B": absolute_error(real_b, cycled_b),
+                "identity_A": absolute_error(real_b, same_b),
+                "identity_B": absolute_error(real_a, same_a),
+            }
+            objective = self.generator_objective(losses)
+        generator_gradients = tape.gradient(
+            objective, [v.value for v in self.generator_variables]
+        )
+
+        # The discriminators learn from the pooled fakes, outside of the first tape:
+        # nothing of this reaches a generator.
+        pooled_a = self.pool_a.exchange(plan_a, fake_a)
+        pooled_b = self.pool_b.exchange(plan_b, fake_b)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.discriminator_variables])
+            scores_a = _apply_to_pair(self.disc_a, real_a, pooled_a)
+            scores_b = _apply_to_pair(self.disc_b, real_b, pooled_b)
+            losses["D_A"] = discriminator_loss(*scores_a)
+            losses["D_B"] = discriminator_loss(*scores_b)
+            objective = losses["D_A"] + losses["D_B"]
+        discriminator_gradients = tape.gradient(
+            objective, [v.value for v in self.discriminator_variables]
+        )
+        return losses, (fake_a, fake_b), (generator_gradients, discriminator_gradients)
+
+    def generator_objective(self, losses):
+        """The weighted sum of the six generator losses."""
+        return (
+            losses["G_A"]
+            + losses["G_B"]
+            + self.cycle_weight * (losses["cycle_A"] + losses["cycle_B"])
+            + self.identity_weight * (losses["identity_A"] + losses["identity_B"])
+        )
+
+
+def _apply_to_pair(network, first, second):
+    """Runs two batches through a network as one; instance norm keeps them apart."""
+    both = network(tf.concat([first, second], axis=0), training=True)
+    return tf.split(both, 2, axis=0)

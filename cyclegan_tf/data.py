@@ -1,0 +1,242 @@
+"""From shards to batches in [-1, 1].
+
+Every batch is a pure function of `(seed, step)`: which image comes where, each crop
+and each flip are stateless random numbers keyed by the image's position in the run.
+A run that resumes at step k therefore starts its pipeline at step k, and no earlier
+image is read.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from cyclegan_tf import records
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.conversion import read_manifest
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.pixels import to_unit_range
+
+# Of the memory that is free when the run starts, "auto" takes at most this share.
+CACHE_SHARE = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The places of all examples of one split.
+
+    Attributes:
+        name: of the split, such as "trainA".
+        paths: of its shards.
+        shard: int64 `(count,)`, which shard example i lies in.
+        sizes: int64 `(shards,)`, file sizes in bytes.
+        offsets, lengths: int64 `(count,)`, place in the shard in bytes.
+    """
+
+    name: str
+    paths: list[str]
+    shard: np.ndarray
+    sizes: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+
+    def __len__(self):
+        return len(self.offsets)
+
+
+def open_split(directory: pathlib.Path, name: str) -> Split:
+    """Indexes the shards of a split and compares them with `dataset.json`.
+
+    Raises:
+        InputError: a shard is missing, damaged or cut off.
+    """
+    indices = []
+    for entry in read_manifest(directory)["splits"][name]["shards"]:
+        index = records.index_shard(directory / entry["file"])
+        if index.sha256 != entry["sha256"] or len(index.offsets) != entry["count"]:
+            raise InputError(
+                f"{index.path} is damaged: its checksum is not that of dataset.json; "
+                f"delete {directory} and run again to convert anew."
+            )
+        indices.append(index)
+    return Split(
+        name,
+        [str(index.path) for index in indices],
+        np.repeat(np.arange(len(indices)), [len(i.offsets) for i in indices]),
+        np.array([index.size for index in indices], np.int64),
+        np.array([offset for i in indices for offset in i.offsets], np.int64),
+        np.array([length for i in indices for length in i.lengths], np.int64),
+    )
+
+
+def training_batches(
+    split_a: Split, split_b: Split, config: TrainConfig, first_step: int = 0
+) -> tf.data.Dataset:
+    """Endless unpaired batches `(real_a, real_b)` from step `first_step` on.
+
+    Each domain is walked through in passes, each pass in a fresh random order; the
+    transform of every image is drawn anew each time: resize to the load size (bicubic,
+    antialiased, rounded to grey levels), random crop, random horizontal flip.
+
+    Args:
+        split_a, split_b: training images of both domains.
+        config: sizes, batch size, seed and cache mode.
+        first_step: where the run continues.
+
+    Returns:
+        A dataset of pairs of float32 `(batch, image_size, image_size, 3)` in [-1, 1].
+    """
+    keep = _keeps_in_memory(split_a, split_b, config)
+    domains = []
+    for split, domain in ((split_a, "a"), (split_b, "b")):
+        images = _load_all(split, config.resolved_load_size) if keep else None
+        examples = _positions_to_images(split, images, config, domain, first_step)
+        domains.append(examples.batch(config.batch_size, drop_remainder=True))
+    dataset = tf.data.Dataset.zip(tuple(domains)).prefetch(4)
+    options = tf.data.Options()
+    options.deterministic = True
+    return dataset.with_options(options)
+
+
+def with_waiting_time(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Adds to each element the seconds (float32) that its consumer waited for it."""
+    # A zip asks its inputs in their order: clock, data, clock.
+    clock = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
+    timed = tf.data.Dataset.zip((clock, dataset, clock))
+    return timed.map(
+        lambda start, data, end: (*data, tf.cast(end - start, tf.float32))
+    )
+
+
+def steps_per_epoch(split_a: Split, split_b: Split, config: TrainConfig) -> int:
+    """Steps in which the larger domain is seen once, unless the config says."""
+    largest = max(len(split_a), len(split_b))
+    return config.steps_per_epoch or max(1, -(-largest // config.batch_size))
+
+
+def load_images(split: Split, size: int, limit: int | None = None) -> np.ndarray:
+    """The first images of a split in their order, resized without cropping.
+
+    Returns:
+        uint8 `(count, size, size, 3)`.
+    """
+    return _load_all(split, size, limit).numpy()
+
+
+def load_masks(split: Split, size: int) -> np.ndarray | None:
+    """The masks of a split, bool `(count, size, size)`; None where it has none."""
+    features = [records.parse(serialized) for serialized in _serialized(split)]
+    if not features or not all(f["image/mask"].numpy() for f in features):
+        return None
+    masks = [_resize(records.decode(f["image/mask"], 1), size) for f in features]
+    return np.stack(masks)[..., 0] > 127
+
+
+def _positions_to_images(split, images, config, domain, first_step):
+    """Crops for the positions from `first_step` on: position p is image p of the run.
+
+    `images` holds all decoded images of the split, or is None.
+    """
+    count, size = len(split), config.image_size
+    order_seed = config.seed_of(f"order {domain}")
+    crop_seed = config.seed_of(f"crop {domain}")
+    flip_seed = config.seed_of(f"flip {domain}")
+
+    def index_at(position):
+        # A permutation of its own for every pass over the domain.
+        seed = tf.stack([order_seed, position // count])
+        return tf.random.experimental.index_shuffle(position % count, seed, count - 1)
+
+    def augment(position, image):
+        image = tf.image.stateless_random_crop(
+            image, (size, size, 3), seed=tf.stack([crop_seed, position])
+        )
+        image = tf.image.stateless_random_flip_left_right(
+            image, seed=tf.stack([flip_seed, position])
+        )
+        return to_unit_range(image)
+
+    start = first_step * config.batch_size
+    positions = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+    if images is not None:
+        return positions.map(
+            lambda p: augment(p, tf.gather(images, index_at(p))),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    read = _reader(split)
+    return positions.flat_map(
+        lambda p: read(index_at(p)).map(lambda serialized: (p, serialized))
+    ).map(
+        lambda p, serialized: augment(
+            p, _decode_resized(serialized, config.resolved_load_size)
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def _reader(split):
+    """A function from an index tensor to a dataset of that one serialized example."""
+    paths = tf.constant(split.paths)
+    with tf.device("CPU"):
+        places = tf.constant(
+            np.stack([split.shard, split.sizes[split.shard], split.offsets,
+                      split.lengths], axis=1)
+        )
+
+    def read(index):
+        shard, size, offset, length = tf.unstack(places[index])
+        return records.read_example(paths[shard], size, offset, length)
+
+    return read
+
+
+def _serialized(split, limit=None):
+    """All serialized examples of a split in their order."""
+    count = len(split) if limit is None else min(limit, len(split))
+    if not count:
+        return tf.data.Dataset.from_tensor_slices(tf.constant([], tf.string))
+    return tf.data.Dataset.range(count).flat_map(_reader(split))
+
+
+def _load_all(split, size, limit=None):
+    """Decoded and resized images of a split, one uint8 tensor in host memory."""
+    count = len(split) if limit is None else min(limit, len(split))
+    images = np.empty((count, size, size, 3), np.uint8)
+    decoded = _serialized(split, limit).map(
+        lambda serialized: _decode_resized(serialized, size),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    for i, image in enumerate(decoded.prefetch(8).as_numpy_iterator()):
+        images[i] = image
+    with tf.device("CPU"):
+        return tf.constant(images)
+
+
+def _decode_resized(serialized, size):
+    return _resize(records.decode(records.parse(serialized)["image/encoded"]), size)
+
+
+def _resize(image, size):
+    """uint8 to uint8, bicubic and antialiased as in the authors' program."""
+    resized = tf.image.resize(image, (size, size), "bicubic", antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+def _keeps_in_memory(split_a, split_b, config):
+    if config.cache != "auto":
+        return config.cache == "memory"
+    needed = (len(split_a) + len(split_b)) * config.resolved_load_size**2 * 3
+    return needed <= CACHE_SHARE * _available_memory()
+
+
+def _available_memory():
+    """Free bytes of the machine, or of the container where that has less."""
+    available = psutil.virtual_memory().available
+    try:
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:
+            available = min(available, int(limit.read()))
+    except (OSError, ValueError):
+        pass  # no container, or one without a limit ("max")
+    return available

@@ -1,0 +1,45 @@
+"""Writing to disk so that a reader never sees half a file."""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+PARTIAL = ".partial-"
+
+
+@contextlib.contextmanager
+def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a path beside `path` to write to; renames it to `path` at the end.
+
+    If the block raises, what was written is removed and `path` is untouched. The
+    file is flushed to the disk before it is renamed, so that after a power cut the
+    name stands for the whole old or the whole new content.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{PARTIAL}{path.name}")  # keeps the suffix, as Keras needs
+    try:
+        yield aside
+        sync(aside)
+        os.replace(aside, path)
+        sync(path.parent)
+    except BaseException:
+        # The disk may be full or gone: the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a UTF-8 text file aside and renames it."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def sync(path: pathlib.Path) -> None:
+    """Flushes a file's content, or a directory's names, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

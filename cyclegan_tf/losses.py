@@ -1,0 +1,51 @@
+"""The loss terms of CycleGAN: pure functions, computed in float32."""
+
+from keras import ops
+
+
+def adversarial_loss(fake_scores):
+    """Least-squares loss of a generator: its fakes should be judged real.
+
+    Args:
+        fake_scores: float tensor of any shape, the discriminator's patch scores of
+            the fakes; 1 means real, 0 means fake.
+
+    Returns:
+        float32 scalar, the mean of `(score - 1)^2`.
+
+    Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 4 (least squares for Eq. 1).
+    """
+    return ops.mean(ops.square(ops.cast(fake_scores, "float32") - 1.0))
+
+
+def discriminator_loss(real_scores, fake_scores):
+    """Least-squares loss of a discriminator.
+
+    Args:
+        real_scores: float tensor of any shape, patch scores of real images.
+        fake_scores: patch scores of fakes, usually from the image pool.
+
+    Returns:
+        float32 scalar, half the sum of the means of `(real - 1)^2` and `fake^2`: the
+        half slows the discriminator down relative to the generator (Sec. 4 of the
+        paper); 0.25 is a discriminator that answers 0.5 to everything.
+    """
+    real_error = ops.mean(ops.square(ops.cast(real_scores, "float32") - 1.0))
+    fake_error = ops.mean(ops.square(ops.cast(fake_scores, "float32")))
+    return 0.5 * (real_error + fake_error)
+
+
+def absolute_error(real, translated):
+    """Mean absolute error, which both the cycle and the identity loss are.
+
+    Args:
+        real: float tensor `(batch, height, width, channels)` in [-1, 1].
+        translated: what should be equal to it, same shape and range: the image after
+            both generators (cycle, Eq. 2 of the paper), or after the generator whose
+            output domain it is already in (identity, Sec. 5.2).
+
+    Returns:
+        float32 scalar; 1.0 is 127.5 grey levels.
+    """
+    difference = ops.cast(real, "float32") - ops.cast(translated, "float32")
+    return ops.mean(ops.abs(difference))

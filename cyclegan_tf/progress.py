@@ -1,0 +1,30 @@
+"""What the console shows while something takes long."""
+
+import sys
+
+from tqdm import tqdm
+
+REFRESH_SECONDS = 0.5
+# Into a file or a CI log, a bar is written anew on a line of its own.
+REFRESH_SECONDS_IN_LOG = 20
+
+
+def say(message: str) -> None:
+    """Prints a line to standard error, without breaking a progress bar."""
+    tqdm.write(message, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def progress_bar(total: int, description: str, unit: str, initial: int = 0) -> tqdm:
+    """A progress bar on standard error, sparse where that is not a terminal."""
+    interval = REFRESH_SECONDS if sys.stderr.isatty() else REFRESH_SECONDS_IN_LOG
+    return tqdm(
+        total=total,
+        desc=description,
+        unit=unit,
+        initial=initial,
+        mininterval=interval,
+        maxinterval=interval,
+        dynamic_ncols=True,
+        leave=False,
+    )

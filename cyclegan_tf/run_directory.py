@@ -1,0 +1,184 @@
+"""A run's directory: who may use it, and whether a command continues the run in it.
+
+    config.json   the options, written before step 0
+    checkpoints/  the state every so often
+    tensorboard/  what TensorBoard reads
+    samples/      pictures
+    metrics.csv   one row per epoch
+    scores.json   scores against the truth, where the dataset has one
+    model/        both generators
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cyclegan_tf.config import TrainConfig, flag
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.files import write_text
+from cyclegan_tf.progress import say
+
+CONFIG = "config.json"
+LOCK = ".lock"
+
+# These say where things are or how often they are written, not what is computed.
+FREE_OPTIONS = frozenset(
+    (
+        "data_dir",
+        "tfds_data_dir",
+        "run_dir",
+        "cache",
+        "checkpoint_every",
+        "sample_every",
+        "restart",
+        "dry_run",
+    )
+)
+SCHEDULE_OPTIONS = frozenset(("epochs", "constant_epochs"))
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
+    """Makes the directory, or takes the run in it, for this process alone.
+
+    Args:
+        path: the run directory.
+        restart: rename a run that is there already and begin an empty one.
+
+    Raises:
+        InputError: another process is using it, or it holds something else.
+        OSError: it cannot be made or written.
+    """
+    with contextlib.ExitStack() as stack:
+        _require_a_run(path)
+        path.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(_lock(path))
+        if restart and (path / CONFIG).exists():
+            earlier = _free_name(path)
+            os.replace(path, earlier)
+            say(f"the earlier run is now {earlier}")
+            path.mkdir()
+            stack.enter_context(_lock(path))
+        yield path
+
+
+@contextlib.contextmanager
+def _lock(path):
+    try:
+        # Held by the operating system: it ends with the process, however that ends.
+        lock = FileLock(path / LOCK)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"{path} is in use by another process; wait for it, stop it, or choose "
+            f"another --run-dir."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _require_a_run(path):
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise InputError(f"--run-dir {path} is a file.")
+    names = {entry.name for entry in path.iterdir()} - {LOCK}
+    if names and CONFIG not in names:
+        raise InputError(
+            f"--run-dir {path} holds {sorted(names)[0]!r} but no {CONFIG}, so it is not "
+            f"a run; choose another --run-dir."
+        )
+
+
+def _free_name(path):
+    number = 1
+    while (earlier := path.with_name(f"{path.name}.old-{number}")).exists():
+        number += 1
+    return earlier
+
+
+def write_config(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> None:
+    """Writes `config.json`: the options, and which data they were used on."""
+    options = dataclasses.asdict(config)
+    content = {"options": options, "dataset_fingerprint": fingerprint}
+    write_text(path / CONFIG, json.dumps(content, indent=2) + "\n")
+
+
+def read_config(path: pathlib.Path) -> tuple[TrainConfig, str]:
+    """The options of a run and the fingerprint of its data.
+
+    Raises:
+        InputError: `config.json` is missing, damaged, or of another version.
+    """
+    file = path / CONFIG
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return TrainConfig(**content["options"]), content["dataset_fingerprint"]
+    except FileNotFoundError:
+        raise InputError(f"{file} is missing; expected the directory of a run.") from None
+    except (ValueError, TypeError, KeyError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"{file} is damaged or of another version ({reason}); "
+            f"begin anew with --restart."
+        ) from None
+
+
+def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> None:
+    """Begins the run in an empty directory, or checks that it can be continued.
+
+    An exact continuation needs the same options on the same data. More `--epochs` are
+    allowed; the schedule then follows the new number, which is said.
+
+    Raises:
+        InputError: an option differs from the run's; all that differ are named.
+    """
+    if not (path / CONFIG).exists():
+        write_config(path, config, fingerprint)
+        return
+    earlier, earlier_fingerprint = read_config(path)
+    differing = _differences(earlier, config)
+    is_extended = config.epochs > earlier.epochs
+    if is_extended:
+        differing = {k: v for k, v in differing.items() if k not in SCHEDULE_OPTIONS}
+    if differing:
+        named = ", ".join(
+            f"{flag(name)} was {old} and is now {new}"
+            for name, (old, new) in differing.items()
+        )
+        raise InputError(
+            f"{path} holds a run that cannot be continued like this: {named}. Give the "
+            f"same options, another --run-dir, or --restart."
+        )
+    if fingerprint != earlier_fingerprint:
+        raise InputError(
+            f"{path} holds a run on other images of {config.dataset} than are there "
+            f"now; choose another --run-dir, or --restart."
+        )
+    if is_extended:
+        say(
+            f"extended from {earlier.epochs} to {config.epochs} epochs: the learning "
+            f"rate is now constant for {config.resolved_constant_epochs} epochs and "
+            f"then falls to 0 over {config.epochs - config.resolved_constant_epochs} "
+            f"(before: {earlier.resolved_constant_epochs} and "
+            f"{earlier.epochs - earlier.resolved_constant_epochs})"
+        )
+        write_config(path, config, fingerprint)
+
+
+def _differences(earlier, config) -> dict[str, tuple[Any, Any]]:
+    """Options that change what is computed, with the run's value and the new one."""
+    old, new = earlier.resolved(), config.resolved()
+    return {
+        name: (old[name], new[name])
+        for name in old
+        if name not in FREE_OPTIONS and old[name] != new[name]
+    }

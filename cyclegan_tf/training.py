@@ -1,0 +1,296 @@
+"""One run: from a config to a trained model in a run directory."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf import callbacks, checkpoint, data, evaluation, panels, run_directory
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.conversion import ensure_dataset, read_manifest
+from cyclegan_tf.cyclegan import CycleGAN
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.files import write_text, written_aside
+from cyclegan_tf.image_pool import ImagePool
+from cyclegan_tf.networks import build_discriminator, build_generator
+from cyclegan_tf.progress import say
+from cyclegan_tf.schedules import LinearDecay
+
+NUM_SAMPLES = 4
+ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
+
+
+def train(config: TrainConfig) -> None:
+    """Begins, continues or extends a run.
+
+    Raises:
+        InputError: something the user can mend, or the losses diverged.
+        SystemExit: stopped by a signal, after saving; its status is 128 + the signal.
+    """
+    say(_describe_devices())
+    path = config.resolved_run_dir
+    with run_directory.locked(path, config.restart):
+        dataset = ensure_dataset(config)
+        manifest = read_manifest(dataset)
+        run_directory.continue_run(path, config, manifest["fingerprint"])
+        splits = {name: data.open_split(dataset, name) for name in manifest["splits"]}
+        with _stop_signals() as received:
+            _Run(config, path, splits, manifest["is_paired"], received).go()
+
+
+def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
+    """The compiled model at step 0; a function of the config alone."""
+    keras.utils.set_random_seed(config.seed_of("weights"))
+    blocks = config.resolved_residual_blocks
+    shape = (config.image_size, config.image_size, 3)
+    model = CycleGAN(
+        gen_ab=build_generator(config.filters, blocks, name="gen_ab"),
+        gen_ba=build_generator(config.filters, blocks, name="gen_ba"),
+        disc_a=build_discriminator(config.discriminator, config.filters, name="disc_a"),
+        disc_b=build_discriminator(config.discriminator, config.filters, name="disc_b"),
+        pool_a=ImagePool(config.pool_size, shape, config.seed_of("pool a")),
+        pool_b=ImagePool(config.pool_size, shape, config.seed_of("pool b")),
+        cycle_weight=config.cycle_weight,
+        identity_weight=config.identity_weight,
+    )
+    schedule = learning_rate(config, steps_per_epoch)
+    model.compile(
+        generator_optimizer=keras.optimizers.Adam(schedule, **ADAM),
+        discriminator_optimizer=keras.optimizers.Adam(schedule, **ADAM),
+        jit=_uses_jit(config.jit),
+    )
+    return model
+
+
+def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
+    """The schedule that the config asks for."""
+    constant = config.resolved_constant_epochs
+    decay = config.epochs - constant
+    return LinearDecay(config.learning_rate, constant, decay, steps_per_epoch)
+
+
+class _Run:
+    """A model, its data and its directory, at some step."""
+
+    def __init__(self, config, path, splits, is_paired, received_signal):
+        self.config, self.path, self.splits = config, path, splits
+        self.is_paired, self.received_signal = is_paired, received_signal
+        self.checkpoints = path / "checkpoints"
+        self.steps_per_epoch = data.steps_per_epoch(
+            splits["trainA"], splits["trainB"], config
+        )
+        self.num_steps = config.epochs * self.steps_per_epoch
+        self.step = 0
+
+    def go(self):
+        """Trains from the newest checkpoint to the end, and tells how it went."""
+        keras.backend.clear_session()
+        self.model = build_model(self.config, self.steps_per_epoch)
+        trackers = self._resume()
+        if self.step >= self.num_steps:
+            say(
+                f"{self.path} is finished: {self.config.epochs} epochs, "
+                f"{self.step} steps. To train on give more --epochs; to begin anew, "
+                f"--restart."
+            )
+            return
+        say(
+            f"{self.path}: {self.num_steps - self.step} steps of batch size "
+            f"{self.config.batch_size} to go, {self.steps_per_epoch} per epoch; "
+            f"{len(self.splits['trainA'])} + {len(self.splits['trainB'])} images"
+        )
+        say(f"watch it with: tensorboard --logdir {self.path / 'tensorboard'}")
+        try:
+            self._fit(trackers)
+        except callbacks.Diverged as error:
+            raise InputError(self._advice(error)) from None
+        except callbacks.Stopped:
+            step = int(self.model.generator_optimizer.iterations)
+            checkpoint.save(self.model, self.checkpoints, step)
+            say(f"stopped and saved after step {step}; the same command continues")
+            sys.exit(128 + self.received_signal())
+        self._finish()
+
+    def _resume(self):
+        """Restores the newest checkpoint; returns the loss trackers' values."""
+        checkpoint.remove_partial([self.path, self.checkpoints, self.path / "model"])
+        found = checkpoint.checkpoints(self.checkpoints)
+        if not found:
+            return None
+        checkpoint.restore(self.model, found[0])
+        self.step = checkpoint.step_of(found[0])
+        say(f"continuing after step {self.step} from {found[0]}")
+        return checkpoint.tracker_state(self.model)
+
+    def _fit(self, trackers):
+        writer = tf.summary.create_file_writer(str(self.path / "tensorboard"))
+        if self.step == 0:
+            self._describe_in(writer)
+        schedule = learning_rate(self.config, self.steps_per_epoch)
+        throughput = callbacks.Throughput(self.config.batch_size)
+        bar = callbacks.ProgressBar(self.config.epochs, self.num_steps, throughput)
+        listed = [
+            callbacks.RestoreTrackers(trackers),
+            callbacks.Guard(lambda: self.received_signal() is not None),
+            throughput,
+            bar,
+            callbacks.TensorBoardLog(writer, schedule, throughput),
+            callbacks.MetricsCsv(self.path / "metrics.csv", schedule, throughput),
+            callbacks.Samples(
+                *self._sample_images(),
+                self.path / "samples",
+                self.config.sample_every,
+                self.config.epochs,
+                writer,
+            ),
+            callbacks.Checkpoints(
+                self.checkpoints, self.config.checkpoint_every, self._save_generators
+            ),
+        ]
+        with contextlib.closing(bar), writer.as_default():
+            epoch, taken = divmod(self.step, self.steps_per_epoch)
+            if taken:
+                # `fit` knows whole epochs only: what is left of this one comes first.
+                self._fit_epochs(epoch, epoch + 1, self.steps_per_epoch - taken, listed)
+                epoch += 1
+            if epoch < self.config.epochs:
+                listed[0] = callbacks.RestoreTrackers(None)
+                self._fit_epochs(
+                    epoch, self.config.epochs, self.steps_per_epoch, listed
+                )
+
+    def _fit_epochs(self, first, last, steps_per_epoch, listed):
+        step = int(self.model.generator_optimizer.iterations)
+        batches = data.training_batches(
+            self.splits["trainA"], self.splits["trainB"], self.config, step
+        )
+        self.model.fit(
+            data.with_waiting_time(batches),
+            initial_epoch=first,
+            epochs=last,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=listed,
+            shuffle=False,  # the pipeline has its own order
+            verbose=0,
+        )
+
+    def _sample_images(self):
+        """A few images per domain: of the test set, or else of the training set."""
+        images = []
+        for domain in "AB":
+            split = self.splits[f"test{domain}"]
+            if not len(split):
+                split = self.splits[f"train{domain}"]
+            images.append(data.load_images(split, self.config.image_size, NUM_SAMPLES))
+        return images
+
+    def _describe_in(self, writer):
+        """Shows the options and the networks' graphs in TensorBoard."""
+        rows = [f"| {name} | {value} |" for name, value in self.config.resolved().items()]
+        shape = (1, self.config.image_size, self.config.image_size, 3)
+        with writer.as_default(step=0):
+            tf.summary.text("config", "\n".join(["| option | value |", "|-|-|", *rows]))
+        for network in (self.model.gen_ab, self.model.disc_a):
+            kind = "generator" if network is self.model.gen_ab else "discriminator"
+            graph = tf.function(network).get_concrete_function(
+                tf.TensorSpec(shape, tf.float32)
+            )
+            directory = str(self.path / "tensorboard" / kind)
+            with tf.summary.create_file_writer(directory).as_default(step=0):
+                tf.summary.graph(graph.graph)
+
+    def _save_generators(self, step):
+        """Writes `model/`: both generators, and what one must know to use them."""
+        directory = self.path / "model"
+        for name in ("gen_ab", "gen_ba"):
+            with written_aside(directory / f"{name}.keras") as aside:
+                getattr(self.model, name).save(aside)
+        about = {
+            "dataset": self.config.dataset,
+            "step": step,
+            "epochs": step / self.steps_per_epoch,
+            "image_size": self.config.image_size,
+            "gen_ab": "translates A to B: float32 RGB in [-1, 1], sides multiples of 4",
+            "gen_ba": "translates B to A, likewise",
+            "keras": keras.__version__,
+        }
+        write_text(directory / "model.json", json.dumps(about, indent=2) + "\n")
+
+    def _finish(self):
+        plot = panels.loss_plot(self.path / "metrics.csv")
+        panels.save_png(self.path / "samples" / "losses.png", plot)
+        scores = []
+        if self.is_paired:
+            scores = evaluation.score_against_truth(
+                self.model.gen_ab,
+                self.model.gen_ba,
+                self.splits["testA"],
+                self.splits["testB"],
+                self.config.image_size,
+            )
+        if scores:
+            rows = [dataclasses.asdict(score) for score in scores]
+            write_text(self.path / "scores.json", json.dumps(rows, indent=2) + "\n")
+            print(evaluation.score_table(scores), flush=True)
+        say(f"finished: models in {self.path / 'model'}, pictures in "
+            f"{self.path / 'samples'}")
+
+    def _advice(self, error):
+        newest = checkpoint.checkpoints(self.checkpoints)
+        kept = f"the checkpoint {newest[0]} is intact" if newest else "nothing was saved"
+        return (
+            f"{self.path}: {error}; {kept}. Begin anew with --restart and a lower "
+            f"--learning-rate than {self.config.learning_rate}."
+        )
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[Callable[[], int | None]]:
+    """Turns the first Ctrl-C or SIGTERM into a request; the second stops at once.
+
+    Yields:
+        A function that returns the signal received, or None.
+    """
+    received: list[int] = []
+
+    def handle(number, _):
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        # Not through a buffer, which the interrupted code may be writing to.
+        os.write(2, b"\nstopping and saving after this step; once more: at once\n")
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield lambda: received[0] if received else None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _uses_jit(mode):
+    if mode != "auto":
+        return mode == "on"
+    try:
+        tf.function(lambda x: x + 1.0, jit_compile=True)(tf.constant(1.0))
+    except (tf.errors.OpError, ValueError):
+        return False
+    return True
+
+
+def _describe_devices():
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"no GPU found: training on {os.cpu_count()} CPU cores"
+    names = {
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in gpus
+    }
+    return f"training on GPU 1 of {len(gpus)} ({', '.join(sorted(names))})"

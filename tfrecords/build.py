@@ -1,0 +1,29 @@
+"""Converts a dataset to TFRecord shards, without training on it.
+
+    python tfrecords/build.py cycle_gan/horse2zebra
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from cyclegan_tf import command_line
+from cyclegan_tf.config import DatasetConfig
+
+
+def main():
+    """Parses, converts, and prints what is there."""
+    config = command_line.parse(DatasetConfig, __doc__, positional_dataset=True)
+    with command_line.quiet_start():
+        from cyclegan_tf.conversion import ensure_dataset, read_manifest
+
+    directory = ensure_dataset(config)
+    splits = read_manifest(directory)["splits"]
+    counts = ", ".join(f"{name} {split['count']}" for name, split in splits.items())
+    print(f"{directory}: {counts}")
+
+
+if __name__ == "__main__":
+    with command_line.errors_in_one_line():
+        main()
