@@ -187,8 +187,11 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
     "synthetic/horse2zebra": {
         "image_size": 64,
         "filters": 16,
-        "residual_blocks": 4,
+        "residual_blocks": 3,
         "epochs": 5,
+        "learning_rate": 1e-3,
+        "identity_weight": 10.0,
+        "jit": "off",  # for so small networks XLA takes longer to start, and to run
     }
 }
 

@@ -82,7 +82,9 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
 
 def _is_safe_name(name):
     parts = pathlib.PurePath(name).parts
-    return bool(parts) and not pathlib.PurePath(name).is_absolute() and ".." not in parts
+    return (
+        bool(parts) and not pathlib.PurePath(name).is_absolute() and ".." not in parts
+    )
 
 
 def _read_identity(directory):

@@ -8,6 +8,7 @@ image is read.
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import psutil
@@ -71,33 +72,44 @@ def open_split(directory: pathlib.Path, name: str) -> Split:
     )
 
 
-def training_batches(
-    split_a: Split, split_b: Split, config: TrainConfig, first_step: int = 0
-) -> tf.data.Dataset:
-    """Endless unpaired batches `(real_a, real_b)` from step `first_step` on.
+def training_input(
+    split_a: Split, split_b: Split, config: TrainConfig
+) -> Callable[[int], tf.data.Dataset]:
+    """Endless unpaired batches, from any step on.
 
     Each domain is walked through in passes, each pass in a fresh random order; the
     transform of every image is drawn anew each time: resize to the load size (bicubic,
-    antialiased, rounded to grey levels), random crop, random horizontal flip.
+    antialiased, rounded to grey levels), random crop, random horizontal flip. Where
+    the config and the memory allow it, the resized images are decoded once, here.
 
     Args:
         split_a, split_b: training images of both domains.
         config: sizes, batch size, seed and cache mode.
-        first_step: where the run continues.
 
     Returns:
-        A dataset of pairs of float32 `(batch, image_size, image_size, 3)` in [-1, 1].
+        A function from a step to a dataset of `(real_a, real_b)`, both float32
+        `(batch, image_size, image_size, 3)` in [-1, 1], as they come from that step on.
     """
     keep = _keeps_in_memory(split_a, split_b, config)
-    domains = []
-    for split, domain in ((split_a, "a"), (split_b, "b")):
-        images = _load_all(split, config.resolved_load_size) if keep else None
-        examples = _positions_to_images(split, images, config, domain, first_step)
-        domains.append(examples.batch(config.batch_size, drop_remainder=True))
-    dataset = tf.data.Dataset.zip(tuple(domains)).prefetch(4)
+    lookups = [_lookup(s, config.resolved_load_size, keep) for s in (split_a, split_b)]
     options = tf.data.Options()
     options.deterministic = True
-    return dataset.with_options(options)
+
+    def batches_from(step):
+        start = step * config.batch_size
+        positions = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+        domains = []
+        for split, lookup, domain in zip(
+            (split_a, split_b), lookups, "ab", strict=True
+        ):
+            shuffled = positions.map(_shuffle(len(split), config, domain))
+            crops = lookup(shuffled).map(
+                _augmentation(config, domain), num_parallel_calls=tf.data.AUTOTUNE
+            )
+            domains.append(crops.batch(config.batch_size, drop_remainder=True))
+        return tf.data.Dataset.zip(tuple(domains)).prefetch(4).with_options(options)
+
+    return batches_from
 
 
 def with_waiting_time(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -105,9 +117,7 @@ def with_waiting_time(dataset: tf.data.Dataset) -> tf.data.Dataset:
     # A zip asks its inputs in their order: clock, data, clock.
     clock = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
     timed = tf.data.Dataset.zip((clock, dataset, clock))
-    return timed.map(
-        lambda start, data, end: (*data, tf.cast(end - start, tf.float32))
-    )
+    return timed.map(lambda start, data, end: (*data, tf.cast(end - start, tf.float32)))
 
 
 def steps_per_epoch(split_a: Split, split_b: Split, config: TrainConfig) -> int:
@@ -134,44 +144,51 @@ def load_masks(split: Split, size: int) -> np.ndarray | None:
     return np.stack(masks)[..., 0] > 127
 
 
-def _positions_to_images(split, images, config, domain, first_step):
-    """Crops for the positions from `first_step` on: position p is image p of the run.
-
-    `images` holds all decoded images of the split, or is None.
-    """
-    count, size = len(split), config.image_size
-    order_seed = config.seed_of(f"order {domain}")
-    crop_seed = config.seed_of(f"crop {domain}")
-    flip_seed = config.seed_of(f"flip {domain}")
+def _shuffle(count, config, domain):
+    """From a position in the run to `(position, index of an image)`."""
+    seed = config.seed_of(f"order {domain}")
 
     def index_at(position):
         # A permutation of its own for every pass over the domain.
-        seed = tf.stack([order_seed, position // count])
-        return tf.random.experimental.index_shuffle(position % count, seed, count - 1)
+        pass_seed = tf.stack([seed, position // count])
+        place = position % count
+        shuffled = tf.random.experimental.index_shuffle(place, pass_seed, count - 1)
+        return position, shuffled
+
+    return index_at
+
+
+def _augmentation(config, domain):
+    """From `(position, image)` to that position's crop, in [-1, 1]."""
+    crop_seed = config.seed_of(f"crop {domain}")
+    flip_seed = config.seed_of(f"flip {domain}")
+    shape = (config.image_size, config.image_size, 3)
 
     def augment(position, image):
-        image = tf.image.stateless_random_crop(
-            image, (size, size, 3), seed=tf.stack([crop_seed, position])
+        crop = tf.image.stateless_random_crop(
+            image, shape, seed=tf.stack([crop_seed, position])
         )
-        image = tf.image.stateless_random_flip_left_right(
-            image, seed=tf.stack([flip_seed, position])
+        return to_unit_range(
+            tf.image.stateless_random_flip_left_right(
+                crop, seed=tf.stack([flip_seed, position])
+            )
         )
-        return to_unit_range(image)
 
-    start = first_step * config.batch_size
-    positions = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
-    if images is not None:
-        return positions.map(
-            lambda p: augment(p, tf.gather(images, index_at(p))),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+    return augment
+
+
+def _lookup(split, size, keep_in_memory):
+    """From a dataset of `(position, index)` to one of `(position, resized image)`."""
+    if keep_in_memory:
+        images = _load_all(split, size)
+        return lambda indices: indices.map(lambda p, i: (p, tf.gather(images, i)))
     read = _reader(split)
-    return positions.flat_map(
-        lambda p: read(index_at(p)).map(lambda serialized: (p, serialized))
-    ).map(
-        lambda p, serialized: augment(
-            p, _decode_resized(serialized, config.resolved_load_size)
-        ),
+
+    def with_position(position, index):
+        return read(index).map(lambda serialized: (position, serialized))
+
+    return lambda indices: indices.flat_map(with_position).map(
+        lambda position, serialized: (position, _decode_resized(serialized, size)),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
 
@@ -181,8 +198,10 @@ def _reader(split):
     paths = tf.constant(split.paths)
     with tf.device("CPU"):
         places = tf.constant(
-            np.stack([split.shard, split.sizes[split.shard], split.offsets,
-                      split.lengths], axis=1)
+            np.stack(
+                [split.shard, split.sizes[split.shard], split.offsets, split.lengths],
+                axis=1,
+            )
         )
 
     def read(index):

@@ -1,12 +1,12 @@
 """A run's directory: who may use it, and whether a command continues the run in it.
 
-    config.json   the options, written before step 0
-    checkpoints/  the state every so often
-    tensorboard/  what TensorBoard reads
-    samples/      pictures
-    metrics.csv   one row per epoch
-    scores.json   scores against the truth, where the dataset has one
-    model/        both generators
+config.json   the options, written before step 0
+checkpoints/  the state every so often
+tensorboard/  what TensorBoard reads
+samples/      pictures
+metrics.csv   one row per epoch
+scores.json   scores against the truth, where the dataset has one
+model/        both generators
 """
 
 import contextlib
@@ -93,8 +93,8 @@ def _require_a_run(path):
     names = {entry.name for entry in path.iterdir()} - {LOCK}
     if names and CONFIG not in names:
         raise InputError(
-            f"--run-dir {path} holds {sorted(names)[0]!r} but no {CONFIG}, so it is not "
-            f"a run; choose another --run-dir."
+            f"--run-dir {path} holds {sorted(names)[0]!r} but no {CONFIG}, so it is "
+            f"not a run; choose another --run-dir."
         )
 
 
@@ -123,7 +123,9 @@ def read_config(path: pathlib.Path) -> tuple[TrainConfig, str]:
         content = json.loads(file.read_text(encoding="utf-8"))
         return TrainConfig(**content["options"]), content["dataset_fingerprint"]
     except FileNotFoundError:
-        raise InputError(f"{file} is missing; expected the directory of a run.") from None
+        raise InputError(
+            f"{file} is missing; expected the directory of a run."
+        ) from None
     except (ValueError, TypeError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(

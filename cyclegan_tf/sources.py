@@ -138,7 +138,9 @@ def _synthetic_source(config):
     size = config.resolved_synthetic_size
 
     def jobs(stream, coat, number):
-        return Split(number, [(config.data_seed, stream, i, coat, size) for i in range(number)])
+        return Split(
+            number, [(config.data_seed, stream, i, coat, size) for i in range(number)]
+        )
 
     def splits():
         return {
@@ -190,7 +192,9 @@ def _folder_source(path, config):
 
     def splits():
         return {
-            split: Split(len(files[split]), [(f, _name_in(f, path)) for f in files[split]])
+            split: Split(
+                len(files[split]), [(f, _name_in(f, path)) for f in files[split]]
+            )
             for split in SPLITS
         }
 
@@ -333,7 +337,9 @@ def _require_network(name, builder):
     import requests
 
     urls = sorted(builder.url_infos)
-    config_name = builder.builder_config.name if builder.builder_config else builder.name
+    config_name = (
+        builder.builder_config.name if builder.builder_config else builder.name
+    )
     urls = [url for url in urls if config_name in url] or urls
     if not urls:
         return

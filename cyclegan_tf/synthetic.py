@@ -91,7 +91,9 @@ def draw(seed: tuple[int, ...], coat: Coat, size: int) -> Picture:
         _draw_animal(canvas, mask, animal, coat)
     canvas += rng.normal(0, 2.0, canvas.shape).astype(np.float32)
     image = np.clip(np.rint(_shrink(canvas, factor)), 0, 255).astype(np.uint8)
-    return Picture(image, np.where(_shrink(mask, factor) >= 0.5, 255, 0).astype(np.uint8))
+    return Picture(
+        image, np.where(_shrink(mask, factor) >= 0.5, 255, 0).astype(np.uint8)
+    )
 
 
 def _shrink(pixels, factor):

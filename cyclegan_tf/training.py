@@ -129,6 +129,9 @@ class _Run:
         return checkpoint.tracker_state(self.model)
 
     def _fit(self, trackers):
+        self.batches_from = data.training_input(
+            self.splits["trainA"], self.splits["trainB"], self.config
+        )
         writer = tf.summary.create_file_writer(str(self.path / "tensorboard"))
         if self.step == 0:
             self._describe_in(writer)
@@ -167,11 +170,8 @@ class _Run:
 
     def _fit_epochs(self, first, last, steps_per_epoch, listed):
         step = int(self.model.generator_optimizer.iterations)
-        batches = data.training_batches(
-            self.splits["trainA"], self.splits["trainB"], self.config, step
-        )
         self.model.fit(
-            data.with_waiting_time(batches),
+            data.with_waiting_time(self.batches_from(step)),
             initial_epoch=first,
             epochs=last,
             steps_per_epoch=steps_per_epoch,
@@ -192,7 +192,9 @@ class _Run:
 
     def _describe_in(self, writer):
         """Shows the options and the networks' graphs in TensorBoard."""
-        rows = [f"| {name} | {value} |" for name, value in self.config.resolved().items()]
+        rows = [
+            f"| {name} | {value} |" for name, value in self.config.resolved().items()
+        ]
         shape = (1, self.config.image_size, self.config.image_size, 3)
         with writer.as_default(step=0):
             tf.summary.text("config", "\n".join(["| option | value |", "|-|-|", *rows]))
@@ -238,12 +240,16 @@ class _Run:
             rows = [dataclasses.asdict(score) for score in scores]
             write_text(self.path / "scores.json", json.dumps(rows, indent=2) + "\n")
             print(evaluation.score_table(scores), flush=True)
-        say(f"finished: models in {self.path / 'model'}, pictures in "
-            f"{self.path / 'samples'}")
+        say(
+            f"finished: models in {self.path / 'model'}, pictures in "
+            f"{self.path / 'samples'}"
+        )
 
     def _advice(self, error):
         newest = checkpoint.checkpoints(self.checkpoints)
-        kept = f"the checkpoint {newest[0]} is intact" if newest else "nothing was saved"
+        kept = (
+            f"the checkpoint {newest[0]} is intact" if newest else "nothing was saved"
+        )
         return (
             f"{self.path}: {error}; {kept}. Begin anew with --restart and a lower "
             f"--learning-rate than {self.config.learning_rate}."

@@ -1,6 +1,6 @@
 """Converts a dataset to TFRecord shards, without training on it.
 
-    python tfrecords/build.py cycle_gan/horse2zebra
+python tfrecords/build.py cycle_gan/horse2zebra
 """
 
 import pathlib
