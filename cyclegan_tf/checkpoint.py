@@ -20,6 +20,10 @@ NUM_KEPT = 3
 TRACKERS = "trackers/"
 
 
+class DamagedCheckpoint(InputError):
+    """A checkpoint file's content is not what was written."""
+
+
 class NonFiniteState(Exception):
     """A variable holds NaN or infinity; the message names it."""
 
@@ -27,16 +31,12 @@ class NonFiniteState(Exception):
 def training_state(model: CycleGAN) -> dict:
     """All variables of a run by name: networks, optimizers, pools, loss trackers."""
     state = {}
-    parts = {
-        "gen_ab": model.gen_ab,
-        "gen_ba": model.gen_ba,
-        "disc_a": model.disc_a,
-        "disc_b": model.disc_b,
-        "pool_a": model.pool_a,
-        "pool_b": model.pool_b,
-    }
-    for part, layer in parts.items():
-        state |= {f"{part}/{variable.path}": variable for variable in layer.variables}
+    for part in ("gen_ab", "gen_ba", "disc_a", "disc_b"):
+        for variable in getattr(model, part).variables:
+            state[f"{part}/{variable.path}"] = variable
+    for part in ("pool_a", "pool_b"):
+        for variable in getattr(model, part).variables:
+            state[f"{part}/{variable.name}"] = variable
     for part in ("generator_optimizer", "discriminator_optimizer"):
         # Both networks of an optimizer have variables of the same name.
         for i, variable in enumerate(getattr(model, part).variables):
@@ -89,15 +89,15 @@ def restore(model: CycleGAN, path: pathlib.Path) -> None:
     """Puts a checkpoint into a model of the same shape.
 
     Raises:
-        InputError: the file is damaged, or belongs to another model. The model is
-            then unchanged.
+        DamagedCheckpoint: the file is damaged; the model is unchanged.
+        InputError: it belongs to another model; likewise.
     """
     state = training_state(model)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is damaged ({error}).") from None
+        raise DamagedCheckpoint(f"{path} is damaged ({error}).") from None
     for name, variable in state.items():
         if name not in arrays or arrays[name].shape != tuple(variable.shape):
             raise InputError(f"{path} does not fit this model: it differs in {name}.")

@@ -1,5 +1,6 @@
 """From the command line to a config, and from an error to one line."""
 
+import argparse
 import contextlib
 import dataclasses
 import os
@@ -7,12 +8,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from simple_parsing import ArgumentParser, DashVariant
+from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.config import DatasetConfig, recommended
 from cyclegan_tf.errors import InputError
 
-Config = TypeVar("Config", bound=DatasetConfig)
+Config = TypeVar("Config")
 
 
 class _Parser(ArgumentParser):
@@ -23,18 +24,18 @@ class _Parser(ArgumentParser):
 def parse(
     config_class: type[Config],
     description: str,
-    positional_dataset: bool = False,
+    positional: str | None = None,
     arguments: Sequence[str] | None = None,
 ) -> Config:
     """Parses the command line into `config_class`.
 
-    The recommended settings of the dataset that was named are the defaults of all
-    other flags.
+    Where it has a dataset, what that dataset recommends are the defaults of all other
+    flags.
 
     Args:
-        config_class: `DatasetConfig` or a subclass.
+        config_class: a dataclass of options.
         description: what the command does, for `--help`.
-        positional_dataset: whether the dataset may be given without its flag.
+        positional: a field that may be given without its flag.
         arguments: instead of `sys.argv[1:]`.
 
     Raises:
@@ -45,22 +46,30 @@ def parse(
     def parse_with(defaults, given):
         parser = _Parser(
             description=description,
+            formatter_class=_HelpFormatter,
             allow_abbrev=False,
             add_option_string_dash_variants=DashVariant.DASH,
         )
         parser.add_arguments(config_class, dest="config", default=defaults)
-        if positional_dataset:
-            parser.add_argument("name", nargs="?", help="the same as --dataset")
+        if positional:
+            parser.add_argument("name", nargs="?", help=f"the same as --{positional}")
         parsed = parser.parse_args(given)
-        name = getattr(parsed, "name", None) or parsed.config.dataset
-        return dataclasses.replace(parsed.config, dataset=name)
+        if getattr(parsed, "name", None):
+            return dataclasses.replace(parsed.config, **{positional: parsed.name})
+        return parsed.config
 
+    if not issubclass(config_class, DatasetConfig):
+        return parse_with(config_class(), arguments)
     # Once for the dataset, once more with what that dataset recommends as defaults;
     # `--help` then shows those.
     without_help = [a for a in arguments if a not in ("-h", "--help")]
     dataset = parse_with(config_class(), without_help).dataset
     settings = recommended(config_class, dataset)
     return parse_with(config_class(dataset=dataset, **settings), arguments)
+
+
+class _HelpFormatter(SimpleHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the description."""
 
 
 @contextlib.contextmanager

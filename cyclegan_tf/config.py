@@ -181,6 +181,22 @@ class TrainConfig(DatasetConfig):
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """Which run, and where its models go."""
+
+    run_dir: str = option("runs/synthetic/horse2zebra", help="directory of a run")
+    output: str | None = option(
+        None, help="gets the version folders 1, 2, ...; default: exports/<run>"
+    )
+
+    @property
+    def resolved_output(self) -> pathlib.Path:
+        """The directory of the versions."""
+        name = pathlib.Path(self.run_dir).expanduser().resolve().name
+        return pathlib.Path(self.output or pathlib.Path("exports", name)).expanduser()
+
+
 # What the embedded dataset needs to be learned on two cores in minutes; any flag
 # overrides it. For everything else the defaults are the paper's.
 RECOMMENDED: dict[str, dict[str, Any]] = {

@@ -135,6 +135,8 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
             f"--dataset {source.name}: a worker process died, most likely for lack of "
             f"memory; remove very large images or free memory, and run again."
         ) from None
+    except tf.errors.OpError as error:
+        raise InputError(f"writing shards failed: {error.message}.") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

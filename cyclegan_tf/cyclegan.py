@@ -129,43 +129,50 @@ class CycleGAN(keras.Model):
             `(fake_a, fake_b)`, and the gradients `(generators', discriminators')` in
             the order of `generator_variables` and `discriminator_variables`.
         """
+        generators = [variable.value for variable in self.generator_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.generator_variables])
-
-            # Translation and identity in one pass of each generator.
-            fake_b, same_b = _apply_to_pair(self.gen_ab, real_a, real_b)
-            fake_a, same_a = _apply_to_pair(self.gen_ba, real_b, real_a)
-            cycled_a = self.gen_ba(fake_b, training=True)
-            cycled_b = self.gen_ab(fake_a, training=True)
-
-            losses = {
-                "G_A": adversarial_loss(self.disc_b(fake_b, training=True)),
-                "G_B": adversarial_loss(self.disc_a(fake_a, training=True)),
-                "cycle_A": absolute_error(real_a, cycled_a),
-                "cycle_B": absolute_error(real_b, cycled_b),
-                "identity_A": absolute_error(real_b, same_b),
-                "identity_B": absolute_error(real_a, same_a),
-            }
+            tape.watch(generators)
+            losses, fakes = self.generator_losses(real_a, real_b)
             objective = self.generator_objective(losses)
-        generator_gradients = tape.gradient(
-            objective, [v.value for v in self.generator_variables]
-        )
+        generator_gradients = tape.gradient(objective, generators)
 
-        # The discriminators learn from the pooled fakes, outside of the first tape:
-        # nothing of this reaches a generator.
-        pooled_a = self.pool_a.exchange(plan_a, fake_a)
-        pooled_b = self.pool_b.exchange(plan_b, fake_b)
+        # The pooled fakes are made outside of a tape: the discriminators' objective
+        # has no gradient into the generators.
+        pooled_a = self.pool_a.exchange(plan_a, fakes[0])
+        pooled_b = self.pool_b.exchange(plan_b, fakes[1])
+        discriminators = [variable.value for variable in self.discriminator_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in self.discriminator_variables])
-            scores_a = _apply_to_pair(self.disc_a, real_a, pooled_a)
-            scores_b = _apply_to_pair(self.disc_b, real_b, pooled_b)
-            losses["D_A"] = discriminator_loss(*scores_a)
-            losses["D_B"] = discriminator_loss(*scores_b)
-            objective = losses["D_A"] + losses["D_B"]
-        discriminator_gradients = tape.gradient(
-            objective, [v.value for v in self.discriminator_variables]
-        )
-        return losses, (fake_a, fake_b), (generator_gradients, discriminator_gradients)
+            tape.watch(discriminators)
+            more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b)
+            objective = more["D_A"] + more["D_B"]
+        discriminator_gradients = tape.gradient(objective, discriminators)
+        return losses | more, fakes, (generator_gradients, discriminator_gradients)
+
+    def generator_losses(self, real_a, real_b):
+        """The six generator losses by name, unweighted, and `(fake_a, fake_b)`."""
+        # Translation and identity in one pass of each generator.
+        fake_b, same_b = _apply_to_pair(self.gen_ab, real_a, real_b)
+        fake_a, same_a = _apply_to_pair(self.gen_ba, real_b, real_a)
+        cycled_a = self.gen_ba(fake_b, training=True)
+        cycled_b = self.gen_ab(fake_a, training=True)
+        losses = {
+            "G_A": adversarial_loss(self.disc_b(fake_b, training=True)),
+            "G_B": adversarial_loss(self.disc_a(fake_a, training=True)),
+            "cycle_A": absolute_error(real_a, cycled_a),
+            "cycle_B": absolute_error(real_b, cycled_b),
+            "identity_A": absolute_error(real_b, same_b),
+            "identity_B": absolute_error(real_a, same_a),
+        }
+        return losses, (fake_a, fake_b)
+
+    def discriminator_losses(self, real_a, real_b, pooled_a, pooled_b):
+        """The two discriminator losses by name, on real images and pooled fakes."""
+        scores_a = _apply_to_pair(self.disc_a, real_a, pooled_a)
+        scores_b = _apply_to_pair(self.disc_b, real_b, pooled_b)
+        return {
+            "D_A": discriminator_loss(*scores_a),
+            "D_B": discriminator_loss(*scores_b),
+        }
 
     def generator_objective(self, losses):
         """The weighted sum of the six generator losses."""

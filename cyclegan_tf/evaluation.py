@@ -35,10 +35,11 @@ def score_against_truth(gen_ab, gen_ba, split_a, split_b, size) -> list[TruthSco
         size: side in pixels that images and masks are resized to.
 
     Returns:
-        A score for each direction; nothing where the test set has no masks.
+        A score for each direction; nothing where the test set has no masks, or the
+        animals are so small that no patch lies inside one.
     """
     masks = data.load_masks(split_a, size)
-    if masks is None:
+    if masks is None or not len(metrics.patches_inside(masks[..., None], masks)):
         return []
     images_a, images_b = (data.load_images(s, size) for s in (split_a, split_b))
     scores = []

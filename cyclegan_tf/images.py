@@ -10,8 +10,9 @@ from PIL import Image, ImageOps
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
 )
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 # MPO is what many phones write: a JPEG with further pictures behind it.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")
+JPEG_FORMATS = ("JPEG", "MPO")
 MIN_SIDE = 16
 # A decoded picture of this size takes 300 MB; a small file can claim any size.
 MAX_PIXELS = 100_000_000
@@ -81,7 +82,7 @@ def _normalize(data):
         image.load()
         is_upright = image.getexif().get(EXIF_ORIENTATION, 1) == 1
         is_plain = image.mode == "RGB" and "transparency" not in image.info
-        if is_upright and is_plain and image.format == "JPEG":
+        if is_upright and is_plain and image.format in JPEG_FORMATS:
             return EncodedImage(data, "jpeg", height, width)
         if is_upright and is_plain and _is_8_bit_png(image.format, data):
             return EncodedImage(data, "png", height, width)

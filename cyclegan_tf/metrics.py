@@ -70,7 +70,8 @@ def patches_inside(images, masks, seed=0, size=PATCH_SIZE, limit=MAX_PATCHES):
         places = places[np.sort(rng.choice(len(places), limit, replace=False))]
     n, y, x = places.T
     views = np.lib.stride_tricks.sliding_window_view(images, (size, size), (1, 2))
-    return views[n, y, x].reshape(len(places), -1).astype(np.float64)
+    num_values = size * size * images.shape[3]
+    return views[n, y, x].reshape(len(places), num_values).astype(np.float64)
 
 
 def coat_distance(translated, masks, real, real_masks):

@@ -110,6 +110,12 @@ class _Run:
             self._fit(trackers)
         except callbacks.Diverged as error:
             raise InputError(self._advice(error)) from None
+        except tf.errors.ResourceExhaustedError as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"out of memory or disk ({reason}); try a smaller --batch-size or "
+                f"--image-size, or free some space, and run again."
+            ) from None
         except callbacks.Stopped:
             step = int(self.model.generator_optimizer.iterations)
             checkpoint.save(self.model, self.checkpoints, step)
@@ -120,13 +126,23 @@ class _Run:
     def _resume(self):
         """Restores the newest checkpoint; returns the loss trackers' values."""
         checkpoint.remove_partial([self.path, self.checkpoints, self.path / "model"])
-        found = checkpoint.checkpoints(self.checkpoints)
-        if not found:
-            return None
-        checkpoint.restore(self.model, found[0])
-        self.step = checkpoint.step_of(found[0])
-        say(f"continuing after step {self.step} from {found[0]}")
-        return checkpoint.tracker_state(self.model)
+        problem = None
+        for path in checkpoint.checkpoints(self.checkpoints):
+            try:
+                checkpoint.restore(self.model, path)
+            except checkpoint.DamagedCheckpoint as error:
+                problem = error
+                say(f"{error} Trying the one before.")
+                continue
+            self.step = checkpoint.step_of(path)
+            say(f"continuing after step {self.step} from {path}")
+            return checkpoint.tracker_state(self.model)
+        if problem:
+            raise InputError(
+                f"no checkpoint in {self.checkpoints} can be read; begin anew with "
+                f"--restart."
+            )
+        return None
 
     def _fit(self, trackers):
         self.batches_from = data.training_input(

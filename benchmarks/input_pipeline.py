@@ -1,0 +1,120 @@
+"""Is the input ever the bottleneck? Images per second of the pipeline and of the step.
+
+    python benchmarks/input_pipeline.py                     the embedded dataset's run
+    python benchmarks/input_pipeline.py --image-size 256 --filters 64 --num-steps 3
+
+Prints one JSON line for the pipeline with decoded images in memory, one for decoding
+each time, and one for the training step, each as the median of repeats; then the
+share of one step's time that the slower pipeline takes. Images of both domains count.
+The pictures are drawn at the load size and stored as PNG, which decodes more slowly
+than JPEG.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import statistics
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from simple_parsing import field
+
+from cyclegan_tf import command_line
+from cyclegan_tf.config import TrainConfig, recommended
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    image_size: int = field(64, help="side of the training crop, in pixels")
+    filters: int = field(16, help="of the networks of the step")
+    batch_size: int = field(1, help="images of each domain per step")
+    num_images: int = field(100, help="images per domain")
+    num_batches: int = field(300, help="of the pipeline, per repeat")
+    num_steps: int = field(20, help="of training, per repeat; 0: leave it out")
+    repeats: int = field(5, help="of which the median is taken")
+
+
+def main():
+    """Measures both and compares."""
+    options = command_line.parse(Options, __doc__)
+    with command_line.quiet_start():
+        import tensorflow as tf
+
+        from cyclegan_tf import data, training
+        from cyclegan_tf.conversion import ensure_dataset
+
+    settings = recommended(TrainConfig, "synthetic/horse2zebra")
+    settings |= {
+        "image_size": options.image_size,
+        "filters": options.filters,
+        "batch_size": options.batch_size,
+        "synthetic_images": options.num_images,
+    }
+    if options.filters >= 64:  # the paper's network, compiled as it would be
+        settings |= {"residual_blocks": None, "jit": "auto"}
+    config = TrainConfig(**settings)
+    config = dataclasses.replace(config, synthetic_size=config.resolved_load_size)
+    with tempfile.TemporaryDirectory() as data_dir:
+        directory = ensure_dataset(dataclasses.replace(config, data_dir=data_dir))
+        splits = [data.open_split(directory, name) for name in ("trainA", "trainB")]
+        rates = {}
+        for cache in ("memory", "none"):
+            input_config = dataclasses.replace(config, cache=cache)
+            batches = iter(data.training_input(*splits, input_config)(0))
+            rates[cache] = measure(
+                lambda b=batches: next(b), options.num_batches, options
+            )
+            report(f"pipeline, cache {cache}", rates[cache], options, tf)
+        if not options.num_steps:
+            return
+        model = training.build_model(config, steps_per_epoch=1000)
+        step = tf.function(model.train_step)
+        batches = iter(data.training_input(*splits, config)(0))
+        batch = next(batches)
+        rates["step"] = measure(lambda: step(batch), options.num_steps, options)
+        report("step", rates["step"], options, tf)
+    share = statistics.median(rates["step"]) / statistics.median(rates["none"])
+    print(json.dumps({"slower_pipeline_as_share_of_the_step": round(share, 4)}))
+
+
+def measure(run, number, options):
+    """Images per second of each repeat."""
+    run()
+    rates = []
+    for _ in range(options.repeats):
+        start = time.perf_counter()
+        for _ in range(number):
+            result = run()
+        for leaf in result.values() if isinstance(result, dict) else result:
+            leaf.numpy()  # waits until it is there
+        elapsed = time.perf_counter() - start
+        rates.append(2 * options.batch_size * number / elapsed)
+    return rates
+
+
+def report(what, rates, options, tf):
+    """Prints one JSON line."""
+    line = {
+        "what": what,
+        "images_per_s": round(statistics.median(rates), 1),
+        "lowest": round(min(rates), 1),
+        "highest": round(max(rates), 1),
+        "image_size": options.image_size,
+        "filters": options.filters,
+        "device": f"{len(tf.config.list_physical_devices('GPU'))} GPU, "
+        f"{os.cpu_count()} cores, {platform.machine()}",
+        "tensorflow": tf.__version__,
+    }
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    with command_line.errors_in_one_line():
+        main()

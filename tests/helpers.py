@@ -1,0 +1,125 @@
+"""Builders and comparisons that several tests share."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.cyclegan import CycleGAN
+from cyclegan_tf.image_pool import ImagePool
+from cyclegan_tf.networks import build_discriminator, build_generator
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TINY = {
+    "image_size": 32,
+    "load_size": 36,
+    "filters": 2,
+    "residual_blocks": 1,
+    "steps_per_epoch": 4,
+    "epochs": 2,
+    "learning_rate": 1e-3,
+    "synthetic_images": 12,
+    "synthetic_size": 40,
+    "data_seed": 29,  # its test image has a large animal
+    "pool_size": 3,
+    "jit": "off",
+}
+
+
+def tiny_config(directory, **options):
+    """A run of the embedded dataset that takes a second."""
+    places = {
+        "data_dir": str(directory / "tfrecords"),
+        "run_dir": str(directory / "run"),
+    }
+    return TrainConfig(**(TINY | places | options))
+
+
+def flags(config_options):
+    """Options as command-line arguments."""
+    return [
+        part
+        for name, value in config_options.items()
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
+def tiny_model(size=16, batch_pool=3, jit=False, seed=0, optimizer=None):
+    """A compiled CycleGAN with random weights large enough to matter."""
+    keras.utils.set_random_seed(seed)
+    model = CycleGAN(
+        build_generator(2, 1, name="gen_ab"),
+        build_generator(2, 1, name="gen_ba"),
+        build_discriminator(filters=2, name="disc_a"),
+        build_discriminator(filters=2, name="disc_b"),
+        ImagePool(batch_pool, (size, size, 3), seed=1),
+        ImagePool(batch_pool, (size, size, 3), seed=2),
+    )
+    for variable in model.generator_variables + model.discriminator_variables:
+        if "kernel" in variable.path:
+            variable.assign(variable * 10)
+    optimizer = optimizer or (lambda: keras.optimizers.Adam(1e-3, beta_1=0.5))
+    model.compile(optimizer(), optimizer(), jit=jit)
+    return model
+
+
+def random_images(count, size=16, seed=0):
+    """float32 `(count, size, size, 3)` in [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    return tf.constant(rng.uniform(-1, 1, (count, size, size, 3)), tf.float32)
+
+
+def random_pixels(height, width, seed=0):
+    """Smooth uint8 `(height, width, 3)`, as a photograph would be."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8))
+    return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def write_images(folder, count, suffix=".png", size=(40, 48)):
+    """Writes `count` images into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        pixels = random_pixels(*size, seed=i + len(str(folder)))
+        Image.fromarray(pixels).save(folder / f"{i:03d}{suffix}")
+
+
+def run_script(name, *arguments, **options):
+    """Runs a script of the repository as a user would; returns the finished process."""
+    return subprocess.run(
+        command(name, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONWARNINGS": "default"},
+        **options,
+    )
+
+
+def command(name, *arguments):
+    """The command line of a script of the repository."""
+    return [sys.executable, str(ROOT / name), *map(str, arguments)]
+
+
+def assert_one_line_error(process, *fragments):
+    """Status 2, no traceback, and a last line that names what is wrong."""
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    lines = process.stderr.strip().splitlines()
+    assert "error: " in lines[-1]
+    for fragment in fragments:
+        assert str(fragment) in lines[-1]
+
+
+def assert_same_checkpoint(first, second):
+    """Every array of two checkpoint files is equal to the bit."""
+    with np.load(first) as a, np.load(second) as b:
+        assert sorted(a.files) == sorted(b.files)
+        differing = [name for name in a.files if not np.array_equal(a[name], b[name])]
+    assert not differing

@@ -1,0 +1,192 @@
+"""The commands as a user runs them, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from tests.helpers import (
+    ROOT,
+    TINY,
+    assert_one_line_error,
+    flags,
+    run_script,
+    write_images,
+)
+
+
+@pytest.mark.parametrize("script", ["train.py", "export.py", "tfrecords/build.py"])
+def test_help_answers_without_importing_tensorflow(script):
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = [{script!r}, '--help']\n"
+        "try:\n"
+        f"    runpy.run_path({script!r}, run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 0\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"usage:" in done.stdout
+
+
+def test_dry_run_prints_the_options_and_writes_nothing(tmp_path):
+    done = run_script("train.py", "--dry-run", "--seed", 5, cwd=tmp_path)
+    options = json.loads(done.stdout)
+    assert (options["seed"], options["load_size"]) == (5, 72)
+    assert not list(tmp_path.iterdir())
+
+
+def folder_with_one_domain(path):
+    write_images(path / "trainA", 3)
+
+
+def folder_with_an_empty_domain(path):
+    write_images(path / "trainA", 3)
+    (path / "trainB").mkdir()
+
+
+def folder_without_domains(path):
+    write_images(path / "photos", 3)
+
+
+def folder_with(make_bad_file, count=3):
+    def make(path):
+        write_images(path / "trainA", count)
+        write_images(path / "trainB", count)
+        make_bad_file(path / "trainB" / "bad.jpg")
+
+    return make
+
+
+def text(path):
+    path.write_text("I am no picture")
+
+
+def truncated(path):
+    Image.effect_noise((64, 64), 50).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def one_pixel(path):
+    Image.new("RGB", (1, 1)).save(path)
+
+
+def giant_header(path):
+    """A PNG that claims 20,000 x 20,000 pixels and has none."""
+    Image.new("RGB", (20, 20)).save(path, "PNG")
+    data = bytearray(path.read_bytes())
+    data[16:24] = (20_000).to_bytes(4, "big") * 2
+    import zlib
+
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "make, fragments",
+    [
+        (folder_with_one_domain, ["trainB is missing"]),
+        (folder_with_an_empty_domain, ["trainB has no images"]),
+        (folder_without_domains, ["neither trainA/ and trainB/"]),
+        (folder_with(text), ["bad.jpg", "not a JPEG"]),
+        (folder_with(truncated), ["bad.jpg", "truncated"]),
+        (folder_with(one_pixel), ["bad.jpg", "1x1 pixels"]),
+        (folder_with(giant_header), ["bad.jpg", "400000000 pixels"]),
+    ],
+)
+def test_bad_folder_ends_in_one_line(tmp_path, make, fragments):
+    make(tmp_path / "photos")
+    done = run_script("tfrecords/build.py", "photos", "--data-dir", "out", cwd=tmp_path)
+    assert_one_line_error(done, *fragments)
+    # Nothing that looks like a dataset is left.
+    assert not (tmp_path / "out" / "photos").exists()
+
+
+@pytest.mark.parametrize(
+    "options, fragments",
+    [
+        (["--dataset", "no/such_thing"], ["--dataset no/such_thing", "TFDS"]),
+        (["--dataset", "cycle_gan/horse2camel"], ["cycle_gan/horse2camel"]),
+        (["--dataset", "../nothing"], ["no such folder"]),
+        (["--dataset", "synthetic/cats"], ["synthetic/horse2zebra"]),
+        (["--image-size", "30"], ["--image-size must be a multiple of 4"]),
+        (["--epochs", "0"], ["--epochs must be at least 1"]),
+        (["--run-dir", "file"], ["file", "is a file"]),
+        (["--run-dir", "foreign"], ["foreign", "notes.txt", "--run-dir"]),
+        (["--run-dir", "file/below"], ["file/below", "Not a directory"]),
+        (["--tfds-data-dir", "gone", "--dataset", "cycle_gan/maps"], ["gone"]),
+    ],
+)
+def test_bad_option_ends_in_one_line(tmp_path, options, fragments):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "notes.txt").write_text("mine")
+    done = run_script("train.py", *options, cwd=tmp_path)
+    assert_one_line_error(done, *fragments)
+    assert (tmp_path / "foreign" / "notes.txt").read_text() == "mine"
+
+
+def test_tfds_without_a_network_fails_within_twenty_seconds(tmp_path):
+    start = time.monotonic()
+    # A proxy that nobody listens at stands for the missing network.
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+    from tests.helpers import command
+
+    done = subprocess.run(
+        command(
+            "train.py", "--dataset", "cycle_gan/horse2zebra", "--tfds-data-dir", "."
+        ),
+        cwd=tmp_path,
+        env=os.environ | nowhere,
+        capture_output=True,
+        text=True,
+    )
+    assert_one_line_error(done, "cycle_gan/horse2zebra", "--tfds-data-dir")
+    assert time.monotonic() - start < 20
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)]
+    if subprocess.run(mounting, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_full_disk_while_converting_leaves_nothing_behind(small_disk):
+    done = run_script(
+        "tfrecords/build.py", "--data-dir", small_disk / "data", cwd=small_disk
+    )
+    assert_one_line_error(done, "No space left")
+    assert not (small_disk / "data" / "synthetic" / "horse2zebra").exists()
+
+
+def test_full_disk_while_training_keeps_earlier_checkpoints(small_disk, tiny_data_dir):
+    options = TINY | {"data_dir": tiny_data_dir, "filters": 10, "epochs": 3}
+    run_dir = small_disk / "run"
+    done = run_script("train.py", *flags(options | {"run_dir": run_dir}))
+    assert_one_line_error(done, "No space left")
+    kept = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    assert kept and all(name.startswith("step-") for name in kept)
+
+
+def test_build_prints_the_counts_and_reuses_what_is_there(tmp_path):
+    options = ["--data-dir", tmp_path, "--synthetic-images", 5, "--synthetic-size", 32]
+    counts = "trainA 5, trainB 5, testA 1, testB 1"
+    assert counts in run_script("tfrecords/build.py", *options).stdout
+    manifest = tmp_path / "synthetic" / "horse2zebra" / "dataset.json"
+    written = manifest.stat().st_mtime_ns
+    assert counts in run_script("tfrecords/build.py", *options).stdout
+    assert manifest.stat().st_mtime_ns == written

@@ -1,0 +1,113 @@
+import csv
+
+import numpy as np
+import pytest
+
+from cyclegan_tf import checkpoint, training
+from cyclegan_tf.errors import InputError
+
+
+def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tiny_run):
+    config = tiny_run(checkpoint_every=2)
+    training.train(config)
+    directory = config.resolved_run_dir / "checkpoints"
+    newest = checkpoint.checkpoints(directory)[0]
+    # Weights that overflow in the next step's forward pass, as after an explosion.
+    with np.load(newest) as file:
+        arrays = dict(file)
+    name = next(n for n in arrays if n.startswith("disc_a/") and "kernel" in n)
+    arrays[name] = np.full_like(arrays[name], 3e38)
+    np.savez(newest, **arrays)
+    content = newest.read_bytes()
+    longer = tiny_run(checkpoint_every=2, epochs=3)
+    with pytest.raises(InputError, match="loss .* after step 9.*is intact.*--restart"):
+        training.train(longer)
+    assert checkpoint.checkpoints(directory)[0] == newest
+    assert newest.read_bytes() == content
+
+
+def test_extended_run_trains_on(tiny_run, capsys):
+    training.train(tiny_run())
+    training.train(tiny_run(epochs=3))
+    path = tiny_run().resolved_run_dir
+    newest = checkpoint.checkpoints(path / "checkpoints")[0]
+    assert checkpoint.step_of(newest) == 12
+    with (path / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    assert "from 2 to 3 epochs" in capsys.readouterr().err
+
+
+def test_scores_of_the_end_stand_beside_doing_nothing(tiny_run, capsys):
+    training.train(tiny_run())
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].startswith("scores against the truth")
+    assert [line.split()[0] for line in table[-2:]] == ["a_to_b", "b_to_a"]
+    for line in table[-2:]:
+        _, changed, unchanged, distance, untranslated = line.split()
+        assert float(changed) > 0 and float(unchanged) == 0
+        assert float(untranslated) > 20
+
+
+def test_learning_rate_follows_the_schedule(tiny_run):
+    config = tiny_run(epochs=4, constant_epochs=2)
+    training.train(config)
+    with (config.resolved_run_dir / "metrics.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-3 * 2 / 3, 1e-3 / 3], rtol=1e-4)
+
+
+def test_model_is_a_function_of_the_seed(tiny_run):
+    first, again, other = (
+        checkpoint.training_state(training.build_model(tiny_run(seed=seed), 4))
+        for seed in (0, 0, 1)
+    )
+    name = "gen_ab/stem/kernel"
+    np.testing.assert_array_equal(first[name], again[name])
+    assert not np.array_equal(first[name], other[name])
+    # No two networks start equal.
+    assert not np.array_equal(first[name], first["gen_ba/stem/kernel"])
+    assert not np.array_equal(
+        first["disc_a/stage1/kernel"], first["disc_b/stage1/kernel"]
+    )
+
+
+def test_optimizers_are_the_papers(tiny_run):
+    model = training.build_model(tiny_run(learning_rate=2e-4), 4)
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        assert float(optimizer.learning_rate) == pytest.approx(2e-4)
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
+        assert optimizer.epsilon == 1e-8
+
+
+@pytest.mark.slow
+def test_embedded_dataset_is_learned_a_little_in_a_minute(tiny_run):
+    config = tiny_run(filters=8, steps_per_epoch=150, epochs=2, image_size=32)
+    training.train(config)
+    with (config.resolved_run_dir / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name in ("cycle_A", "cycle_B", "identity_A", "identity_B"):
+        assert float(rows[1][name]) < 0.95 * float(rows[0][name])
+
+
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(tiny_run, capsys):
+    config = tiny_run(checkpoint_every=3)
+    training.train(config)
+    directory = config.resolved_run_dir / "checkpoints"
+    newest, before, _ = checkpoint.checkpoints(directory)
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[: len(whole) // 2])
+    training.train(config)
+    said = capsys.readouterr().err
+    assert f"{newest} is damaged" in said
+    assert f"continuing after step {checkpoint.step_of(before)}" in said
+    # The same step again, to the same bits.
+    assert newest.read_bytes() == whole
+
+
+def test_only_damaged_checkpoints_do_not_begin_anew_silently(tiny_run):
+    config = tiny_run()
+    training.train(config)
+    for path in checkpoint.checkpoints(config.resolved_run_dir / "checkpoints"):
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="no checkpoint .* --restart"):
+        training.train(config)
