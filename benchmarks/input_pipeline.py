@@ -103,9 +103,9 @@ def report(what, rates, options, tf):
     """Prints one JSON line."""
     line = {
         "what": what,
-        "images_per_s": round(statistics.median(rates), 1),
-        "lowest": round(min(rates), 1),
-        "highest": round(max(rates), 1),
+        "images_per_s": float(f"{statistics.median(rates):.3g}"),
+        "lowest": float(f"{min(rates):.3g}"),
+        "highest": float(f"{max(rates):.3g}"),
         "image_size": options.image_size,
         "filters": options.filters,
         "device": f"{len(tf.config.list_physical_devices('GPU'))} GPU, "
