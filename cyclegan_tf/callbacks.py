@@ -24,10 +24,6 @@ SCALARS_EVERY = 50  # steps
 CSV_COLUMNS = ("epoch", "step", *LOSSES, "learning_rate", "images_per_s", "input_wait")
 
 
-class Diverged(Exception):
-    """A loss or a variable is NaN or infinite; the message names it."""
-
-
 class Stopped(Exception):
     """The user asked to stop; raised between two steps, when the state is whole."""
 
@@ -39,7 +35,7 @@ class StepCallback(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Reads the step where an epoch, or the rest of one, begins."""
-        self.first_step = self.step = int(self.model.generator_optimizer.iterations)
+        self.first_step = self.step = self.model.step
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts."""
@@ -47,13 +43,13 @@ class StepCallback(keras.callbacks.Callback):
 
 
 class Guard(StepCallback):
-    """Ends the run where going on would lose something.
+    """Ends the run where going on would lose something; comes first of all.
 
     Args:
         is_stop_requested: function without arguments, asked after every step.
 
     Raises:
-        Diverged: a loss is NaN or infinite.
+        NonFiniteState: a loss, or after an epoch a variable, is NaN or infinite.
         Stopped: a stop was requested.
     """
 
@@ -66,9 +62,13 @@ class Guard(StepCallback):
         super().on_train_batch_end(batch, logs)
         for name in LOSSES:
             if not math.isfinite(logs[name]):
-                raise Diverged(f"loss {name} is {logs[name]} after step {self.step}")
+                raise checkpoint.NonFiniteState(f"loss {name} is {logs[name]}")
         if self.is_stop_requested():
             raise Stopped
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Looks at the variables, before others make something of them."""
+        checkpoint.require_finite(self.model)
 
 
 class Throughput(StepCallback):
@@ -288,34 +288,25 @@ class Checkpoints(StepCallback):
     Args:
         directory: of the checkpoints.
         every: number of steps from one to the next within an epoch.
-        after_epoch: function of the step, called before the one after an epoch.
+        before_epochs_checkpoint: function of the step, called before the checkpoint
+            that ends an epoch.
     """
 
-    def __init__(self, directory: pathlib.Path, every, after_epoch):
+    def __init__(self, directory: pathlib.Path, every, before_epochs_checkpoint):
         super().__init__()
-        self.directory, self.every, self.after_epoch = directory, every, after_epoch
+        self.directory, self.every = directory, every
+        self.before_epochs_checkpoint = before_epochs_checkpoint
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves within an epoch."""
         super().on_train_batch_end(batch, logs)
         if self.step % self.every == 0 and batch + 1 < self.params["steps"]:
-            self.save()
+            checkpoint.save(self.model, self.directory, self.step)
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves after an epoch."""
-        self.after_epoch(self.step)
-        self.save()
-
-    def save(self):
-        """Saves now.
-
-        Raises:
-            Diverged: there is nothing worth saving; earlier checkpoints stay.
-        """
-        try:
-            checkpoint.save(self.model, self.directory, self.step)
-        except checkpoint.NonFiniteState as error:
-            raise Diverged(f"{error} is not finite after step {self.step}") from None
+        self.before_epochs_checkpoint(self.step)
+        checkpoint.save(self.model, self.directory, self.step)
 
 
 def _in_words(logs, digits):

@@ -25,7 +25,7 @@ class DamagedCheckpoint(InputError):
 
 
 class NonFiniteState(Exception):
-    """A variable holds NaN or infinity; the message names it."""
+    """A loss or a variable is NaN or infinite; the message names it."""
 
 
 def training_state(model: CycleGAN) -> dict:
@@ -47,6 +47,13 @@ def training_state(model: CycleGAN) -> dict:
     return state
 
 
+def require_finite(model: CycleGAN) -> None:
+    """Raises `NonFiniteState` if the state is not worth keeping."""
+    for name, variable in training_state(model).items():
+        if not np.isfinite(np.asarray(variable)).all():
+            raise NonFiniteState(f"{name} is not finite")
+
+
 def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
     """Writes the checkpoint of `step` and removes all but the newest few.
 
@@ -54,12 +61,9 @@ def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
         NonFiniteState: the state is not worth keeping; nothing is written.
         OSError: the disk is full or not writable; earlier checkpoints stay.
     """
-    arrays = {}
-    for name, variable in training_state(model).items():
-        array = np.asarray(variable)
-        if not np.isfinite(array).all():
-            raise NonFiniteState(name)
-        arrays[name] = array
+    require_finite(model)
+    state = training_state(model)
+    arrays = {name: np.asarray(variable) for name, variable in state.items()}
     path = directory / f"step-{step:09d}.npz"
     with written_aside(path) as aside, aside.open("wb") as file:
         np.savez(file, **arrays)

@@ -6,6 +6,7 @@ what they are. It is written aside and renamed, so it is there whole or not at a
 """
 
 import concurrent.futures.process
+import contextlib
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import sys
 from typing import Any
 
 import tensorflow as tf
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cyclegan_tf import records
 from cyclegan_tf.config import DatasetConfig
@@ -45,13 +46,28 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     source = find_source(config)
     directory = data_dir / source.name
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory.with_name(f".{directory.name}.lock")):
+    with _converting(directory):
         if _read_identity(directory) == source.identity:
             return directory
         if directory.exists():
             _require_replaceable(directory, source)
         _convert(source, directory)
     return directory
+
+
+@contextlib.contextmanager
+def _converting(directory):
+    """Lets one process convert a dataset; others wait and find it done."""
+    lock = FileLock(directory.with_name(f".{directory.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"waiting for another process that is converting {directory}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
@@ -136,7 +152,7 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
             f"memory; remove very large images or free memory, and run again."
         ) from None
     except tf.errors.OpError as error:
-        raise InputError(f"writing shards failed: {error.message}.") from None
+        raise InputError(f"--dataset {source.name}: {error.message}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

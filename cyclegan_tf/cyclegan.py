@@ -79,6 +79,11 @@ class CycleGAN(keras.Model):
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit)
 
     @property
+    def step(self):
+        """Number of steps taken since the start of the run, int."""
+        return int(self.generator_optimizer.iterations)
+
+    @property
     def generator_variables(self):
         """Trainable variables of both generators."""
         return self.gen_ab.trainable_variables + self.gen_ba.trainable_variables

@@ -23,6 +23,7 @@ from cyclegan_tf.progress import say
 from cyclegan_tf.schedules import LinearDecay
 
 NUM_SAMPLES = 4
+SCORES = "scores.json"
 ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
 
 
@@ -86,29 +87,29 @@ class _Run:
             splits["trainA"], splits["trainB"], config
         )
         self.num_steps = config.epochs * self.steps_per_epoch
-        self.step = 0
+        self.model = build_model(config, self.steps_per_epoch)
 
     def go(self):
         """Trains from the newest checkpoint to the end, and tells how it went."""
-        keras.backend.clear_session()
-        self.model = build_model(self.config, self.steps_per_epoch)
         trackers = self._resume()
-        if self.step >= self.num_steps:
+        if self.model.step >= self.num_steps:
+            if not self._is_concluded():  # stopped after the last checkpoint
+                self._conclude()
             say(
                 f"{self.path} is finished: {self.config.epochs} epochs, "
-                f"{self.step} steps. To train on give more --epochs; to begin anew, "
-                f"--restart."
+                f"{self.model.step} steps. To train on give more --epochs; to begin "
+                f"anew, --restart."
             )
             return
         say(
-            f"{self.path}: {self.num_steps - self.step} steps of batch size "
+            f"{self.path}: {self.num_steps - self.model.step} steps of batch size "
             f"{self.config.batch_size} to go, {self.steps_per_epoch} per epoch; "
             f"{len(self.splits['trainA'])} + {len(self.splits['trainB'])} images"
         )
         say(f"watch it with: tensorboard --logdir {self.path / 'tensorboard'}")
         try:
             self._fit(trackers)
-        except callbacks.Diverged as error:
+        except checkpoint.NonFiniteState as error:
             raise InputError(self._advice(error)) from None
         except tf.errors.ResourceExhaustedError as error:
             reason = str(error).splitlines()[0]
@@ -117,11 +118,13 @@ class _Run:
                 f"--image-size, or free some space, and run again."
             ) from None
         except callbacks.Stopped:
-            step = int(self.model.generator_optimizer.iterations)
-            checkpoint.save(self.model, self.checkpoints, step)
-            say(f"stopped and saved after step {step}; the same command continues")
+            checkpoint.save(self.model, self.checkpoints, self.model.step)
+            say(
+                f"stopped and saved after step {self.model.step}; "
+                f"the same command continues"
+            )
             sys.exit(128 + self.received_signal())
-        self._finish()
+        self._conclude()
 
     def _resume(self):
         """Restores the newest checkpoint; returns the loss trackers' values."""
@@ -134,8 +137,7 @@ class _Run:
                 problem = error
                 say(f"{error} Trying the one before.")
                 continue
-            self.step = checkpoint.step_of(path)
-            say(f"continuing after step {self.step} from {path}")
+            say(f"continuing after step {self.model.step} from {path}")
             return checkpoint.tracker_state(self.model)
         if problem:
             raise InputError(
@@ -149,7 +151,7 @@ class _Run:
             self.splits["trainA"], self.splits["trainB"], self.config
         )
         writer = tf.summary.create_file_writer(str(self.path / "tensorboard"))
-        if self.step == 0:
+        if self.model.step == 0:
             self._describe_in(writer)
         schedule = learning_rate(self.config, self.steps_per_epoch)
         throughput = callbacks.Throughput(self.config.batch_size)
@@ -173,7 +175,7 @@ class _Run:
             ),
         ]
         with contextlib.closing(bar), writer.as_default():
-            epoch, taken = divmod(self.step, self.steps_per_epoch)
+            epoch, taken = divmod(self.model.step, self.steps_per_epoch)
             if taken:
                 # `fit` knows whole epochs only: what is left of this one comes first.
                 self._fit_epochs(epoch, epoch + 1, self.steps_per_epoch - taken, listed)
@@ -185,9 +187,8 @@ class _Run:
                 )
 
     def _fit_epochs(self, first, last, steps_per_epoch, listed):
-        step = int(self.model.generator_optimizer.iterations)
         self.model.fit(
-            data.with_waiting_time(self.batches_from(step)),
+            data.with_waiting_time(self.batches_from(self.model.step)),
             initial_epoch=first,
             epochs=last,
             steps_per_epoch=steps_per_epoch,
@@ -240,7 +241,11 @@ class _Run:
         }
         write_text(directory / "model.json", json.dumps(about, indent=2) + "\n")
 
-    def _finish(self):
+    def _is_concluded(self):
+        path = self.path / SCORES
+        return path.exists() and json.loads(path.read_text())["step"] == self.num_steps
+
+    def _conclude(self):
         plot = panels.loss_plot(self.path / "metrics.csv")
         panels.save_png(self.path / "samples" / "losses.png", plot)
         scores = []
@@ -253,9 +258,10 @@ class _Run:
                 self.config.image_size,
             )
         if scores:
-            rows = [dataclasses.asdict(score) for score in scores]
-            write_text(self.path / "scores.json", json.dumps(rows, indent=2) + "\n")
             print(evaluation.score_table(scores), flush=True)
+        rows = [dataclasses.asdict(score) for score in scores]
+        content = {"step": self.num_steps, "scores_against_the_truth": rows}
+        write_text(self.path / SCORES, json.dumps(content, indent=2) + "\n")
         say(
             f"finished: models in {self.path / 'model'}, pictures in "
             f"{self.path / 'samples'}"
@@ -267,8 +273,9 @@ class _Run:
             f"the checkpoint {newest[0]} is intact" if newest else "nothing was saved"
         )
         return (
-            f"{self.path}: {error}; {kept}. Begin anew with --restart and a lower "
-            f"--learning-rate than {self.config.learning_rate}."
+            f"{self.path}: {error} after step {self.model.step}; {kept}. Begin anew "
+            f"with --restart and a lower --learning-rate than "
+            f"{self.config.learning_rate}."
         )
 
 

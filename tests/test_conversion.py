@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
 import tensorflow as tf
@@ -10,7 +11,7 @@ from cyclegan_tf import conversion, data, records
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.errors import InputError
-from tests.helpers import random_pixels, write_images
+from tests.helpers import command, random_pixels, write_images
 
 
 @pytest.fixture
@@ -246,3 +247,21 @@ def test_index_finds_every_example(photos):
         assert content[offset : offset + length] == raw
         dataset = records.read_example(str(path), index.size, offset, length)
         assert next(iter(dataset)).numpy() == raw
+
+
+def test_second_process_waits_and_finds_the_dataset_done(photos):
+    config = config_of(photos)
+    arguments = [photos, "--data-dir", config.data_dir]
+    processes = [
+        subprocess.Popen(
+            command("tfrecords/build.py", *arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
+    assert len(names(ensure_dataset(config), "trainA")) == 5

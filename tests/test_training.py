@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from cyclegan_tf import checkpoint, training
+from cyclegan_tf import callbacks, checkpoint, training
 from cyclegan_tf.errors import InputError
 
 
@@ -111,3 +111,35 @@ def test_only_damaged_checkpoints_do_not_begin_anew_silently(tiny_run):
         path.write_bytes(b"")
     with pytest.raises(InputError, match="no checkpoint .* --restart"):
         training.train(config)
+
+
+def test_run_stopped_after_its_last_checkpoint_is_concluded(tiny_run, capsys):
+    config = tiny_run()
+    training.train(config)
+    (config.resolved_run_dir / "scores.json").unlink()
+    (config.resolved_run_dir / "samples" / "losses.png").unlink()
+    capsys.readouterr()
+    training.train(config)
+    output = capsys.readouterr()
+    assert "scores against the truth" in output.out
+    assert "is finished" in output.err
+    assert (config.resolved_run_dir / "samples" / "losses.png").exists()
+    training.train(config)
+    assert not capsys.readouterr().out
+
+
+def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run):
+    class PoisonLastStep(callbacks.StepCallback):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if self.step == 4:
+                bias = self.model.gen_ab.get_layer("head").bias
+                bias.assign(bias * float("nan"))
+
+    config = tiny_run(epochs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks, "RestoreTrackers", lambda _: PoisonLastStep())
+        with pytest.raises(InputError, match="gen_ab/head/bias is not finite"):
+            training.train(config)
+    assert not (config.resolved_run_dir / "model").exists()
+    assert not checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
