@@ -27,6 +27,8 @@ clean:
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "Python 3.10 to 3.13 is needed, this is %d.%d; name another: make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
+	@# The pip that comes with Python 3.10 searches for minutes; a new one does not.
+	$(BIN)/python -m pip install -q --upgrade pip
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created requirements.txt
