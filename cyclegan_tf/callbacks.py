@@ -17,7 +17,7 @@ import tensorflow as tf
 from cyclegan_tf import checkpoint, panels
 from cyclegan_tf.cyclegan import LOSSES
 from cyclegan_tf.files import write_text
-from cyclegan_tf.progress import progress_bar, say
+from cyclegan_tf.progress import is_terminal, progress_bar, say, status_line
 from cyclegan_tf.translation import translate
 
 SCALARS_EVERY = 50  # steps
@@ -105,7 +105,7 @@ class Throughput(StepCallback):
 
 
 class ProgressBar(StepCallback):
-    """One bar over the whole run with the eight losses; one line per finished epoch.
+    """A bar over the whole run, the eight losses below; a line per finished epoch.
 
     Args:
         epochs: of the whole run.
@@ -124,15 +124,21 @@ class ProgressBar(StepCallback):
         self.epoch = epoch + 1
         if self.bar is None:
             self.bar = progress_bar(self.num_steps, "", " steps", initial=self.step)
+            self.losses = status_line()
             self.bar.set_description("tracing and compiling the step", refresh=True)
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves on."""
         super().on_train_batch_end(batch, logs)
-        rate = f"{self.throughput.images_per_s:.1f} images/s"
         self.bar.set_description(f"epoch {self.epoch}/{self.epochs}", refresh=False)
-        self.bar.set_postfix_str(f"{rate}, {_in_words(logs, 2)}", refresh=False)
-        self.bar.update()
+        rate = f"{self.throughput.images_per_s:.1f} images/s"
+        if is_terminal():
+            self.bar.set_postfix_str(rate, refresh=False)
+            self.losses.set_description_str(_in_brief(logs), refresh=False)
+        else:
+            self.bar.set_postfix_str(f"{rate}, {_in_words(logs, 2)}", refresh=False)
+        if self.bar.update():
+            self.losses.refresh()
 
     def on_epoch_end(self, epoch, logs=None):
         """Leaves a line."""
@@ -145,6 +151,7 @@ class ProgressBar(StepCallback):
     def close(self):
         """Removes the bar from the console."""
         if self.bar is not None:
+            self.losses.close()
             self.bar.close()
 
 
@@ -311,6 +318,14 @@ class Checkpoints(StepCallback):
 
 def _in_words(logs, digits):
     return " ".join(f"{name} {logs[name]:.{digits}f}" for name in LOSSES)
+
+
+def _in_brief(logs):
+    """All eight losses within 80 columns."""
+    return "  ".join(
+        f"{kind}_A|B {logs[f'{kind}_A']:.2f} {logs[f'{kind}_B']:.2f}"
+        for kind in ("G", "cycle", "identity", "D")
+    )
 
 
 def _read_rows(path):

@@ -19,6 +19,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.conversion import read_manifest
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_unit_range
+from cyclegan_tf.progress import progress_bar
 
 # Of the memory that is free when the run starts, "auto" takes at most this share.
 CACHE_SHARE = 0.25
@@ -227,8 +228,10 @@ def _load_all(split, size, limit=None):
         lambda serialized: _decode_resized(serialized, size),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    for i, image in enumerate(decoded.prefetch(8).as_numpy_iterator()):
-        images[i] = image
+    with progress_bar(count, f"decoding {split.name}", " images", delay=2) as bar:
+        for i, image in enumerate(decoded.prefetch(8).as_numpy_iterator()):
+            images[i] = image
+            bar.update()
     with tf.device("CPU"):
         return tf.constant(images)
 

@@ -15,14 +15,30 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
-def progress_bar(total: int, description: str, unit: str, initial: int = 0) -> tqdm:
-    """A progress bar on standard error, sparse where that is not a terminal."""
-    interval = REFRESH_SECONDS if sys.stderr.isatty() else REFRESH_SECONDS_IN_LOG
+def is_terminal() -> bool:
+    """Whether somebody watches standard error."""
+    return sys.stderr.isatty()
+
+
+def status_line() -> tqdm:
+    """A line below the progress bar; `set_description_str` changes it."""
+    return tqdm(bar_format="{desc}", position=1, leave=False, disable=not is_terminal())
+
+
+def progress_bar(
+    total: int, description: str, unit: str, initial: int = 0, delay: float = 0
+) -> tqdm:
+    """A progress bar on standard error, sparse where that is not a terminal.
+
+    It appears `delay` seconds after its start, if there is anything left to do then.
+    """
+    interval = REFRESH_SECONDS if is_terminal() else REFRESH_SECONDS_IN_LOG
     return tqdm(
         total=total,
         desc=description,
         unit=unit,
         initial=initial,
+        delay=delay,
         mininterval=interval,
         maxinterval=interval,
         dynamic_ncols=True,

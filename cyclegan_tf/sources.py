@@ -268,7 +268,6 @@ def _read_file(job):
 def _tfds_source(config):
     name = config.dataset
     identity = {"kind": "tfds", "name": name}
-    is_paired = name in ("cycle_gan/maps", "cycle_gan/facades")
 
     def splits():
         import tensorflow_datasets as tfds
@@ -289,7 +288,7 @@ def _tfds_source(config):
             for split in SPLITS
         }
 
-    return Source(name, identity, splits, _normalize_example, is_paired)
+    return Source(name, identity, splits, _normalize_example)
 
 
 def _normalize_example(job):
@@ -303,8 +302,10 @@ def _tfds_builder(config):
     import tensorflow_datasets as tfds
 
     name, data_dir = config.dataset, config.tfds_data_dir
-    if data_dir and not pathlib.Path(data_dir).expanduser().is_dir():
-        raise InputError(f"--tfds-data-dir {data_dir}: no such directory.")
+    if data_dir is not None:
+        data_dir = pathlib.Path(data_dir).expanduser()
+        if not data_dir.is_dir():
+            raise InputError(f"--tfds-data-dir {data_dir}: no such directory.")
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (ValueError, ImportError, OSError) as error:

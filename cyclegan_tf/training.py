@@ -156,8 +156,9 @@ class _Run:
         schedule = learning_rate(self.config, self.steps_per_epoch)
         throughput = callbacks.Throughput(self.config.batch_size)
         bar = callbacks.ProgressBar(self.config.epochs, self.num_steps, throughput)
+        epoch, taken = divmod(self.model.step, self.steps_per_epoch)
         listed = [
-            callbacks.RestoreTrackers(trackers),
+            callbacks.RestoreTrackers(trackers if taken else None),
             callbacks.Guard(lambda: self.received_signal() is not None),
             throughput,
             bar,
@@ -174,14 +175,12 @@ class _Run:
                 self.checkpoints, self.config.checkpoint_every, self._save_generators
             ),
         ]
-        with contextlib.closing(bar), writer.as_default():
-            epoch, taken = divmod(self.model.step, self.steps_per_epoch)
+        with contextlib.closing(bar), contextlib.closing(writer):
             if taken:
                 # `fit` knows whole epochs only: what is left of this one comes first.
                 self._fit_epochs(epoch, epoch + 1, self.steps_per_epoch - taken, listed)
                 epoch += 1
             if epoch < self.config.epochs:
-                listed[0] = callbacks.RestoreTrackers(None)
                 self._fit_epochs(
                     epoch, self.config.epochs, self.steps_per_epoch, listed
                 )
