@@ -4,6 +4,7 @@ python export.py --run-dir runs/synthetic/horse2zebra
 """
 
 import pathlib
+import shlex
 
 from cyclegan_tf import command_line
 from cyclegan_tf.config import ExportConfig
@@ -18,7 +19,8 @@ def main():
     run_dir = pathlib.Path(config.run_dir).expanduser()
     generators = serving.load_generators(run_dir)
     directory = serving.export_saved_model(generators, config.resolved_output)
-    print(f"{directory}\nlook at it: saved_model_cli show --dir {directory} --all")
+    quoted = shlex.quote(str(directory))
+    print(f"{directory}\nlook at it: saved_model_cli show --dir {quoted} --all")
 
 
 if __name__ == "__main__":

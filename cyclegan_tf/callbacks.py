@@ -131,7 +131,7 @@ class ProgressBar(StepCallback):
         """Moves on."""
         super().on_train_batch_end(batch, logs)
         self.bar.set_description(f"epoch {self.epoch}/{self.epochs}", refresh=False)
-        rate = f"{self.throughput.images_per_s:.1f} images/s"
+        rate = f"{self.throughput.images_per_s:.3g} images/s"
         if is_terminal():
             self.bar.set_postfix_str(rate, refresh=False)
             self.losses.set_description_str(_in_brief(logs), refresh=False)
@@ -144,7 +144,7 @@ class ProgressBar(StepCallback):
         """Leaves a line."""
         say(
             f"epoch {epoch + 1}/{self.epochs}  {_in_words(logs, 3)}  "
-            f"{self.throughput.images_per_s:.1f} images/s  "
+            f"{self.throughput.images_per_s:.3g} images/s  "
             f"waiting for input {self.throughput.input_wait:.1%}"
         )
 

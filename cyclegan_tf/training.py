@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ class _Run:
             f"{self.config.batch_size} to go, {self.steps_per_epoch} per epoch; "
             f"{len(self.splits['trainA'])} + {len(self.splits['trainB'])} images"
         )
-        say(f"watch it with: tensorboard --logdir {self.path / 'tensorboard'}")
+        log = shlex.quote(str(self.path / "tensorboard"))
+        say(f"watch it with: tensorboard --logdir {log}")
         try:
             self._fit(trackers)
         except checkpoint.NonFiniteState as error:
