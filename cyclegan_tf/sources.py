@@ -5,6 +5,7 @@ which runs in worker processes and so needs no TensorFlow.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -12,6 +13,8 @@ import multiprocessing
 import os
 import pathlib
 import re
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -108,11 +111,14 @@ def load_in_order(
     # Not forked: a fork of a process with TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
     num_workers = os.cpu_count() or 1
-    with concurrent.futures.ProcessPoolExecutor(num_workers, context) as executor:
+    with concurrent.futures.ProcessPoolExecutor(
+        num_workers, context, initializer=_begin_worker
+    ) as executor:
         waiting = deque()
         try:
             for job in jobs:
-                waiting.append(executor.submit(_load, load, job))
+                with _interrupts_held_back():
+                    waiting.append(executor.submit(_load, load, job))
                 if len(waiting) >= 8 * num_workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -120,6 +126,28 @@ def load_in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+@contextlib.contextmanager
+def _interrupts_held_back():
+    """Ctrl-C reaches every process of a terminal: workers begun in here ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield  # not on Windows
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _begin_worker():
+    def end_with_parent():
+        # A parent that is killed tells nobody, and its workers would wait for ever.
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _load(load, job):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from tests.helpers import (
     ROOT,
     TINY,
     assert_one_line_error,
+    command,
     flags,
     run_script,
     write_images,
@@ -138,8 +140,6 @@ def test_tfds_without_a_network_fails_within_twenty_seconds(tmp_path):
     start = time.monotonic()
     # A proxy that nobody listens at stands for the missing network.
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
-    from tests.helpers import command
-
     done = subprocess.run(
         command(
             "train.py", "--dataset", "cycle_gan/horse2zebra", "--tfds-data-dir", "."
@@ -190,3 +190,54 @@ def test_build_prints_the_counts_and_reuses_what_is_there(tmp_path):
     written = manifest.stat().st_mtime_ns
     assert counts in run_script("tfrecords/build.py", *options).stdout
     assert manifest.stat().st_mtime_ns == written
+
+
+def children(pid):
+    """Ids of the processes that a process has started."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_killed_conversion_leaves_no_process_and_no_dataset(tmp_path, number):
+    process = subprocess.Popen(
+        command("tfrecords/build.py", "--data-dir", tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    partial = tmp_path / "synthetic" / ".horse2zebra.partial"
+    deadline = time.monotonic() + 60
+    # The first child keeps track of the others.
+    while not (partial.exists() and len(children(process.pid)) > 1):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    workers = children(process.pid)
+    if number == signal.SIGINT:  # as a terminal does: to all of them
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    errors = process.communicate(timeout=60)[1]
+    expected = 130 if number == signal.SIGINT else -number
+    assert process.returncode == expected, errors
+    assert "Traceback" not in errors
+    while any(map(is_alive, workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not (tmp_path / "synthetic" / "horse2zebra").exists()
+    assert (
+        run_script(
+            "tfrecords/build.py", "--data-dir", tmp_path, "--synthetic-images", 5
+        ).returncode
+        == 0
+    )
+    assert not partial.exists()
