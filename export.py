@@ -15,9 +15,10 @@ def main():
     config = command_line.parse(ExportConfig, __doc__)
     with command_line.quiet_start():
         from cyclegan_tf import serving
+        from cyclegan_tf.generators import load_generators
 
     run_dir = pathlib.Path(config.run_dir).expanduser()
-    generators = serving.load_generators(run_dir)
+    generators = load_generators(run_dir)
     directory = serving.export_saved_model(generators, config.resolved_output)
     quoted = shlex.quote(str(directory))
     print(f"{directory}\nlook at it: saved_model_cli show --dir {quoted} --all")

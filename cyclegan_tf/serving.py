@@ -7,34 +7,9 @@ import shutil
 import keras
 import tensorflow as tf
 
-from cyclegan_tf import networks  # noqa: F401, registers the layers for loading
-from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_unit_range
 
 SIDE_MULTIPLE = 4
-DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
-
-
-def load_generators(run_dir: pathlib.Path) -> dict[str, keras.Model]:
-    """The trained generators of a run by direction, "a_to_b" and "b_to_a".
-
-    Raises:
-        InputError: there is no run, no trained model yet, or a damaged file.
-    """
-    generators = {}
-    for direction, name in DIRECTIONS.items():
-        path = run_dir / "model" / f"{name}.keras"
-        if not path.is_file():
-            raise InputError(
-                f"{path} is missing; expected a run that has finished an epoch at "
-                f"least. Train one with train.py."
-            )
-        try:
-            generators[direction] = keras.models.load_model(path, compile=False)
-        except (ValueError, TypeError, OSError, KeyError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path} cannot be loaded ({reason}).") from None
-    return generators
 
 
 def export_saved_model(
@@ -47,7 +22,7 @@ def export_saved_model(
     size. The version is the next free number; it appears there whole.
 
     Args:
-        generators: models by direction, see `load_generators`.
+        generators: models by direction, see `generators.load_generators`.
         output: the directory of the versions.
 
     Returns:

@@ -12,12 +12,20 @@ from collections.abc import Callable, Iterator
 import keras
 import tensorflow as tf
 
-from cyclegan_tf import callbacks, checkpoint, data, evaluation, panels, run_directory
+from cyclegan_tf import (
+    callbacks,
+    checkpoint,
+    data,
+    evaluation,
+    generators,
+    panels,
+    run_directory,
+)
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import write_text, written_aside
+from cyclegan_tf.files import write_text
 from cyclegan_tf.image_pool import ImagePool
 from cyclegan_tf.networks import build_discriminator, build_generator
 from cyclegan_tf.progress import say
@@ -130,7 +138,9 @@ class _Run:
 
     def _resume(self):
         """Restores the newest checkpoint; returns the loss trackers' values."""
-        checkpoint.remove_partial([self.path, self.checkpoints, self.path / "model"])
+        checkpoint.remove_partial(
+            [self.path, self.checkpoints, self.path / generators.FOLDER]
+        )
         problem = None
         for path in checkpoint.checkpoints(self.checkpoints):
             try:
@@ -227,20 +237,14 @@ class _Run:
 
     def _save_generators(self, step):
         """Writes `model/`: both generators, and what one must know to use them."""
-        directory = self.path / "model"
-        for name in ("gen_ab", "gen_ba"):
-            with written_aside(directory / f"{name}.keras") as aside:
-                getattr(self.model, name).save(aside)
+        trained = {"a_to_b": self.model.gen_ab, "b_to_a": self.model.gen_ba}
         about = {
             "dataset": self.config.dataset,
             "step": step,
             "epochs": step / self.steps_per_epoch,
             "image_size": self.config.image_size,
-            "gen_ab": "translates A to B: float32 RGB in [-1, 1], sides multiples of 4",
-            "gen_ba": "translates B to A, likewise",
-            "keras": keras.__version__,
         }
-        write_text(directory / "model.json", json.dumps(about, indent=2) + "\n")
+        generators.save_generators(self.path, trained, about)
 
     def _is_concluded(self):
         path = self.path / SCORES

@@ -1,13 +1,14 @@
 import re
+import shutil
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf import serving
+from cyclegan_tf import generators, serving
+from cyclegan_tf.errors import InputError
 from cyclegan_tf.translation import translate
 from tests.helpers import assert_one_line_error, random_pixels, run_script, tiny_model
 
@@ -16,17 +17,16 @@ from tests.helpers import assert_one_line_error, random_pixels, run_script, tiny
 def run_dir(tmp_path_factory):
     """A run directory with models, and nothing else."""
     path = tmp_path_factory.mktemp("exported") / "run"
-    (path / "model").mkdir(parents=True)
     model = tiny_model()
-    model.gen_ab.save(path / "model" / "gen_ab.keras")
-    model.gen_ba.save(path / "model" / "gen_ba.keras")
+    trained = {"a_to_b": model.gen_ab, "b_to_a": model.gen_ba}
+    generators.save_generators(path, trained, {"step": 0})
     return path
 
 
 @pytest.fixture(scope="module")
 def saved_model(run_dir, tmp_path_factory):
     output = tmp_path_factory.mktemp("exports")
-    return serving.export_saved_model(serving.load_generators(run_dir), output)
+    return serving.export_saved_model(generators.load_generators(run_dir), output)
 
 
 @pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
@@ -34,7 +34,7 @@ def test_saved_model_equals_keras(run_dir, saved_model, direction):
     images = np.stack([random_pixels(24, 32, seed) for seed in range(2)])
     signature = tf.saved_model.load(str(saved_model)).signatures[direction]
     translated = signature(images=tf.constant(images))["translated"].numpy()
-    expected = translate(serving.load_generators(run_dir)[direction], images)
+    expected = translate(generators.load_generators(run_dir)[direction], images)
     assert translated.dtype == np.uint8
     assert np.abs(translated.astype(int) - expected).max() <= 1
 
@@ -68,20 +68,29 @@ def test_saved_model_cli_shows_the_signatures(saved_model):
 
 
 def test_run_without_a_model_is_refused(tmp_path):
+    (tmp_path / "config.json").touch()
     done = run_script("export.py", "--run-dir", tmp_path, "--output", tmp_path / "out")
-    assert_one_line_error(done, "gen_ab.keras is missing")
+    assert_one_line_error(done, tmp_path, "no trained model yet")
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "name, problem", [("none", "no such run"), (".", "not the directory of a run")]
+)
+def test_foreign_directory_is_refused(tmp_path, name, problem):
+    with pytest.raises(InputError, match=problem):
+        generators.load_generators(tmp_path / name)
+
+
 def test_damaged_model_is_named(run_dir, tmp_path):
-    (tmp_path / "model").mkdir()
-    for name in ("gen_ab.keras", "gen_ba.keras"):
-        content = (run_dir / "model" / name).read_bytes()
-        (tmp_path / "model" / name).write_bytes(content[: len(content) // 2])
+    shutil.copytree(run_dir / "model", tmp_path / "model")
+    path = tmp_path / "model" / "gen_ba.keras"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     done = run_script("export.py", "--run-dir", tmp_path, "--output", tmp_path / "out")
-    assert_one_line_error(done, "gen_ab.keras")
+    assert_one_line_error(done, path)
 
 
-def test_loaded_generators_are_keras_models(run_dir):
-    generators = serving.load_generators(run_dir)
-    assert all(isinstance(model, keras.Model) for model in generators.values())
+def test_run_with_one_direction_loads_that_one(run_dir, tmp_path):
+    loaded = generators.load_generators(run_dir)
+    generators.save_generators(tmp_path, {"b_to_a": loaded["b_to_a"]}, {})
+    assert list(generators.load_generators(tmp_path)) == ["b_to_a"]

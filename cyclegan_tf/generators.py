@@ -1,0 +1,92 @@
+"""The trained generators of a run on disk, in its folder `model/`.
+
+gen_ab.keras  translates A to B: float32 RGB in [-1, 1], sides multiples of 4
+gen_ba.keras  translates B to A, likewise
+model.json    where they come from
+
+A run may have one direction only. Models are Keras' own format, loaded in its safe
+mode: no code from a file is run.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+import keras
+
+from cyclegan_tf import networks  # noqa: F401, registers the layers for loading
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.files import write_text, written_aside
+
+DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
+FOLDER = "model"
+ABOUT = "model.json"
+
+
+def save_generators(
+    run_dir: pathlib.Path, generators: dict[str, keras.Model], about: dict[str, Any]
+) -> None:
+    """Writes the generators of a run, replacing those there, each aside and renamed.
+
+    Args:
+        run_dir: directory of the run.
+        generators: models by direction, "a_to_b" and "b_to_a" or one of them.
+        about: what to say of them in `model.json`, such as dataset and step.
+    """
+    for direction, generator in generators.items():
+        path = run_dir / FOLDER / f"{DIRECTIONS[direction]}.keras"
+        with written_aside(path) as aside:
+            generator.save(aside)
+    about = {**about, "directions": list(generators), "keras": keras.__version__}
+    write_text(run_dir / FOLDER / ABOUT, json.dumps(about, indent=2) + "\n")
+
+
+def load_generators(run_dir: pathlib.Path) -> dict[str, keras.Model]:
+    """The trained generators of a run by direction, "a_to_b" and "b_to_a".
+
+    A direction that the run does not have is left out.
+
+    Raises:
+        InputError: there is no run, no trained model yet, or a damaged file.
+    """
+    present = read_about(run_dir)["directions"]
+    return {
+        direction: _load(run_dir / FOLDER / f"{name}.keras")
+        for direction, name in DIRECTIONS.items()
+        if direction in present
+    }
+
+
+def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
+    """The content of `model.json`.
+
+    Raises:
+        InputError: there is no run, no trained model yet, or a damaged file.
+    """
+    path = run_dir / FOLDER / ABOUT
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if not set(about["directions"]) <= set(DIRECTIONS) or not about["directions"]:
+            raise ValueError(f"directions {about['directions']}")
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(_why_missing(run_dir)) from None
+    except (ValueError, TypeError, KeyError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path} is damaged ({reason}).") from None
+    return about
+
+
+def _why_missing(run_dir):
+    if not run_dir.is_dir():
+        return f"{run_dir}: no such run directory; train one with train.py."
+    if not (run_dir / "config.json").is_file():
+        return f"{run_dir} is not the directory of a run: it has no config.json."
+    return f"{run_dir} has no trained model yet; one is written after each epoch."
+
+
+def _load(path):
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError, KeyError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be loaded ({reason}).") from None
