@@ -23,7 +23,9 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
         sync(aside)
         os.replace(aside, path)
         sync(path.parent)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a write that fails does not know where to
         # The disk may be full or gone: the first error is the one to tell.
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)

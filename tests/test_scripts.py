@@ -177,7 +177,7 @@ def test_full_disk_while_training_keeps_earlier_checkpoints(small_disk, tiny_dat
     options = TINY | {"data_dir": tiny_data_dir, "filters": 10, "epochs": 3}
     run_dir = small_disk / "run"
     done = run_script("train.py", *flags(options | {"run_dir": run_dir}))
-    assert_one_line_error(done, "No space left")
+    assert_one_line_error(done, run_dir, "No space left")
     kept = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
     assert kept and all(name.startswith("step-") for name in kept)
 
