@@ -1,9 +1,12 @@
-"""Exports both generators of a run as one SavedModel for serving.
+"""Exports the generators of a run as verified models that can be served.
 
-python export.py --run-dir runs/synthetic/horse2zebra
+    python export.py --run-dir runs/synthetic/horse2zebra
+    python export.py --run-dir runs/NAME --format savedmodel,onnx,litert
+
+Every export is run in a process of its own and compared with the Keras model on
+held-out images before it is kept.
 """
 
-import pathlib
 import shlex
 
 from cyclegan_tf import command_line
@@ -14,14 +17,22 @@ def main():
     """Parses, exports, and says how to look at the result."""
     config = command_line.parse(ExportConfig, __doc__)
     with command_line.quiet_start():
-        from cyclegan_tf import serving
-        from cyclegan_tf.generators import load_generators
+        from cyclegan_tf import exporting
 
-    run_dir = pathlib.Path(config.run_dir).expanduser()
-    generators = load_generators(run_dir)
-    directory = serving.export_saved_model(generators, config.resolved_output)
-    quoted = shlex.quote(str(directory))
-    print(f"{directory}\nlook at it: saved_model_cli show --dir {quoted} --all")
+    for exported in exporting.export(config):
+        print(exporting.report(exported))
+        if exported.file_format == "savedmodel":
+            directory = shlex.quote(str(exported.directory))
+            direction = exported.comparisons[0].signature
+            print(
+                f"try it:\n"
+                f"  saved_model_cli show --dir {directory} --all\n"
+                f'  python -c "import numpy as np; from PIL import Image; '
+                f"np.save('in.npy', np.array(Image.open('IMAGE').convert('RGB'))[None])"
+                f'"\n'
+                f"  saved_model_cli run --dir {directory} --tag_set serve "
+                f"--signature_def {direction} --inputs images=in.npy --outdir ."
+            )
 
 
 if __name__ == "__main__":

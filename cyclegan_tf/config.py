@@ -181,14 +181,54 @@ class TrainConfig(DatasetConfig):
         }
 
 
+EXPORT_FORMATS = ("savedmodel", "onnx", "litert")
+
+
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """Which run, and where its models go."""
+    """Which run, where its models go, and in which form."""
 
     run_dir: str = option("runs/synthetic/horse2zebra", help="directory of a run")
     output: str | None = option(
         None, help="gets the version folders 1, 2, ...; default: exports/<run>"
     )
+    format: str = option(
+        "savedmodel", help="one or more of savedmodel,onnx,litert, with commas"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = option(
+        "float32", help="what the exported model stores and computes in"
+    )
+    max_megapixels: float = option(
+        4.0, help="largest request that a SavedModel accepts, so that none fills memory"
+    )
+
+    def __post_init__(self):
+        for name in self.formats:
+            _require(
+                name in EXPORT_FORMATS,
+                "--format",
+                f"takes {', '.join(EXPORT_FORMATS)}, got {name!r}",
+            )
+            _require(
+                self.precision != "bfloat16" or name == "savedmodel",
+                "--precision bfloat16",
+                f"is not for --format {name}; take float16 or float32",
+            )
+        _require(
+            0 < self.max_megapixels <= 1000,
+            "--max-megapixels",
+            f"must be above 0 and at most 1000, got {self.max_megapixels}",
+        )
+
+    @property
+    def formats(self) -> list[str]:
+        """The formats, each once."""
+        return list(dict.fromkeys(self.format.replace(" ", "").split(",")))
+
+    @property
+    def max_pixels(self) -> int:
+        """Largest number of pixels in a request."""
+        return round(self.max_megapixels * 1e6)
 
     @property
     def resolved_output(self) -> pathlib.Path:

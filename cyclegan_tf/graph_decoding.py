@@ -63,14 +63,14 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
     return tf.ensure_shape(pixels, (None, None, 3))
 
 
-def check_size(height, width, min_side: int, max_pixels: int):
-    """An assertion on a picture's size; `max_pixels` is for the product."""
+def check_size(height, width, min_side: int, max_pixels: int, count=1):
+    """An assertion on the size of `count` pictures, in all at most `max_pixels`."""
     sides = tf.cast([height, width], tf.int64)
     # Each side is compared, too: the product of two 32-bit numbers may overflow.
     is_fine = (
         (tf.reduce_min(sides) >= min_side)
         & (tf.reduce_max(sides) <= max_pixels)
-        & (tf.reduce_prod(tf.minimum(sides, max_pixels)) <= max_pixels)
+        & (tf.reduce_prod(tf.minimum(sides, max_pixels)) * count <= max_pixels)
     )
     message = (
         f"expected images of at least {min_side} x {min_side} and in all at most "

@@ -17,6 +17,8 @@ DiscriminatorName = Literal["patch46", "patch70"]
 WEIGHT_STDDEV = 0.02
 NORM_EPSILON = 1e-5  # of the authors' program; GroupNormalization's default is 1e-3
 LEAKY_SLOPE = 0.2
+# Two strides of 2: a generator takes images whose sides are multiples of this.
+SIDE_MULTIPLE = 4
 
 
 @keras.saving.register_keras_serializable("cyclegan_tf")

@@ -1,63 +1,134 @@
-"""From trained generators to a SavedModel that takes and returns uint8 images."""
+"""Generators as graphs from uint8 pictures, or files' bytes, to the same; SavedModels.
 
-import os
+The names of signatures, inputs and outputs are the contract with those who serve the
+model; everything between is inside of the graph.
+"""
+
 import pathlib
-import shutil
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.graph_decoding import check_size, decode_upright
+from cyclegan_tf.images import MIN_SIDE
+from cyclegan_tf.networks import SIDE_MULTIPLE
 from cyclegan_tf.pixels import to_unit_range
 
-SIDE_MULTIPLE = 4
+PIXELS_SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
+BYTES_SPEC = tf.TensorSpec((None,), tf.string, name="image_bytes")
 
 
-def export_saved_model(
-    generators: dict[str, keras.Model], output: pathlib.Path
-) -> pathlib.Path:
-    """Writes a SavedModel in TensorFlow Serving's layout, `output/<version>/`.
+def with_precision(generator: keras.Model, precision: str) -> keras.Model:
+    """A copy that computes in another precision; weights are stored in it, too.
 
-    Signatures `a_to_b` (also `serving_default`) and `b_to_a`: input `images`, uint8
-    `[N, H, W, 3]` with sides from 16 px on, output `translated`, uint8 of the same
-    size. The version is the next free number; it appears there whole.
+    Statistics of the instance normalization stay float32, and so does the last
+    activation: `InstanceNormalization` and the output see to that themselves.
 
     Args:
-        generators: models by direction, see `generators.load_generators`.
-        output: the directory of the versions.
-
-    Returns:
-        The directory of the version.
+        generator: from `networks.build_generator`, in float32.
+        precision: "float32", "bfloat16" or "float16".
     """
-    output.mkdir(parents=True, exist_ok=True)
-    versions = [int(p.name) for p in output.iterdir() if p.name.isdigit()]
-    directory = output / str(max(versions, default=0) + 1)
-    partial = output / f".{directory.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    archive = keras.export.ExportArchive()
-    signature = [tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")]
-    try:
-        for direction, generator in generators.items():
-            archive.track(generator)
-            archive.add_endpoint(direction, _uint8_function(generator), signature)
-        archive.add_endpoint(
-            "serving_default", _uint8_function(generators["a_to_b"]), signature
-        )
-        archive.write_out(str(partial), verbose=False)
-        os.replace(partial, directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return directory
+    if precision == "float32":
+        return generator
+    last = generator.layers[-1].name
+
+    def converted(layer):
+        config = layer.get_config()
+        if layer.name != last and not isinstance(layer, keras.layers.InputLayer):
+            config["dtype"] = precision
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(generator, clone_function=converted)
+    copy.set_weights(generator.get_weights())
+    return copy
 
 
-def _uint8_function(generator):
+def pixels_function(generator) -> Callable:
+    """A function from uint8 `(batch, height, width, 3)` to the same, any size.
+
+    Sides are mirrored up to a multiple of 4 and cropped back.
+    """
+
     def translate(images):
         shape = tf.shape(images)
-        height, width = shape[1], shape[2]
-        below, right = -height % SIDE_MULTIPLE, -width % SIDE_MULTIPLE
-        border = [[0, 0], [0, below], [0, right], [0, 0]]
-        padded = tf.pad(to_unit_range(images), border, mode="REFLECT")
-        fakes = generator(padded, training=False)[:, :height, :width]
-        levels = tf.round((fakes + 1.0) * 127.5)
+        padded = _mirrored(_mirrored(images, axis=1), axis=2)
+        fakes = generator(to_unit_range(padded), training=False)
+        levels = tf.round((fakes[:, : shape[1], : shape[2]] + 1.0) * 127.5)
         return {"translated": tf.cast(tf.clip_by_value(levels, 0, 255), tf.uint8)}
 
     return translate
+
+
+def bytes_function(generator, max_pixels: int) -> Callable:
+    """A function from encoded pictures, strings `(count,)`, to PNG, strings `(count,)`.
+
+    The pictures may differ in size; they are translated one after the other.
+    """
+    translate = pixels_function(generator)
+
+    def translate_one(encoded):
+        pixels = decode_upright(encoded, MIN_SIDE, max_pixels)
+        return tf.io.encode_png(translate(pixels[None])["translated"][0])
+
+    def translate_all(image_bytes):
+        translated = tf.map_fn(
+            translate_one,
+            image_bytes,
+            fn_output_signature=tf.TensorSpec((), tf.string),
+            parallel_iterations=1,  # the memory is that of one picture
+        )
+        return {"translated_bytes": translated}
+
+    return translate_all
+
+
+def write_saved_model(
+    generators: dict[str, keras.Model], directory: pathlib.Path, max_pixels: int
+) -> None:
+    """Writes a SavedModel that needs neither Keras nor this package.
+
+    Signatures, for each direction that there is:
+
+        a_to_b, b_to_a              images: uint8 [N, H, W, 3], sides from 16 px on
+                                    -> translated: uint8, the same shape
+        a_to_b_bytes, b_to_a_bytes  image_bytes: string [N], JPEG, PNG or WebP
+                                    -> translated_bytes: string [N], PNG
+
+    `serving_default` is the first of the directions. A call with more pixels than
+    `max_pixels` (all images together, or one image of `image_bytes`) is an
+    `InvalidArgumentError`, so that one request cannot take all the memory.
+    """
+    archive = keras.export.ExportArchive()
+    for direction, generator in generators.items():
+        archive.track(generator)
+        pixels = _bounded(pixels_function(generator), max_pixels)
+        archive.add_endpoint(direction, pixels, [PIXELS_SPEC])
+        encoded = bytes_function(generator, max_pixels)
+        archive.add_endpoint(f"{direction}_bytes", encoded, [BYTES_SPEC])
+    first = next(iter(generators.values()))
+    default = _bounded(pixels_function(first), max_pixels)
+    archive.add_endpoint("serving_default", default, [PIXELS_SPEC])
+    archive.write_out(str(directory), verbose=False)
+
+
+def _bounded(translate, max_pixels):
+    def checked(images):
+        shape = tf.shape(images, tf.int64)
+        count, height, width = shape[0], shape[1], shape[2]
+        is_fine = check_size(height, width, MIN_SIDE, max_pixels, count)
+        with tf.control_dependencies([is_fine]):
+            return translate(tf.identity(images))
+
+    return checked
+
+
+def _mirrored(images, axis):
+    """Grows an axis to a multiple of 4 by mirroring its end, without the last line."""
+    size = tf.shape(images)[axis]
+    # A gather and these divisions rather than a pad: the converters to ONNX and LiteRT
+    # know them for any size, and would take a negative remainder for another number.
+    places = tf.range((size + SIDE_MULTIPLE - 1) // SIDE_MULTIPLE * SIDE_MULTIPLE)
+    return tf.gather(
+        images, tf.where(places < size, places, 2 * size - 2 - places), axis=axis
+    )

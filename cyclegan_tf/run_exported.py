@@ -1,0 +1,109 @@
+"""Runs an exported model on given images, in a process of its own.
+
+    python -I run_exported.py KIND MODEL INPUTS.npz OUTPUTS.npz
+
+A program for itself, which imports nothing of this package and no Keras: what it can
+do, any server can. KIND is savedmodel, onnx or litert. For ONNX and LiteRT, MODEL is a
+folder with a file `<direction>.onnx` or `.tflite` for each direction.
+
+INPUTS holds uint8 arrays `(count, height, width, 3)` by name: what is called
+`<direction>/<anything>` goes through the model's `<direction>`, and OUTPUTS gets the
+results under the same names. A SavedModel's `<direction>_bytes/<anything>` takes and
+returns `(count,)` strings of encoded pictures. (NumPy drops zeros at the end of a
+string; PNG and JPEG files do not end in one.)
+
+Prints one line of JSON: median milliseconds per call by name, the libraries' versions.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import sys
+import time
+from importlib.metadata import version
+
+import numpy as np
+
+REPEATS = 3
+
+
+def saved_model(directory):
+    """A function from a signature's name and an array to an array."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow imports Keras where it finds it; a model that needed it fails now.
+    sys.modules["keras"] = None
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(str(directory)).signatures
+
+    def run(name, array):
+        if name.endswith("_bytes"):
+            strings = tf.constant(array.tolist())
+            outputs = signatures[name](image_bytes=strings)["translated_bytes"]
+            return np.array(outputs.numpy().tolist())
+        return signatures[name](images=tf.constant(array))["translated"].numpy()
+
+    return run, {"tensorflow": tf.__version__}
+
+
+def onnx(directory):
+    """The same for ONNX files."""
+    import onnxruntime
+
+    sessions = {
+        path.stem: onnxruntime.InferenceSession(
+            path, providers=["CPUExecutionProvider"]
+        )
+        for path in directory.glob("*.onnx")
+    }
+
+    def run(name, array):
+        return sessions[name].run(["translated"], {"images": array})[0]
+
+    return run, {"onnxruntime": onnxruntime.__version__}
+
+
+def litert(directory):
+    """The same for LiteRT files."""
+    from ai_edge_litert import interpreter as interpreters
+
+    loaded = {
+        path.stem: interpreters.Interpreter(str(path), num_threads=os.cpu_count())
+        for path in directory.glob("*.tflite")
+    }
+
+    def run(name, array):
+        interpreter = loaded[name]
+        place = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(place, array.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(place, array)
+        interpreter.invoke()
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+    return run, {"ai-edge-litert": version("ai-edge-litert")}
+
+
+def main():
+    """Loads, runs everything once to compare and a few times more to measure."""
+    kind, model, inputs, outputs = sys.argv[1:]
+    load = {"savedmodel": saved_model, "onnx": onnx, "litert": litert}[kind]
+    run, versions = load(pathlib.Path(model))
+    results, milliseconds = {}, {}
+    with np.load(inputs) as arrays:
+        for name in arrays.files:
+            signature, array = name.split("/")[0], arrays[name]
+            results[name] = run(signature, array)
+            times = []
+            for _ in range(REPEATS):
+                start = time.perf_counter()
+                run(signature, array)
+                times.append(1000 * (time.perf_counter() - start))
+            milliseconds[name] = statistics.median(times)
+    np.savez(outputs, **results)
+    print(json.dumps({"milliseconds": milliseconds, "versions": versions}))
+
+
+if __name__ == "__main__":
+    main()
