@@ -35,6 +35,6 @@ $(VENV)/.installed: $(VENV)/.created requirements.txt
 	$(BIN)/python -m pip install -q -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-export.txt
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
 	@touch $@

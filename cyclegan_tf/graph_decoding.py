@@ -68,15 +68,16 @@ def check_size(height, width, min_side: int, max_pixels: int, count=1):
     sides = tf.cast([height, width], tf.int64)
     # Each side is compared, too: the product of two 32-bit numbers may overflow.
     is_fine = (
-        (tf.reduce_min(sides) >= min_side)
+        (count >= 1)
+        & (tf.reduce_min(sides) >= min_side)
         & (tf.reduce_max(sides) <= max_pixels)
         & (tf.reduce_prod(tf.minimum(sides, max_pixels)) * count <= max_pixels)
     )
     message = (
-        f"expected images of at least {min_side} x {min_side} and in all at most "
-        f"{max_pixels} pixels, got height and width"
+        f"expected one or more images of at least {min_side} x {min_side} and in all "
+        f"at most {max_pixels} pixels, got count, height and width"
     )
-    return tf.debugging.Assert(is_fine, [message, height, width])
+    return tf.debugging.Assert(is_fine, [message, count, height, width])
 
 
 def _bytes_of(encoded, number):
