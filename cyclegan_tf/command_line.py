@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
-from cyclegan_tf.config import DatasetConfig, recommended
+from cyclegan_tf.config import DatasetConfig, flag, recommended
 from cyclegan_tf.errors import InputError
 
 Config = TypeVar("Config")
@@ -24,7 +24,7 @@ class _Parser(ArgumentParser):
 def parse(
     config_class: type[Config],
     description: str,
-    positional: str | None = None,
+    positionals: Sequence[str] = (),
     arguments: Sequence[str] | None = None,
 ) -> Config:
     """Parses the command line into `config_class`.
@@ -35,7 +35,7 @@ def parse(
     Args:
         config_class: a dataclass of options.
         description: what the command does, for `--help`.
-        positional: a field that may be given without its flag.
+        positionals: fields that may be given without their flags, in this order.
         arguments: instead of `sys.argv[1:]`.
 
     Raises:
@@ -51,12 +51,17 @@ def parse(
             add_option_string_dash_variants=DashVariant.DASH,
         )
         parser.add_arguments(config_class, dest="config", default=defaults)
-        if positional:
-            parser.add_argument("name", nargs="?", help=f"the same as --{positional}")
+        for name in positionals:
+            parser.add_argument(
+                f"positional_{name}",
+                metavar=name.upper(),
+                nargs="?",
+                help=f"the same as {flag(name)}",
+            )
         parsed = parser.parse_args(given)
-        if getattr(parsed, "name", None):
-            return dataclasses.replace(parsed.config, **{positional: parsed.name})
-        return parsed.config
+        places = {name: getattr(parsed, f"positional_{name}") for name in positionals}
+        given_places = {k: v for k, v in places.items() if v is not None}
+        return dataclasses.replace(parsed.config, **given_places)
 
     if not issubclass(config_class, DatasetConfig):
         return parse_with(config_class(), arguments)

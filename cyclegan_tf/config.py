@@ -237,6 +237,24 @@ class ExportConfig:
         return pathlib.Path(self.output or pathlib.Path("exports", name)).expanduser()
 
 
+@dataclasses.dataclass(frozen=True)
+class TranslateConfig:
+    """Which model translates which pictures, and where they go."""
+
+    input: str = option("", help="a picture, a folder of them, or a quoted glob")
+    output: str = option("", help="a folder; for one picture also a .png or .jpg file")
+    model: str = option(
+        "runs/synthetic/horse2zebra", help="directory of a run, or of an export"
+    )
+    direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", help="which way")
+    format: Literal["png", "jpeg"] = option("png", help="of the pictures in a folder")
+    batch_size: int = option(8, help="small pictures of one size per call")
+    overwrite: bool = option(False, help="replace pictures that are there already")
+
+    def __post_init__(self):
+        _require_at_least(self, "batch_size", 1)
+
+
 # What the embedded dataset needs to be learned on two cores in minutes; any flag
 # overrides it. For everything else the defaults are the paper's.
 RECOMMENDED: dict[str, dict[str, Any]] = {

@@ -232,12 +232,12 @@ def _folder_source(path, config):
 def _split_files(path, seed):
     """Image files per split, from either layout."""
     if (path / "trainA").is_dir() or (path / "trainB").is_dir():
-        files = {split: _image_files(path / split) for split in SPLITS}
+        files = {split: image_files(path / split) for split in SPLITS}
         names = ("trainA", "trainB")
     elif (path / "A").is_dir() or (path / "B").is_dir():
         files = {}
         for domain in "AB":
-            train, test = _hold_out(_image_files(path / domain), seed)
+            train, test = _hold_out(image_files(path / domain), seed)
             files[f"train{domain}"], files[f"test{domain}"] = train, test
         names = ("A", "B")
     else:
@@ -255,7 +255,8 @@ def _split_files(path, seed):
     return files
 
 
-def _image_files(folder):
+def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Files below a folder that are named like images, sorted; none that are hidden."""
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

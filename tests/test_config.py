@@ -102,7 +102,7 @@ def test_bad_command_line_is_refused(arguments, message):
 )
 def test_positional_dataset_may_stand_anywhere(arguments):
     config = command_line.parse(
-        DatasetConfig, "test", positional="dataset", arguments=arguments
+        DatasetConfig, "test", positionals=["dataset"], arguments=arguments
     )
     assert config == DatasetConfig(dataset="a/b", data_seed=3)
 

@@ -14,7 +14,7 @@ from cyclegan_tf.config import DatasetConfig
 
 def main():
     """Parses, converts, and prints what is there."""
-    config = command_line.parse(DatasetConfig, __doc__, positional="dataset")
+    config = command_line.parse(DatasetConfig, __doc__, positionals=["dataset"])
     with command_line.quiet_start():
         from cyclegan_tf.conversion import ensure_dataset, read_manifest
 

@@ -1,0 +1,161 @@
+"""Translating files: which there are, where they go, and one after the other."""
+
+import dataclasses
+import glob
+import io
+import os
+import pathlib
+from collections import Counter, defaultdict
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from cyclegan_tf import images
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.files import written_aside
+from cyclegan_tf.progress import progress_bar
+from cyclegan_tf.sources import image_files
+from cyclegan_tf.translator import Translator
+
+SUFFIX_OF = {"png": ".png", "jpeg": ".jpg"}
+FORMAT_OF = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+JPEG_QUALITY = 95
+# A call takes at most this many pixels, or else one picture.
+MAX_BATCH_PIXELS = 1_000_000
+
+
+class Job(NamedTuple):
+    """A picture to read, and the file that its translation becomes."""
+
+    source: pathlib.Path
+    target: pathlib.Path
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What became of the files: counts of translated, there before, and failed."""
+
+    translated: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+def plan(given: str, output: str, image_format: str) -> list[Job]:
+    """Lists what is to be translated; a folder's tree and its names are kept.
+
+    Args:
+        given: a file, a folder, or a glob (`**` for any depth).
+        output: a folder; for one file also a file ending in .png, .jpg or .jpeg.
+        image_format: "png" or "jpeg", of files in a folder.
+
+    Raises:
+        InputError: nothing to translate, or the output would be among the input.
+    """
+    if not given or not output:
+        raise InputError("expected IN and OUT: what to translate, and where to.")
+    path, out = pathlib.Path(given).expanduser(), pathlib.Path(output).expanduser()
+    if path.is_file():
+        if out.suffix.lower() in FORMAT_OF and not out.is_dir():
+            return [_checked(Job(path, out))]
+        files, root = [path], path.parent
+    elif path.is_dir():
+        files, root = image_files(path), path
+        # Translations of an earlier start are no input.
+        files = [file for file in files if not _is_within(file, out)]
+    else:
+        found = glob.glob(str(path), recursive=True)
+        files = sorted(file for file in map(pathlib.Path, found) if file.is_file())
+        root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
+    if not files:
+        raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{output} is a file; expected a folder for {given}.")
+
+    # a.jpg and a.png would both become a.png: they keep their suffixes.
+    suffix = SUFFIX_OF[image_format]
+    names = Counter(file.with_suffix("") for file in files)
+    return [
+        _checked(Job(file, _target(out / file.relative_to(root), names, file, suffix)))
+        for file in files
+    ]
+
+
+def _target(place, names, file, suffix):
+    if names[file.with_suffix("")] > 1:
+        return place.with_name(place.name + suffix)
+    return place.with_suffix(suffix)
+
+
+def _checked(job):
+    if job.target.exists() and job.target.samefile(job.source):
+        raise InputError(f"{job.source} would be replaced; choose another OUT.")
+    return job
+
+
+def _is_within(file, folder):
+    return file.resolve().is_relative_to(folder.resolve())
+
+
+def translate_files(
+    jobs: list[Job], translate: Translator, batch_size: int, overwrite: bool
+) -> Outcome:
+    """Translates files, several of one size per call, and goes on over bad ones.
+
+    A target that exists is left alone unless `overwrite`; each is written aside and
+    renamed, so the same command continues where an earlier one was stopped.
+
+    Raises:
+        OSError: a translation cannot be written.
+    """
+    outcome = Outcome()
+    waiting = defaultdict(list)  # by size
+
+    with progress_bar(len(jobs), "translating", " images") as bar:
+
+        def flush(size):
+            batch = waiting.pop(size)
+            fakes = translate(np.stack([pixels for _, pixels in batch]))
+            for (target, _), fake in zip(batch, fakes, strict=True):
+                _write(target, fake)
+                outcome.translated += 1
+                bar.update()
+
+        for source, target in jobs:
+            if target.exists() and not overwrite:
+                outcome.skipped += 1
+                bar.update()
+                continue
+            try:
+                pixels = _read(source)
+            except images.UnreadableImage as error:
+                outcome.failed += 1
+                bar.write(f"failed {str(source)!r}: {error}")
+                bar.update()
+                continue
+            size = pixels.shape[:2]
+            waiting[size].append((target, pixels))
+            largest = max(1, min(batch_size, MAX_BATCH_PIXELS // (size[0] * size[1])))
+            if len(waiting[size]) >= largest:
+                flush(size)
+            # Of many sizes, few pictures wait.
+            elif sum(map(len, waiting.values())) > 4 * batch_size:
+                flush(max(waiting, key=lambda size: len(waiting[size])))
+        for size in list(waiting):
+            flush(size)
+    return outcome
+
+
+def _read(source):
+    try:
+        encoded = images.normalize(source.read_bytes()).encoded
+    except OSError as error:
+        raise images.UnreadableImage(error.strerror or str(error)) from None
+    return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+
+
+def _write(target, pixels):
+    with written_aside(target) as aside:
+        image_format = FORMAT_OF[target.suffix.lower()]
+        options = {"quality": JPEG_QUALITY} if image_format == "JPEG" else {}
+        Image.fromarray(pixels).save(aside, image_format, **options)

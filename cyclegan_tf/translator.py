@@ -1,0 +1,86 @@
+"""A trained model as a function from pictures to pictures, from a run or an export."""
+
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.generators import load_generators
+from cyclegan_tf.serving import PIXELS_SPEC, pixels_function
+
+Translator = Callable[[np.ndarray], np.ndarray]
+
+
+def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
+    """Loads one direction of a run, or of an export.
+
+    Args:
+        model: directory of a run, of an export (its newest version is taken), or of
+            one version of a SavedModel.
+        direction: "a_to_b" or "b_to_a".
+
+    Returns:
+        A function from one picture, uint8 `(height, width, 3)`, or several of one size,
+        `(count, height, width, 3)`, RGB, sides from 16 px on, to the same shape.
+
+    Raises:
+        InputError: there is no such model, it is damaged, or lacks the direction.
+
+    Example:
+        >>> translate = load("runs/synthetic/horse2zebra")
+        >>> translate(np.zeros((64, 64, 3), np.uint8)).shape
+        (64, 64, 3)
+    """
+    path = pathlib.Path(model).expanduser()
+    saved = _saved_model_in(path)
+    functions = _signatures(saved) if saved else _generator_functions(path)
+    if direction not in functions:
+        raise InputError(f"{path} has no direction {direction}.")
+    function = functions[direction]
+
+    def translate(images):
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+            raise ValueError(
+                f"expected uint8 (height, width, 3) or (count, height, width, 3), got "
+                f"{images.dtype} {images.shape}."
+            )
+        batch = images.reshape((-1, *images.shape[-3:]))
+        translated = function(images=tf.constant(batch))["translated"]
+        return translated.numpy().reshape(images.shape)
+
+    return translate
+
+
+def _saved_model_in(path):
+    """The SavedModel that a directory is, or the newest version in it, or None."""
+    versions = [p for p in path.glob("*") if p.name.isdigit()]
+    for candidate in (path, *sorted(versions, key=lambda p: -int(p.name))):
+        if (candidate / "saved_model.pb").is_file():
+            return candidate
+    return None
+
+
+def _signatures(path):
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} cannot be loaded ({reason}).") from None
+    # A signature holds its model only weakly.
+    return {
+        name: lambda images, f=function, _=loaded: f(images=images)
+        for name, function in loaded.signatures.items()
+    }
+
+
+def _generator_functions(path):
+    return {
+        direction: tf.function(
+            pixels_function(generator), input_signature=[PIXELS_SPEC]
+        )
+        for direction, generator in load_generators(path).items()
+    }

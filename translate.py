@@ -1,0 +1,38 @@
+"""Translates pictures with a trained model.
+
+    python translate.py --model runs/synthetic/horse2zebra IN OUT
+    python translate.py --model exports/horse2zebra --direction b_to_a zebras/ horses/
+
+IN is a picture, a folder or a quoted glob. Pictures keep their size, and a folder its
+tree. Pictures in OUT are not replaced: the same command continues one that was stopped.
+"""
+
+import sys
+
+from cyclegan_tf import command_line
+from cyclegan_tf.config import TranslateConfig
+
+
+def main():
+    """Parses, translates, and says how many; status 1 if any failed."""
+    config = command_line.parse(
+        TranslateConfig, __doc__, positionals=["input", "output"]
+    )
+    with command_line.quiet_start():
+        from cyclegan_tf import picture_files, translator
+
+    jobs = picture_files.plan(config.input, config.output, config.format)
+    translate = translator.load(config.model, config.direction)
+    outcome = picture_files.translate_files(
+        jobs, translate, config.batch_size, config.overwrite
+    )
+    print(
+        f"{outcome.translated} translated, {outcome.skipped} there before, "
+        f"{outcome.failed} failed"
+    )
+    sys.exit(1 if outcome.failed else 0)
+
+
+if __name__ == "__main__":
+    with command_line.errors_in_one_line():
+        main()
