@@ -21,7 +21,9 @@ from tests.helpers import (
 )
 
 
-@pytest.mark.parametrize("script", ["train.py", "export.py", "tfrecords/build.py"])
+@pytest.mark.parametrize(
+    "script", ["train.py", "export.py", "translate.py", "tfrecords/build.py"]
+)
 def test_help_answers_without_importing_tensorflow(script):
     program = (
         "import runpy, sys\n"
