@@ -88,6 +88,12 @@ class TrainConfig(DatasetConfig):
     discriminator: Literal["patch46", "patch70"] = option(
         "patch46", help="PatchGAN of 64-128-256 channels, or the paper's, 70x70"
     )
+    norm: Literal["affine", "plain"] = option(
+        "affine", help="instance norm with a learned scale and offset, or without"
+    )
+    init_from: str | None = option(
+        None, help="run whose generators this one starts from, e.g. an imported one"
+    )
     cycle_weight: float = option(10.0, help="weight of each cycle loss")
     identity_weight: float = option(5.0, help="weight of each identity loss")
     pool_size: int = option(50, help="fakes kept per domain; 0: no image pool")
@@ -253,6 +259,28 @@ class TranslateConfig:
 
     def __post_init__(self):
         _require_at_least(self, "batch_size", 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportConfig:
+    """Models of the authors' program, and a run directory of ours."""
+
+    models: list[str] = option(
+        default_factory=list,
+        positional=True,
+        nargs="*",
+        metavar="FILE [FILE]",
+        help=".pth of the generator from A to B, and of that from B to A",
+    )
+    run_dir: str | None = option(
+        None, help="new run directory to write; with --to-reference: the run to read"
+    )
+    dataset: str = option(
+        "unknown", help="what the models were trained on, e.g. cycle_gan/horse2zebra"
+    )
+    to_reference: str | None = option(
+        None, help="instead, write the run's generators as .pth files to this folder"
+    )
 
 
 # What the embedded dataset needs to be learned on two cores in minutes; any flag

@@ -10,13 +10,13 @@ mode: no code from a file is run.
 
 import json
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
-from cyclegan_tf import networks  # noqa: F401, registers the layers for loading
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import write_text, written_aside
+from cyclegan_tf.networks import InstanceNormalization  # registers it for loading
 
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 FOLDER = "model"
@@ -74,6 +74,38 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{path} is damaged ({reason}).") from None
     return about
+
+
+class Architecture(NamedTuple):
+    """What a generator was built with, see `networks.build_generator`.
+
+    Attributes:
+        filters: channels of the first convolution.
+        residual_blocks: their number.
+        norm_is_plain: no norm scales or shifts: none can, or all scales are 1 and all
+            offsets 0.
+    """
+
+    filters: int
+    residual_blocks: int
+    norm_is_plain: bool
+
+
+def architecture(generator: keras.Model) -> Architecture:
+    """The architecture of a generator, read off its layers."""
+    norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]
+    return Architecture(
+        filters=generator.get_layer("stem").filters,
+        residual_blocks=sum(x.name.endswith("_sum") for x in generator.layers),
+        norm_is_plain=all(_is_plain(norm) for norm in norms),
+    )
+
+
+def _is_plain(norm):
+    if not norm.affine:
+        return True
+    scale, offset = norm.get_weights()
+    return bool((scale == 1).all() and not offset.any())
 
 
 def _why_missing(run_dir):

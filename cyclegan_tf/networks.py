@@ -12,6 +12,8 @@ import keras
 from keras import layers, ops
 
 DiscriminatorName = Literal["patch46", "patch70"]
+# Instance normalization with a learned scale and offset, or without (the authors').
+NormName = Literal["affine", "plain"]
 
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
@@ -59,7 +61,7 @@ class ReflectionPadding2D(layers.Layer):
 
 @keras.saving.register_keras_serializable("cyclegan_tf")
 class InstanceNormalization(layers.Layer):
-    """Normalizes each channel of each image over its pixels, then scales and shifts.
+    """Normalizes each channel of each image over its pixels, may scale and shift it.
 
     The same function as `keras.layers.GroupNormalization(groups=-1)`, which is slower
     because it reshapes to six dimensions. Mean and variance are float32 whatever the
@@ -67,6 +69,7 @@ class InstanceNormalization(layers.Layer):
 
     Args:
         epsilon: added to the variance.
+        affine: learn a scale and an offset per channel.
 
     Call with `(batch, height, width, channels)` of any float type.
 
@@ -77,12 +80,14 @@ class InstanceNormalization(layers.Layer):
         TensorShape([1, 8, 8, 3])
     """
 
-    def __init__(self, epsilon=NORM_EPSILON, **kwargs):
+    def __init__(self, epsilon=NORM_EPSILON, affine=True, **kwargs):
         super().__init__(**kwargs)
-        self.epsilon = epsilon
+        self.epsilon, self.affine = epsilon, affine
 
     def build(self, input_shape):
-        """Makes one scale and one offset per channel."""
+        """Makes one scale and one offset per channel, if they are learned."""
+        if not self.affine:
+            return
         shape = (input_shape[-1],)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
         self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
@@ -93,45 +98,61 @@ class InstanceNormalization(layers.Layer):
         mean = ops.mean(x, axis=(1, 2), keepdims=True)
         centred = x - mean
         variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
-        gain = ops.rsqrt(variance + self.epsilon) * ops.cast(self.scale, "float32")
+        gain = ops.rsqrt(variance + self.epsilon)
+        if not self.affine:
+            return ops.cast(centred * gain, self.compute_dtype)
+        gain = gain * ops.cast(self.scale, "float32")
         normalized = centred * gain + ops.cast(self.offset, "float32")
         return ops.cast(normalized, self.compute_dtype)
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), "epsilon": self.epsilon}
+        own = {"epsilon": self.epsilon, "affine": self.affine}
+        return {**super().get_config(), **own}
 
 
-def build_generator(filters=64, num_residual_blocks=9, channels=3, name="generator"):
+def build_generator(
+    filters=64,
+    num_residual_blocks=9,
+    channels=3,
+    norm: NormName = "affine",
+    name="generator",
+):
     """The ResNet generator.
 
     Args:
         filters: channels of the first convolution (paper: 64).
         num_residual_blocks: 9 for images from 256 px on, 6 below.
         channels: of input and output.
+        norm: "affine", instance normalization learns a scale and an offset; "plain",
+            it does not, as in the authors' program.
         name: of the model.
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to the
         same shape and range. Height and width may be any multiples of 4 from 8 on.
 
+    Raises:
+        ValueError: an unknown `norm`.
+
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Johnson et al. 2016. No ReLU
     after the sum of a residual block. Convolutions before a normalization have no
-    bias, which the normalization would cancel: its offset takes that place.
+    bias, which the normalization would cancel.
     """
+    affine = _is_affine(norm)
     inputs = keras.Input((None, None, channels), name="image")
     x = ReflectionPadding2D(3, name="stem_pad")(inputs)
     x = _conv(x, filters, 7, "stem")
-    x = _norm_relu(x, "stem")
+    x = _norm_relu(x, "stem", affine)
     for i, factor in enumerate((2, 4), start=1):
         x = layers.ZeroPadding2D(1, name=f"down{i}_pad")(x)
         x = _conv(x, factor * filters, 3, f"down{i}", strides=2)
-        x = _norm_relu(x, f"down{i}")
+        x = _norm_relu(x, f"down{i}", affine)
     for i in range(1, num_residual_blocks + 1):
-        x = _residual_block(x, f"residual{i}")
+        x = _residual_block(x, f"residual{i}", affine)
     for i, factor in enumerate((2, 1), start=1):
         x = _upsample(x, factor * filters, f"up{i}")
-        x = _norm_relu(x, f"up{i}")
+        x = _norm_relu(x, f"up{i}", affine)
     x = ReflectionPadding2D(3, name="head_pad")(x)
     x = _conv(x, channels, 7, "head", use_bias=True)
     # float32, so that pixels and losses do not inherit a half-precision rounding.
@@ -140,7 +161,11 @@ def build_generator(filters=64, num_residual_blocks=9, channels=3, name="generat
 
 
 def build_discriminator(
-    kind: DiscriminatorName = "patch46", filters=64, channels=3, name="discriminator"
+    kind: DiscriminatorName = "patch46",
+    filters=64,
+    channels=3,
+    norm: NormName = "affine",
+    name="discriminator",
 ):
     """The PatchGAN discriminator.
 
@@ -150,6 +175,7 @@ def build_discriminator(
             `filters`) of stride 1, each score sees 70x70 pixels.
         filters: channels of the first convolution (paper: 64).
         channels: of the input.
+        norm: see `build_generator`.
         name: of the model.
 
     Returns:
@@ -157,13 +183,14 @@ def build_discriminator(
         patch scores `(batch, rows, columns, 1)`: 1 is real, 0 is fake, no sigmoid.
 
     Raises:
-        ValueError: an unknown `kind`.
+        ValueError: an unknown `kind` or `norm`.
 
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Isola et al. 2017.
     """
     strides = {"patch46": (2, 2, 2), "patch70": (2, 2, 2, 1)}.get(kind)
     if strides is None:
         raise ValueError(f"kind must be 'patch46' or 'patch70', got {kind!r}.")
+    affine = _is_affine(norm)
     inputs = keras.Input((None, None, channels), name="image")
     x = inputs
     for i, stride in enumerate(strides):
@@ -171,12 +198,18 @@ def build_discriminator(
         is_first = i == 0
         x = _conv(x, filters * 2**i, 4, f"stage{i + 1}", stride, use_bias=is_first)
         if not is_first:
-            x = InstanceNormalization(name=f"stage{i + 1}_norm")(x)
+            x = InstanceNormalization(affine=affine, name=f"stage{i + 1}_norm")(x)
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"stage{i + 1}_relu")(x)
     x = layers.ZeroPadding2D(1, name="scores_pad")(x)
     x = _conv(x, 1, 4, "scores_conv", use_bias=True)
     scores = layers.Activation("linear", dtype="float32", name="scores")(x)
     return keras.Model(inputs, scores, name=name)
+
+
+def _is_affine(norm):
+    if norm not in ("affine", "plain"):
+        raise ValueError(f"norm must be 'affine' or 'plain', got {norm!r}.")
+    return norm == "affine"
 
 
 def _initializer():
@@ -195,19 +228,19 @@ def _conv(x, filters, size, name, strides=1, use_bias=False):
     )(x)
 
 
-def _norm_relu(x, name):
-    x = InstanceNormalization(name=f"{name}_norm")(x)
+def _norm_relu(x, name, affine):
+    x = InstanceNormalization(affine=affine, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _residual_block(inputs, name):
+def _residual_block(inputs, name, affine):
     filters = inputs.shape[-1]
     x = ReflectionPadding2D(1, name=f"{name}_pad1")(inputs)
     x = _conv(x, filters, 3, f"{name}_conv1")
-    x = _norm_relu(x, f"{name}_conv1")
+    x = _norm_relu(x, f"{name}_conv1", affine)
     x = ReflectionPadding2D(1, name=f"{name}_pad2")(x)
     x = _conv(x, filters, 3, f"{name}_conv2")
-    x = InstanceNormalization(name=f"{name}_conv2_norm")(x)
+    x = InstanceNormalization(affine=affine, name=f"{name}_conv2_norm")(x)
     return layers.Add(name=f"{name}_sum")([inputs, x])
 
 

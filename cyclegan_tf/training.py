@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import pathlib
 import shlex
 import signal
 import sys
@@ -17,6 +18,7 @@ from cyclegan_tf import (
     checkpoint,
     data,
     evaluation,
+    fine_tuning,
     generators,
     panels,
     run_directory,
@@ -33,6 +35,7 @@ from cyclegan_tf.schedules import LinearDecay
 
 NUM_SAMPLES = 4
 SCORES = "scores.json"
+CHECKPOINTS = "checkpoints"
 ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
 
 
@@ -46,24 +49,42 @@ def train(config: TrainConfig) -> None:
     say(_describe_devices())
     path = config.resolved_run_dir
     with run_directory.locked(path, config.restart):
+        earlier = _earlier_generators(config, path)
         dataset = ensure_dataset(config)
         manifest = read_manifest(dataset)
         run_directory.continue_run(path, config, manifest["fingerprint"])
         splits = {name: data.open_split(dataset, name) for name in manifest["splits"]}
         with _stop_signals() as received:
-            _Run(config, path, splits, manifest["is_paired"], received).go()
+            run = _Run(config, path, splits, manifest["is_paired"], received)
+            run.go(earlier)
+
+
+def _earlier_generators(config, path):
+    """Those that a new run starts from; of a run with a checkpoint, none."""
+    if config.init_from is None or checkpoint.checkpoints(path / CHECKPOINTS):
+        return {}
+    return fine_tuning.load_earlier(pathlib.Path(config.init_from).expanduser(), config)
 
 
 def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
     """The compiled model at step 0; a function of the config alone."""
     keras.utils.set_random_seed(config.seed_of("weights"))
-    blocks = config.resolved_residual_blocks
+    generator = {
+        "filters": config.filters,
+        "num_residual_blocks": config.resolved_residual_blocks,
+        "norm": config.norm,
+    }
+    discriminator = {
+        "kind": config.discriminator,
+        "filters": config.filters,
+        "norm": config.norm,
+    }
     shape = (config.image_size, config.image_size, 3)
     model = CycleGAN(
-        gen_ab=build_generator(config.filters, blocks, name="gen_ab"),
-        gen_ba=build_generator(config.filters, blocks, name="gen_ba"),
-        disc_a=build_discriminator(config.discriminator, config.filters, name="disc_a"),
-        disc_b=build_discriminator(config.discriminator, config.filters, name="disc_b"),
+        gen_ab=build_generator(**generator, name="gen_ab"),
+        gen_ba=build_generator(**generator, name="gen_ba"),
+        disc_a=build_discriminator(**discriminator, name="disc_a"),
+        disc_b=build_discriminator(**discriminator, name="disc_b"),
         pool_a=ImagePool(config.pool_size, shape, config.seed_of("pool a")),
         pool_b=ImagePool(config.pool_size, shape, config.seed_of("pool b")),
         cycle_weight=config.cycle_weight,
@@ -91,16 +112,24 @@ class _Run:
     def __init__(self, config, path, splits, is_paired, received_signal):
         self.config, self.path, self.splits = config, path, splits
         self.is_paired, self.received_signal = is_paired, received_signal
-        self.checkpoints = path / "checkpoints"
+        self.checkpoints = path / CHECKPOINTS
         self.steps_per_epoch = data.steps_per_epoch(
             splits["trainA"], splits["trainB"], config
         )
         self.num_steps = config.epochs * self.steps_per_epoch
         self.model = build_model(config, self.steps_per_epoch)
 
-    def go(self):
-        """Trains from the newest checkpoint to the end, and tells how it went."""
+    def go(self, earlier):
+        """Trains from the newest checkpoint to the end, and tells how it went.
+
+        Args:
+            earlier: generators by direction that a new run starts from.
+        """
         trackers = self._resume()
+        if earlier:
+            fine_tuning.start_from(earlier, self.model)
+            # From here on the run does not depend on the earlier one.
+            checkpoint.save(self.model, self.checkpoints, step=0)
         if self.model.step >= self.num_steps:
             if not self._is_concluded():  # stopped after the last checkpoint
                 self._conclude()
