@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 
 PARTIAL = ".partial-"
@@ -30,6 +31,24 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a new folder beside `path`; renames it to `path`, which must not exist.
+
+    If the block raises, the folder is removed and there is no `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{PARTIAL}{path.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        os.rename(aside, path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -14,6 +14,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,15 +106,20 @@ def _free_name(path):
     return earlier
 
 
-def write_config(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> None:
-    """Writes `config.json`: the options, and which data they were used on."""
+def write_config(
+    path: pathlib.Path, config: TrainConfig, fingerprint: str | None
+) -> None:
+    """Writes `config.json`: the options, and which data they were used on.
+
+    No fingerprint means that the models were imported, not trained here.
+    """
     options = dataclasses.asdict(config)
     content = {"options": options, "dataset_fingerprint": fingerprint}
     write_text(path / CONFIG, json.dumps(content, indent=2) + "\n")
 
 
-def read_config(path: pathlib.Path) -> tuple[TrainConfig, str]:
-    """The options of a run and the fingerprint of its data.
+def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
+    """The options of a run and the fingerprint of its data; of an import, None.
 
     Raises:
         InputError: `config.json` is missing, damaged, or of another version.
@@ -147,6 +153,11 @@ def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> N
         write_config(path, config, fingerprint)
         return
     earlier, earlier_fingerprint = read_config(path)
+    if earlier_fingerprint is None:
+        raise InputError(
+            f"{path} holds imported models, not a training run; to train them on, "
+            f"give --init-from {shlex.quote(str(path))} and another --run-dir."
+        )
     differing = _differences(earlier, config)
     is_extended = config.epochs > earlier.epochs
     if is_extended:
