@@ -27,7 +27,6 @@ from cyclegan_tf.generators import architecture
 from cyclegan_tf.networks import build_generator
 
 DATA_PARALLEL_PREFIX = "module."
-NORM_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 # (out, in, height, width) of Conv2d to (height, width, in, out), and of ConvTranspose2d
 # (in, out, height, width) to (height, width, out, in).
@@ -152,8 +151,8 @@ def _check(tensors, filters, num_blocks, source):
             raise InputError(f"{source}: {name!r} holds NaN or infinity.")
 
 
-def _expected(filters, num_blocks):
-    """Shapes by name of what must be there, and of what may be there as well."""
+def state_dict_shapes(filters: int, num_residual_blocks: int) -> dict[str, tuple]:
+    """The shapes by name of all that the authors' state dict holds today."""
     outside = {
         "stem": (filters, 3, 7, 7),
         "down1": (2 * filters, filters, 3, 3),
@@ -163,19 +162,28 @@ def _expected(filters, num_blocks):
         "head": (3, filters, 7, 7),
     }
     in_block = (4 * filters, 4 * filters, 3, 3)
-    required, optional = {}, {}
-    for layer, prefix in layer_prefixes(num_blocks).items():
+    shapes = {}
+    for layer, prefix in layer_prefixes(num_residual_blocks).items():
         shape = outside.get(layer, in_block)
-        channels = shape[1 if layer.startswith("up") else 0]
-        required[f"{prefix}.weight"] = shape
+        shapes[f"{prefix}.weight"] = shape
+        shapes[f"{prefix}.bias"] = (shape[1 if layer.startswith("up") else 0],)
+    return shapes
+
+
+def _expected(filters, num_blocks):
+    """Shapes by name of what must be there, and of what may be there as well."""
+    required = state_dict_shapes(filters, num_blocks)
+    optional = {}
+    for layer, prefix in layer_prefixes(num_blocks).items():
         if layer == "head":
-            required[f"{prefix}.bias"] = (channels,)
             continue
-        optional[f"{prefix}.bias"] = (channels,)
-        stem, _, index = prefix.rpartition(".")
-        for name in NORM_STATISTICS:
-            is_counter = name == "num_batches_tracked"
-            optional[f"{stem}.{int(index) + 1}.{name}"] = (
-                () if is_counter else (channels,)
-            )
+        channels = required.pop(f"{prefix}.bias")
+        optional[f"{prefix}.bias"] = channels
+        parent, _, index = prefix.rpartition(".")
+        norm = f"{parent}.{int(index) + 1}"
+        optional |= {
+            f"{norm}.running_mean": channels,
+            f"{norm}.running_var": channels,
+            f"{norm}.num_batches_tracked": (),
+        }
     return required, optional

@@ -1,0 +1,206 @@
+"""What the parity tests compute with our networks, on inputs and weights from NumPy.
+
+Both sides get the same weights, by the names of the authors' state dicts. Their outputs
+are too large to be recorded: `probe` picks some elements of each array, always the same.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.cyclegan import CycleGAN
+from cyclegan_tf.image_pool import ImagePool
+from cyclegan_tf.networks import build_discriminator
+from cyclegan_tf.reference_weights import (
+    TO_KERAS,
+    TO_TORCH,
+    generator_from_reference,
+    layer_prefixes,
+    state_dict_shapes,
+)
+from cyclegan_tf.training import ADAM
+from tests.helpers import ROOT
+
+RECORDED = ROOT / "tests" / "reference" / "recorded.npz"
+NUM_PROBES = 64
+
+SIZES = ((64, 64), (128, 128), (256, 256), (96, 160))
+BLOCKS = (6, 9)
+KINDS = ("patch46", "patch70")
+
+# Of the training steps: small, with pools that are full after two of them.
+SIDE, FILTERS, NUM_BLOCKS, BATCH_SIZE, POOL_SIZE = 32, 8, 6, 2, 3
+POOL_SEEDS = {"a": 1, "b": 2}
+LEARNING_RATE = 2e-4
+CHECKED_STEPS = (1, 5, 20)
+NETWORKS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
+
+
+def probe(array):
+    """Up to `NUM_PROBES` elements of an array, spread over it, as a vector."""
+    flat = np.asarray(array).ravel()
+    if flat.size <= NUM_PROBES:
+        return flat
+    return flat[np.arange(NUM_PROBES) * 7919 % flat.size]
+
+
+def relative_error(ours, theirs):
+    """Euclidean distance as a share of the reference's length."""
+    ours, theirs = np.float64(ours), np.float64(theirs)
+    return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
+
+
+def images(height, width, seed, count=1):
+    """float32 `(count, height, width, 3)` in [-1, 1]."""
+    # RandomState: its numbers are the same in every version of NumPy.
+    random = np.random.RandomState(seed)
+    return random.uniform(-1, 1, (count, height, width, 3)).astype(np.float32)
+
+
+def generator_weights(filters, num_blocks, seed):
+    """A state dict of the authors' generator, with biases everywhere."""
+    return _random_weights(state_dict_shapes(filters, num_blocks), seed)
+
+
+def discriminator_weights(kind, filters, seed):
+    """A state dict of the authors' discriminator, with biases everywhere."""
+    shapes = {}
+    inputs = 3
+    for layer, prefix in discriminator_prefixes(kind).items():
+        is_last = layer == "scores_conv"
+        outputs = 1 if is_last else filters * 2 ** (int(layer[-1]) - 1)
+        shapes |= {
+            f"{prefix}.weight": (outputs, inputs, 4, 4),
+            f"{prefix}.bias": (outputs,),
+        }
+        inputs = outputs
+    return _random_weights(shapes, seed)
+
+
+def discriminator_prefixes(kind):
+    """The authors' names of our convolutions."""
+    stages = {"patch46": (0, 2, 5), "patch70": (0, 2, 5, 8)}[kind]
+    prefixes = {f"stage{i + 1}": f"model.{index}" for i, index in enumerate(stages)}
+    return prefixes | {"scores_conv": f"model.{stages[-1] + 3}"}
+
+
+def _random_weights(shapes, seed):
+    random = np.random.RandomState(seed)
+    return {
+        name: random.normal(0, 0.02 if name.endswith("weight") else 0.1, shape).astype(
+            np.float32
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def generator(filters, num_blocks, seed):
+    """Our generator with `generator_weights`."""
+    weights = generator_weights(filters, num_blocks, seed)
+    return generator_from_reference(weights, "weights")
+
+
+def discriminator(kind, filters, seed):
+    """Our discriminator with `discriminator_weights`."""
+    weights = discriminator_weights(kind, filters, seed)
+    network = build_discriminator(kind, filters, norm="plain")
+    for layer, prefix in discriminator_prefixes(kind).items():
+        kernel = weights[f"{prefix}.weight"].transpose(TO_KERAS)
+        has_bias = len(network.get_layer(layer).weights) == 2
+        bias = [weights[f"{prefix}.bias"]] if has_bias else []
+        network.get_layer(layer).set_weights([kernel, *bias])
+    return network
+
+
+def model(kind="patch46", **adam):
+    """Our CycleGAN with the weights of seeds 1 to 4, in the order of `NETWORKS`."""
+    pools = {
+        domain: ImagePool(POOL_SIZE, (SIDE, SIDE, 3), seed)
+        for domain, seed in POOL_SEEDS.items()
+    }
+    built = CycleGAN(
+        generator(FILTERS, NUM_BLOCKS, seed=1),
+        generator(FILTERS, NUM_BLOCKS, seed=2),
+        discriminator(kind, FILTERS, seed=3),
+        discriminator(kind, FILTERS, seed=4),
+        pools["a"],
+        pools["b"],
+    )
+    adam = {"learning_rate": LEARNING_RATE, **ADAM, **adam}
+    built.compile(
+        keras.optimizers.Adam(**adam), keras.optimizers.Adam(**adam), jit=False
+    )
+    return built
+
+
+def batch(step):
+    """The real images of a step, `(real_a, real_b)`."""
+    return (
+        images(SIDE, SIDE, 100 + step, BATCH_SIZE),
+        images(SIDE, SIDE, 500 + step, BATCH_SIZE),
+    )
+
+
+def pool_draws(domain, step):
+    """What our pool draws in a step: `(batch, 2)`, place and coin of each fake."""
+    seed = [POOL_SEEDS[domain], step]
+    return tf.random.stateless_uniform((2, BATCH_SIZE), seed).numpy().T
+
+
+def gradients(kind):
+    """Losses and gradients of the first step, by name; in the authors' layout."""
+    built = model(kind)
+    real_a, real_b = batch(0)
+    plans = built.pool_a.plan(BATCH_SIZE, 0), built.pool_b.plan(BATCH_SIZE, 0)
+    losses, _, (of_generators, of_discriminators) = built.losses_and_gradients(
+        tf.constant(real_a), tf.constant(real_b), *plans
+    )
+    variables = built.generator_variables + built.discriminator_variables
+    values = dict(
+        zip(
+            map(id, variables),
+            [*of_generators, *of_discriminators],
+            strict=True,
+        )
+    )
+    return (
+        {name: float(loss) for name, loss in losses.items()},
+        by_reference_name(built, kind, lambda variable: values[id(variable)].numpy()),
+    )
+
+
+def by_reference_name(built, kind, value):
+    """`value(variable)` of all trained variables, named and laid out as the authors'."""
+    named = {}
+    for network_name in NETWORKS:
+        is_generator = network_name.startswith("gen")
+        prefixes = (
+            layer_prefixes(NUM_BLOCKS) if is_generator else discriminator_prefixes(kind)
+        )
+        for layer, prefix in prefixes.items():
+            weight, *bias = getattr(built, network_name).get_layer(layer).weights
+            named[f"{network_name}.{prefix}.weight"] = value(weight).transpose(TO_TORCH)
+            if bias:
+                named[f"{network_name}.{prefix}.bias"] = value(bias[0])
+    return named
+
+
+def training(built, kind="patch46"):
+    """Trains `CHECKED_STEPS`; the losses of every step, and weights after some.
+
+    Returns:
+        Losses `(steps, 8)` in the order of `LOSSES`, and by step the movement of each
+        weight since the start by name.
+    """
+    start = by_reference_name(built, kind, lambda variable: variable.numpy())
+    step_function = tf.function(built.train_step)
+    rows, moved = [], {}
+    for step in range(CHECKED_STEPS[-1]):
+        for tracker in built.trackers.values():
+            tracker.reset_state()
+        logs = step_function(tuple(map(tf.constant, batch(step))))
+        rows.append([float(logs[name]) for name in built.trackers])
+        if step + 1 in CHECKED_STEPS:
+            now = by_reference_name(built, kind, lambda variable: variable.numpy())
+            moved[step + 1] = {name: now[name] - start[name] for name in now}
+    return np.array(rows, np.float32), moved
