@@ -23,6 +23,7 @@ from cyclegan_tf import (
     panels,
     run_directory,
 )
+from cyclegan_tf.adam import Adam
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.cyclegan import CycleGAN
@@ -92,8 +93,8 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
     )
     schedule = learning_rate(config, steps_per_epoch)
     model.compile(
-        generator_optimizer=keras.optimizers.Adam(schedule, **ADAM),
-        discriminator_optimizer=keras.optimizers.Adam(schedule, **ADAM),
+        generator_optimizer=Adam(schedule, **ADAM),
+        discriminator_optimizer=Adam(schedule, **ADAM),
         jit=_uses_jit(config.jit),
     )
     return model

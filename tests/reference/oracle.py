@@ -1,4 +1,11 @@
-"""The same computations as in `tests.parity`, by the PyTorch statement."""
+"""The computations of `tests.parity` by the PyTorch statement.
+
+    python -m tests.reference.oracle
+
+records what `tests/test_parity.py` compares with where there is no PyTorch.
+"""
+
+import functools
 
 import numpy as np
 import torch
@@ -6,6 +13,9 @@ import torch
 from benchmarks.torch_reference import Discriminator, Generator, TorchCycleGAN
 from cyclegan_tf.cyclegan import LOSSES
 from tests import parity
+
+# More of them wait for TensorFlow's, which keep the cores busy.
+torch.set_num_threads(1)
 
 
 def to_torch(images):
@@ -39,7 +49,7 @@ def discriminator(kind, filters, seed):
     return load(Discriminator(kind, filters), weights)
 
 
-def model(kind="patch46"):
+def model(kind="patch46", dtype=torch.float32):
     """The model with the same weights as `parity.model`."""
     built = TorchCycleGAN(
         parity.FILTERS,
@@ -53,14 +63,22 @@ def model(kind="patch46"):
             weights = parity.generator_weights(parity.FILTERS, parity.NUM_BLOCKS, seed)
         else:
             weights = parity.discriminator_weights(kind, parity.FILTERS, seed)
-        load(network, weights)
+        load(network, weights).to(dtype)
+    for pool in (built.pool_a, built.pool_b):
+        # Our pools hold float32 whatever the precision.
+        pool.query = functools.partial(_query_rounded, pool.query)
     return built
+
+
+def _query_rounded(query, fakes, draws):
+    return query(fakes, draws).float().to(fakes.dtype)
 
 
 def step(built, number):
     """One training step with the draws of our pools."""
+    dtype = next(built.gen_ab.parameters()).dtype
     return built.step(
-        *map(to_torch, parity.batch(number)),
+        *(to_torch(x).to(dtype) for x in parity.batch(number)),
         parity.pool_draws("a", number),
         parity.pool_draws("b", number),
     )
@@ -80,7 +98,7 @@ def gradients(kind):
     )
 
 
-def training(kind="patch46"):
+def training(dtype, kind="patch46"):
     """Losses and movements of the weights, see `parity.training`."""
 
     def weights():
@@ -90,7 +108,7 @@ def training(kind="patch46"):
             for name, tensor in network.state_dict().items()
         }
 
-    built = model(kind)
+    built = model(kind, dtype)
     start = weights()
     rows, moved = [], {}
     for number in range(parity.CHECKED_STEPS[-1]):
@@ -99,4 +117,37 @@ def training(kind="patch46"):
         if number + 1 in parity.CHECKED_STEPS:
             now = weights()
             moved[number + 1] = {name: now[name] - start[name] for name in now}
-    return np.array(rows, np.float32), moved
+    return np.array(rows), moved
+
+
+def everything():
+    """All that is recorded, by name, whole."""
+    results = {}
+    for blocks in parity.BLOCKS:
+        network = generator(64, blocks, seed=blocks)
+        for size in parity.SIZES:
+            images = parity.images(*size, seed=9)
+            results[f"generator {blocks} {size}"] = apply(network, images)
+    for kind in parity.KINDS:
+        for size in parity.SIZES:
+            images = parity.images(*size, seed=9)
+            scores = apply(discriminator(kind, 64, seed=3), images)
+            results[f"discriminator {kind} {size}"] = scores
+        losses, of_all = gradients(kind)
+        results[f"losses {kind}"] = np.array([losses[name] for name in LOSSES])
+        for name, gradient in of_all.items():
+            results[f"gradient {kind} {name}"] = gradient
+    losses, moved = training(torch.float64)
+    results["losses of training"] = losses
+    for number, of_all in moved.items():
+        for name, movement in of_all.items():
+            results[f"movement {number} {name}"] = movement
+    return results
+
+
+if __name__ == "__main__":
+    recorded = {
+        name: parity.probe(array).astype(np.float32)
+        for name, array in everything().items()
+    }
+    np.savez_compressed(parity.RECORDED, **recorded)

@@ -1,0 +1,35 @@
+"""Adam with its epsilon where the authors' program has it."""
+
+import keras
+from keras import ops
+
+
+class Adam(keras.optimizers.Adam):
+    """Adam as in Algorithm 1 of its paper, and in PyTorch.
+
+    The step is `lr * m / (sqrt(v) + epsilon)` with m and v corrected for their bias.
+    Keras adds epsilon to the square root before that correction, which makes it 32
+    times larger in the first step (beta_2 0.999), 10 times after 10 and 3 after 100.
+    That is felt by all weights with gradients near 1e-6 and below.
+
+    Arguments as of `keras.optimizers.Adam`; it has the same variables.
+
+    Source: Kingma and Ba 2015, arXiv:1412.6980, Algorithm 1; Keras follows the
+    "epsilon hat" of the remark before Sec. 2.1.
+
+    Example:
+        >>> optimizer = Adam(2e-4, beta_1=0.5, epsilon=1e-8)
+        >>> optimizer.build(model.trainable_variables)
+        >>> optimizer.apply(gradients, model.trainable_variables)
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable."""
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        beta_2 = ops.cast(self.beta_2, variable.dtype)
+        epsilon = self.epsilon
+        self.epsilon = epsilon * ops.sqrt(1 - ops.power(beta_2, step))
+        try:
+            super().update_step(gradient, variable, learning_rate)
+        finally:
+            self.epsilon = epsilon  # a number again, for the next variable
