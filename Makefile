@@ -1,17 +1,21 @@
 # make train: environment, then the main job on the embedded dataset.
 # make test:  environment, then linter and the whole suite.
+# make test-reference: the same environment with PyTorch, then the comparison with it.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check format clean
+.PHONY: train test test-reference check format clean
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+test-reference: $(VENV)/.installed-reference
+	$(BIN)/python -m pytest tests/reference
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -37,4 +41,8 @@ $(VENV)/.installed: $(VENV)/.created requirements.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-export.txt
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-reference: $(VENV)/.installed-dev requirements-reference.txt
+	$(BIN)/python -m pip install -q -r requirements-reference.txt
 	@touch $@

@@ -44,14 +44,16 @@ OUTPUT_TOLERANCE = 1e-4  # largest difference of outputs in [-1, 1], and of scor
 LOSS_TOLERANCE = 1e-5  # relative
 GRADIENT_TOLERANCE = 1e-3  # relative, of each variable, see `relative_error`
 # Of each variable's movement since the start, relative, by the number of steps.
-# Training is chaotic: Adam divides each gradient by its size, so that a weight whose
-# gradient is mere rounding still moves by a whole step, this way or that, and what
-# follows grows from there. PyTorch in float32 and in float64 end 20 steps TODO % apart
-# (TODO % at the paper's learning rate), so that is what float32 can show. In float64
-# nothing but the rounding of Keras' beta_2 to float32 is left, 6e-6.
+# Training is not smooth: when rounding puts one pixel or activation on the other side
+# of the kink of |x| or ReLU, a gradient jumps, Adam gives small gradients the same step
+# as large ones, and the difference grows. After 20 steps at the paper's learning rate,
+# PyTorch in float32 and in float64 are 43 % apart, ours in float32 46 % from it; at a
+# tenth of it PyTorch 0.1 % and ours 6 %, 3 % with XLA, 0.006 % without oneDNN, by the
+# luck of the rounding. So float32 can show no more than this. Float64 does: 7e-6, which
+# is Keras' beta_2, rounded to float32.
 MOVEMENT_TOLERANCE = {
     "float32": {1: 1e-3, 5: 0.1, 20: 0.3},
-    "float64": {1: 1e-4, 5: 1e-4, 20: 1e-2},
+    "float64": {1: 1e-4, 5: 1e-4, 20: 1e-4},
 }
 
 
