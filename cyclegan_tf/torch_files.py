@@ -16,12 +16,11 @@ Source: what `torch.save` writes, and `torch.load` reads, in PyTorch 0.3 to 2.13
 import enum
 import io
 import math
-import os
 import pathlib
 import pickletools
 import struct
 import zipfile
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import written_aside
 
 # Far above any generator: 64 filters and 9 blocks take 46 MB and a pickle of 12 kB.
-MAX_FILE_BYTES = 2**31
+MAX_FILE_BYTES = 2**30
 MAX_PICKLE_BYTES = 2**20
 MAX_DIMENSIONS = 8
 
@@ -88,26 +87,28 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: no such file.")
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            _require(size <= MAX_FILE_BYTES, f"it is larger than {MAX_FILE_BYTES} B")
-            start = file.read(4)
-            file.seek(0)
-            if start == b"PK\x03\x04":
-                tensors, numbers = _read_archive(file, size)
-            elif start[:2] == b"\x80\x02":
-                tensors, numbers = _read_legacy(file, size)
-            else:
-                raise ValueError("it does not begin like one")
-            return {
-                name: _array(tensor, numbers[tensor.storage.key])
-                for name, tensor in tensors.items()
-            }
-    except (ValueError, TypeError, LookupError, EOFError, struct.error) as error:
+            content = file.read(MAX_FILE_BYTES + 1)
+        _require(len(content) <= MAX_FILE_BYTES, f"it is over {MAX_FILE_BYTES} bytes")
+        # From memory, where a wrong offset is no error of the disk.
+        stream = io.BytesIO(content)
+        if content.startswith(b"PK\x03\x04"):
+            tensors, numbers = _read_archive(stream, len(content))
+        elif content.startswith(b"\x80\x02"):
+            tensors, numbers = _read_legacy(stream, len(content))
+        else:
+            raise ValueError("it does not begin like one")
+        return {
+            name: _array(tensor, numbers[tensor.storage.key])
+            for name, tensor in tensors.items()
+        }
+    except (ValueError, TypeError, ArithmeticError, LookupError, EOFError) as error:
         problem = error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        problem = error  # of the zip archive
-    reason = str(problem) if type(problem) is ValueError else repr(problem)
-    raise InputError(f"{path} is no PyTorch file of tensors: {reason[:300]}.")
+    except (zipfile.BadZipFile, struct.error, RuntimeError) as error:
+        problem = error  # RuntimeError: encrypted, or of another version of zip
+    kind = type(problem)
+    is_told = kind in (ValueError, zipfile.BadZipFile) and str(problem)
+    reason = str(problem)[:200] if is_told else f"it is damaged ({kind.__name__})"
+    raise InputError(f"{path} is no PyTorch file of tensors: {reason}.")
 
 
 def write_tensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
@@ -135,7 +136,7 @@ def _require(condition, problem):
         raise ValueError(problem)
 
 
-def _read_archive(file: BinaryIO, size: int):
+def _read_archive(file: io.BytesIO, size: int):
     """Tensors and bytes by storage of the format since PyTorch 1.6."""
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
@@ -170,7 +171,7 @@ def _read_archive(file: BinaryIO, size: int):
     return tensors, numbers
 
 
-def _read_legacy(file: BinaryIO, size: int):
+def _read_legacy(file: io.BytesIO, size: int):
     """Tensors and bytes by storage of the format before PyTorch 1.6."""
     _require(_next_pickle(file) == LEGACY_MAGIC, "it does not begin like one")
     _require(_next_pickle(file) == LEGACY_VERSION, "of an unknown version")
@@ -284,10 +285,8 @@ def _run_pickle(stream: io.BytesIO) -> Any:
 
 
 def _checked(value, kind):
-    if not isinstance(value, kind):
-        raise TypeError(
-            f"the pickle has a {type(value).__name__} for a {kind.__name__}"
-        )
+    found, expected = type(value).__name__, kind.__name__
+    _require(isinstance(value, kind), f"its pickle has a {found} for a {expected}")
     return value
 
 

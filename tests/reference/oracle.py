@@ -2,7 +2,8 @@
 
     python -m tests.reference.oracle
 
-records what `tests/test_parity.py` compares with where there is no PyTorch.
+records what `tests/test_parity.py` compares with where there is no PyTorch, and writes
+two small files as PyTorch does, in its format since version 1.6 and in that before.
 """
 
 import functools
@@ -151,3 +152,10 @@ if __name__ == "__main__":
         for name, array in everything().items()
     }
     np.savez_compressed(parity.RECORDED, **recorded)
+    for path in parity.STATE_DICTS:
+        is_new = path == parity.STATE_DICTS[0]
+        torch.save(
+            generator(**parity.STATE_DICT_OPTIONS).state_dict(),
+            path,
+            _use_new_zipfile_serialization=is_new,
+        )
