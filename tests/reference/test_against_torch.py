@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs requirements-reference.txt")
-
 from benchmarks.torch_reference import Generator
 from cyclegan_tf.cyclegan import LOSSES
 from tests import parity
