@@ -82,6 +82,13 @@ def test_instance_norm_starts_with_scale_one_and_offset_zero():
     assert layer.offset.numpy().tolist() == [0, 0]
 
 
+def test_plain_instance_norm_has_no_weights_and_equals_longhand():
+    x, _, _ = instance_norm_inputs()
+    layer = InstanceNormalization(affine=False)
+    np.testing.assert_allclose(layer(x), normalized_longhand(x, 1, 0), atol=2e-6)
+    assert not layer.weights
+
+
 def test_instance_norm_statistics_are_float32_in_half_precision():
     # The sum of squares is far beyond float16's 65504.
     x = 200 * np.sin(np.arange(2048, dtype=np.float32)).reshape(1, 32, 32, 2)
@@ -205,6 +212,17 @@ def test_parameters_of_the_full_size_networks(build, reference):
     assert model.count_params() == reference + norm_channels(model)
 
 
+@pytest.mark.parametrize("build", [build_generator, build_discriminator])
+def test_plain_norms_are_an_option_by_name(build):
+    assert all(
+        not layer.affine
+        for layer in build(norm="plain").layers
+        if isinstance(layer, InstanceNormalization)
+    )
+    with pytest.raises(ValueError, match="norm must be 'affine' or 'plain'"):
+        build(norm="batch")
+
+
 def test_initial_weights_are_gaussian_of_two_hundredths():
     generator = build_generator(64, 1)
     for layer in generator.layers:
@@ -215,7 +233,14 @@ def test_initial_weights_are_gaussian_of_two_hundredths():
     assert not generator.get_layer("head").get_weights()[1].any()
 
 
-@pytest.mark.parametrize("build", [lambda: build_generator(2, 1), build_discriminator])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: build_generator(2, 1),
+        lambda: build_generator(2, 1, norm="plain"),
+        build_discriminator,
+    ],
+)
 def test_networks_survive_saving(build, tmp_path):
     network = build()
     x = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)

@@ -41,6 +41,8 @@ def test_same_options_continue(begun):
         ("batch_size", 2),
         ("cycle_weight", 9.0),
         ("discriminator", "patch70"),
+        ("norm", "plain"),
+        ("init_from", "runs/earlier"),
         ("pool_size", 4),
         ("learning_rate", 2e-3),
         ("steps_per_epoch", 5),

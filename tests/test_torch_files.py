@@ -70,15 +70,16 @@ def numbers(*values):
     return b"(" + b"".join(map(number, values)) + b"t"
 
 
-def tensor_pickle(
-    kind=FLOATS, count=6, offset=0, shape=(2, 3), strides=(3, 1), key="0", name="a"
-):
+def tensor_pickle(name="a", **options):
+    return b"\x80\x02}(" + text(name) + tensor_code(**options) + b"u."
+
+
+def tensor_code(kind=FLOATS, count=6, offset=0, shape=(2, 3), strides=(3, 1), key="0"):
     storage = b"(" + text("storage") + kind + text(key) + text("cpu")
     storage += number(count) + b"tQ"
     tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset)
     tensor += numbers(*shape) + numbers(*strides) + b"\x89"
-    tensor += b"ccollections\nOrderedDict\n)RtR"
-    return b"\x80\x02}(" + text(name) + tensor + b"u."
+    return tensor + b"ccollections\nOrderedDict\n)RtR"
 
 
 def tensor_file(data=None, names=("x/data.pkl", "x/data/0"), **options):
@@ -90,6 +91,16 @@ def test_view_of_a_storage_is_read(tmp_path):
     path = tmp_path / "x.pth"
     path.write_bytes(tensor_file(offset=1, shape=(2, 2), strides=(1, 2)))
     np.testing.assert_array_equal(read_tensors(path)["a"], [[1, 3], [2, 4]])
+
+
+def test_dictionary_of_python_2_is_read(tmp_path):
+    # Made of a list of pairs, with texts as bytes and the layout as an attribute.
+    pairs = b"]](U\x01a" + tensor_code() + b"ea"
+    pickled = b"\x80\x02ccollections\nOrderedDict\n(" + pairs + b"tR"
+    pickled += b"}U\x09_metadata}sb."
+    path = tmp_path / "x.pth"
+    path.write_bytes(archive({"x/data.pkl": pickled, "x/data/0": bytes(24)}))
+    np.testing.assert_array_equal(read_tensors(path)["a"], np.zeros((2, 3)))
 
 
 @pytest.mark.parametrize(
