@@ -301,6 +301,7 @@ def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
         assert all(bool(x.weights) == (norm == "affine") for x in norms)
 
 
+@pytest.mark.slow
 def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir):
     imported = import_models(files[:1], tmp_path / "imported", "unknown")
     arguments = flags(TINY | {"data_dir": tiny_data_dir, "init_from": imported})
