@@ -14,7 +14,7 @@ from PIL import Image
 from cyclegan_tf import images
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import written_aside
-from cyclegan_tf.progress import progress_bar
+from cyclegan_tf.progress import progress_bar, say
 from cyclegan_tf.sources import image_files
 from cyclegan_tf.translator import Translator
 
@@ -113,36 +113,47 @@ def translate_files(
 
     with progress_bar(len(jobs), "translating", " images") as bar:
 
-        def flush(size):
-            batch = waiting.pop(size)
-            fakes = translate(np.stack([pixels for _, pixels in batch]))
-            for (target, _), fake in zip(batch, fakes, strict=True):
-                _write(target, fake)
+        def fail(source, reason):
+            say(f"failed {str(source)!r}: {reason}")
+            outcome.failed += 1
+            bar.update()
+
+        def translate_batch(batch):
+            try:
+                fakes = translate(np.stack([pixels for _, pixels in batch]))
+            except images.UnreadableImage as error:
+                if len(batch) == 1:
+                    fail(batch[0][0].source, error)
+                else:  # one after the other may fit
+                    for one in batch:
+                        translate_batch([one])
+                return
+            for (job, _), fake in zip(batch, fakes, strict=True):
+                _write(job.target, fake)
                 outcome.translated += 1
                 bar.update()
 
-        for source, target in jobs:
-            if target.exists() and not overwrite:
+        for job in jobs:
+            if job.target.exists() and not overwrite:
                 outcome.skipped += 1
                 bar.update()
                 continue
             try:
-                pixels = _read(source)
+                pixels = _read(job.source)
             except images.UnreadableImage as error:
-                outcome.failed += 1
-                bar.write(f"failed {str(source)!r}: {error}")
-                bar.update()
+                fail(job.source, error)
                 continue
             size = pixels.shape[:2]
-            waiting[size].append((target, pixels))
+            waiting[size].append((job, pixels))
             largest = max(1, min(batch_size, MAX_BATCH_PIXELS // (size[0] * size[1])))
             if len(waiting[size]) >= largest:
-                flush(size)
+                translate_batch(waiting.pop(size))
             # Of many sizes, few pictures wait.
             elif sum(map(len, waiting.values())) > 4 * batch_size:
-                flush(max(waiting, key=lambda size: len(waiting[size])))
-        for size in list(waiting):
-            flush(size)
+                fullest = max(waiting.items(), key=lambda item: len(item[1]))[0]
+                translate_batch(waiting.pop(fullest))
+        for batch in waiting.values():
+            translate_batch(batch)
     return outcome
 
 

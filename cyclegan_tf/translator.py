@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.generators import load_generators
+from cyclegan_tf.generators import DIRECTIONS, load_generators
+from cyclegan_tf.images import UnreadableImage
 from cyclegan_tf.serving import PIXELS_SPEC, pixels_function
 
 Translator = Callable[[np.ndarray], np.ndarray]
@@ -26,6 +27,9 @@ def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
         A function from one picture, uint8 `(height, width, 3)`, or several of one size,
         `(count, height, width, 3)`, RGB, sides from 16 px on, to the same shape.
 
+        It raises `ValueError` for another type or shape, and `images.UnreadableImage`
+        where the pictures are too large for the model or the memory, or too small.
+
     Raises:
         InputError: there is no such model, it is damaged, or lacks the direction.
 
@@ -37,7 +41,7 @@ def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
     path = pathlib.Path(model).expanduser()
     saved = _saved_model_in(path)
     functions = _signatures(saved) if saved else _generator_functions(path)
-    if direction not in functions:
+    if direction not in DIRECTIONS or direction not in functions:
         raise InputError(f"{path} has no direction {direction}.")
     function = functions[direction]
 
@@ -49,15 +53,27 @@ def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
                 f"{images.dtype} {images.shape}."
             )
         batch = images.reshape((-1, *images.shape[-3:]))
-        translated = function(images=tf.constant(batch))["translated"]
+        try:
+            translated = function(images=tf.constant(batch))["translated"]
+        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as e:
+            raise UnreadableImage(_reason(e)) from None
         return translated.numpy().reshape(images.shape)
 
     return translate
 
 
+def _reason(error):
+    """The line of TensorFlow's report that says what is wrong."""
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return "too large for the memory"
+    lines = error.message.splitlines()
+    said = [line for line in lines if line.startswith("assertion failed")]
+    return (said or lines or [type(error).__name__])[0]
+
+
 def _saved_model_in(path):
     """The SavedModel that a directory is, or the newest version in it, or None."""
-    versions = [p for p in path.glob("*") if p.name.isdigit()]
+    versions = [p for p in path.glob("*") if p.name.isdecimal()]
     for candidate in (path, *sorted(versions, key=lambda p: -int(p.name))):
         if (candidate / "saved_model.pb").is_file():
             return candidate

@@ -103,9 +103,29 @@ def test_bad_file_is_named_and_the_others_are_translated(run_dir, tmp_path):
         "translate.py", "--model", run_dir, tmp_path / "in", tmp_path / "out"
     )
     assert done.returncode == 1
-    assert "text.jpg" in done.stdout + done.stderr
+    assert "text.jpg" in done.stderr
     assert "Traceback" not in done.stderr
     assert "2 translated, 0 there before, 1 failed" in done.stdout
+
+
+def test_picture_beyond_the_exports_limit_fails_alone(run_dir, tmp_path):
+    models = generators.load_generators(run_dir)
+    serving.write_saved_model(models, tmp_path / "1", max_pixels=40 * 48)
+    write_images(tmp_path / "in", 3, size=(40, 48))  # fits, but not two at once
+    write_images(tmp_path / "in" / "large", 1, size=(64, 64))
+    done = run_script(
+        "translate.py", "--model", tmp_path, tmp_path / "in", tmp_path / "out"
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "3 translated, 0 there before, 1 failed" in done.stdout
+    (line,) = [x for x in done.stderr.splitlines() if "failed" in x]
+    assert str(tmp_path / "in" / "large" / "000.png") in line
+    assert "at most 1920 pixels" in line
+
+
+def test_bytes_are_no_direction(export_dir):
+    with pytest.raises(InputError, match="has no direction a_to_b_bytes"):
+        cyclegan_tf.load(export_dir, "a_to_b_bytes")
 
 
 def test_second_start_skips_what_is_done_unless_told_to_overwrite(tmp_path):
