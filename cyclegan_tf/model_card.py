@@ -8,11 +8,14 @@ import keras
 
 import cyclegan_tf
 from cyclegan_tf.config import ExportConfig, TrainConfig
+from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import write_text
 from cyclegan_tf.generators import read_about
-from cyclegan_tf.run_directory import CONFIG
+from cyclegan_tf.run_directory import FREE_OPTIONS
+from cyclegan_tf.verification import Exported
 
 CARD = "MODEL_CARD.md"
+OPTIONS = "options.json"
 INTERFACE = {
     "savedmodel": """
 - `a_to_b`, `b_to_a`: `images`, uint8 [N, H, W, 3], RGB, sides from 16 px on, to
@@ -35,7 +38,7 @@ def write(
     run_dir: pathlib.Path,
     run_config: TrainConfig,
     export_config: ExportConfig,
-    exported,
+    exported: Exported,
 ) -> None:
     """Writes the card and what belongs to it into a version's directory.
 
@@ -45,22 +48,20 @@ def write(
         run_dir: where the model comes from.
         run_config: its options.
         export_config: how it was exported.
-        exported: an `exporting.Exported` with the comparisons.
+        exported: the comparisons.
     """
     folder = directory / "assets.extra" if file_format == "savedmodel" else directory
     folder.mkdir(exist_ok=True)
     pictures = _copy_pictures(run_dir / "samples", folder)
-    if (run_dir / CONFIG).is_file():
-        shutil.copyfile(run_dir / CONFIG, folder / CONFIG)
+    options = _options(run_config)
+    write_text(folder / OPTIONS, json.dumps(options, indent=2) + "\n")
     about = read_about(run_dir)
     rows = "\n".join(
         f"| `{row.signature}` | {row.max_difference} | {row.mean_difference:.4f} |"
         for row in exported.comparisons
     )
-    options = "\n".join(
-        f"| `{name}` | {value} |"
-        for name, value in run_config.resolved().items()
-        if name not in ("data_dir", "tfds_data_dir", "run_dir", "restart", "dry_run")
+    option_rows = "\n".join(
+        f"| `{name}` | {value} |" for name, value in options.items()
     )
     versions = {"cyclegan_tf": cyclegan_tf.__version__, "keras": keras.__version__}
     text = f"""\
@@ -93,9 +94,16 @@ Written by {_listed(versions)}; verified with {_listed(exported.versions)}.
 
 | option | value |
 |-|-|
-{options}
+{option_rows}
 """
     write_text(folder / CARD, text)
+
+
+def _options(config):
+    """What was computed: no place on the machine that computed it."""
+    private = FREE_OPTIONS | {"dataset", "init_from"}
+    options = {k: v for k, v in config.resolved().items() if k not in private}
+    return {"dataset": config.dataset_name} | options
 
 
 def _listed(versions):
@@ -117,7 +125,12 @@ def _scores(run_dir):
     path = run_dir / "scores.json"
     if not path.is_file():
         return "Not scored."
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged ({error}); delete it, and run train.py to score anew."
+        ) from None
     return f"```json\n{json.dumps(content, indent=2)}\n```"
 
 

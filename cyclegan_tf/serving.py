@@ -11,9 +11,10 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.graph_decoding import check_size, decode_upright
-from cyclegan_tf.images import MIN_SIDE
+from cyclegan_tf.images import MIN_SIDE, encode_png
 from cyclegan_tf.networks import SIDE_MULTIPLE
 from cyclegan_tf.pixels import to_unit_range
+from cyclegan_tf.progress import say
 
 PIXELS_SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
 BYTES_SPEC = tf.TensorSpec((None,), tf.string, name="image_bytes")
@@ -103,13 +104,50 @@ def write_saved_model(
     for direction, generator in generators.items():
         archive.track(generator)
         pixels = _bounded(pixels_function(generator), max_pixels)
-        archive.add_endpoint(direction, pixels, [PIXELS_SPEC])
+        traced = tf.function(pixels, input_signature=[PIXELS_SPEC])
+        traced.get_concrete_function()
+        archive.add_endpoint(direction, traced)
+        if direction == next(iter(generators)):
+            archive.add_endpoint("serving_default", traced)  # traced once
         encoded = bytes_function(generator, max_pixels)
         archive.add_endpoint(f"{direction}_bytes", encoded, [BYTES_SPEC])
-    first = next(iter(generators.values()))
-    default = _bounded(pixels_function(first), max_pixels)
-    archive.add_endpoint("serving_default", default, [PIXELS_SPEC])
     archive.write_out(str(directory), verbose=False)
+
+
+def write_warmup(directory: pathlib.Path, model_name: str, images: dict) -> None:
+    """Writes requests with which TensorFlow Serving warms a model up before its use.
+
+    Without the official protos, which are an extra, nothing is written, and said.
+
+    Args:
+        directory: of the SavedModel.
+        model_name: what the server calls it.
+        images: uint8 `(count, height, width, 3)` by direction; the first is sent.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        say(
+            "no warm-up requests written: they need tensorflow-serving-api (pip "
+            "install -r requirements-export.txt)"
+        )
+        return
+    path = directory / "assets.extra" / "tf_serving_warmup_requests"
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for direction, pictures in images.items():
+            encoded = tf.constant([encode_png(pictures[0]).encoded])
+            for signature, key, value in (
+                (direction, "images", tf.constant(pictures[:1])),
+                (f"{direction}_bytes", "image_bytes", encoded),
+            ):
+                request = predict_pb2.PredictRequest()
+                request.model_spec.name = model_name
+                request.model_spec.signature_name = signature
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+                log = prediction_log_pb2.PredictLog(request=request)
+                entry = prediction_log_pb2.PredictionLog(predict_log=log)
+                writer.write(entry.SerializeToString())
 
 
 def _bounded(translate, max_pixels):

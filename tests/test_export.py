@@ -10,7 +10,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf import exporting, generators, portable, run_directory, serving
+from cyclegan_tf import (
+    exporting,
+    generators,
+    portable,
+    run_directory,
+    serving,
+    verification,
+)
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.images import encode_png
@@ -134,7 +141,9 @@ def test_saved_model_has_a_card_and_warm_up_requests(exports):
     extra = exports[1] / "1" / "assets.extra"
     card = (extra / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "synthetic/horse2zebra" in card and "MIT licence" in card
-    assert json.loads((extra / "config.json").read_text())["options"]["filters"] == 2
+    options = json.loads((extra / "options.json").read_text(encoding="utf-8"))
+    assert options["filters"] == 2
+    assert "run_dir" not in options and "data_dir" not in options
     path = str(extra / "tf_serving_warmup_requests")
     requests = [
         prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
@@ -165,11 +174,11 @@ def test_portable_files_lie_in_versions_of_their_own(exports, file_format):
     "file_format, precision",
     [("savedmodel", "bfloat16"), ("savedmodel", "float16"), ("onnx", "float16")],
 )
-def test_half_precision_is_smaller_and_verified(
+def test_half_precision_computes_otherwise_and_is_verified(
     run_dir, exports, tmp_path, monkeypatch, file_format, precision
 ):
     # Random weights amplify a rounding more than trained ones do.
-    monkeypatch.setitem(exporting.BOUNDS, precision, (255, 30))
+    monkeypatch.setitem(verification.BOUNDS, precision, (255, 30))
     config = ExportConfig(
         str(run_dir), str(tmp_path), format=file_format, precision=precision
     )
@@ -178,7 +187,7 @@ def test_half_precision_is_smaller_and_verified(
 
 
 def test_half_precision_beyond_the_bound_is_refused(run_dir, tmp_path, monkeypatch):
-    monkeypatch.setitem(exporting.BOUNDS, "bfloat16", (0, 0.0))
+    monkeypatch.setitem(verification.BOUNDS, "bfloat16", (0, 0.0))
     output = tmp_path / "new" / "out"
     config = ExportConfig(str(run_dir), str(output), precision="bfloat16")
     with pytest.raises(InputError, match="bfloat16 differs from the Keras model"):
@@ -257,6 +266,15 @@ def test_run_without_a_model_is_refused(tmp_path):
 def test_foreign_directory_is_refused(tmp_path, name, problem):
     with pytest.raises(InputError, match=problem):
         generators.load_generators(tmp_path / name)
+
+
+def test_damaged_scores_are_named(run_dir, tmp_path):
+    shutil.copytree(run_dir, tmp_path / "run")
+    (tmp_path / "run" / "scores.json").write_text("{")
+    config = ExportConfig(str(tmp_path / "run"), str(tmp_path / "out"))
+    with pytest.raises(InputError, match=r"scores\.json is damaged"):
+        list(exporting.export(config))
+    assert not (tmp_path / "out").exists()
 
 
 def test_damaged_model_is_named(run_dir, tmp_path):
