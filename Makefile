@@ -1,5 +1,5 @@
 # make train: environment, then the main job on the embedded dataset.
-# make test:  environment, then linter and the whole suite.
+# make test:  the same environment and what tests need, then the whole suite.
 # make test-reference: the same environment with PyTorch, then the comparison with it.
 
 PYTHON ?= python3

@@ -277,8 +277,11 @@ class _Run:
         generators.save_generators(self.path, trained, about)
 
     def _is_concluded(self):
-        path = self.path / SCORES
-        return path.exists() and json.loads(path.read_text())["step"] == self.num_steps
+        try:
+            content = json.loads((self.path / SCORES).read_text(encoding="utf-8"))
+            return content["step"] == self.num_steps
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return False  # what is missing or damaged is made anew
 
     def _conclude(self):
         plot = panels.loss_plot(self.path / "metrics.csv")

@@ -177,8 +177,8 @@ def test_portable_files_lie_in_versions_of_their_own(exports, file_format):
 def test_half_precision_computes_otherwise_and_is_verified(
     run_dir, exports, tmp_path, monkeypatch, file_format, precision
 ):
-    # Random weights amplify a rounding more than trained ones do.
-    monkeypatch.setitem(verification.BOUNDS, precision, (255, 30))
+    # Random weights amplify a rounding a little more than trained ones do.
+    monkeypatch.setitem(verification.BOUNDS, "bfloat16", (24, 2.0))
     config = ExportConfig(
         str(run_dir), str(tmp_path), format=file_format, precision=precision
     )

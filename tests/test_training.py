@@ -128,6 +128,17 @@ def test_run_stopped_after_its_last_checkpoint_is_concluded(tiny_run, capsys):
     assert not capsys.readouterr().out
 
 
+def test_damaged_scores_are_made_anew(tiny_run):
+    config = tiny_run(epochs=1)
+    training.train(config)
+    scores = config.resolved_run_dir / "scores.json"
+    whole = scores.read_text()
+    for content in ("{", "[]"):
+        scores.write_text(content)
+        training.train(config)
+        assert scores.read_text() == whole
+
+
 def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run):
     class PoisonLastStep(callbacks.StepCallback):
         def on_train_batch_end(self, batch, logs=None):
