@@ -104,13 +104,12 @@ def write_saved_model(
     for direction, generator in generators.items():
         archive.track(generator)
         pixels = _bounded(pixels_function(generator), max_pixels)
-        traced = tf.function(pixels, input_signature=[PIXELS_SPEC])
-        traced.get_concrete_function()
-        archive.add_endpoint(direction, traced)
-        if direction == next(iter(generators)):
-            archive.add_endpoint("serving_default", traced)  # traced once
+        archive.add_endpoint(direction, pixels, [PIXELS_SPEC])
         encoded = bytes_function(generator, max_pixels)
         archive.add_endpoint(f"{direction}_bytes", encoded, [BYTES_SPEC])
+    first = next(iter(generators.values()))
+    default = _bounded(pixels_function(first), max_pixels)
+    archive.add_endpoint("serving_default", default, [PIXELS_SPEC])
     archive.write_out(str(directory), verbose=False)
 
 

@@ -55,7 +55,7 @@ class Tensor(NamedTuple):
 
 
 def run_pickle(stream: io.BytesIO) -> Any:
-    """What the pickle at the stream's place builds, of dictionaries, lists, tuples, numbers and tensors.
+    """What a stream's next pickle builds: dictionaries, lists, numbers, tensors.
 
     Raises:
         ValueError, TypeError, LookupError: it is damaged, or does anything else.

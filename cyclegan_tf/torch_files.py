@@ -1,7 +1,7 @@
 """PyTorch's files of named tensors (`.pth`), read and written without PyTorch.
 
-Such a file is a pickle beside the raw numbers; `tensor_pickle` runs it, and no function
-is called. Nothing is unpacked to the disk, and no size is believed before it is compared
+Such a file is a pickle beside the raw numbers; `tensor_pickle` runs it, and calls
+nothing. Nothing is unpacked to the disk, and no size is believed before it is compared
 with the size of the file.
 
 Both formats: since PyTorch 1.6 a zip archive with `data.pkl` and one uncompressed
