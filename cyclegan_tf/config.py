@@ -94,6 +94,10 @@ class TrainConfig(DatasetConfig):
     init_from: str | None = option(
         None, help="run whose generators this one starts from, e.g. an imported one"
     )
+    upsampling: Literal["transpose", "resize"] = option(
+        "transpose",
+        help="of the generators: transposed convolutions, or resize and convolve",
+    )
     cycle_weight: float = option(10.0, help="weight of each cycle loss")
     identity_weight: float = option(5.0, help="weight of each identity loss")
     pool_size: int = option(50, help="fakes kept per domain; 0: no image pool")

@@ -43,6 +43,8 @@ def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.
         # The other way round is exact: scales of 1 and offsets of 0.
         if config.norm == "plain" and not has.norm_is_plain:
             wrong.append("--norm affine (not plain)")
+        if has.upsampling != config.upsampling:
+            wrong.append(f"--upsampling {has.upsampling} (not {config.upsampling})")
         if wrong:
             raise InputError(f"--init-from {run_dir} needs {', '.join(wrong)}.")
     return generators

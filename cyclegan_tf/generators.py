@@ -84,20 +84,24 @@ class Architecture(NamedTuple):
         residual_blocks: their number.
         norm_is_plain: no norm scales or shifts: none can, or all scales are 1 and all
             offsets 0.
+        upsampling: "transpose" or "resize".
     """
 
     filters: int
     residual_blocks: int
     norm_is_plain: bool
+    upsampling: str
 
 
 def architecture(generator: keras.Model) -> Architecture:
     """The architecture of a generator, read off its layers."""
     norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]
+    is_transposed = isinstance(generator.get_layer("up1"), keras.layers.Conv2DTranspose)
     return Architecture(
         filters=generator.get_layer("stem").filters,
         residual_blocks=sum(x.name.endswith("_sum") for x in generator.layers),
         norm_is_plain=all(_is_plain(norm) for norm in norms),
+        upsampling="transpose" if is_transposed else "resize",
     )
 
 

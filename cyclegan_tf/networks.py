@@ -14,6 +14,7 @@ from keras import layers, ops
 DiscriminatorName = Literal["patch46", "patch70"]
 # Instance normalization with a learned scale and offset, or without (the authors').
 NormName = Literal["affine", "plain"]
+UpsamplingName = Literal["transpose", "resize"]
 
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
@@ -116,6 +117,7 @@ def build_generator(
     num_residual_blocks=9,
     channels=3,
     norm: NormName = "affine",
+    upsampling: UpsamplingName = "transpose",
     name="generator",
 ):
     """The ResNet generator.
@@ -126,6 +128,9 @@ def build_generator(
         channels: of input and output.
         norm: "affine", instance normalization learns a scale and an offset; "plain",
             it does not, as in the authors' program.
+        upsampling: "transpose", the paper's transposed convolutions; "resize", each
+            pixel repeated 2x2 and then convolved, which cannot draw a checkerboard
+            by itself (Odena et al. 2016, doi:10.23915/distill.00003).
         name: of the model.
 
     Returns:
@@ -133,13 +138,18 @@ def build_generator(
         same shape and range. Height and width may be any multiples of 4 from 8 on.
 
     Raises:
-        ValueError: an unknown `norm`.
+        ValueError: an unknown `norm` or `upsampling`.
 
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Johnson et al. 2016. No ReLU
     after the sum of a residual block. Convolutions before a normalization have no
     bias, which the normalization would cancel.
     """
     affine = _is_affine(norm)
+    upsample = {"transpose": _upsample, "resize": _resize_upsample}.get(upsampling)
+    if upsample is None:
+        raise ValueError(
+            f"upsampling must be 'transpose' or 'resize', got {upsampling!r}."
+        )
     inputs = keras.Input((None, None, channels), name="image")
     x = ReflectionPadding2D(3, name="stem_pad")(inputs)
     x = _conv(x, filters, 7, "stem")
@@ -151,7 +161,7 @@ def build_generator(
     for i in range(1, num_residual_blocks + 1):
         x = _residual_block(x, f"residual{i}", affine)
     for i, factor in enumerate((2, 1), start=1):
-        x = _upsample(x, factor * filters, f"up{i}")
+        x = upsample(x, factor * filters, f"up{i}")
         x = _norm_relu(x, f"up{i}", affine)
     x = ReflectionPadding2D(3, name="head_pad")(x)
     x = _conv(x, channels, 7, "head", use_bias=True)
@@ -255,3 +265,9 @@ def _upsample(x, filters, name):
         name=name,
     )(x)
     return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
+
+
+def _resize_upsample(x, filters, name):
+    x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_repeat")(x)
+    x = ReflectionPadding2D(1, name=f"{name}_pad")(x)
+    return _conv(x, filters, 3, name)

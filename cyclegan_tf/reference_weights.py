@@ -84,9 +84,15 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
         float32 arrays by name, in the order of the authors' network.
 
     Raises:
-        InputError: its norms have learned a scale or an offset.
+        InputError: its norms have learned a scale or an offset, or it does not upsample
+            by transposed convolutions.
     """
     shape = architecture(generator)
+    if shape.upsampling != "transpose":
+        raise InputError(
+            f"{source} cannot be written for the authors' program: it was trained with "
+            f"--upsampling {shape.upsampling}, which theirs does not have."
+        )
     if not shape.norm_is_plain:
         raise InputError(
             f"{source} cannot be written for the authors' program: its instance norms "

@@ -74,6 +74,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         "filters": config.filters,
         "num_residual_blocks": config.resolved_residual_blocks,
         "norm": config.norm,
+        "upsampling": config.upsampling,
     }
     discriminator = {
         "kind": config.discriminator,

@@ -163,6 +163,12 @@ def test_learned_scale_cannot_be_given_back():
         generator_to_reference(generator, "run")
 
 
+def test_resize_upsampling_cannot_be_given_back():
+    generator = build_generator(2, 1, upsampling="resize")
+    with pytest.raises(InputError, match="run cannot be written.*--upsampling resize"):
+        generator_to_reference(generator, "run")
+
+
 # Run directories.
 
 
@@ -270,6 +276,7 @@ def test_bad_command_line_is_refused(tmp_path, monkeypatch, arguments, problem):
         ({"filters": 3}, r"needs --filters 2 \(not 3\)\."),
         ({"residual_blocks": 2}, r"needs --residual-blocks 1 \(not 2\)\."),
         ({"filters": 4, "residual_blocks": 0}, "--filters 2 .*, --residual-blocks 1"),
+        ({"upsampling": "resize"}, r"needs --upsampling transpose \(not resize\)\."),
     ],
 )
 def test_other_architecture_is_named(files, tmp_path, options, problem):

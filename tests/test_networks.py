@@ -133,10 +133,39 @@ def test_transposed_convolution_keeps_rows_one_to_two_n():
     np.testing.assert_allclose(result, full[1:, 1:], atol=1e-6)
 
 
+def test_resize_upsampling_repeats_pads_and_convolves():
+    generator = build_generator(1, 0, upsampling="resize")
+    layers = [generator.get_layer(f"up2{part}") for part in ("_repeat", "_pad", "")]
+    x = np.random.default_rng(0).normal(size=(1, 3, 4, 2)).astype(np.float32)
+    kernel = layers[2].get_weights()[0]  # (3, 3, 2, 1)
+    repeated = np.repeat(np.repeat(x[0], 2, axis=0), 2, axis=1)
+    padded = np.pad(repeated, ((1, 1), (1, 1), (0, 0)), mode="reflect")
+    expected = np.empty((6, 8))
+    for row in range(6):
+        for column in range(8):
+            window = padded[row : row + 3, column : column + 3]
+            expected[row, column] = np.sum(window * kernel[..., 0])
+    result = layers[2](layers[1](layers[0](x)))
+    np.testing.assert_allclose(result[0, :, :, 0], expected, atol=1e-6)
+
+
+def test_upsamplings_have_equally_many_weights():
+    counts = {
+        build_generator(4, 1, upsampling=kind).count_params()
+        for kind in ("transpose", "resize")
+    }
+    assert len(counts) == 1
+
+
+def test_unknown_upsampling_is_refused():
+    with pytest.raises(ValueError, match="transpose"):
+        build_generator(2, 1, upsampling="cubic")
+
+
 @pytest.mark.parametrize("size", [(8, 8), (16, 28), (64, 32)])
-@pytest.mark.parametrize("blocks", [0, 2])
-def test_generator_keeps_any_size_that_is_a_multiple_of_four(size, blocks):
-    generator = build_generator(2, blocks)
+@pytest.mark.parametrize("blocks, kind", [(0, "transpose"), (2, "resize")])
+def test_generator_keeps_any_size_that_is_a_multiple_of_four(size, blocks, kind):
+    generator = build_generator(2, blocks, upsampling=kind)
     out = generator(np.zeros((2, *size, 3), np.float32))
     assert out.shape == (2, *size, 3)
 
@@ -238,6 +267,7 @@ def test_initial_weights_are_gaussian_of_two_hundredths():
     [
         lambda: build_generator(2, 1),
         lambda: build_generator(2, 1, norm="plain"),
+        lambda: build_generator(2, 1, upsampling="resize"),
         build_discriminator,
     ],
 )

@@ -43,6 +43,7 @@ def test_same_options_continue(begun):
         ("discriminator", "patch70"),
         ("norm", "plain"),
         ("init_from", "runs/earlier"),
+        ("upsampling", "resize"),
         ("pool_size", 4),
         ("learning_rate", 2e-3),
         ("steps_per_epoch", 5),
