@@ -5,6 +5,7 @@
 
 IN is a picture, a folder or a quoted glob. Pictures keep their size, and a folder its
 tree. Pictures in OUT are not replaced: the same command continues one that was stopped.
+With --tile, memory does not grow with a picture's height.
 """
 
 import sys
@@ -22,7 +23,8 @@ def main():
         from cyclegan_tf import picture_files, translator
 
     jobs = picture_files.plan(config.input, config.output, config.format)
-    translate = translator.load(config.model, config.direction)
+    scratch_dir = jobs[0].target.parent if config.tile else None
+    translate = translator.load(config.model, config.direction, scratch_dir)
     outcome = picture_files.translate_files(
         jobs, translate, config.batch_size, config.overwrite
     )

@@ -260,6 +260,11 @@ class TranslateConfig:
     format: Literal["png", "jpeg"] = option("png", help="of the pictures in a folder")
     batch_size: int = option(8, help="small pictures of one size per call")
     overwrite: bool = option(False, help="replace pictures that are there already")
+    tile: bool = option(
+        False,
+        help="translate large pictures in bounded memory, stripe by stripe; needs a "
+        "run, and scratch space beside the output",
+    )
 
     def __post_init__(self):
         _require_at_least(self, "batch_size", 1)

@@ -1,5 +1,6 @@
 """A trained model as a function from pictures to pictures, from a run or an export."""
 
+import functools
 import os
 import pathlib
 from collections.abc import Callable
@@ -9,19 +10,26 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import DIRECTIONS, load_generators
-from cyclegan_tf.images import UnreadableImage
+from cyclegan_tf.images import MIN_SIDE, UnreadableImage
 from cyclegan_tf.serving import PIXELS_SPEC, pixels_function
+from cyclegan_tf.stripes import translate_in_stripes
 
 Translator = Callable[[np.ndarray], np.ndarray]
 
 
-def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
+def load(
+    model: str | os.PathLike,
+    direction: str = "a_to_b",
+    scratch_dir: str | os.PathLike | None = None,
+) -> Translator:
     """Loads one direction of a run, or of an export.
 
     Args:
         model: directory of a run, of an export (its newest version is taken), or of
             one version of a SavedModel.
         direction: "a_to_b" or "b_to_a".
+        scratch_dir: translate in bounded memory, see `stripes`, with scratch files in
+            this folder; for a run only.
 
     Returns:
         A function from one picture, uint8 `(height, width, 3)`, or several of one size,
@@ -31,7 +39,8 @@ def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
         where the pictures are too large for the model or the memory, or too small.
 
     Raises:
-        InputError: there is no such model, it is damaged, or lacks the direction.
+        InputError: there is no such model, it is damaged, lacks the direction, or is an
+            export and `scratch_dir` is given.
 
     Example:
         >>> translate = load("runs/synthetic/horse2zebra")
@@ -40,7 +49,17 @@ def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
     """
     path = pathlib.Path(model).expanduser()
     saved = _saved_model_in(path)
-    functions = _signatures(saved) if saved else _generator_functions(path)
+    if saved and scratch_dir is not None:
+        raise InputError(
+            f"{path} is an export, which takes pictures as a whole; give the directory "
+            f"of its run to translate in bounded memory."
+        )
+    if saved:
+        functions = _signatures(saved)
+    elif scratch_dir is None:
+        functions = _generator_functions(path)
+    else:
+        functions = _stripe_functions(path, scratch_dir)
     if direction not in DIRECTIONS or direction not in functions:
         raise InputError(f"{path} has no direction {direction}.")
     function = functions[direction]
@@ -52,12 +71,18 @@ def load(model: str | os.PathLike, direction: str = "a_to_b") -> Translator:
                 f"expected uint8 (height, width, 3) or (count, height, width, 3), got "
                 f"{images.dtype} {images.shape}."
             )
-        batch = images.reshape((-1, *images.shape[-3:]))
+        height, width, channels = images.shape[-3:]
+        if channels != 3:
+            raise ValueError(f"expected 3 channels, got {channels}.")
+        if min(height, width) < MIN_SIDE:
+            raise UnreadableImage(
+                f"{width} x {height} is smaller than {MIN_SIDE} x {MIN_SIDE}"
+            )
         try:
-            translated = function(images=tf.constant(batch))["translated"]
+            translated = function(images.reshape((-1, height, width, 3)))
         except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as e:
             raise UnreadableImage(_reason(e)) from None
-        return translated.numpy().reshape(images.shape)
+        return translated.reshape(images.shape)
 
     return translate
 
@@ -88,15 +113,28 @@ def _signatures(path):
         raise InputError(f"{path} cannot be loaded ({reason}).") from None
     # A signature holds its model only weakly.
     return {
-        name: lambda images, f=function, _=loaded: f(images=images)
+        name: lambda images, f=function, _=loaded: _call(f, images)
         for name, function in loaded.signatures.items()
     }
 
 
 def _generator_functions(path):
     return {
-        direction: tf.function(
-            pixels_function(generator), input_signature=[PIXELS_SPEC]
+        direction: functools.partial(
+            _call, tf.function(pixels_function(model), input_signature=[PIXELS_SPEC])
         )
-        for direction, generator in load_generators(path).items()
+        for direction, model in load_generators(path).items()
     }
+
+
+def _stripe_functions(path, scratch_dir):
+    return {
+        direction: lambda images, model=model: np.stack(
+            [translate_in_stripes(model, image, scratch_dir) for image in images]
+        )
+        for direction, model in load_generators(path).items()
+    }
+
+
+def _call(function, images):
+    return function(images=tf.constant(images))["translated"].numpy()

@@ -1,0 +1,137 @@
+"""Do pictures translated in bounded memory have seams, and how much memory is it?
+
+    python benchmarks/tiling.py
+    python benchmarks/tiling.py --run-dir runs/synthetic/horse2zebra --large-side 0
+
+Translates one drawn scene as a whole, by `translate.py --tile` and by naive tiles, each
+translated on its own. One JSON line for each: the largest and mean difference from the
+whole in grey levels, and the seam, which is the step of that difference across the
+tiles' borders (mean of absolute values, in grey levels; 0 is no seam). Then one line
+for a large picture: seconds and peak memory of the process, with full-size networks.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from PIL import Image
+from simple_parsing import field
+
+from cyclegan_tf import command_line
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    run_dir: str | None = field(None, help="trained run; default: random weights")
+    side: int = field(1024, help="of the picture that is translated in all ways")
+    tile_side: int = field(256, help="of a naive tile")
+    large_side: int = field(4096, help="of the picture whose memory is taken; 0: none")
+    filters: int = field(64, help="of the network with random weights")
+    residual_blocks: int = field(9, help="likewise")
+
+
+def main():
+    """Compares at one size, then measures a large picture."""
+    options = command_line.parse(Options, __doc__)
+    with command_line.quiet_start():
+        from cyclegan_tf import generators
+        from cyclegan_tf.networks import build_generator
+        from cyclegan_tf.stripes import translate_in_stripes
+        from cyclegan_tf.translation import translate
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        run_dir = pathlib.Path(options.run_dir) if options.run_dir else folder / "run"
+        if options.run_dir is None:
+            generator = build_generator(options.filters, options.residual_blocks)
+            generators.save_generators(run_dir, {"a_to_b": generator}, {"step": 0})
+        generator = generators.load_generators(run_dir)["a_to_b"]
+
+        picture = scene(options.side)
+        whole = translate(generator, picture[None])[0]
+        tiles = naive_tiles(generator, picture, options.tile_side, translate)
+        for way, translated in (
+            ("stripes", translate_in_stripes(generator, picture, folder)),
+            (f"naive tiles of {options.tile_side}", tiles),
+        ):
+            difference = translated.astype(int) - whole
+            report(
+                way=way,
+                side=options.side,
+                largest=int(np.abs(difference).max()),
+                mean=round(float(np.abs(difference).mean()), 3),
+                seam=round(seam(difference, options.tile_side), 3),
+            )
+        if options.large_side:
+            report(**large_picture(run_dir, options.large_side, folder))
+
+
+def report(**figures):
+    """Prints a JSON line."""
+    print(json.dumps(figures), flush=True)
+
+
+def scene(side):
+    """A picture that differs from one end to the other, as scenes do."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
+    smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC), int)
+    grain = rng.integers(-12, 13, (side, side, 1))
+    return np.clip(smooth + grain, 0, 255).astype(np.uint8)
+
+
+def naive_tiles(generator, picture, side, translate):
+    """Each tile translated as if it were a picture."""
+    translated = np.empty_like(picture)
+    for y in range(0, picture.shape[0], side):
+        for x in range(0, picture.shape[1], side):
+            place = (slice(y, y + side), slice(x, x + side))
+            translated[place] = translate(generator, picture[place][None])[0]
+    return translated
+
+
+def seam(difference, side):
+    """Mean step of the difference from the whole across the borders of tiles."""
+    steps = [
+        np.abs(np.diff(difference, axis=axis).take(borders - 1, axis=axis)).mean()
+        for axis, borders in (
+            (0, np.arange(side, difference.shape[0], side)),
+            (1, np.arange(side, difference.shape[1], side)),
+        )
+    ]
+    return float(np.mean(steps))
+
+
+def large_picture(run_dir, side, folder):
+    """Seconds and peak memory of translating one large picture by the command."""
+    source, target = folder / "large.png", folder / "translated.png"
+    Image.fromarray(scene(side)).save(source)
+    start = time.monotonic()
+    command = ["translate.py", "--tile", "--model", run_dir, source, target]
+    process = subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit("the translation failed")
+    return {
+        "way": "translate.py --tile",
+        "side": side,
+        "seconds": round(time.monotonic() - start, 1),
+        "peak_gib": round(usage.ru_maxrss / 2**20, 2),  # ru_maxrss is in KiB
+    }
+
+
+if __name__ == "__main__":
+    with command_line.errors_in_one_line():
+        main()
