@@ -1,0 +1,135 @@
+"""Which form of a model translates fastest on this machine?
+
+    pip install -r requirements-export.txt
+    python benchmarks/latency.py
+    python benchmarks/latency.py --run-dir runs/synthetic/horse2zebra
+
+The same generator as SavedModel (its uint8 signature), ONNX file (ONNX Runtime), LiteRT
+file and Keras model (`predict`, and its compiled call), on pictures of one size. One
+JSON line for each form and batch: milliseconds per call, the median of repeats that are
+interleaved, and their quartiles; and how often the SavedModel's time that is.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from simple_parsing import field
+
+from cyclegan_tf import command_line
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    run_dir: str | None = field(None, help="run to measure; default: random weights")
+    filters: int = field(64, help="of the network with random weights")
+    residual_blocks: int = field(9, help="likewise")
+    side: int = field(256, help="of the pictures, in pixels")
+    batch_sizes: list[int] = field(default_factory=lambda: [1, 8], help="of a call")
+    repeats: int = field(5, help="of which the median is taken")
+
+
+def main():
+    """Writes every form of one generator and times them in turn."""
+    options = command_line.parse(Options, __doc__)
+    with command_line.quiet_start():
+        import tensorflow as tf
+
+        from cyclegan_tf import generators, portable, run_exported, serving
+        from cyclegan_tf.networks import build_generator
+
+    if options.run_dir:
+        generator = generators.load_generators(pathlib.Path(options.run_dir))["a_to_b"]
+    else:
+        generator = build_generator(options.filters, options.residual_blocks)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        serving.write_saved_model({"a_to_b": generator}, folder / "1", 10**8)
+        portable.write_onnx({"a_to_b": generator}, folder, "float32")
+        portable.write_litert({"a_to_b": generator}, folder, "float32")
+        forms = {
+            "SavedModel": saved_model(tf, folder / "1"),
+            "ONNX Runtime": from_files(run_exported.onnx, folder),
+            "LiteRT": from_files(run_exported.litert, folder),
+            "Keras predict": keras_predict(generator),
+            "Keras call": keras_call(tf, serving, generator),
+        }
+        for batch_size in options.batch_sizes:
+            rng = np.random.default_rng(0)
+            shape = (batch_size, options.side, options.side, 3)
+            measure(forms, rng.integers(0, 256, shape, np.uint8), options.repeats)
+
+
+def measure(forms, pictures, repeats):
+    """Times all forms in turn, so that a slow moment of the machine meets each."""
+    milliseconds = {name: [] for name in forms}
+    for turn in range(repeats + 1):
+        for name, function in forms.items():
+            start = time.perf_counter()
+            translated = function(pictures)
+            elapsed = 1000 * (time.perf_counter() - start)
+            assert translated.shape == pictures.shape, name
+            if turn:  # the first call traces, plans and allocates
+                milliseconds[name].append(elapsed)
+    base = statistics.median(milliseconds["SavedModel"])
+    for name, values in milliseconds.items():
+        low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+        figures = {
+            "form": name,
+            "batch": len(pictures),
+            "side": pictures.shape[1],
+            "ms": round(median, 1),
+            "quartiles": [round(low, 1), round(high, 1)],
+            "to_saved_model": round(median / base, 2),
+            "cores": os.cpu_count(),
+        }
+        print(json.dumps(figures), flush=True)
+
+
+def saved_model(tf, directory):
+    """The uint8 signature of a SavedModel."""
+    loaded = tf.saved_model.load(str(directory))
+
+    def translate(pictures):
+        images = tf.constant(pictures)
+        return loaded.signatures["a_to_b"](images=images)["translated"].numpy()
+
+    return translate
+
+
+def from_files(load, folder):
+    """ONNX or LiteRT, as the verification of an export runs them."""
+    run, _ = load(folder)
+    return lambda pictures: run("a_to_b", pictures)
+
+
+def keras_predict(generator):
+    """`predict` on floats, with the conversion from and to grey levels around it."""
+    from cyclegan_tf.pixels import to_grey_levels, to_unit_range
+
+    return lambda pictures: to_grey_levels(
+        generator.predict(to_unit_range(pictures), batch_size=len(pictures), verbose=0)
+    )
+
+
+def keras_call(tf, serving, generator):
+    """What `cyclegan_tf.load` makes of a run: one compiled function."""
+    function = tf.function(
+        serving.pixels_function(generator), input_signature=[serving.PIXELS_SPEC]
+    )
+    return lambda pictures: function(tf.constant(pictures))["translated"].numpy()
+
+
+if __name__ == "__main__":
+    with command_line.errors_in_one_line():
+        main()
