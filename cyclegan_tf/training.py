@@ -16,7 +16,9 @@ import tensorflow as tf
 from cyclegan_tf import (
     callbacks,
     checkpoint,
+    checkup,
     data,
+    doctor,
     evaluation,
     fine_tuning,
     generators,
@@ -199,6 +201,10 @@ class _Run:
         schedule = learning_rate(self.config, self.steps_per_epoch)
         throughput = callbacks.Throughput(self.config.batch_size)
         bar = callbacks.ProgressBar(self.config.epochs, self.num_steps, throughput)
+        images = self._fixed_images()
+        checks = checkup.Checkup(*images, throughput, writer)
+        tiny = (doctor.tiny_domain(len(self.splits[f"train{d}"]), d) for d in "AB")
+        checks.tell(tiny, self.model.step)
         epoch, taken = divmod(self.model.step, self.steps_per_epoch)
         listed = [
             callbacks.RestoreTrackers(trackers if taken else None),
@@ -208,12 +214,13 @@ class _Run:
             callbacks.TensorBoardLog(writer, schedule, throughput),
             callbacks.MetricsCsv(self.path / "metrics.csv", schedule, throughput),
             callbacks.Samples(
-                *self._sample_images(),
+                *(some[:NUM_SAMPLES] for some in images),
                 self.path / "samples",
                 self.config.sample_every,
                 self.config.epochs,
                 writer,
             ),
+            checks,
             callbacks.Checkpoints(
                 self.checkpoints, self.config.checkpoint_every, self._save_generators
             ),
@@ -239,14 +246,15 @@ class _Run:
             verbose=0,
         )
 
-    def _sample_images(self):
+    def _fixed_images(self):
         """A few images per domain: of the test set, or else of the training set."""
         images = []
         for domain in "AB":
             split = self.splits[f"test{domain}"]
             if not len(split):
                 split = self.splits[f"train{domain}"]
-            images.append(data.load_images(split, self.config.image_size, NUM_SAMPLES))
+            size = self.config.image_size
+            images.append(data.load_images(split, size, checkup.NUM_IMAGES))
         return images
 
     def _describe_in(self, writer):
