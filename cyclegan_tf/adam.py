@@ -33,3 +33,23 @@ class Adam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
         finally:
             self.epsilon = epsilon  # a number again, for the next variable
+
+
+class LossScaling(keras.optimizers.LossScaleOptimizer):
+    """Loss scaling for float16 in which a skipped step counts as a step.
+
+    Keras halves the scale and leaves the weights alone where a gradient is not finite,
+    and does not count it. The order of the images, the learning rate and the pools
+    follow the count of steps here, so it has to go on.
+
+    Source: Micikevicius et al. 2018, arXiv:1710.03740, Sec. 3.2.
+
+    Example:
+        >>> optimizer = LossScaling(Adam(2e-4, beta_1=0.5))
+        >>> optimizer.build(model.trainable_variables)
+        >>> scaled = optimizer.scale_loss(loss)
+    """
+
+    def _stateful_handle_non_finite_grads(self):
+        super()._stateful_handle_non_finite_grads()
+        self.inner_optimizer.iterations.assign_add(1)

@@ -109,6 +109,12 @@ class TrainConfig(DatasetConfig):
     jit: Literal["auto", "on", "off"] = option(
         "auto", help="compile the step with XLA (auto: where it works)"
     )
+    precision: Literal["float32", "bfloat16", "float16"] = option(
+        "float32", help="of the networks' arithmetic; weights stay float32"
+    )
+    remat: bool = option(
+        False, help="save memory: compute the insides of generators twice"
+    )
     checkpoint_every: int = option(
         1000, help="steps between checkpoints; every epoch ends with one, too"
     )

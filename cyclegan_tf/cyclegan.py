@@ -1,5 +1,7 @@
 """The CycleGAN model: four networks, eight losses, two optimizers, one step."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -36,6 +38,8 @@ class CycleGAN(keras.Model):
         pool_a, pool_b: `ImagePool` of fakes of each domain.
         cycle_weight: weight of each cycle loss (paper: 10).
         identity_weight: weight of each identity loss (paper: half the cycle weight).
+        remat: forget what is inside of a generator after it was called, and compute
+            it again for the gradient: slower, and less memory.
 
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 3 and 4. Both generators receive
     the gradient of all six terms: each takes part in both cycles.
@@ -51,12 +55,14 @@ class CycleGAN(keras.Model):
         pool_b,
         cycle_weight=10.0,
         identity_weight=5.0,
+        remat=False,
     ):
         super().__init__(name="cyclegan")
         self.gen_ab, self.gen_ba = gen_ab, gen_ba
         self.disc_a, self.disc_b = disc_a, disc_b
         self.pool_a, self.pool_b = pool_a, pool_b
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.remat = remat
         self.trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
         self.wait_tracker = keras.metrics.Mean(name="input_wait")
         self.built = True
@@ -65,7 +71,8 @@ class CycleGAN(keras.Model):
         """Sets the optimizers: one for both generators, one for both discriminators.
 
         Args:
-            generator_optimizer: a Keras optimizer.
+            generator_optimizer: a Keras optimizer; where it scales losses, this is
+                done before the gradients are taken.
             discriminator_optimizer: another one.
             jit: compile losses and gradients with XLA. The optimizers stay outside
                 of it, which is what lets the same step run under a
@@ -139,6 +146,7 @@ class CycleGAN(keras.Model):
             tape.watch(generators)
             losses, fakes = self.generator_losses(real_a, real_b)
             objective = self.generator_objective(losses)
+            objective = self.generator_optimizer.scale_loss(objective)
         generator_gradients = tape.gradient(objective, generators)
 
         # The pooled fakes are made outside of a tape: the discriminators' objective
@@ -150,19 +158,25 @@ class CycleGAN(keras.Model):
             tape.watch(discriminators)
             more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b)
             objective = more["D_A"] + more["D_B"]
+            objective = self.discriminator_optimizer.scale_loss(objective)
         discriminator_gradients = tape.gradient(objective, discriminators)
         return losses | more, fakes, (generator_gradients, discriminator_gradients)
 
     def generator_losses(self, real_a, real_b):
         """The six generator losses by name, unweighted, and `(fake_a, fake_b)`."""
+        gen_ab, gen_ba, disc_a, disc_b = (
+            functools.partial(network, training=True)
+            for network in (self.gen_ab, self.gen_ba, self.disc_a, self.disc_b)
+        )
+        if self.remat:
+            gen_ab, gen_ba = tf.recompute_grad(gen_ab), tf.recompute_grad(gen_ba)
         # Translation and identity in one pass of each generator.
-        fake_b, same_b = _apply_to_pair(self.gen_ab, real_a, real_b)
-        fake_a, same_a = _apply_to_pair(self.gen_ba, real_b, real_a)
-        cycled_a = self.gen_ba(fake_b, training=True)
-        cycled_b = self.gen_ab(fake_a, training=True)
+        fake_b, same_b = _apply_to_pair(gen_ab, real_a, real_b)
+        fake_a, same_a = _apply_to_pair(gen_ba, real_b, real_a)
+        cycled_a, cycled_b = gen_ba(fake_b), gen_ab(fake_a)
         losses = {
-            "G_A": adversarial_loss(self.disc_b(fake_b, training=True)),
-            "G_B": adversarial_loss(self.disc_a(fake_a, training=True)),
+            "G_A": adversarial_loss(disc_b(fake_b)),
+            "G_B": adversarial_loss(disc_a(fake_a)),
             "cycle_A": absolute_error(real_a, cycled_a),
             "cycle_B": absolute_error(real_b, cycled_b),
             "identity_A": absolute_error(real_b, same_b),
@@ -172,8 +186,10 @@ class CycleGAN(keras.Model):
 
     def discriminator_losses(self, real_a, real_b, pooled_a, pooled_b):
         """The two discriminator losses by name, on real images and pooled fakes."""
-        scores_a = _apply_to_pair(self.disc_a, real_a, pooled_a)
-        scores_b = _apply_to_pair(self.disc_b, real_b, pooled_b)
+        disc_a = functools.partial(self.disc_a, training=True)
+        disc_b = functools.partial(self.disc_b, training=True)
+        scores_a = _apply_to_pair(disc_a, real_a, pooled_a)
+        scores_b = _apply_to_pair(disc_b, real_b, pooled_b)
         return {
             "D_A": discriminator_loss(*scores_a),
             "D_B": discriminator_loss(*scores_b),
@@ -191,5 +207,4 @@ class CycleGAN(keras.Model):
 
 def _apply_to_pair(network, first, second):
     """Runs two batches through a network as one; instance norm keeps them apart."""
-    both = network(tf.concat([first, second], axis=0), training=True)
-    return tf.split(both, 2, axis=0)
+    return tf.split(network(tf.concat([first, second], axis=0)), 2, axis=0)

@@ -21,6 +21,7 @@ from cyclegan_tf import model_card, portable, serving, verification
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.files import PARTIAL, sync
 from cyclegan_tf.generators import load_generators
+from cyclegan_tf.networks import with_dtype
 from cyclegan_tf.progress import say
 from cyclegan_tf.run_directory import read_config
 from cyclegan_tf.translation import translate
@@ -67,7 +68,7 @@ def export(config: ExportConfig) -> Iterator[verification.Exported]:
 def _write(file_format, generators, directory, config):
     if file_format == "savedmodel":
         converted = {
-            direction: serving.with_precision(generator, config.precision)
+            direction: with_dtype(generator, config.precision)
             for direction, generator in generators.items()
         }
         serving.write_saved_model(converted, directory, config.max_pixels)

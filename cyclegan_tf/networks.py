@@ -90,8 +90,10 @@ class InstanceNormalization(layers.Layer):
         if not self.affine:
             return
         shape = (input_shape[-1],)
-        self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
-        self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
+        # Not rounded to the compute type before they meet the float32 statistics.
+        options = {"shape": shape, "autocast": False}
+        self.scale = self.add_weight(initializer="ones", name="scale", **options)
+        self.offset = self.add_weight(initializer="zeros", name="offset", **options)
 
     def call(self, images):
         """Normalizes over height and width."""
@@ -214,6 +216,30 @@ def build_discriminator(
     x = _conv(x, 1, 4, "scores_conv", use_bias=True)
     scores = layers.Activation("linear", dtype="float32", name="scores")(x)
     return keras.Model(inputs, scores, name=name)
+
+
+def with_dtype(network: keras.Model, policy: str) -> keras.Model:
+    """A copy that computes, and may store its weights, in another precision.
+
+    Statistics of the instance normalization stay float32, and so does the output:
+    `InstanceNormalization` and the last activation see to that themselves.
+
+    Args:
+        network: a generator or a discriminator.
+        policy: a Keras dtype policy: "mixed_bfloat16" computes in bfloat16 and keeps
+            weights in float32, "bfloat16" has both in bfloat16; "float32", ...
+    """
+    last = network.layers[-1].name
+
+    def converted(layer):
+        config = layer.get_config()
+        if layer.name != last and not isinstance(layer, layers.InputLayer):
+            config["dtype"] = policy
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=converted)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _is_affine(norm):

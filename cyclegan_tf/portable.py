@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.serving import PIXELS_SPEC, pixels_function, with_precision
+from cyclegan_tf.networks import with_dtype
+from cyclegan_tf.serving import PIXELS_SPEC, pixels_function
 
 ONNX_OPSET = 18
 # What writes a format, and what runs it to verify it: (module, package) to install.
@@ -41,7 +42,7 @@ def write_onnx(generators: dict[str, keras.Model], directory, precision: str) ->
 
     for direction, generator in generators.items():
         function = tf.function(
-            pixels_function(with_precision(generator, precision)),
+            pixels_function(with_dtype(generator, precision)),
             input_signature=[PIXELS_SPEC],
         )
         tf2onnx.convert.from_function(

@@ -20,31 +20,6 @@ PIXELS_SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
 BYTES_SPEC = tf.TensorSpec((None,), tf.string, name="image_bytes")
 
 
-def with_precision(generator: keras.Model, precision: str) -> keras.Model:
-    """A copy that computes in another precision; weights are stored in it, too.
-
-    Statistics of the instance normalization stay float32, and so does the last
-    activation: `InstanceNormalization` and the output see to that themselves.
-
-    Args:
-        generator: from `networks.build_generator`, in float32.
-        precision: "float32", "bfloat16" or "float16".
-    """
-    if precision == "float32":
-        return generator
-    last = generator.layers[-1].name
-
-    def converted(layer):
-        config = layer.get_config()
-        if layer.name != last and not isinstance(layer, keras.layers.InputLayer):
-            config["dtype"] = precision
-        return type(layer).from_config(config)
-
-    copy = keras.models.clone_model(generator, clone_function=converted)
-    copy.set_weights(generator.get_weights())
-    return copy
-
-
 def pixels_function(generator) -> Callable:
     """A function from uint8 `(batch, height, width, 3)` to the same, any size.
 

@@ -25,14 +25,14 @@ from cyclegan_tf import (
     panels,
     run_directory,
 )
-from cyclegan_tf.adam import Adam
+from cyclegan_tf.adam import Adam, LossScaling
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import write_text
 from cyclegan_tf.image_pool import ImagePool
-from cyclegan_tf.networks import build_discriminator, build_generator
+from cyclegan_tf.networks import build_discriminator, build_generator, with_dtype
 from cyclegan_tf.progress import say
 from cyclegan_tf.schedules import LinearDecay
 
@@ -83,23 +83,29 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         "filters": config.filters,
         "norm": config.norm,
     }
+    networks = {
+        "gen_ab": build_generator(**generator, name="gen_ab"),
+        "gen_ba": build_generator(**generator, name="gen_ba"),
+        "disc_a": build_discriminator(**discriminator, name="disc_a"),
+        "disc_b": build_discriminator(**discriminator, name="disc_b"),
+    }
+    if config.precision != "float32":
+        policy = f"mixed_{config.precision}"
+        networks = {name: with_dtype(x, policy) for name, x in networks.items()}
     shape = (config.image_size, config.image_size, 3)
     model = CycleGAN(
-        gen_ab=build_generator(**generator, name="gen_ab"),
-        gen_ba=build_generator(**generator, name="gen_ba"),
-        disc_a=build_discriminator(**discriminator, name="disc_a"),
-        disc_b=build_discriminator(**discriminator, name="disc_b"),
+        **networks,
         pool_a=ImagePool(config.pool_size, shape, config.seed_of("pool a")),
         pool_b=ImagePool(config.pool_size, shape, config.seed_of("pool b")),
         cycle_weight=config.cycle_weight,
         identity_weight=config.identity_weight,
+        remat=config.remat,
     )
     schedule = learning_rate(config, steps_per_epoch)
-    model.compile(
-        generator_optimizer=Adam(schedule, **ADAM),
-        discriminator_optimizer=Adam(schedule, **ADAM),
-        jit=_uses_jit(config.jit),
-    )
+    optimizers = [Adam(schedule, **ADAM) for _ in range(2)]
+    if config.precision == "float16":  # small gradients would become zeros
+        optimizers = [LossScaling(optimizer) for optimizer in optimizers]
+    model.compile(*optimizers, jit=_uses_jit(config.jit))
     return model
 
 
@@ -276,7 +282,11 @@ class _Run:
 
     def _save_generators(self, step):
         """Writes `model/`: both generators, and what one must know to use them."""
-        trained = {"a_to_b": self.model.gen_ab, "b_to_a": self.model.gen_ba}
+        # Weights are float32 anyhow; what is saved computes in float32, too.
+        trained = {
+            "a_to_b": with_dtype(self.model.gen_ab, "float32"),
+            "b_to_a": with_dtype(self.model.gen_ba, "float32"),
+        }
         about = {
             "dataset": self.config.dataset,
             "step": step,

@@ -62,6 +62,7 @@ def test_swapping_the_domains_swaps_the_losses():
         model.pool_b,
         model.pool_a,
     )
+    swapped.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
     losses = all_losses(model)
     mirrored = all_losses(swapped, REAL_B, REAL_A)
     for name, value in losses.items():
