@@ -12,7 +12,6 @@ for a large picture: seconds and peak memory of the process, with full-size netw
 
 import dataclasses
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import numpy as np
+import psutil
 from PIL import Image
 from simple_parsing import field
 
@@ -121,14 +121,18 @@ def large_picture(run_dir, side, folder):
     start = time.monotonic()
     command = ["translate.py", "--tile", "--model", run_dir, source, target]
     process = subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    peak = 0
+    # Not from wait4: its peak is at least the memory of the process that forks.
+    while process.poll() is None:
+        peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+        time.sleep(0.1)
+    if process.returncode:
         sys.exit("the translation failed")
     return {
         "way": "translate.py --tile",
         "side": side,
         "seconds": round(time.monotonic() - start, 1),
-        "peak_gib": round(usage.ru_maxrss / 2**20, 2),  # ru_maxrss is in KiB
+        "peak_gib": round(peak / 2**30, 2),
     }
 
 
