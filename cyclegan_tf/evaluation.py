@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from cyclegan_tf import data, metrics
+from cyclegan_tf import data
+from cyclegan_tf.metrics import coats
 from cyclegan_tf.translation import translate
 
 
@@ -39,7 +40,7 @@ def score_against_truth(gen_ab, gen_ba, split_a, split_b, size) -> list[TruthSco
         animals are so small that no patch lies inside one.
     """
     masks = data.load_masks(split_a, size)
-    if masks is None or not len(metrics.patches_inside(masks[..., None], masks)):
+    if masks is None or not len(coats.patches_inside(masks[..., None], masks)):
         return []
     images_a, images_b = (data.load_images(s, size) for s in (split_a, split_b))
     scores = []
@@ -52,9 +53,9 @@ def score_against_truth(gen_ab, gen_ba, split_a, split_b, size) -> list[TruthSco
             TruthScore(
                 direction,
                 len(images),
-                metrics.background_error(fakes, images, masks),
-                metrics.coat_distance(fakes, masks, target, masks),
-                metrics.coat_distance(images, masks, target, masks),
+                coats.background_error(fakes, images, masks),
+                coats.coat_distance(fakes, masks, target, masks),
+                coats.coat_distance(images, masks, target, masks),
             )
         )
     return scores

@@ -1,53 +1,11 @@
-"""Scores of translations against the truth: pure maths on NumPy arrays, in float64."""
+"""Scores of translations against the truth, where masks say what was to change."""
 
 import numpy as np
 
+from cyclegan_tf.metrics.wasserstein import sliced_wasserstein
+
 PATCH_SIZE = 5
-NUM_PROJECTIONS = 256
 MAX_PATCHES = 50_000
-
-
-def sliced_wasserstein(first, second, seed=0, num_projections=NUM_PROJECTIONS):
-    """Sliced Wasserstein-1 distance between two clouds of points.
-
-    Args:
-        first, second: arrays `(n, dimensions)` and `(m, dimensions)`, in any unit.
-        seed: of the random directions.
-        num_projections: number of directions.
-
-    Returns:
-        float, in the unit of the points: the mean over random unit vectors of the
-        mean absolute difference between the sorted projections. Where n and m differ,
-        the quantiles of the larger cloud are taken at the places of the smaller.
-
-    Raises:
-        ValueError: a cloud is empty, or the dimensions differ.
-
-    Source: Rabin et al. 2011; Karras et al. 2018, arXiv:1710.10196, Sec. 5.
-    """
-    if not len(first) or not len(second) or first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"expected two clouds of points of equal dimension, got shapes "
-            f"{first.shape} and {second.shape}."
-        )
-    rng = np.random.default_rng(seed)
-    directions = rng.normal(size=(first.shape[1], num_projections))
-    directions /= np.linalg.norm(directions, axis=0)
-    first = np.sort(np.float64(first) @ directions, axis=0)
-    second = np.sort(np.float64(second) @ directions, axis=0)
-    num_quantiles = min(len(first), len(second))
-    gap = _quantiles(first, num_quantiles) - _quantiles(second, num_quantiles)
-    return float(np.mean(np.abs(gap)))
-
-
-def _quantiles(ordered, number):
-    if len(ordered) == number:
-        return ordered
-    places = (np.arange(number) + 0.5) / number * len(ordered) - 0.5
-    below = np.floor(places).astype(int)
-    above = np.minimum(below + 1, len(ordered) - 1)
-    share = (places - below)[:, None]
-    return ordered[below] * (1 - share) + ordered[above] * share
 
 
 def patches_inside(images, masks, seed=0, size=PATCH_SIZE, limit=MAX_PATCHES):
