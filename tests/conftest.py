@@ -26,3 +26,18 @@ def tiny_run(tmp_path, tiny_data_dir):
         return tiny_config(tmp_path, **(places | options))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def inception_weights(tmp_path_factory):
+    """A file as that of keras.applications, with random weights in it."""
+    import h5py
+    import keras
+    from keras.src.legacy.saving import legacy_h5_format
+
+    keras.utils.set_random_seed(0)
+    network = keras.applications.InceptionV3(include_top=False, weights=None)
+    path = tmp_path_factory.mktemp("inception") / "inception.h5"
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, network)
+    return path
