@@ -6,6 +6,7 @@ checkpoint says has happened is then on disk.
 """
 
 import csv
+import dataclasses
 import io
 import math
 import pathlib
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 from cyclegan_tf import checkpoint, panels
 from cyclegan_tf.cyclegan import LOSSES
+from cyclegan_tf.evaluation import DOMAINS, flat_name, flat_scores, mean_score
 from cyclegan_tf.files import write_text
 from cyclegan_tf.progress import is_terminal, progress_bar, say, status_line
 from cyclegan_tf.translation import translate
@@ -104,6 +106,54 @@ class Throughput(StepCallback):
         self.input_wait = min(1.0, max(0.0, waited - earlier_wait) / elapsed)
 
 
+class Evaluation(StepCallback):
+    """Scores the generators after every few epochs and keeps the best checkpoint.
+
+    Other callbacks read `results`, those of the epoch that has just ended or none, and
+    `columns`, the names of all scores.
+
+    Args:
+        evaluator: `evaluation.Evaluator`.
+        every: number of epochs from one to the next; the last epoch is always scored.
+        epochs: of the whole run.
+        best_by: name of the score, the mean over both directions; lower is better.
+        directory: of the checkpoints.
+        writer: summary writer that gets the scores.
+    """
+
+    def __init__(self, evaluator, every, epochs, best_by, directory, writer):
+        super().__init__()
+        self.evaluator, self.every, self.epochs = evaluator, every, epochs
+        self.best_by, self.directory, self.writer = best_by, directory, writer
+        self.results = []
+        self.columns = [flat_name(n, d) for d in DOMAINS for n in evaluator.names]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Forgets the results of the epoch before."""
+        super().on_epoch_begin(epoch, logs)
+        self.results = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Scores, and saves a checkpoint that is better than all before it."""
+        number = epoch + 1
+        if number % self.every and number != self.epochs:
+            return
+        self.results = self.evaluator.evaluate(self.model.generators)
+        with self.writer.as_default(step=self.step):
+            for name, value in flat_scores(self.results).items():
+                tf.summary.scalar(f"scores/{name}", value)
+        about = {
+            "step": self.step,
+            "epoch": number,
+            "best_by": self.best_by,
+            "value": mean_score(self.results, self.best_by),
+            "scores": [dataclasses.asdict(result) for result in self.results],
+        }
+        earlier = checkpoint.read_best(self.directory)
+        if not _is_comparable(about, earlier) or about["value"] < earlier["value"]:
+            checkpoint.save_best(self.model, self.directory, about)
+
+
 class ProgressBar(StepCallback):
     """A bar over the whole run, the eight losses below; a line per finished epoch.
 
@@ -111,11 +161,13 @@ class ProgressBar(StepCallback):
         epochs: of the whole run.
         num_steps: of the whole run.
         throughput: measures the images per second.
+        evaluation: has the scores of the epoch.
     """
 
-    def __init__(self, epochs, num_steps, throughput):
+    def __init__(self, epochs, num_steps, throughput, evaluation):
         super().__init__()
         self.epochs, self.num_steps, self.throughput = epochs, num_steps, throughput
+        self.evaluation = evaluation
         self.bar = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -142,8 +194,13 @@ class ProgressBar(StepCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Leaves a line."""
+        results, name = self.evaluation.results, self.evaluation.best_by
+        scores = "".join(
+            f"{name} {result.direction} {result.scores[name]:.4g}  "
+            for result in results
+        )
         say(
-            f"epoch {epoch + 1}/{self.epochs}  {_in_words(logs, 3)}  "
+            f"epoch {epoch + 1}/{self.epochs}  {_in_words(logs, 3)}  {scores}"
             f"{self.throughput.images_per_s:.3g} images/s  "
             f"waiting for input {self.throughput.input_wait:.1%}"
         )
@@ -242,17 +299,19 @@ class Samples(StepCallback):
 
 
 class MetricsCsv(StepCallback):
-    """Writes one row per epoch: losses, learning rate, images/s, share of waiting.
+    """Writes one row per epoch: losses, learning rate, images/s, waiting, scores.
 
     Args:
         path: the CSV file; rows after the step that the run resumes at are dropped.
         schedule: the learning rate as a function of the step.
         throughput: measures images per second and the wait for input.
+        evaluation: has the scores of the epoch; their cells of others stay empty.
     """
 
-    def __init__(self, path, schedule, throughput):
+    def __init__(self, path, schedule, throughput, evaluation):
         super().__init__()
         self.path, self.schedule, self.throughput = path, schedule, throughput
+        self.evaluation = evaluation
 
     def on_epoch_end(self, epoch, logs=None):
         """Rewrites the file with one more row."""
@@ -262,10 +321,16 @@ class MetricsCsv(StepCallback):
         row["learning_rate"] = f"{float(self.schedule(self.step - 1)):.6g}"
         row["images_per_s"] = f"{self.throughput.images_per_s:.4g}"
         row["input_wait"] = f"{self.throughput.input_wait:.4g}"
+        scores = flat_scores(self.evaluation.results)
+        row |= {name: f"{value:.6g}" for name, value in scores.items()}
+        rows.append(row)
+        # Rows of an earlier process may have scores that this one has not.
+        earlier = (name for row in rows for name in row)
+        columns = dict.fromkeys([*CSV_COLUMNS, *self.evaluation.columns, *earlier])
         text = io.StringIO()
-        writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows([*rows, row])
+        writer.writerows(rows)
         write_text(self.path, text.getvalue())
 
 
@@ -314,6 +379,18 @@ class Checkpoints(StepCallback):
         """Saves after an epoch."""
         self.before_epochs_checkpoint(self.step)
         checkpoint.save(self.model, self.directory, self.step)
+
+
+def _is_comparable(about, earlier):
+    """Whether a best checkpoint is the best by the same score and protocol."""
+
+    def measure(best):
+        return best["best_by"], [entry["protocol"] for entry in best["scores"]]
+
+    try:
+        return measure(about) == measure(earlier) and math.isfinite(earlier["value"])
+    except (KeyError, TypeError):
+        return False  # none, or a damaged one
 
 
 def _in_words(logs, digits):

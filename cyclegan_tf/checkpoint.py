@@ -6,17 +6,20 @@ the order of the images, the crops and the coins of the pools being functions of
 step, these variables are the whole state of a run.
 """
 
+import json
 import pathlib
 import zipfile
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import PARTIAL, written_aside
+from cyclegan_tf.files import PARTIAL, write_text, written_aside
 
 NUM_KEPT = 3
+BEST = "best"
 TRACKERS = "trackers/"
 
 
@@ -61,15 +64,62 @@ def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
         NonFiniteState: the state is not worth keeping; nothing is written.
         OSError: the disk is full or not writable; earlier checkpoints stay.
     """
-    require_finite(model)
-    state = training_state(model)
-    arrays = {name: np.asarray(variable) for name, variable in state.items()}
     path = directory / f"step-{step:09d}.npz"
-    with written_aside(path) as aside, aside.open("wb") as file:
-        np.savez(file, **arrays)
+    _write(model, path)
     for old in checkpoints(directory)[NUM_KEPT:]:
         old.unlink(missing_ok=True)
     return path
+
+
+def save_best(
+    model: CycleGAN, directory: pathlib.Path, about: dict[str, Any]
+) -> pathlib.Path:
+    """Writes the checkpoint of the best score, and beside it what it is the best by.
+
+    Args:
+        model: as it is now.
+        directory: of the checkpoints.
+        about: "step", and what else to say in `best.json`.
+    """
+    path = directory / f"{BEST}.npz"
+    # At no moment does it describe another file; after a kill in between there is no
+    # best checkpoint, and the epoch that is repeated writes it again.
+    path.with_suffix(".json").unlink(missing_ok=True)
+    _write(model, path)
+    write_text(path.with_suffix(".json"), json.dumps(about, indent=2) + "\n")
+    return path
+
+
+def read_best(directory: pathlib.Path) -> dict[str, Any]:
+    """What `best.json` says; empty where there is no whole best checkpoint."""
+    path = directory / f"{BEST}.json"
+    if not path.with_suffix(".npz").is_file():
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return about if "step" in about else {}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def find(directory: pathlib.Path, name: str) -> pathlib.Path:
+    """The checkpoint that "best" or the number of a step names.
+
+    Raises:
+        InputError: it is not there; those that are, are named.
+    """
+    has_best = bool(read_best(directory))
+    if name == BEST and has_best:
+        return directory / f"{BEST}.npz"
+    for path in checkpoints(directory):
+        if name.isdecimal() and step_of(path) == int(name):
+            return path
+    steps = [str(step_of(path)) for path in checkpoints(directory)]
+    there = [BEST] if has_best else []
+    raise InputError(
+        f"--checkpoint {name}: {directory} has no such checkpoint; there are "
+        f"{', '.join(['last', *there, *steps])}."
+    )
 
 
 def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
@@ -97,11 +147,7 @@ def restore(model: CycleGAN, path: pathlib.Path) -> None:
         InputError: it belongs to another model; likewise.
     """
     state = training_state(model)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DamagedCheckpoint(f"{path} is damaged ({error}).") from None
+    arrays = read_arrays(path)
     for name, variable in state.items():
         if name not in arrays or arrays[name].shape != tuple(variable.shape):
             raise InputError(f"{path} does not fit this model: it differs in {name}.")
@@ -110,6 +156,19 @@ def restore(model: CycleGAN, path: pathlib.Path) -> None:
         raise InputError(f"{path} does not fit this model: it has {extra}, too.")
     for name, variable in state.items():
         variable.assign(arrays[name])
+
+
+def read_arrays(path: pathlib.Path, prefix: str = "") -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint whose names begin with `prefix`.
+
+    Raises:
+        DamagedCheckpoint: the file is damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {n: archive[n] for n in archive.files if n.startswith(prefix)}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DamagedCheckpoint(f"{path} is damaged ({error}).") from None
 
 
 def tracker_state(model: CycleGAN) -> dict[str, np.ndarray]:
@@ -126,3 +185,11 @@ def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
     state = training_state(model)
     for name, value in values.items():
         state[name].assign(value)
+
+
+def _write(model, path):
+    require_finite(model)
+    state = training_state(model)
+    arrays = {name: np.asarray(variable) for name, variable in state.items()}
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez(file, **arrays)

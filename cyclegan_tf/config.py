@@ -119,6 +119,16 @@ class TrainConfig(DatasetConfig):
         1000, help="steps between checkpoints; every epoch ends with one, too"
     )
     sample_every: int = option(1, help="epochs between pictures")
+    evaluate_every: int = option(
+        5, help="epochs between scores; the last has them, too"
+    )
+    best_by: Literal["swd", "kid", "fid", "truth_mae"] = option(
+        "swd",
+        help="score, mean of both directions, that the best checkpoint is kept by",
+    )
+    inception_weights: str | None = option(
+        None, help="file of weights for kid and fid; default: of keras.applications"
+    )
     restart: bool = option(
         False, help="begin anew; the earlier run is renamed, not deleted"
     )
@@ -131,6 +141,7 @@ class TrainConfig(DatasetConfig):
         for name in ("seed", "pool_size", "cycle_weight", "identity_weight"):
             _require_at_least(self, name, 0)
         _require_at_least(self, "sample_every", 1)
+        _require_at_least(self, "evaluate_every", 1)
         _require_at_least(self, "image_size", MIN_IMAGE_SIZE)
         _require(
             self.image_size % 4 == 0,
@@ -208,6 +219,7 @@ class ExportConfig:
     output: str | None = option(
         None, help="gets the version folders 1, 2, ...; default: exports/<run>"
     )
+    checkpoint: str = option("last", help="last, best, or the step of a checkpoint")
     format: str = option(
         "savedmodel", help="one or more of savedmodel,onnx,litert, with commas"
     )
@@ -219,6 +231,7 @@ class ExportConfig:
     )
 
     def __post_init__(self):
+        _require_checkpoint(self.checkpoint)
         for name in self.formats:
             _require(
                 name in EXPORT_FORMATS,
@@ -262,6 +275,9 @@ class TranslateConfig:
     model: str = option(
         "runs/synthetic/horse2zebra", help="directory of a run, or of an export"
     )
+    checkpoint: str = option(
+        "last", help="of a run: last, best, or the step of a checkpoint"
+    )
     direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", help="which way")
     format: Literal["png", "jpeg"] = option("png", help="of the pictures in a folder")
     batch_size: int = option(8, help="small pictures of one size per call")
@@ -273,7 +289,36 @@ class TranslateConfig:
     )
 
     def __post_init__(self):
+        _require_checkpoint(self.checkpoint)
         _require_at_least(self, "batch_size", 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """Which run is scored, on which images."""
+
+    run_dir: str = option("runs/synthetic/horse2zebra", help="directory of a run")
+    checkpoint: str = option("last", help="last, best, or the step of a checkpoint")
+    split: Literal["test", "train"] = option("test", help="images to score on")
+    limit: int | None = option(
+        None, help="the most images of each domain; default: all"
+    )
+    paired: bool = option(
+        False,
+        help="both domains show the same scenes, in files of one name (maps, facades); "
+        "of the embedded dataset that is known",
+    )
+    data_dir: str | None = option(
+        None, help="where the dataset's shards are; default: where the run had them"
+    )
+    inception_weights: str | None = option(
+        None, help="file of weights for kid and fid; default: of keras.applications"
+    )
+
+    def __post_init__(self):
+        _require_checkpoint(self.checkpoint)
+        if self.limit is not None:
+            _require_at_least(self, "limit", 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,6 +353,7 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
         "epochs": 5,
         "learning_rate": 1e-3,
         "identity_weight": 10.0,
+        "evaluate_every": 1,
         "jit": "off",  # for so small networks XLA takes longer to start, and to run
     }
 }
@@ -333,3 +379,11 @@ def _require(condition, name, problem):
 def _require_at_least(config, name, least):
     value = getattr(config, name)
     _require(value >= least, flag(name), f"must be at least {least}, got {value}")
+
+
+def _require_checkpoint(name):
+    _require(
+        name in ("last", "best") or (name.isascii() and name.isdecimal()),
+        "--checkpoint",
+        f"takes last, best, or the number of a step, got {name!r}",
+    )

@@ -91,6 +91,11 @@ class CycleGAN(keras.Model):
         return int(self.generator_optimizer.iterations)
 
     @property
+    def generators(self):
+        """Both generators by direction, "a_to_b" and "b_to_a"."""
+        return {"a_to_b": self.gen_ab, "b_to_a": self.gen_ba}
+
+    @property
     def generator_variables(self):
         """Trainable variables of both generators."""
         return self.gen_ab.trainable_variables + self.gen_ba.trainable_variables

@@ -136,13 +136,32 @@ def load_images(split: Split, size: int, limit: int | None = None) -> np.ndarray
     return _load_all(split, size, limit).numpy()
 
 
-def load_masks(split: Split, size: int) -> np.ndarray | None:
+def image_batches(
+    split: Split, size: int, batch_size: int, limit: int | None = None
+) -> tf.data.Dataset:
+    """The same images as `load_images`, a batch at a time; the last may be smaller."""
+    decoded = _serialized(split, limit).map(
+        lambda serialized: _decode_resized(serialized, size),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return decoded.batch(batch_size).prefetch(1)
+
+
+def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray | None:
     """The masks of a split, bool `(count, size, size)`; None where it has none."""
-    features = [records.parse(serialized) for serialized in _serialized(split)]
-    if not features or not all(f["image/mask"].numpy() for f in features):
-        return None
-    masks = [_resize(records.decode(f["image/mask"], 1), size) for f in features]
-    return np.stack(masks)[..., 0] > 127
+    masks = []
+    for serialized in _serialized(split, limit):
+        encoded = records.parse(serialized)["image/mask"]
+        if not encoded.numpy():
+            return None
+        masks.append(_resize(records.decode(encoded, 1), size).numpy()[..., 0] > 127)
+    return np.stack(masks) if masks else None
+
+
+def load_names(split: Split) -> list[str]:
+    """The file names of a split's images in their order, as their source had them."""
+    names = _serialized(split).map(lambda s: records.parse(s)["image/filename"])
+    return [name.decode("utf-8", "replace") for name in names.as_numpy_iterator()]
 
 
 def _shuffle(count, config, domain):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from cyclegan_tf.checkpoint import BEST, find, read_arrays, read_best
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import write_text, written_aside
 from cyclegan_tf.networks import InstanceNormalization  # registers it for loading
@@ -21,6 +22,8 @@ from cyclegan_tf.networks import InstanceNormalization  # registers it for loadi
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 FOLDER = "model"
 ABOUT = "model.json"
+CHECKPOINTS = "checkpoints"
+LAST = "last"
 
 
 def save_generators(
@@ -41,20 +44,43 @@ def save_generators(
     write_text(run_dir / FOLDER / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
-def load_generators(run_dir: pathlib.Path) -> dict[str, keras.Model]:
+def load_generators(
+    run_dir: pathlib.Path, checkpoint: str = LAST
+) -> dict[str, keras.Model]:
     """The trained generators of a run by direction, "a_to_b" and "b_to_a".
 
     A direction that the run does not have is left out.
 
+    Args:
+        run_dir: directory of the run.
+        checkpoint: "last", those of the last finished epoch; "best", of the best
+            score; or the step of a checkpoint that is still there.
+
     Raises:
-        InputError: there is no run, no trained model yet, or a damaged file.
+        InputError: there is no run, no trained model yet, no such checkpoint, or a
+            damaged file.
     """
     present = read_about(run_dir)["directions"]
-    return {
+    generators = {
         direction: _load(run_dir / FOLDER / f"{name}.keras")
         for direction, name in DIRECTIONS.items()
         if direction in present
     }
+    if checkpoint != LAST:
+        # The same networks with other weights.
+        path = find(run_dir / CHECKPOINTS, checkpoint)
+        for direction, generator in generators.items():
+            _restore(generator, DIRECTIONS[direction], path)
+    return generators
+
+
+def step_of(run_dir: pathlib.Path, checkpoint: str = LAST) -> int | None:
+    """The step that `load_generators` takes the generators from; of imports, None."""
+    if checkpoint == BEST:
+        return read_best(run_dir / CHECKPOINTS)["step"]
+    if checkpoint == LAST:
+        return read_about(run_dir).get("step")
+    return int(checkpoint)
 
 
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
@@ -126,3 +152,14 @@ def _load(path):
     except (ValueError, TypeError, OSError, KeyError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be loaded ({reason}).") from None
+
+
+def _restore(generator, name, path):
+    arrays = read_arrays(path, f"{name}/")
+    for variable in generator.variables:
+        value = arrays.get(f"{name}/{variable.path}")
+        if value is None or value.shape != tuple(variable.shape):
+            raise InputError(
+                f"{path} does not fit {name}: it differs in {variable.path}."
+            )
+        variable.assign(value)

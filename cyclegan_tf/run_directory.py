@@ -1,11 +1,11 @@
 """A run's directory: who may use it, and whether a command continues the run in it.
 
 config.json   the options, written before step 0
-checkpoints/  the state every so often
+checkpoints/  the state every so often, and the best
 tensorboard/  what TensorBoard reads
 samples/      pictures
 metrics.csv   one row per epoch
-scores.json   scores against the truth, where the dataset has one
+scores.json   scores of the end, and of evaluate.py, with their protocols
 model/        both generators
 """
 
@@ -37,6 +37,9 @@ FREE_OPTIONS = frozenset(
         "cache",
         "checkpoint_every",
         "sample_every",
+        "evaluate_every",
+        "best_by",
+        "inception_weights",
         "restart",
         "dry_run",
     )

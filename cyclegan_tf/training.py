@@ -1,8 +1,6 @@
 """One run: from a config to a trained model in a run directory."""
 
 import contextlib
-import dataclasses
-import json
 import os
 import pathlib
 import shlex
@@ -24,21 +22,22 @@ from cyclegan_tf import (
     generators,
     panels,
     run_directory,
+    run_scores,
 )
 from cyclegan_tf.adam import Adam, LossScaling
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import write_text
+from cyclegan_tf.features import load_inception
 from cyclegan_tf.image_pool import ImagePool
 from cyclegan_tf.networks import build_discriminator, build_generator, with_dtype
 from cyclegan_tf.progress import say
 from cyclegan_tf.schedules import LinearDecay
 
 NUM_SAMPLES = 4
-SCORES = "scores.json"
-CHECKPOINTS = "checkpoints"
+LOSS_PLOT = "samples/losses.png"
+NUM_SCORED = 200  # images of each domain
 ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
 
 
@@ -50,21 +49,52 @@ def train(config: TrainConfig) -> None:
         SystemExit: stopped by a signal, after saving; its status is 128 + the signal.
     """
     say(_describe_devices())
+    network = _feature_network(config)
     path = config.resolved_run_dir
     with run_directory.locked(path, config.restart):
         earlier = _earlier_generators(config, path)
         dataset = ensure_dataset(config)
         manifest = read_manifest(dataset)
-        run_directory.continue_run(path, config, manifest["fingerprint"])
         splits = {name: data.open_split(dataset, name) for name in manifest["splits"]}
+        evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
+        run_directory.continue_run(path, config, manifest["fingerprint"])
         with _stop_signals() as received:
-            run = _Run(config, path, splits, manifest["is_paired"], received)
-            run.go(earlier)
+            _Run(config, path, splits, evaluator, received).go(earlier)
+
+
+def _feature_network(config):
+    """For KID and FID, if they are asked for: each image takes a while on a CPU."""
+    if config.best_by in ("kid", "fid") or config.inception_weights is not None:
+        return load_inception(config.inception_weights)
+    return None
+
+
+def _make_evaluator(config, splits, is_paired, network):
+    """Of the test images, or of training images where a domain has no others."""
+    is_test = len(splits["testA"]) > 0 and len(splits["testB"]) > 0
+    kind = "test" if is_test else "train"
+    evaluator = evaluation.Evaluator(
+        splits[f"{kind}A"],
+        splits[f"{kind}B"],
+        config.image_size,
+        is_paired and is_test,
+        NUM_SCORED,
+        network,
+    )
+    if config.best_by not in evaluator.names:
+        needed = "test images in pairs" if network is None else "two images per domain"
+        raise InputError(
+            f"--best-by {config.best_by} needs {needed}, which {config.dataset} does "
+            f"not have; take --best-by swd."
+        )
+    return evaluator
 
 
 def _earlier_generators(config, path):
     """Those that a new run starts from; of a run with a checkpoint, none."""
-    if config.init_from is None or checkpoint.checkpoints(path / CHECKPOINTS):
+    if config.init_from is None or checkpoint.checkpoints(
+        path / generators.CHECKPOINTS
+    ):
         return {}
     return fine_tuning.load_earlier(pathlib.Path(config.init_from).expanduser(), config)
 
@@ -119,10 +149,10 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
 class _Run:
     """A model, its data and its directory, at some step."""
 
-    def __init__(self, config, path, splits, is_paired, received_signal):
+    def __init__(self, config, path, splits, evaluator, received_signal):
         self.config, self.path, self.splits = config, path, splits
-        self.is_paired, self.received_signal = is_paired, received_signal
-        self.checkpoints = path / CHECKPOINTS
+        self.evaluator, self.received_signal = evaluator, received_signal
+        self.checkpoints = path / generators.CHECKPOINTS
         self.steps_per_epoch = data.steps_per_epoch(
             splits["trainA"], splits["trainB"], config
         )
@@ -142,7 +172,7 @@ class _Run:
             checkpoint.save(self.model, self.checkpoints, step=0)
         if self.model.step >= self.num_steps:
             if not self._is_concluded():  # stopped after the last checkpoint
-                self._conclude()
+                self._conclude(self.evaluator.evaluate(self.model.generators))
             say(
                 f"{self.path} is finished: {self.config.epochs} epochs, "
                 f"{self.model.step} steps. To train on give more --epochs; to begin "
@@ -157,7 +187,7 @@ class _Run:
         log = shlex.quote(str(self.path / "tensorboard"))
         say(f"watch it with: tensorboard --logdir {log}")
         try:
-            self._fit(trackers)
+            results = self._fit(trackers)
         except checkpoint.NonFiniteState as error:
             raise InputError(self._advice(error)) from None
         except tf.errors.ResourceExhaustedError as error:
@@ -173,7 +203,7 @@ class _Run:
                 f"the same command continues"
             )
             sys.exit(128 + self.received_signal())
-        self._conclude()
+        self._conclude(results)
 
     def _resume(self):
         """Restores the newest checkpoint; returns the loss trackers' values."""
@@ -198,6 +228,7 @@ class _Run:
         return None
 
     def _fit(self, trackers):
+        """Trains to the end; returns the scores of the last epoch."""
         self.batches_from = data.training_input(
             self.splits["trainA"], self.splits["trainB"], self.config
         )
@@ -206,19 +237,32 @@ class _Run:
             self._describe_in(writer)
         schedule = learning_rate(self.config, self.steps_per_epoch)
         throughput = callbacks.Throughput(self.config.batch_size)
-        bar = callbacks.ProgressBar(self.config.epochs, self.num_steps, throughput)
         images = self._fixed_images()
         checks = checkup.Checkup(*images, throughput, writer)
         tiny = (doctor.tiny_domain(len(self.splits[f"train{d}"]), d) for d in "AB")
         checks.tell(tiny, self.model.step)
+        scores = callbacks.Evaluation(
+            self.evaluator,
+            self.config.evaluate_every,
+            self.config.epochs,
+            self.config.best_by,
+            self.checkpoints,
+            writer,
+        )
+        bar = callbacks.ProgressBar(
+            self.config.epochs, self.num_steps, throughput, scores
+        )
         epoch, taken = divmod(self.model.step, self.steps_per_epoch)
         listed = [
             callbacks.RestoreTrackers(trackers if taken else None),
             callbacks.Guard(lambda: self.received_signal() is not None),
             throughput,
+            scores,
             bar,
             callbacks.TensorBoardLog(writer, schedule, throughput),
-            callbacks.MetricsCsv(self.path / "metrics.csv", schedule, throughput),
+            callbacks.MetricsCsv(
+                self.path / "metrics.csv", schedule, throughput, scores
+            ),
             callbacks.Samples(
                 *(some[:NUM_SAMPLES] for some in images),
                 self.path / "samples",
@@ -240,6 +284,7 @@ class _Run:
                 self._fit_epochs(
                     epoch, self.config.epochs, self.steps_per_epoch, listed
                 )
+        return scores.results
 
     def _fit_epochs(self, first, last, steps_per_epoch, listed):
         self.model.fit(
@@ -284,8 +329,8 @@ class _Run:
         """Writes `model/`: both generators, and what one must know to use them."""
         # Weights are float32 anyhow; what is saved computes in float32, too.
         trained = {
-            "a_to_b": with_dtype(self.model.gen_ab, "float32"),
-            "b_to_a": with_dtype(self.model.gen_ba, "float32"),
+            direction: with_dtype(generator, "float32")
+            for direction, generator in self.model.generators.items()
         }
         about = {
             "dataset": self.config.dataset,
@@ -297,28 +342,26 @@ class _Run:
 
     def _is_concluded(self):
         try:
-            content = json.loads((self.path / SCORES).read_text(encoding="utf-8"))
-            return content["step"] == self.num_steps
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return False  # what is missing or damaged is made anew
+            evaluations = run_scores.read(self.path)
+        except InputError:
+            return False  # what is damaged is made anew
+        has_scores = any(e["step"] == self.num_steps for e in evaluations)
+        return has_scores and (self.path / LOSS_PLOT).is_file()
 
-    def _conclude(self):
-        plot = panels.loss_plot(self.path / "metrics.csv")
-        panels.save_png(self.path / "samples" / "losses.png", plot)
-        scores = []
-        if self.is_paired:
-            scores = evaluation.score_against_truth(
-                self.model.gen_ab,
-                self.model.gen_ba,
-                self.splits["testA"],
-                self.splits["testB"],
-                self.config.image_size,
+    def _conclude(self, results):
+        panels.save_png(
+            self.path / LOSS_PLOT, panels.loss_plot(self.path / "metrics.csv")
+        )
+        run_scores.record(self.path, self.num_steps, results, {"checkpoint": "last"})
+        title = f"{self.path}, last: step {self.num_steps}"
+        print(evaluation.score_table(results, title), flush=True)
+        best = checkpoint.read_best(self.checkpoints)
+        if best:
+            say(
+                f"best by {best['best_by']}: step {best['step']} with "
+                f"{best['value']:.4g}; --checkpoint best evaluates, exports, or "
+                f"translates with it"
             )
-        if scores:
-            print(evaluation.score_table(scores), flush=True)
-        rows = [dataclasses.asdict(score) for score in scores]
-        content = {"step": self.num_steps, "scores_against_the_truth": rows}
-        write_text(self.path / SCORES, json.dumps(content, indent=2) + "\n")
         say(
             f"finished: models in {self.path / 'model'}, pictures in "
             f"{self.path / 'samples'}"

@@ -4,7 +4,13 @@ import json
 import pytest
 
 from cyclegan_tf import command_line
-from cyclegan_tf.config import DatasetConfig, TrainConfig
+from cyclegan_tf.config import (
+    DatasetConfig,
+    EvaluateConfig,
+    ExportConfig,
+    TrainConfig,
+    TranslateConfig,
+)
 from cyclegan_tf.errors import InputError
 
 
@@ -73,6 +79,7 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"seed": -1}, "--seed"),
         ({"checkpoint_every": 0}, "--checkpoint-every"),
         ({"sample_every": 0}, "--sample-every"),
+        ({"evaluate_every": 0}, "--evaluate-every"),
         ({"synthetic_size": 31}, "--synthetic-size"),
         ({"synthetic_images": 0}, "--synthetic-images"),
         ({"dataset": ""}, "--dataset"),
@@ -107,8 +114,18 @@ def test_positional_dataset_may_stand_anywhere(arguments):
     assert config == DatasetConfig(dataset="a/b", data_seed=3)
 
 
-def test_every_option_has_help():
-    for field in dataclasses.fields(TrainConfig):
+@pytest.mark.parametrize("config", [EvaluateConfig, ExportConfig, TranslateConfig])
+def test_checkpoint_is_last_best_or_a_step(config):
+    for name in ("last", "best", "3000"):
+        assert config(checkpoint=name).checkpoint == name
+    for name in ("", "newest", "-1", "3.5", "²"):
+        with pytest.raises(InputError, match="--checkpoint takes last, best, or"):
+            config(checkpoint=name)
+
+
+@pytest.mark.parametrize("config", [TrainConfig, EvaluateConfig])
+def test_every_option_has_help(config):
+    for field in dataclasses.fields(config):
         assert field.metadata["custom_args"]["help"]
 
 

@@ -18,8 +18,9 @@ from tests.helpers import (
     run_script,
 )
 
-OPTIONS = TINY | {"steps_per_epoch": 40, "checkpoint_every": 7}
+OPTIONS = TINY | {"steps_per_epoch": 40, "checkpoint_every": 7, "evaluate_every": 1}
 LAST = "checkpoints/step-000000080.npz"
+BEST = "checkpoints/best.npz"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,10 @@ def test_killed_run_continues_to_the_same_bits(tmp_path, arguments, whole_run, s
     assert "continuing after step" in done.stderr
     # All weights, optimizer slots, pools and trackers.
     assert_same_checkpoint(run_dir / LAST, whole_run / LAST)
-    for column in ("epoch", "step", "G_A", "cycle_B", "D_A", "learning_rate"):
+    assert_same_checkpoint(run_dir / BEST, whole_run / BEST)
+    for name in ("checkpoints/best.json", "scores.json"):
+        assert (run_dir / name).read_bytes() == (whole_run / name).read_bytes()
+    for column in ("epoch", "G_A", "cycle_B", "D_A", "learning_rate", "swd_b_to_a"):
         assert read_column(run_dir, column) == read_column(whole_run, column)
 
 

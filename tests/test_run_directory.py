@@ -65,7 +65,13 @@ def test_option_that_changes_the_result_is_refused_by_name(begun, option, value)
 
 
 @pytest.mark.parametrize(
-    "options", [{"cache": "none"}, {"checkpoint_every": 3}, {"sample_every": 2}]
+    "options",
+    [
+        {"cache": "none"},
+        {"checkpoint_every": 3},
+        {"sample_every": 2},
+        {"evaluate_every": 2, "best_by": "truth_mae"},
+    ],
 )
 def test_option_that_does_not_change_the_result_is_allowed(begun, options):
     path, config = begun

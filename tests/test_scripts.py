@@ -22,7 +22,8 @@ from tests.helpers import (
 
 
 @pytest.mark.parametrize(
-    "script", ["train.py", "export.py", "translate.py", "tfrecords/build.py"]
+    "script",
+    ["train.py", "evaluate.py", "export.py", "translate.py", "tfrecords/build.py"],
 )
 def test_help_answers_without_importing_tensorflow(script):
     program = (
@@ -181,7 +182,7 @@ def test_full_disk_while_training_keeps_earlier_checkpoints(small_disk, tiny_dat
     done = run_script("train.py", *flags(options | {"run_dir": run_dir}))
     assert_one_line_error(done, run_dir, "No space left")
     kept = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
-    assert kept and all(name.startswith("step-") for name in kept)
+    assert kept and all(name.startswith(("step-", "best.")) for name in kept)
 
 
 def test_build_prints_the_counts_and_reuses_what_is_there(tmp_path):
