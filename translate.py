@@ -24,7 +24,9 @@ def main():
 
     jobs = picture_files.plan(config.input, config.output, config.format)
     scratch_dir = jobs[0].target.parent if config.tile else None
-    translate = translator.load(config.model, config.direction, scratch_dir)
+    translate = translator.load(
+        config.model, config.direction, config.checkpoint, scratch_dir
+    )
     outcome = picture_files.translate_files(
         jobs, translate, config.batch_size, config.overwrite
     )

@@ -40,7 +40,7 @@ def export(config: ExportConfig) -> Iterator[verification.Exported]:
     run_dir = pathlib.Path(config.run_dir).expanduser()
     for file_format in config.formats:
         portable.require_libraries(file_format)
-    generators = load_generators(run_dir)
+    generators = load_generators(run_dir, config.checkpoint)
     run_config, _ = read_config(run_dir)
     held_out = verification.held_out_images(run_config, generators)
     expected = {

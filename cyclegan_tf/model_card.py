@@ -7,10 +7,11 @@ import shutil
 import keras
 
 import cyclegan_tf
+from cyclegan_tf import run_scores
+from cyclegan_tf.checkpoint import BEST, read_best
 from cyclegan_tf.config import ExportConfig, TrainConfig
-from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import write_text
-from cyclegan_tf.generators import read_about
+from cyclegan_tf.generators import CHECKPOINTS, read_about, step_of
 from cyclegan_tf.run_directory import FREE_OPTIONS
 from cyclegan_tf.verification import Exported
 
@@ -55,7 +56,9 @@ def write(
     pictures = _copy_pictures(run_dir / "samples", folder)
     options = _options(run_config)
     write_text(folder / OPTIONS, json.dumps(options, indent=2) + "\n")
-    about = read_about(run_dir)
+    directions = ", ".join(read_about(run_dir)["directions"])
+    step = step_of(run_dir, export_config.checkpoint)
+    steps = "an unknown number of" if step is None else step
     rows = "\n".join(
         f"| `{row.signature}` | {row.max_difference} | {row.mean_difference:.4f} |"
         for row in exported.comparisons
@@ -67,8 +70,8 @@ def write(
     text = f"""\
 # CycleGAN: {run_config.dataset_name}
 
-Unpaired image-to-image translation, {", ".join(about["directions"])}; trained for
-{about.get("step", "an unknown number of")} steps on `{run_config.dataset_name}`.
+Unpaired image-to-image translation, {directions}; trained for
+{steps} steps on `{run_config.dataset_name}`.
 {_licence_note(run_config.dataset)}
 
 ## Interface
@@ -78,7 +81,7 @@ larger or smaller than in training may not be recognised.
 
 ## Scores
 
-{_scores(run_dir)}
+{_scores(run_dir, export_config.checkpoint)}
 
 ## Verified
 
@@ -121,17 +124,13 @@ def _copy_pictures(samples, folder):
     return "\n" + "\n".join(shown) + "\n" if shown else ""
 
 
-def _scores(run_dir):
-    path = run_dir / "scores.json"
-    if not path.is_file():
-        return "Not scored."
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{path} is damaged ({error}); delete it, and run train.py to score anew."
-        ) from None
-    return f"```json\n{json.dumps(content, indent=2)}\n```"
+def _scores(run_dir, checkpoint):
+    """What is known of the exported step: evaluations, or else why it is the best."""
+    step = step_of(run_dir, checkpoint)
+    scores = [e for e in run_scores.read(run_dir) if e["step"] == step]
+    if not scores and checkpoint == BEST:
+        scores = [read_best(run_dir / CHECKPOINTS)]
+    return f"```json\n{json.dumps(scores, indent=2)}\n```" if scores else "Not scored."
 
 
 def _licence_note(dataset):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.generators import DIRECTIONS, load_generators
+from cyclegan_tf.generators import DIRECTIONS, LAST, load_generators
 from cyclegan_tf.images import MIN_SIDE, UnreadableImage
 from cyclegan_tf.serving import PIXELS_SPEC, pixels_function
 from cyclegan_tf.stripes import translate_in_stripes
@@ -20,6 +20,7 @@ Translator = Callable[[np.ndarray], np.ndarray]
 def load(
     model: str | os.PathLike,
     direction: str = "a_to_b",
+    checkpoint: str = LAST,
     scratch_dir: str | os.PathLike | None = None,
 ) -> Translator:
     """Loads one direction of a run, or of an export.
@@ -28,6 +29,8 @@ def load(
         model: directory of a run, of an export (its newest version is taken), or of
             one version of a SavedModel.
         direction: "a_to_b" or "b_to_a".
+        checkpoint: of a run, "last", "best", or a step; see
+            `generators.load_generators`. An export has one model only.
         scratch_dir: translate in bounded memory, see `stripes`, with scratch files in
             this folder; for a run only.
 
@@ -49,17 +52,15 @@ def load(
     """
     path = pathlib.Path(model).expanduser()
     saved = _saved_model_in(path)
-    if saved and scratch_dir is not None:
-        raise InputError(
-            f"{path} is an export, which takes pictures as a whole; give the directory "
-            f"of its run to translate in bounded memory."
-        )
     if saved:
+        _require_run_for(path, checkpoint, scratch_dir)
         functions = _signatures(saved)
-    elif scratch_dir is None:
-        functions = _generator_functions(path)
     else:
-        functions = _stripe_functions(path, scratch_dir)
+        models = load_generators(path, checkpoint)
+        functions = {
+            name: _function(generator, scratch_dir)
+            for name, generator in models.items()
+        }
     if direction not in DIRECTIONS or direction not in functions:
         raise InputError(f"{path} has no direction {direction}.")
     function = functions[direction]
@@ -118,22 +119,27 @@ def _signatures(path):
     }
 
 
-def _generator_functions(path):
-    return {
-        direction: functools.partial(
-            _call, tf.function(pixels_function(model), input_signature=[PIXELS_SPEC])
+def _require_run_for(path, checkpoint, scratch_dir):
+    if checkpoint != LAST:
+        raise InputError(
+            f"--checkpoint {checkpoint}: {path} is an export, which holds one model; "
+            f"name the directory of a run."
         )
-        for direction, model in load_generators(path).items()
-    }
+    if scratch_dir is not None:
+        raise InputError(
+            f"--tile: {path} is an export, which takes pictures as a whole; name the "
+            f"directory of a run."
+        )
 
 
-def _stripe_functions(path, scratch_dir):
-    return {
-        direction: lambda images, model=model: np.stack(
-            [translate_in_stripes(model, image, scratch_dir) for image in images]
+def _function(generator, scratch_dir):
+    """A generator as a function from uint8 arrays to the same."""
+    if scratch_dir is not None:
+        return lambda images: np.stack(
+            [translate_in_stripes(generator, image, scratch_dir) for image in images]
         )
-        for direction, model in load_generators(path).items()
-    }
+    compiled = tf.function(pixels_function(generator), input_signature=[PIXELS_SPEC])
+    return functools.partial(_call, compiled)
 
 
 def _call(function, images):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf import (
+    checkpoint,
     exporting,
     generators,
     portable,
@@ -266,6 +267,29 @@ def test_run_without_a_model_is_refused(tmp_path):
 def test_foreign_directory_is_refused(tmp_path, name, problem):
     with pytest.raises(InputError, match=problem):
         generators.load_generators(tmp_path / name)
+
+
+def test_best_checkpoint_is_exported_with_its_score(run_dir, tmp_path):
+    path = shutil.copytree(run_dir, tmp_path / "run")
+    model = tiny_model(seed=1)
+    about = {"step": 7, "best_by": "swd", "value": 123.25}
+    checkpoint.save_best(model, path / "checkpoints", about)
+    config = ExportConfig(str(path), str(tmp_path / "out"), checkpoint="best")
+    (exported,) = exporting.export(config)
+    images = random_pixels(24, 32)[None]
+    function = tf.saved_model.load(str(exported.directory)).signatures["a_to_b"]
+    translated = function(images=tf.constant(images))["translated"].numpy()
+    expected = translate(model.gen_ab, images)
+    assert np.abs(translated.astype(int) - expected).max() <= 1
+    card = (exported.directory / "assets.extra" / "MODEL_CARD.md").read_text()
+    assert "trained for\n7 steps" in card and "123.25" in card
+
+
+def test_checkpoint_that_is_not_there_is_not_exported(run_dir, tmp_path):
+    config = ExportConfig(str(run_dir), str(tmp_path / "out"), checkpoint="best")
+    with pytest.raises(InputError, match="--checkpoint best: .* no such checkpoint"):
+        list(exporting.export(config))
+    assert not (tmp_path / "out").exists()
 
 
 def test_damaged_scores_are_named(run_dir, tmp_path):

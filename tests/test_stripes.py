@@ -125,7 +125,7 @@ def test_export_cannot_be_tiled(tmp_path):
     done = run_script(
         "translate.py", "--tile", "--model", tmp_path, tmp_path / "in.png", "out"
     )
-    assert_one_line_error(done, "is an export", "its run")
+    assert_one_line_error(done, "is an export", "of a run")
 
 
 def test_full_disk_ends_in_an_error_and_no_file(run_dir, tmp_path, monkeypatch):

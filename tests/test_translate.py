@@ -1,11 +1,12 @@
 import io
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import cyclegan_tf
-from cyclegan_tf import generators, picture_files, serving
+from cyclegan_tf import checkpoint, generators, picture_files, serving
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.translation import translate
 from tests.helpers import (
@@ -63,6 +64,28 @@ def test_missing_direction_is_named(run_dir, tmp_path):
     generators.save_generators(tmp_path, {"b_to_a": model}, {})
     with pytest.raises(InputError, match="has no direction a_to_b"):
         cyclegan_tf.load(tmp_path, "a_to_b")
+
+
+def test_best_checkpoint_of_a_run_translates(run_dir, tmp_path):
+    path = shutil.copytree(run_dir, tmp_path / "run")
+    model = tiny_model(seed=1)
+    checkpoint.save_best(model, path / "checkpoints", {"step": 7})
+    picture = random_pixels(24, 32)
+    expected = translate(model.gen_ba, picture[None])[0].astype(int)
+    best = cyclegan_tf.load(path, "b_to_a", "best")(picture)
+    assert np.abs(best - expected).max() <= 1
+    last = cyclegan_tf.load(path, "b_to_a")(picture)
+    assert np.abs(last - expected).max() > 1
+
+
+def test_checkpoint_of_an_export_is_refused(export_dir, tmp_path):
+    write_images(tmp_path / "in", 1)
+    done = run_script(
+        *("translate.py", "--model", export_dir, "--checkpoint", "best"),
+        *(tmp_path / "in", tmp_path / "out"),
+    )
+    assert_one_line_error(done, "--checkpoint best", "is an export")
+    assert not (tmp_path / "out").exists()
 
 
 def test_folder_keeps_its_tree_sizes_and_names(run_dir, tmp_path):
