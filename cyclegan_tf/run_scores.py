@@ -48,7 +48,7 @@ def evaluate(config: EvaluateConfig) -> str:
     record(run_dir, step, results, {"checkpoint": config.checkpoint, **cost})
     table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
     if network is not None:
-        table += f"\nkid and fid: {network.name}, SHA-256 {network.sha256[:12]}..."
+        table += f"\nfeatures: {network.name}, SHA-256 {network.sha256[:12]}..."
     return (
         f"{table}\nin {cost['seconds']} s, with at most {cost['peak_memory_mb']} MB; "
         f"added to {run_dir / SCORES}"
