@@ -21,6 +21,8 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_unit_range
 from cyclegan_tf.progress import progress_bar
 
+# A pipeline that has all positions to itself.
+ALONE = tf.distribute.InputContext()
 # Of the memory that is free when the run starts, "auto" takes at most this share.
 CACHE_SHARE = 0.25
 
@@ -75,7 +77,7 @@ def open_split(directory: pathlib.Path, name: str) -> Split:
 
 def training_input(
     split_a: Split, split_b: Split, config: TrainConfig
-) -> Callable[[int], tf.data.Dataset]:
+) -> Callable[..., tf.data.Dataset]:
     """Endless unpaired batches, from any step on.
 
     Each domain is walked through in passes, each pass in a fresh random order; the
@@ -90,15 +92,23 @@ def training_input(
     Returns:
         A function from a step to a dataset of `(real_a, real_b)`, both float32
         `(batch, image_size, image_size, 3)` in [-1, 1], as they come from that step on.
+        Its second argument, a `tf.distribute.InputContext`, says which of several
+        pipelines this is; together they give every position once, and a step takes
+        one batch for each replica.
     """
     keep = _keeps_in_memory(split_a, split_b, config)
     lookups = [_lookup(s, config.resolved_load_size, keep) for s in (split_a, split_b)]
     options = tf.data.Options()
     options.deterministic = True
 
-    def batches_from(step):
-        start = step * config.batch_size
-        positions = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+    def batches_from(step, context=ALONE):
+        start = step * config.batch_size * context.num_replicas_in_sync
+        # Of n pipelines, each takes every n-th position.
+        positions = tf.data.Dataset.range(
+            start + context.input_pipeline_id,
+            np.iinfo(np.int64).max,
+            context.num_input_pipelines,
+        )
         domains = []
         for split, lookup, domain in zip(
             (split_a, split_b), lookups, "ab", strict=True
@@ -113,18 +123,31 @@ def training_input(
     return batches_from
 
 
-def with_waiting_time(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Adds to each element the seconds (float32) that its consumer waited for it."""
+def with_waiting_time(
+    dataset: tf.data.Dataset, batches_per_step: int = 1
+) -> tf.data.Dataset:
+    """Adds to each element the seconds (float32) that its consumer waited for it.
+
+    Where a step takes several batches one after another, one for each replica of the
+    process, the waits are multiplied, so that their mean is that of a step.
+    """
     # A zip asks its inputs in their order: clock, data, clock.
     clock = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
     timed = tf.data.Dataset.zip((clock, dataset, clock))
-    return timed.map(lambda start, data, end: (*data, tf.cast(end - start, tf.float32)))
+
+    def with_wait(start, data, end):
+        return *data, tf.cast(batches_per_step * (end - start), tf.float32)
+
+    return timed.map(with_wait)
 
 
-def steps_per_epoch(split_a: Split, split_b: Split, config: TrainConfig) -> int:
+def steps_per_epoch(
+    split_a: Split, split_b: Split, config: TrainConfig, num_replicas: int = 1
+) -> int:
     """Steps in which the larger domain is seen once, unless the config says."""
     largest = max(len(split_a), len(split_b))
-    return config.steps_per_epoch or max(1, -(-largest // config.batch_size))
+    global_batch_size = config.batch_size * num_replicas
+    return config.steps_per_epoch or max(1, -(-largest // global_batch_size))
 
 
 def load_images(split: Split, size: int, limit: int | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cyclegan_tf import data
 
@@ -36,6 +37,21 @@ def test_batches_from_a_later_step_are_those_of_an_uncut_run(splits, tiny_run, c
 def test_cache_does_not_change_the_batches(splits, tiny_run):
     kept = batches(splits, tiny_run(cache="memory"), 15)
     np.testing.assert_array_equal(kept, batches(splits, tiny_run(cache="none"), 15))
+
+
+@pytest.mark.parametrize("num_workers, per_worker", [(1, 2), (2, 1), (2, 3)])
+def test_workers_share_each_step(splits, tiny_run, num_workers, per_worker):
+    num_replicas = num_workers * per_worker
+    batches_from = data.training_input(*splits, tiny_run(batch_size=2))
+    [(whole, _)] = batches(splits, tiny_run(batch_size=2 * num_replicas), 1, 3)
+    shares = []
+    for worker in range(num_workers):
+        context = tf.distribute.InputContext(num_workers, worker, num_replicas)
+        # A step takes one batch for each replica of the worker.
+        taken = batches_from(3, context).take(per_worker)
+        shares.append(np.concatenate([images for images, _ in taken]))
+        np.testing.assert_array_equal(shares[-1], whole[worker::num_workers])
+    assert sum(map(len, shares)) == len(whole)
 
 
 def test_seed_changes_the_batches(splits, tiny_run):
