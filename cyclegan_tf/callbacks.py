@@ -254,7 +254,7 @@ class TensorBoardLog(StepCallback):
 
     def _sums(self):
         return {
-            name: (float(tracker.total), float(tracker.count))
+            name: (float(tracker.total.numpy()), float(tracker.count.numpy()))
             for name, tracker in self.model.trackers.items()
         }
 

@@ -4,6 +4,8 @@ A checkpoint is an uncompressed `.npz` of named arrays, read without pickle, so 
 loading one runs no code; the zip format's CRC of every array reveals damage. With
 the order of the images, the crops and the coins of the pools being functions of the
 step, these variables are the whole state of a run.
+
+Of several replicas each has image pools of its own; everything else is the same on all.
 """
 
 import json
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cyclegan_tf import distribution
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import PARTIAL, write_text, written_aside
@@ -21,6 +24,7 @@ from cyclegan_tf.files import PARTIAL, write_text, written_aside
 NUM_KEPT = 3
 BEST = "best"
 TRACKERS = "trackers/"
+POOLS = ("pool_a", "pool_b")
 
 
 class DamagedCheckpoint(InputError):
@@ -32,14 +36,21 @@ class NonFiniteState(Exception):
 
 
 def training_state(model: CycleGAN) -> dict:
-    """All variables of a run by name: networks, optimizers, pools, loss trackers."""
+    """All variables of a run by name: networks, optimizers, pools, loss trackers.
+
+    Of the pools, those of this process' replicas.
+    """
+    strategy = model.distribute_strategy
+    worker, num_workers = distribution.worker_of(strategy)
+    first = worker * strategy.num_replicas_in_sync // num_workers
     state = {}
     for part in ("gen_ab", "gen_ba", "disc_a", "disc_b"):
         for variable in getattr(model, part).variables:
             state[f"{part}/{variable.path}"] = variable
-    for part in ("pool_a", "pool_b"):
+    for part in POOLS:
         for variable in getattr(model, part).variables:
-            state[f"{part}/{variable.name}"] = variable
+            for replica, copy in enumerate(distribution.local_copies(variable), first):
+                state[_pool_name(part, variable, replica)] = copy
     for part in ("generator_optimizer", "discriminator_optimizer"):
         # Both networks of an optimizer have variables of the same name.
         for i, variable in enumerate(getattr(model, part).variables):
@@ -52,20 +63,24 @@ def training_state(model: CycleGAN) -> dict:
 
 def require_finite(model: CycleGAN) -> None:
     """Raises `NonFiniteState` if the state is not worth keeping."""
-    for name, variable in training_state(model).items():
-        if not np.isfinite(np.asarray(variable)).all():
-            raise NonFiniteState(f"{name} is not finite")
+    _require_finite(_arrays(training_state(model)))
 
 
 def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
     """Writes the checkpoint of `step` and removes all but the newest few.
 
+    Of several workers all must call this; the first one writes.
+
     Raises:
         NonFiniteState: the state is not worth keeping; nothing is written.
         OSError: the disk is full or not writable; earlier checkpoints stay.
     """
+    arrays = _arrays(training_state(model)) | _pools_of_all_workers(model)
     path = directory / f"step-{step:09d}.npz"
-    _write(model, path)
+    if not distribution.is_first_worker(model.distribute_strategy):
+        _require_finite(arrays)
+        return path
+    _write(arrays, path)
     for old in checkpoints(directory)[NUM_KEPT:]:
         old.unlink(missing_ok=True)
     return path
@@ -85,7 +100,8 @@ def save_best(
     # At no moment does it describe another file; after a kill in between there is no
     # best checkpoint, and the epoch that is repeated writes it again.
     path.with_suffix(".json").unlink(missing_ok=True)
-    _write(model, path)
+    # Not to train on: without the pools of other workers' replicas.
+    _write(_arrays(training_state(model)), path)
     write_text(path.with_suffix(".json"), json.dumps(about, indent=2) + "\n")
     return path
 
@@ -139,8 +155,14 @@ def remove_partial(directories: Iterable[pathlib.Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def restore(model: CycleGAN, path: pathlib.Path) -> None:
+def restore(model: CycleGAN, path: pathlib.Path) -> int:
     """Puts a checkpoint into a model of the same shape.
+
+    The number of replicas may have changed: a pool that the checkpoint does not have
+    stays as it is, and one that has no replica any more is left out.
+
+    Returns:
+        The number of replicas that the checkpoint was written with.
 
     Raises:
         DamagedCheckpoint: the file is damaged; the model is unchanged.
@@ -149,13 +171,17 @@ def restore(model: CycleGAN, path: pathlib.Path) -> None:
     state = training_state(model)
     arrays = read_arrays(path)
     for name, variable in state.items():
+        if name not in arrays and _is_of_further_replica(name):
+            continue
         if name not in arrays or arrays[name].shape != tuple(variable.shape):
             raise InputError(f"{path} does not fit this model: it differs in {name}.")
-    if len(arrays) != len(state):
-        extra = sorted(set(arrays) - set(state))[0]
-        raise InputError(f"{path} does not fit this model: it has {extra}, too.")
+    extra = [n for n in arrays if n not in state and not n.startswith(POOLS)]
+    if extra:
+        raise InputError(f"{path} does not fit this model: it has {extra[0]}, too.")
     for name, variable in state.items():
-        variable.assign(arrays[name])
+        if name in arrays:
+            variable.assign(arrays[name])
+    return sum(name.startswith(f"{POOLS[0]}/count") for name in arrays)
 
 
 def read_arrays(path: pathlib.Path, prefix: str = "") -> dict[str, np.ndarray]:
@@ -187,9 +213,41 @@ def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
         state[name].assign(value)
 
 
-def _write(model, path):
-    require_finite(model)
-    state = training_state(model)
-    arrays = {name: np.asarray(variable) for name, variable in state.items()}
+def _write(arrays, path):
+    _require_finite(arrays)
     with written_aside(path) as aside, aside.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def _arrays(state):
+    return {name: np.asarray(variable) for name, variable in state.items()}
+
+
+def _require_finite(arrays):
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise NonFiniteState(f"{name} is not finite")
+
+
+def _pools_of_all_workers(model):
+    """What `training_state` does not have: the pools of other workers' replicas."""
+    strategy = model.distribute_strategy
+    if distribution.worker_of(strategy)[1] == 1:
+        return {}
+    return {
+        _pool_name(part, variable, replica): value
+        for part in POOLS
+        for variable in getattr(model, part).variables
+        for replica, value in enumerate(
+            distribution.values_by_replica(strategy, variable)
+        )
+    }
+
+
+def _pool_name(part, variable, replica):
+    name = f"{part}/{variable.name}"
+    return f"{name}/{replica}" if replica else name
+
+
+def _is_of_further_replica(name):
+    return name.startswith(POOLS) and name.count("/") == 2

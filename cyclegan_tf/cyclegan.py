@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.distribution import SharedMean, mean_over_replicas
 from cyclegan_tf.losses import absolute_error, adversarial_loss, discriminator_loss
 
 GENERATOR_LOSSES = ("G_A", "G_B", "cycle_A", "cycle_B", "identity_A", "identity_B")
@@ -63,8 +64,9 @@ class CycleGAN(keras.Model):
         self.pool_a, self.pool_b = pool_a, pool_b
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.remat = remat
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
-        self.wait_tracker = keras.metrics.Mean(name="input_wait")
+        self.trackers = {name: SharedMean(name=name) for name in LOSSES}
+        self.wait_tracker = SharedMean(name="input_wait")
+        self.num_replicas = self.distribute_strategy.num_replicas_in_sync
         self.built = True
 
     def compile(self, generator_optimizer, discriminator_optimizer, jit=True):
@@ -88,7 +90,7 @@ class CycleGAN(keras.Model):
     @property
     def step(self):
         """Number of steps taken since the start of the run, int."""
-        return int(self.generator_optimizer.iterations)
+        return int(self.generator_optimizer.iterations.numpy())
 
     @property
     def generators(self):
@@ -116,7 +118,10 @@ class CycleGAN(keras.Model):
         return self.gen_ab(real_a), self.gen_ba(real_b)
 
     def train_step(self, data):
-        """One step on one batch; returns the running means of the trackers by name."""
+        """One step on one batch; returns the running means of the trackers by name.
+
+        Under a `tf.distribute` strategy each replica does this with its own batch.
+        """
         real_a, real_b = data[:2]
         step, batch_size = self.generator_optimizer.iterations.value, real_a.shape[0]
         plan_a = self.pool_a.plan(batch_size, step)
@@ -128,11 +133,14 @@ class CycleGAN(keras.Model):
         self.pool_b.store(plan_b, fakes[1])
         self.generator_optimizer.apply(gradients[0], self.generator_variables)
         self.discriminator_optimizer.apply(gradients[1], self.discriminator_variables)
-        for name, value in losses.items():
-            self.trackers[name].update_state(value)
+        measured = dict(losses)
         if len(data) > 2:
-            self.wait_tracker.update_state(data[2])
-        return {metric.name: metric.result() for metric in self.metrics}
+            measured[self.wait_tracker.name] = data[2]
+        measured = mean_over_replicas(measured)
+        for metric in self.metrics:
+            if metric.name in measured:
+                metric.update_state(measured[metric.name])
+        return {metric.name: self._as_log(metric.result()) for metric in self.metrics}
 
     def losses_and_gradients(self, real_a, real_b, plan_a, plan_b):
         """The pure part of a step.
@@ -144,13 +152,14 @@ class CycleGAN(keras.Model):
         Returns:
             The eight losses by name (float32 scalars, unweighted), the fakes
             `(fake_a, fake_b)`, and the gradients `(generators', discriminators')` in
-            the order of `generator_variables` and `discriminator_variables`.
+            the order of `generator_variables` and `discriminator_variables`: this
+            replica's part of them, which the optimizers add up.
         """
         generators = [variable.value for variable in self.generator_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(generators)
             losses, fakes = self.generator_losses(real_a, real_b)
-            objective = self.generator_objective(losses)
+            objective = self.generator_objective(losses) / self.num_replicas
             objective = self.generator_optimizer.scale_loss(objective)
         generator_gradients = tape.gradient(objective, generators)
 
@@ -162,7 +171,7 @@ class CycleGAN(keras.Model):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(discriminators)
             more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b)
-            objective = more["D_A"] + more["D_B"]
+            objective = (more["D_A"] + more["D_B"]) / self.num_replicas
             objective = self.discriminator_optimizer.scale_loss(objective)
         discriminator_gradients = tape.gradient(objective, discriminators)
         return losses | more, fakes, (generator_gradients, discriminator_gradients)
@@ -208,6 +217,15 @@ class CycleGAN(keras.Model):
             + self.cycle_weight * (losses["cycle_A"] + losses["cycle_B"])
             + self.identity_weight * (losses["identity_A"] + losses["identity_B"])
         )
+
+    def _as_log(self, value):
+        """A scalar as `fit` wants it: of several workers it averages the first axis."""
+        strategy = self.distribute_strategy
+        is_multiworker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return value[None] if is_multiworker else value
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. Keras would average a batch over the replicas."""
 
 
 def _apply_to_pair(network, first, second):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.distribution import local_copy
+
 
 class PoolPlan(NamedTuple):
     """What the pool does with the next batch, decided before the fakes exist.
@@ -28,9 +30,11 @@ class ImagePool(keras.layers.Layer):
     and returned; afterwards, with probability 1/2, a random stored image is returned
     and the new one takes its place, otherwise the new one is returned and not stored.
 
-    Its randomness is a function of `(seed, step)`. The decisions do not depend on the
-    pixels, so they are made first (`plan`); the exchange itself (`exchange`) is pure
-    and may be compiled; `store` writes the fakes back, in place.
+    Under a `tf.distribute` strategy each replica has a pool of its own.
+
+    Its randomness is a function of `(seed, step, replica)`. The decisions do not
+    depend on the pixels, so they are made first (`plan`); the exchange itself
+    (`exchange`) is pure and may be compiled; `store` writes the fakes back, in place.
 
     Args:
         size: number of images kept; 0 switches the pool off.
@@ -51,16 +55,8 @@ class ImagePool(keras.layers.Layer):
         self.size, self.image_shape, self.seed = size, tuple(image_shape), seed
         # One place more than the size: images that are not kept are written there,
         # so that shapes stay static.
-        self.images = self.add_weight(
-            shape=(size + 1, *self.image_shape),
-            initializer="zeros",
-            trainable=False,
-            dtype="float32",
-            name="images",
-        )
-        self.count = self.add_weight(
-            shape=(), initializer="zeros", trainable=False, dtype="int32", name="count"
-        )
+        self.images = _variable((size + 1, *self.image_shape), "float32", "images")
+        self.count = _variable((), "int32", "count")
         self.built = True
 
     def plan(self, batch_size, step):
@@ -68,11 +64,13 @@ class ImagePool(keras.layers.Layer):
         order = tf.range(batch_size)
         if self.size == 0:
             nowhere = tf.zeros_like(order)
-            return PoolPlan(order, nowhere, tf.gather(self.images.value, nowhere))
-        seed = tf.stack([self.seed, tf.cast(step, tf.int32)])
+            return PoolPlan(order, nowhere, tf.gather(local_copy(self.images), nowhere))
+        replicas = tf.distribute.get_replica_context()
+        draw = tf.cast(step, tf.int32) * replicas.num_replicas_in_sync
+        seed = tf.stack([self.seed, draw + replicas.replica_id_in_sync_group])
         draws = tf.random.stateless_uniform((2, batch_size), seed)
         drawn = tf.cast(draws[0] * self.size, tf.int32)
-        filled = self.count.value + order
+        filled = local_copy(self.count) + order
         is_filling = filled < self.size
         is_swapped = tf.logical_not(is_filling) & (draws[1] < 0.5)
         slot = tf.where(is_filling, filled, tf.where(is_swapped, drawn, self.size))
@@ -86,7 +84,7 @@ class ImagePool(keras.layers.Layer):
         source = tf.where(is_swapped, from_pool, order)
         is_replaced = tf.transpose(is_earlier) & (slot[None, :] == slot[:, None])
         slot = tf.where(tf.reduce_any(is_replaced, axis=1), self.size, slot)
-        return PoolPlan(source, slot, tf.gather(self.images.value, drawn))
+        return PoolPlan(source, slot, tf.gather(local_copy(self.images), drawn))
 
     @staticmethod
     def exchange(plan, fakes):
@@ -99,11 +97,24 @@ class ImagePool(keras.layers.Layer):
         if self.size == 0:
             return
         rows = tf.IndexedSlices(tf.cast(fakes, tf.float32), plan.slot)
-        self.images.value.scatter_update(rows)
-        total = self.count.value + tf.shape(fakes)[0]
-        self.count.assign(tf.minimum(total, self.size))
+        local_copy(self.images).scatter_update(rows)
+        count = local_copy(self.count)
+        count.assign(tf.minimum(count + tf.shape(fakes)[0], self.size))
 
     def get_config(self):
         """The constructor's arguments."""
         own = {"size": self.size, "image_shape": self.image_shape, "seed": self.seed}
         return {**super().get_config(), **own}
+
+
+def _variable(shape, dtype, name):
+    """A variable of which each replica has its own."""
+    return keras.Variable(
+        "zeros",
+        shape=shape,
+        dtype=dtype,
+        trainable=False,
+        synchronization="on_read",
+        aggregation="only_first_replica",
+        name=name,
+    )
