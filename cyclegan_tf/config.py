@@ -73,7 +73,7 @@ class TrainConfig(DatasetConfig):
     load_size: int | None = option(
         None, help="side before the crop, in pixels; default: 286/256 of the crop"
     )
-    batch_size: int = option(1, help="images of each domain per step")
+    batch_size: int = option(1, help="images of each domain per step and device")
     epochs: int = option(200, help="epochs of the whole run")
     constant_epochs: int | None = option(
         None, help="epochs before the learning rate falls to 0; default: half of all"
@@ -114,6 +114,11 @@ class TrainConfig(DatasetConfig):
     )
     remat: bool = option(
         False, help="save memory: compute the insides of generators twice"
+    )
+    strategy: Literal["auto", "one", "mirrored", "multiworker"] = option(
+        "auto",
+        help="one device, all of this machine, or all of several machines (auto: all "
+        "GPUs of this machine); --batch-size is that of each",
     )
     checkpoint_every: int = option(
         1000, help="steps between checkpoints; every epoch ends with one, too"

@@ -35,6 +35,7 @@ FREE_OPTIONS = frozenset(
         "tfds_data_dir",
         "run_dir",
         "cache",
+        "strategy",
         "checkpoint_every",
         "sample_every",
         "evaluate_every",
@@ -141,6 +142,19 @@ def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
             f"{file} is damaged or of another version ({reason}); "
             f"begin anew with --restart."
         ) from None
+
+
+def require_config(path: pathlib.Path) -> None:
+    """Checks that what the first of several workers has written is seen here.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not (path / CONFIG).exists():
+        raise InputError(
+            f"the first worker's {path} is not seen here; --run-dir must be on a disk "
+            f"that all workers share."
+        )
 
 
 def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> None:

@@ -16,6 +16,7 @@ from cyclegan_tf import (
     checkpoint,
     checkup,
     data,
+    distribution,
     doctor,
     evaluation,
     fine_tuning,
@@ -48,18 +49,32 @@ def train(config: TrainConfig) -> None:
         InputError: something the user can mend, or the losses diverged.
         SystemExit: stopped by a signal, after saving; its status is 128 + the signal.
     """
-    say(_describe_devices())
+    strategy = distribution.choose_strategy(config.strategy)
+    say(_describe_devices(strategy))
+    if config.precision == "float16" and strategy.num_replicas_in_sync > 1:
+        # Each would have to skip a step whose gradient overflowed on any of them.
+        raise InputError("--precision float16 is for one device; take bfloat16.")
     network = _feature_network(config)
     path = config.resolved_run_dir
-    with run_directory.locked(path, config.restart):
-        earlier = _earlier_generators(config, path)
-        dataset = ensure_dataset(config)
-        manifest = read_manifest(dataset)
-        splits = {name: data.open_split(dataset, name) for name in manifest["splits"]}
-        evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
-        run_directory.continue_run(path, config, manifest["fingerprint"])
-        with _stop_signals() as received:
-            _Run(config, path, splits, evaluator, received).go(earlier)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(distribution.lost_workers_in_one_line(strategy))
+        # The others wait until the first one has converted and written the config;
+        # they then find the one done and compare themselves with the other.
+        with distribution.first_worker_first(strategy):
+            if distribution.is_first_worker(strategy):
+                stack.enter_context(run_directory.locked(path, config.restart))
+            else:
+                run_directory.require_config(path)
+            earlier = _earlier_generators(config, path)
+            dataset = ensure_dataset(config)
+            manifest = read_manifest(dataset)
+            splits = {n: data.open_split(dataset, n) for n in manifest["splits"]}
+            evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
+            run_directory.continue_run(path, config, manifest["fingerprint"])
+        received = stack.enter_context(_stop_signals())
+        _Run(config, path, splits, evaluator, received, strategy).go(earlier)
+        # All end together, so that none takes the others for lost.
+        distribution.wait_for_all(strategy)
 
 
 def _feature_network(config):
@@ -149,15 +164,17 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
 class _Run:
     """A model, its data and its directory, at some step."""
 
-    def __init__(self, config, path, splits, evaluator, received_signal):
+    def __init__(self, config, path, splits, evaluator, received_signal, strategy):
         self.config, self.path, self.splits = config, path, splits
         self.evaluator, self.received_signal = evaluator, received_signal
+        self.strategy = strategy
+        self.is_first = distribution.is_first_worker(strategy)
         self.checkpoints = path / generators.CHECKPOINTS
-        self.steps_per_epoch = data.steps_per_epoch(
-            splits["trainA"], splits["trainB"], config
-        )
+        self.num_replicas = strategy.num_replicas_in_sync
+        self.steps_per_epoch = self._steps_per_epoch_of(self.num_replicas)
         self.num_steps = config.epochs * self.steps_per_epoch
-        self.model = build_model(config, self.steps_per_epoch)
+        with strategy.scope():
+            self.model = build_model(config, self.steps_per_epoch)
 
     def go(self, earlier):
         """Trains from the newest checkpoint to the end, and tells how it went.
@@ -171,23 +188,27 @@ class _Run:
             # From here on the run does not depend on the earlier one.
             checkpoint.save(self.model, self.checkpoints, step=0)
         if self.model.step >= self.num_steps:
-            if not self._is_concluded():  # stopped after the last checkpoint
+            if self.is_first and not self._is_concluded():
+                # It was stopped after the last checkpoint.
                 self._conclude(self.evaluator.evaluate(self.model.generators))
-            say(
+            self._say(
                 f"{self.path} is finished: {self.config.epochs} epochs, "
                 f"{self.model.step} steps. To train on give more --epochs; to begin "
                 f"anew, --restart."
             )
             return
-        say(
+        replicas = f" ({self.num_replicas} x {self.config.batch_size})"
+        self._say(
             f"{self.path}: {self.num_steps - self.model.step} steps of batch size "
-            f"{self.config.batch_size} to go, {self.steps_per_epoch} per epoch; "
+            f"{self.config.batch_size * self.num_replicas}"
+            f"{replicas if self.num_replicas > 1 else ''} "
+            f"to go, {self.steps_per_epoch} per epoch; "
             f"{len(self.splits['trainA'])} + {len(self.splits['trainB'])} images"
         )
         log = shlex.quote(str(self.path / "tensorboard"))
-        say(f"watch it with: tensorboard --logdir {log}")
+        self._say(f"watch it with: tensorboard --logdir {log}")
         try:
-            results = self._fit(trackers)
+            self._fit(trackers)
         except checkpoint.NonFiniteState as error:
             raise InputError(self._advice(error)) from None
         except tf.errors.ResourceExhaustedError as error:
@@ -198,28 +219,35 @@ class _Run:
             ) from None
         except callbacks.Stopped:
             checkpoint.save(self.model, self.checkpoints, self.model.step)
-            say(
+            self._say(
                 f"stopped and saved after step {self.model.step}; "
                 f"the same command continues"
             )
-            sys.exit(128 + self.received_signal())
-        self._conclude(results)
+            # Of several workers only one may have been sent the signal.
+            sys.exit(128 + (self.received_signal() or signal.SIGTERM))
+        if self.is_first:
+            self._conclude(self.scores.results)
 
     def _resume(self):
         """Restores the newest checkpoint; returns the loss trackers' values."""
-        checkpoint.remove_partial(
-            [self.path, self.checkpoints, self.path / generators.FOLDER]
-        )
+        if self.is_first:
+            checkpoint.remove_partial(
+                [self.path, self.checkpoints, self.path / generators.FOLDER]
+            )
         problem = None
         for path in checkpoint.checkpoints(self.checkpoints):
             try:
-                checkpoint.restore(self.model, path)
+                num_replicas = checkpoint.restore(self.model, path)
             except checkpoint.DamagedCheckpoint as error:
                 problem = error
-                say(f"{error} Trying the one before.")
+                self._say(f"{error} Trying the one before.")
                 continue
-            say(f"continuing after step {self.model.step} from {path}")
+            self._say(f"continuing after step {self.model.step} from {path}")
+            self._require_same_step()
+            if num_replicas != self.num_replicas:
+                self._change_replicas(num_replicas)
             return checkpoint.tracker_state(self.model)
+        self._require_same_step()
         if problem:
             raise InputError(
                 f"no checkpoint in {self.checkpoints} can be read; begin anew with "
@@ -227,55 +255,59 @@ class _Run:
             )
         return None
 
+    def _require_same_step(self):
+        step = self.model.step
+        if not distribution.is_same_everywhere(self.strategy, step):
+            raise InputError(
+                f"this worker would continue {self.path} after step {step}, others "
+                f"after another one; --run-dir must be on a disk that all share."
+            )
+
+    def _change_replicas(self, before):
+        """Goes on with another number of devices, from the same place in the epoch."""
+        step = self.model.step
+        rate = self.steps_per_epoch / self._steps_per_epoch_of(before)
+        model = self.model
+        for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+            optimizer.iterations.assign(round(step * rate))
+        self._say(
+            f"trained with {before} devices before, now with {self.num_replicas}: the "
+            f"result will not be the same to the bit; step {step} was one of batch "
+            f"size {before * self.config.batch_size} and is now {self.model.step}"
+        )
+        checkpoint.save(self.model, self.checkpoints, self.model.step)
+        if self.is_first:
+            # Steps count anew, and the highest must be the newest.
+            for path in checkpoint.checkpoints(self.checkpoints):
+                if checkpoint.step_of(path) > self.model.step:
+                    path.unlink()
+
+    def _steps_per_epoch_of(self, num_replicas):
+        return data.steps_per_epoch(
+            self.splits["trainA"], self.splits["trainB"], self.config, num_replicas
+        )
+
+    def _say(self, message):
+        """What all workers would say, one does."""
+        if self.is_first:
+            say(message)
+
     def _fit(self, trackers):
-        """Trains to the end; returns the scores of the last epoch."""
         self.batches_from = data.training_input(
             self.splits["trainA"], self.splits["trainB"], self.config
         )
-        writer = tf.summary.create_file_writer(str(self.path / "tensorboard"))
-        if self.model.step == 0:
-            self._describe_in(writer)
-        schedule = learning_rate(self.config, self.steps_per_epoch)
-        throughput = callbacks.Throughput(self.config.batch_size)
-        images = self._fixed_images()
-        checks = checkup.Checkup(*images, throughput, writer)
-        tiny = (doctor.tiny_domain(len(self.splits[f"train{d}"]), d) for d in "AB")
-        checks.tell(tiny, self.model.step)
-        scores = callbacks.Evaluation(
-            self.evaluator,
-            self.config.evaluate_every,
-            self.config.epochs,
-            self.config.best_by,
-            self.checkpoints,
-            writer,
-        )
-        bar = callbacks.ProgressBar(
-            self.config.epochs, self.num_steps, throughput, scores
-        )
         epoch, taken = divmod(self.model.step, self.steps_per_epoch)
-        listed = [
-            callbacks.RestoreTrackers(trackers if taken else None),
-            callbacks.Guard(lambda: self.received_signal() is not None),
-            throughput,
-            scores,
-            bar,
-            callbacks.TensorBoardLog(writer, schedule, throughput),
-            callbacks.MetricsCsv(
-                self.path / "metrics.csv", schedule, throughput, scores
-            ),
-            callbacks.Samples(
-                *(some[:NUM_SAMPLES] for some in images),
-                self.path / "samples",
-                self.config.sample_every,
-                self.config.epochs,
-                writer,
-            ),
-            checks,
-            callbacks.Checkpoints(
-                self.checkpoints, self.config.checkpoint_every, self._save_generators
-            ),
-        ]
-        with contextlib.closing(bar), contextlib.closing(writer):
+        with contextlib.ExitStack() as stack:
+            listed = [
+                callbacks.RestoreTrackers(trackers if taken else None),
+                callbacks.Guard(self._is_stop_requested),
+                *(self._reports(stack) if self.is_first else ()),
+                callbacks.Checkpoints(
+                    self.checkpoints,
+                    self.config.checkpoint_every,
+                    self._save_generators,
+                ),
+            ]
             if taken:
                 # `fit` knows whole epochs only: what is left of this one comes first.
                 self._fit_epochs(epoch, epoch + 1, self.steps_per_epoch - taken, listed)
@@ -284,11 +316,66 @@ class _Run:
                 self._fit_epochs(
                     epoch, self.config.epochs, self.steps_per_epoch, listed
                 )
-        return scores.results
+
+    def _reports(self, stack):
+        """The callbacks that only tell; what they keep open is closed by `stack`."""
+        writer = tf.summary.create_file_writer(str(self.path / "tensorboard"))
+        stack.enter_context(contextlib.closing(writer))
+        if self.model.step == 0:
+            self._describe_in(writer)
+        schedule = learning_rate(self.config, self.steps_per_epoch)
+        throughput = callbacks.Throughput(self.config.batch_size * self.num_replicas)
+        images = self._fixed_images()
+        checks = checkup.Checkup(*images, throughput, writer)
+        tiny = (doctor.tiny_domain(len(self.splits[f"train{d}"]), d) for d in "AB")
+        checks.tell(tiny, self.model.step)
+        self.scores = callbacks.Evaluation(
+            self.evaluator,
+            self.config.evaluate_every,
+            self.config.epochs,
+            self.config.best_by,
+            self.checkpoints,
+            writer,
+        )
+        bar = callbacks.ProgressBar(
+            self.config.epochs, self.num_steps, throughput, self.scores
+        )
+        stack.enter_context(contextlib.closing(bar))
+        csv = self.path / "metrics.csv"
+        return [
+            throughput,
+            self.scores,
+            bar,
+            callbacks.TensorBoardLog(writer, schedule, throughput),
+            callbacks.MetricsCsv(csv, schedule, throughput, self.scores),
+            callbacks.Samples(
+                *(some[:NUM_SAMPLES] for some in images),
+                self.path / "samples",
+                self.config.sample_every,
+                self.config.epochs,
+                writer,
+            ),
+            checks,
+        ]
+
+    def _is_stop_requested(self):
+        # All workers must stop after the same step.
+        is_received = self.received_signal() is not None
+        return distribution.any_worker(self.strategy, is_received)
+
+    def _batches(self, context):
+        """This worker's part of the input, from the model's step on."""
+        batches = self.batches_from(self.model.step, context)
+        num_replicas = context.num_replicas_in_sync // context.num_input_pipelines
+        return data.with_waiting_time(batches, num_replicas)
 
     def _fit_epochs(self, first, last, steps_per_epoch, listed):
         self.model.fit(
-            data.with_waiting_time(self.batches_from(self.model.step)),
+            self.strategy.distribute_datasets_from_function(
+                self._batches,
+                # Ahead of the step, nobody would know how long it waits for them.
+                tf.distribute.InputOptions(experimental_fetch_to_device=False),
+            ),
             initial_epoch=first,
             epochs=last,
             steps_per_epoch=steps_per_epoch,
@@ -327,6 +414,8 @@ class _Run:
 
     def _save_generators(self, step):
         """Writes `model/`: both generators, and what one must know to use them."""
+        if not self.is_first:
+            return
         # Weights are float32 anyhow; what is saved computes in float32, too.
         trained = {
             direction: with_dtype(generator, "float32")
@@ -414,12 +503,21 @@ def _uses_jit(mode):
     return True
 
 
-def _describe_devices():
+def _describe_devices(strategy):
     gpus = tf.config.list_physical_devices("GPU")
+    worker, num_workers = distribution.worker_of(strategy)
+    num_replicas = strategy.num_replicas_in_sync
+    if num_workers > 1:
+        return (
+            f"worker {worker} of {num_workers}: training on {num_replicas} devices "
+            f"of all workers together, {num_replicas // num_workers} of them here"
+        )
     if not gpus:
-        return f"no GPU found: training on {os.cpu_count()} CPU cores"
+        copies = f" as {num_replicas} devices" if num_replicas > 1 else ""
+        return f"no GPU found: training on {os.cpu_count()} CPU cores{copies}"
     names = {
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in gpus
     }
-    return f"training on GPU 1 of {len(gpus)} ({', '.join(sorted(names))})"
+    which = f"all {len(gpus)} GPUs" if num_replicas > 1 else f"GPU 1 of {len(gpus)}"
+    return f"training on {which} ({', '.join(sorted(names))})"

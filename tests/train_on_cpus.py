@@ -1,0 +1,24 @@
+"""`train.py` with several logical CPU devices, for `--strategy mirrored`.
+
+python -m tests.train_on_cpus 2 --strategy mirrored ...
+"""
+
+import sys
+
+import tensorflow as tf
+
+import train
+from cyclegan_tf import command_line
+
+
+def main():
+    num_devices = int(sys.argv.pop(1))
+    [cpu] = tf.config.list_physical_devices("CPU")
+    devices = [tf.config.LogicalDeviceConfiguration()] * num_devices
+    tf.config.set_logical_device_configuration(cpu, devices)
+    train.main()
+
+
+if __name__ == "__main__":
+    with command_line.errors_in_one_line():
+        main()
