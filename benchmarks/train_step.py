@@ -11,8 +11,8 @@ domains), seconds to the first step, peak memory of the process, and the time as
 multiple of ours. Then the floor: the arithmetic of the step, and the time that it
 would take at the speed of this machine's matrix product.
 
-Contestants: ours, ours-bfloat16, ours-remat, keras (`common_keras.py`), pytorch
-(`torch_reference.py`).
+Contestants: ours, also with options as in ours-bfloat16-nojit or ours-remat; keras
+(`common_keras.py`); pytorch (`torch_reference.py`).
 """
 
 import dataclasses
@@ -37,6 +37,12 @@ from cyclegan_tf.errors import InputError
 
 SCRIPT = pathlib.Path(__file__).resolve()
 NUM_IMAGES = 8
+VARIANTS = {
+    "nojit": {"jit": "off"},
+    "bfloat16": {"precision": "bfloat16"},
+    "float16": {"precision": "float16"},
+    "remat": {"remat": True},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,15 +157,14 @@ def report(**figures):
 
 def be_contestant(options):
     """Answers each line of the standard input, a number of steps, by a JSON line."""
-    builders = {
-        "ours": lambda: ours(options),
-        "ours-bfloat16": lambda: ours(options, precision="bfloat16"),
-        "ours-remat": lambda: ours(options, remat=True),
-        "keras": lambda: common_keras(options),
-        "pytorch": lambda: pytorch(options),
-    }
-    if options.contestant not in builders:
-        raise InputError(f"--contestant takes one of {', '.join(builders)}.")
+    builders = {"ours": ours, "keras": common_keras, "pytorch": pytorch}
+    kind, *variants = options.contestant.split("-")
+    if kind not in builders or not set(variants) <= set(VARIANTS):
+        raise InputError(
+            f"--contestants takes {', '.join(builders)}, and ours with "
+            f"-{', -'.join(VARIANTS)}; got {options.contestant!r}."
+        )
+    more = {k: v for name in variants for k, v in VARIANTS[name].items()}
     rng = np.random.default_rng(0)
     shape = (NUM_IMAGES, 2, options.batch_size, options.image_size, options.image_size)
     images = rng.uniform(-1, 1, (*shape, 3)).astype(np.float32)
@@ -167,7 +172,7 @@ def be_contestant(options):
     for line in sys.stdin:
         start = time.perf_counter()
         if step is None:
-            step, about = builders[options.contestant]()
+            step, about = builders[kind](options, **more)
         for i in range(int(line)):
             step(*images[i % NUM_IMAGES])
         elapsed = time.perf_counter() - start
