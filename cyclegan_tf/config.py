@@ -17,6 +17,8 @@ from cyclegan_tf.errors import InputError
 MIN_IMAGE_SIZE = 16
 # Loading 286 px for a crop of 256 (the authors' program).
 LOAD_SCALE = 286 / 256
+# More would fit neither a screen nor the size of a report.
+MAX_COMPARED_RUNS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,9 +302,17 @@ class TranslateConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig:
-    """Which run is scored, on which images."""
+    """Which run is scored, on which images; of a report, which runs."""
 
-    run_dir: str = option("runs/synthetic/horse2zebra", help="directory of a run")
+    run_dir: list[str] = option(
+        default_factory=lambda: ["runs/synthetic/horse2zebra"],
+        nargs="+",
+        metavar="RUN",
+        help="directory of a run; with --report of several, to be compared",
+    )
+    report: bool = option(
+        False, help="also write report.html, to be opened in a browser, into the first"
+    )
     checkpoint: str = option("last", help="last, best, or the step of a checkpoint")
     split: Literal["test", "train"] = option("test", help="images to score on")
     limit: int | None = option(
@@ -322,8 +332,25 @@ class EvaluateConfig:
 
     def __post_init__(self):
         _require_checkpoint(self.checkpoint)
+        _require(
+            self.report or len(self.run_dir) == 1,
+            "--run-dir",
+            f"takes one run, got {len(self.run_dir)}; to compare runs, add --report",
+        )
+        _require(
+            len(self.run_dir) <= MAX_COMPARED_RUNS,
+            "--run-dir",
+            f"takes at most {MAX_COMPARED_RUNS} runs, got {len(self.run_dir)}",
+        )
+        paths = [path.resolve() for path in self.run_dirs]
+        _require(len(set(paths)) == len(paths), "--run-dir", "names a run twice")
         if self.limit is not None:
             _require_at_least(self, "limit", 2)
+
+    @property
+    def run_dirs(self) -> list[pathlib.Path]:
+        """The directories of the runs."""
+        return [pathlib.Path(run_dir).expanduser() for run_dir in self.run_dir]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,6 +52,15 @@ class DirectionScores:
     nothing: dict[str, float]
     swd_levels: list[float]
     protocol: dict[str, Any]
+
+
+class Batch(NamedTuple):
+    """Images and what became of them; uint8 `(n, size, size, 3)`, or None."""
+
+    reals: np.ndarray
+    fakes: np.ndarray
+    cycled: np.ndarray | None
+    truths: np.ndarray | None
 
 
 class Evaluator:
@@ -117,17 +126,20 @@ class Evaluator:
             names += ["background_error", "coat_distance"]
         return names
 
-    def evaluate(self, generators: dict[str, Callable]) -> list[DirectionScores]:
+    def evaluate(
+        self, generators: dict[str, Callable], watch: Callable | None = None
+    ) -> list[DirectionScores]:
         """Scores both directions, or the one that is there.
 
         Args:
             generators: models by direction, "a_to_b" and "b_to_a".
+            watch: called with each direction and `Batch`, to see single images.
         """
         total = len(generators) * sum(self.counts.values())
         with progress_bar(total, "scoring", " images", delay=2) as bar:
-            return [self._evaluate(name, generators, bar) for name in generators]
+            return [self._evaluate(name, generators, bar, watch) for name in generators]
 
-    def _evaluate(self, direction, generators, bar):
+    def _evaluate(self, direction, generators, bar, watch):
         source, target = DOMAINS[direction]
         there = generators[direction]
         back = generators.get(f"{target}_to_{source}")
@@ -135,12 +147,16 @@ class Evaluator:
         for reals, truth in self._pairs(source, target):
             fake = translate_batch(there, reals)
             fakes.add(fake)
+            cycled = None
             if back is not None:
-                errors.add("cycle", reals, translate_batch(back, fake))
+                cycled = translate_batch(back, fake)
+                errors.add("cycle", reals, cycled)
             if truth is not None:
                 errors.add("truth", fake, truth)
             if self._masked is not None:
                 kept.append(fake)
+            if watch is not None:
+                watch(direction, Batch(reals, fake, cycled, truth))
             bar.update(len(reals))
         for reals in self._batches(target):
             errors.add("identity", reals, translate_batch(there, reals))

@@ -9,12 +9,13 @@ import json
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psutil
 
 from cyclegan_tf import data, generators, run_directory
-from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.config import EvaluateConfig, TrainConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.evaluation import DirectionScores, Evaluator, score_table
@@ -26,6 +27,21 @@ from cyclegan_tf.progress import say
 SCORES = "scores.json"
 
 
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What came of scoring a run.
+
+    Attributes:
+        results: the scores of each direction.
+        table: the same as lines of text.
+        evaluator: has the images.
+    """
+
+    results: list[DirectionScores]
+    table: str
+    evaluator: Evaluator
+
+
 def evaluate(config: EvaluateConfig) -> str:
     """Scores a checkpoint of a run and adds the result to its `scores.json`.
 
@@ -35,11 +51,19 @@ def evaluate(config: EvaluateConfig) -> str:
     Raises:
         InputError: something the user can mend.
     """
+    (run_dir,) = config.run_dirs
+    return score(run_dir, config).table
+
+
+def score(
+    run_dir: pathlib.Path, config: EvaluateConfig, watch: Callable | None = None
+) -> Scored:
+    """Like `evaluate`, of any run, with `watch` as in `Evaluator.evaluate`."""
     start = time.monotonic()
-    run_dir = pathlib.Path(config.run_dir).expanduser()
     trained = generators.load_generators(run_dir, config.checkpoint)
     network = _network_if_possible(config.inception_weights)
-    results = _open_evaluator(run_dir, config, network).evaluate(trained)
+    evaluator = _open_evaluator(run_dir, config, network)
+    results = evaluator.evaluate(trained, watch)
     cost = {
         "seconds": round(time.monotonic() - start, 1),
         "peak_memory_mb": peak_memory_mb(),
@@ -49,10 +73,11 @@ def evaluate(config: EvaluateConfig) -> str:
     table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
     if network is not None:
         table += f"\nfeatures: {network.name}, SHA-256 {network.sha256[:12]}..."
-    return (
-        f"{table}\nin {cost['seconds']} s, with at most {cost['peak_memory_mb']} MB; "
+    table += (
+        f"\nin {cost['seconds']} s, with at most {cost['peak_memory_mb']} MB; "
         f"added to {run_dir / SCORES}"
     )
+    return Scored(results, table, evaluator)
 
 
 def _network_if_possible(weights: str | None) -> FeatureNetwork | None:
@@ -66,26 +91,36 @@ def _network_if_possible(weights: str | None) -> FeatureNetwork | None:
         return None
 
 
-def _open_evaluator(run_dir, config, network):
-    """An evaluator on the images that the run was trained for."""
+def find_dataset(
+    run_dir: pathlib.Path, config: EvaluateConfig
+) -> tuple[TrainConfig, pathlib.Path]:
+    """The options of a run, and the directory of the images that it was trained for.
+
+    Raises:
+        InputError: they are gone, are other ones now, or, of imports, not known.
+    """
     options, fingerprint = run_directory.read_config(run_dir)
     if config.data_dir is not None:
         options = dataclasses.replace(options, data_dir=config.data_dir)
     directory = ensure_dataset(options)
-    manifest = read_manifest(directory)
     # Of imported models it is not known.
-    if fingerprint not in (None, manifest["fingerprint"]):
+    if fingerprint not in (None, read_manifest(directory)["fingerprint"]):
         raise InputError(
             f"{directory} holds other images than {run_dir} was trained on; name "
             f"another place with --data-dir."
         )
+    return options, directory
+
+
+def _open_evaluator(run_dir, config, network):
+    options, directory = find_dataset(run_dir, config)
     splits = [data.open_split(directory, f"{config.split}{domain}") for domain in "AB"]
     for split in splits:
         if not len(split):
             raise InputError(
                 f"{directory} has no images in {split.name}; try --split train."
             )
-    is_paired = manifest["is_paired"] and config.split == "test"
+    is_paired = read_manifest(directory)["is_paired"] and config.split == "test"
     if config.paired and not is_paired:
         _require_pairs(*splits)
         is_paired = True

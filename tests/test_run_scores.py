@@ -56,7 +56,7 @@ def run_dir(trained, tmp_path):
 
 
 def evaluate(run_dir, **options):
-    return run_scores.evaluate(EvaluateConfig(str(run_dir), **options))
+    return run_scores.evaluate(EvaluateConfig([str(run_dir)], **options))
 
 
 def read_csv(run_dir):
@@ -362,6 +362,7 @@ def test_wrong_input_of_the_command_ends_in_one_line(run_dir, tmp_path):
         (["--checkpoint", "7"], ["--checkpoint 7", "last, best, 12, 8, 4"]),
         (["--limit", "1"], ["--limit must be at least 2"]),
         (["--split", "validation"], ["--split"]),
+        (["--run-dir", run_dir, tmp_path], ["takes one run, got 2", "--report"]),
         (["--inception-weights", tmp_path / "none.h5"], ["no such file"]),
         (["--inception-weights", tmp_path / "weights.h5"], ["cannot be used"]),
         (["--split", "train", "--paired"], ["--paired", "brown-00000.png"]),
