@@ -3,6 +3,8 @@
     python evaluate.py --run-dir runs/synthetic/horse2zebra
     python evaluate.py --run-dir runs/NAME --checkpoint best --limit 100
 
+    python evaluate.py --run-dir runs/ONE runs/OTHER --report
+
 The numbers are added to scores.json in the run's directory.
 """
 
@@ -11,12 +13,12 @@ from cyclegan_tf.config import EvaluateConfig
 
 
 def main():
-    """Parses, evaluates, and prints the table."""
+    """Parses, evaluates or writes a report, and prints the scores."""
     config = command_line.parse(EvaluateConfig, __doc__)
     with command_line.quiet_start():
-        from cyclegan_tf import run_scores
+        from cyclegan_tf import report, run_scores
 
-    print(run_scores.evaluate(config))
+    print(report.write(config) if config.report else run_scores.evaluate(config))
 
 
 if __name__ == "__main__":
