@@ -137,7 +137,8 @@ def chart(curves: list[Curve]) -> bytes:
     """Lines over the epochs, without any text but the numbers at the axes, as SVG."""
     # Letters as text, not as outlines: a tenth of the size.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chart"}):
-        figure, axis = plt.subplots(figsize=(4, 2.4))
+        # "constrained" is laid out when it is saved, with the ticks of the SVG file.
+        figure, axis = plt.subplots(figsize=(4, 2.4), layout="constrained")
         for curve in curves:
             style = "--" if curve.is_dashed else "-"
             marker = "." if len(curve.x) < 30 else ""
@@ -145,7 +146,6 @@ def chart(curves: list[Curve]) -> bytes:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
-        figure.tight_layout(pad=0.4)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)

@@ -48,9 +48,10 @@ COLOURS = (
     *("#1f5fa8", "#c1440e", "#2e7d32", "#7b3fa0"),
     *("#8a6d00", "#0f7c85", "#b0256f", "#555555"),
 )
-# Options that say where something was on the machine that computed it.
-PLACES = frozenset(
+# Options that say where things are on a machine, and what only the command concerns.
+NOT_SHOWN = frozenset(
     ("data_dir", "tfds_data_dir", "run_dir", "init_from", "inception_weights")
+    + ("restart", "dry_run")
 )
 # The single images can be ranked by these: name, and what is compared in a `Batch`.
 RANKINGS = {"cycle_mae": ("reals", "cycled"), "truth_mae": ("truths", "fakes")}
@@ -205,7 +206,7 @@ def _read_run(path, name, colour, config):
         name,
         colour,
         generators.step_of(path, config.checkpoint),
-        {flag(k): v for k, v in shown.items() if k not in PLACES},
+        {flag(k): v for k, v in shown.items() if k not in NOT_SHOWN},
         _read_epochs(path / "metrics.csv"),
         {
             domain: _read_samples(path / "samples", domain, len(config.run_dir))
