@@ -1,9 +1,9 @@
 "use strict";
-// The gallery: what is shown depends on the epoch, on what the real picture is compared
-// with, and on how much of that covers it. Without this script the last epoch is shown.
+// The gallery: the real picture left of an edge, and right of it what became of it after
+// an epoch, in one of three views. Without this script the last epoch is shown.
 const gallery = document.querySelector("#gallery");
 const epoch = document.querySelector("#epoch");
-const cover = document.querySelector("#cover");
+const edge = document.querySelector("#edge");
 const view = document.querySelector("#view");
 
 function update() {
@@ -13,12 +13,12 @@ function update() {
     const isNow = Number(from) <= place && place < Number(until);
     element.hidden = !isNow || (own !== undefined && own !== view.value);
   }
-  gallery.style.setProperty("--cover", `${cover.value}%`);
+  gallery.style.setProperty("--edge", `${edge.value}%`);
   epoch.setAttribute("aria-valuetext", document.querySelector("#epochs").innerText);
-  cover.setAttribute("aria-valuetext", `${cover.value} % translated`);
+  edge.setAttribute("aria-valuetext", `${edge.value} % before`);
 }
 
 if (gallery) {
-  for (const control of [epoch, cover, view]) control.addEventListener("input", update);
+  for (const control of [epoch, edge, view]) control.addEventListener("input", update);
   update();
 }

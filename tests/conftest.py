@@ -4,7 +4,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
+from cyclegan_tf import features
 from cyclegan_tf.conversion import ensure_dataset
+from cyclegan_tf.errors import InputError
 from tests.helpers import tiny_config
 
 
@@ -26,6 +28,16 @@ def tiny_run(tmp_path, tiny_data_dir):
         return tiny_config(tmp_path, **(places | options))
 
     return make
+
+
+@pytest.fixture
+def no_weights(monkeypatch):
+    """As on a machine without a network and without Keras' weights."""
+
+    def missing():
+        raise InputError("no weights are at hand")
+
+    monkeypatch.setattr(features, "_default_weights", missing)
 
 
 @pytest.fixture(scope="session")

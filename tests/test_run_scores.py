@@ -11,7 +11,6 @@ from cyclegan_tf import (
     conversion,
     data,
     evaluation,
-    features,
     generators,
     run_directory,
     run_scores,
@@ -26,16 +25,6 @@ from tests.helpers import (
     tiny_model,
     write_images,
 )
-
-
-@pytest.fixture
-def no_weights(monkeypatch):
-    """As on a machine without a network and without Keras' weights."""
-
-    def missing():
-        raise InputError("no weights are at hand")
-
-    monkeypatch.setattr(features, "_default_weights", missing)
 
 
 @pytest.fixture(scope="module")
