@@ -16,7 +16,7 @@ import hashlib
 import io
 import math
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -24,15 +24,15 @@ from markupsafe import Markup
 from PIL import Image
 
 import cyclegan_tf
-from cyclegan_tf import data, generators, panels, run_directory, run_scores
+from cyclegan_tf import checkpoint, data, generators, panels, run_directory, run_scores
 from cyclegan_tf.config import EvaluateConfig, flag
 from cyclegan_tf.cyclegan import LOSSES
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.evaluation import DOMAINS, Batch, DirectionScores, flat_name
+from cyclegan_tf.evaluation import DOMAINS, DirectionScores, flat_name
 from cyclegan_tf.files import write_text
-from cyclegan_tf.metrics.similarity import mean_absolute_error
 from cyclegan_tf.panels import HOTTEST
 from cyclegan_tf.progress import say
+from cyclegan_tf.rankings import Rankings
 
 REPORT = "report.html"
 HERE = pathlib.Path(__file__).parent
@@ -42,7 +42,6 @@ QUALITIES = (85, 60, 30)
 MAX_SIDE = 160  # of the pictures, in pixels
 # Epochs in the gallery, of all runs together; of longer runs evenly chosen ones.
 MAX_EPOCHS = 24
-NUM_EXTREMES = 3
 # Dark enough to be read on white.
 COLOURS = (
     *("#1f5fa8", "#c1440e", "#2e7d32", "#7b3fa0"),
@@ -53,80 +52,8 @@ NOT_SHOWN = frozenset(
     ("data_dir", "tfds_data_dir", "run_dir", "init_from", "inception_weights")
     + ("restart", "dry_run")
 )
-# The single images can be ranked by these: name, and what is compared in a `Batch`.
-RANKINGS = {"cycle_mae": ("reals", "cycled"), "truth_mae": ("truths", "fakes")}
 # What a column of a panel of samples shows, as `callbacks.Samples` draws it.
 VIEWS = {"fake": "translated", "cycled": "translated back", "identity": "identity"}
-
-
-class Ranked(NamedTuple):
-    """A test image and what became of it.
-
-    Attributes:
-        error: in grey levels.
-        index: of the image in its split.
-        pictures: uint8 `(side, side, 3)` by caption, the map of the error last.
-    """
-
-    error: float
-    index: int
-    pictures: dict[str, np.ndarray]
-
-
-class Ranking:
-    """The images with the smallest and the largest errors, and the mean map.
-
-    Args:
-        first, second: which images of a `Batch` are compared.
-    """
-
-    def __init__(self, first: str, second: str):
-        self.first, self.second = first, second
-        self.best: list[Ranked] = []
-        self.worst: list[Ranked] = []
-        self.sum, self.count = 0.0, 0
-
-    def add(self, batch: Batch) -> None:
-        """Looks at the next images; few of them are kept."""
-        first, second = getattr(batch, self.first), getattr(batch, self.second)
-        errors = mean_absolute_error(first, second)
-        ranked = [(float(error), self.count + i, i) for i, error in enumerate(errors)]
-        candidates = sorted(ranked)
-        few = {*candidates[:NUM_EXTREMES], *candidates[-NUM_EXTREMES:]}
-        new = [
-            Ranked(error, index, self._pictures(batch, i))
-            for error, index, i in ranked
-            if (error, index, i) in few
-        ]
-        self.best = sorted([*self.best, *new], key=_by_error)[:NUM_EXTREMES]
-        self.worst = sorted([*self.worst, *new], key=_by_error)[-NUM_EXTREMES:]
-        self.sum += _difference(first, second).sum(axis=0)
-        self.count += len(errors)
-
-    @property
-    def mean_map(self) -> np.ndarray:
-        """Where the errors are, as colours."""
-        return panels.error_map(self.sum / self.count)
-
-    @property
-    def extremes(self) -> dict[str, list[Ranked]]:
-        """The best, from the best on, and the worst, from the worst on, none twice."""
-        worst = [x for x in reversed(self.worst) if x.index not in self._best_indices]
-        return {"best": self.best, "worst": worst}
-
-    @property
-    def _best_indices(self):
-        return {ranked.index for ranked in self.best}
-
-    def _pictures(self, batch, i):
-        pictures = {"real": batch.reals[i], "translated": batch.fakes[i]}
-        if "cycled" in (self.first, self.second):
-            pictures["translated back"] = batch.cycled[i]
-        else:
-            pictures["truth"] = batch.truths[i]
-        first, second = getattr(batch, self.first), getattr(batch, self.second)
-        pictures["error"] = panels.error_map(_difference(first[i], second[i]))
-        return pictures
 
 
 @dataclasses.dataclass
@@ -141,7 +68,7 @@ class Run:
         epochs: rows of `metrics.csv` as numbers; none of imported models.
         samples: panels' cells `(rows, columns, side, side, 3)` by domain and epoch.
         results: the scores of each direction.
-        rankings: by direction and name of the score.
+        rankings: of the test images.
         names: of the test images by direction.
         missing: why it has no scores or no pictures of test images.
     """
@@ -153,7 +80,7 @@ class Run:
     epochs: list[dict[str, float]]
     samples: dict[str, dict[int, np.ndarray]]
     results: list[DirectionScores] = dataclasses.field(default_factory=list)
-    rankings: dict[str, dict[str, Ranking]] = dataclasses.field(default_factory=dict)
+    rankings: Rankings = dataclasses.field(default_factory=Rankings)
     names: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     missing: str = ""
 
@@ -195,12 +122,14 @@ def _names(paths):
     names = [path.resolve().name for path in paths]
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
-    return [name.encode("utf-8", "replace").decode() for name in names]
+    return names
 
 
 def _read_run(path, name, colour, config):
     options, _ = run_directory.read_config(path)
     generators.read_about(path)
+    if config.checkpoint != generators.LAST:
+        checkpoint.find(path / generators.CHECKPOINTS, config.checkpoint)
     shown = options.resolved() | {"dataset": options.dataset_name}
     return Run(
         name,
@@ -261,14 +190,7 @@ def _score(run, path, config):
         run.missing = "The images that it is scored on are not there."
         run.results = _earlier_results(path, run.step)
         return ""
-
-    def watch(direction, batch):
-        rankings = run.rankings.setdefault(direction, {})
-        for name, (first, second) in RANKINGS.items():
-            if getattr(batch, first) is not None and getattr(batch, second) is not None:
-                rankings.setdefault(name, Ranking(first, second)).add(batch)
-
-    scored = run_scores.score(path, config, watch)
+    scored = run_scores.score(path, config, run.rankings.add)
     run.results = scored.results
     for direction, (source, _) in DOMAINS.items():
         run.names[direction] = data.load_names(scored.evaluator.splits[source])
@@ -320,8 +242,10 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
             hottest=round(HOTTEST),
             scale=panels.error_map(np.linspace(0, HOTTEST, 128)[None]),
         )
-        if len(page.encode()) <= MAX_BYTES:
-            return page
+        # Names of files need not be text.
+        encoded = page.encode("utf-8", "replace")
+        if len(encoded) <= MAX_BYTES:
+            return encoded.decode()
     raise InputError(
         f"The report would be larger than {MAX_BYTES // 10**6} MB; give fewer runs."
     )
@@ -454,15 +378,6 @@ def _options(runs):
         values = ["" if (v := run.options[name]) is None else str(v) for run in runs]
         rows.append((name, values, len(set(values)) > 1))
     return rows
-
-
-def _difference(first, second):
-    """Absolute difference per pixel, in grey levels, the mean over the channels."""
-    return np.abs(np.float32(first) - np.float32(second)).mean(axis=-1)
-
-
-def _by_error(ranked):
-    return ranked.error, ranked.index
 
 
 def _number(value):

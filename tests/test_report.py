@@ -12,6 +12,7 @@ from cyclegan_tf import (
     evaluation,
     generators,
     panels,
+    rankings,
     report,
     run_directory,
     run_scores,
@@ -206,6 +207,12 @@ def test_pictures_get_coarser_before_a_page_gets_too_large(hostile_run, monkeypa
         report.render([run], config)
 
 
+def test_names_that_are_no_text_are_replaced(hostile_run):
+    config = EvaluateConfig([str(hostile_run)], report=True)
+    run = report._read_run(hostile_run, "caf\udce9", "#000000", config)
+    assert "<title>caf? –" in report.render([run], config)
+
+
 # What is on it.
 
 
@@ -214,7 +221,7 @@ def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
     errors = np.array([5, 0, 3, 9, 1, 9, 2], np.uint8)
     reals = np.zeros((7, 16, 16, 3), np.uint8)
     cycled = reals + errors[:, None, None, None]
-    ranking = report.Ranking("reals", "cycled")
+    ranking = rankings.Ranking("reals", "cycled")
     for part in (slice(0, 1), slice(1, 6), slice(6, 7)):
         ranking.add(evaluation.Batch(reals[part], reals[part], cycled[part], None))
     found = {
@@ -231,7 +238,7 @@ def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
 
 def test_few_images_are_not_shown_twice():
     images = np.zeros((4, 16, 16, 3), np.uint8)
-    ranking = report.Ranking("truths", "fakes")
+    ranking = rankings.Ranking("truths", "fakes")
     ranking.add(evaluation.Batch(images, images, None, images))
     assert [len(ranked) for ranked in ranking.extremes.values()] == [3, 1]
 
@@ -303,6 +310,10 @@ def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
             EvaluateConfig(list(run_dirs), **options)
     with pytest.raises(InputError, match="no such run directory|is missing"):
         write(run_dir, tmp_path / "none")
+    for checkpoint in ("7", "best"):
+        (run_dir / "checkpoints" / "best.json").unlink(missing_ok=True)
+        with pytest.raises(InputError, match=f"--checkpoint {checkpoint}"):
+            write(run_dir, checkpoint=checkpoint)
     assert not (run_dir / "report.html").exists()
 
 
