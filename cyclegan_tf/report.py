@@ -265,7 +265,7 @@ def _score_tables(runs):
         for name in dict.fromkeys(name for r in present for name in r.scores):
             values = [None if r is None else r.scores.get(name) for r in results]
             is_higher_better = name.endswith(("ssim", "psnr"))
-            known = [value for value in values if value is not None]
+            known = [v for v in values if v is not None and math.isfinite(v)]
             rows[name] = {
                 "values": values,
                 "nothing": [
