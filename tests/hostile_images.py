@@ -1,0 +1,213 @@
+"""Makes damaged and malicious image files, and counts what becomes of them.
+
+    python -m tests.hostile_images 10000
+
+gives so many to the converter and to the decoder inside of an exported model;
+`tests/test_hostile_images.py` takes the first few hundred. Each must be an image or a
+refusal, without a crash, in bounded time and memory.
+"""
+
+import collections
+import io
+import random
+import struct
+import sys
+import time
+import zlib
+
+import numpy as np
+import psutil
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf import images, records
+from cyclegan_tf.graph_decoding import decode_upright
+from tests.helpers import random_pixels
+
+MAX_PIXELS = 1_000_000
+# Numbers that sizes and lengths are made from.
+EXTREMES = (b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"\x00" * 4)
+
+
+def encode(image, image_format, **options):
+    """An image file as bytes."""
+    file = io.BytesIO()
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def png(header, *chunks):
+    """A PNG file of a header `(width, height, depth, colour, interlace)` and chunks."""
+
+    def chunk(kind, data):
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    width, height, depth, colour, interlace = header
+    first = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
+    parts = [(b"IHDR", first), *chunks, (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def good_files():
+    """Files of every kind that somebody may have, all of them images."""
+    picture = Image.fromarray(random_pixels(40, 48))
+    files = [
+        encode(picture.convert(mode), "PNG") for mode in ("RGB", "L", "1", "P", "RGBA")
+    ]
+    files += [encode(picture.convert(mode), "JPEG") for mode in ("RGB", "L", "CMYK")]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files.append(encode(picture, "JPEG", exif=exif, icc_profile=b"no profile" * 20))
+    files.append(encode(picture, "JPEG", progressive=True, quality=30))
+    files.append(encode(picture.convert("P"), "PNG", transparency=3))
+    deep = np.asarray(picture, np.uint16)[..., 0] * 257
+    files.append(encode(Image.fromarray(deep), "PNG"))
+    frames = [picture.rotate(angle) for angle in (90, 180)]
+    animation = {"save_all": True, "append_images": frames}
+    files.append(encode(picture, "GIF", **animation))
+    files.append(encode(picture, "WEBP", **animation))
+    files += [encode(picture, kind) for kind in ("GIF", "WEBP", "BMP")]
+    files.append(encode(picture, "WEBP", lossless=True))
+    return files
+
+
+def traps():
+    """Files that are made to do harm."""
+    small = zlib.compress(bytes(1000))
+    rows = zlib.compress((b"\0" + bytes(3 * 64)) * 64)
+    gigantic = [(b"IDAT", small)]
+    files = [
+        png((width, height, 8, 2, 0), *gigantic)
+        for width, height in (
+            (100_000, 100_000),
+            (2**31 - 1, 2**31 - 1),
+            (10_000, 10_000),
+            (1, 2**31 - 1),
+            (0, 0),
+            (16, 65_535),
+        )
+    ]
+    # Bombs: few bytes become many, in the picture and beside it.
+    bomb = zlib.compress(bytes(5_000 * 15_001), 9)
+    files.append(png((5_000, 5_000, 8, 2, 0), (b"IDAT", bomb)))
+    text = b"Comment\0\0" + zlib.compress(bytes(50_000_000), 9)
+    files.append(png((64, 64, 8, 2, 0), (b"zTXt", text), (b"IDAT", rows)))
+    files.append(png((64, 64, 8, 2, 1), (b"IDAT", rows)))  # interlaced, in half
+    files.append(png((64, 64, 16, 6, 0), (b"IDAT", rows)))
+    picture = encode(Image.fromarray(random_pixels(40, 48)), "JPEG")
+    # Two things at once: a picture, then an archive, a script or another picture.
+    files.append(picture + b"PK\x03\x04" + bytes(100))
+    files.append(picture + b"<script>alert(1)</script>")
+    files.append(b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(20))
+    files.append(b"RIFF\xff\xff\xff\xffWEBPVP8X" + b"\xff" * 30)
+    files.append(b"BM" + b"\xff" * 60)
+    return files
+
+
+def damaged(files, rng):
+    """One of the files, cut, changed in some places, or joined with another."""
+    data = bytearray(rng.choice(files))
+    kind = rng.randrange(8)
+    if kind == 0:
+        return bytes(data[: rng.randrange(len(data))])
+    if kind == 1:
+        other = rng.choice(files)
+        return (
+            bytes(data[: rng.randrange(len(data))]) + other[rng.randrange(len(other)) :]
+        )
+    for _ in range(rng.choice((1, 1, 2, 5, 40))):
+        # Headers more often than pixels.
+        place = rng.randrange(min(len(data), rng.choice((32, 64, 256, len(data)))))
+        match rng.randrange(5):
+            case 0:
+                data[place] ^= 1 << rng.randrange(8)
+            case 1:
+                data[place] = rng.randrange(256)
+            case 2:
+                data[place : place + 4] = rng.choice(EXTREMES)
+            case 3:
+                data[place:place] = rng.randbytes(rng.randrange(1, 9))
+            case 4:
+                del data[place : place + rng.randrange(1, 9)]
+        if not data:
+            break
+    if kind == 2:
+        data = bytearray(_with_right_checksums(bytes(data)))
+    return bytes(data)
+
+
+def _with_right_checksums(data):
+    """A PNG file whose chunks pass their check, so that what is in them is read."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return data
+    parts, place = [data[:8]], 8
+    while place + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[place : place + 4])
+        end = min(place + 8 + length, len(data))
+        body = data[place + 4 : end]
+        parts += [data[place : place + 4], body, struct.pack(">I", zlib.crc32(body))]
+        place = end + 4
+    return b"".join(parts)
+
+
+def hostile_files(count, seed):
+    """So many files: the traps, the good ones, and then damaged ones."""
+    rng = random.Random(seed)
+    whole = [*traps(), *good_files()]
+    yield from whole[:count]
+    # The bombs as they are once: they take most of the time.
+    small = [data for data in whole if len(data) < 20_000]
+    for _ in range(count - len(whole)):
+        yield damaged(small, rng)
+
+
+def feed(count, seed):
+    """Gives files to both readers; anything but an image or a refusal is raised.
+
+    Returns:
+        How often each reader gave what, the seconds of the slowest file, and the most
+        memory that the process had then, in bytes.
+    """
+    in_graph = tf.function(
+        lambda encoded: decode_upright(encoded, images.MIN_SIDE, MAX_PIXELS),
+        input_signature=[tf.TensorSpec((), tf.string)],
+    )
+    outcomes, slowest, peak = collections.Counter(), 0.0, 0
+    for data in hostile_files(count, seed):
+        start = time.perf_counter()
+        outcomes["converter", _convert(data)] += 1
+        outcomes["model", _decode(in_graph, data)] += 1
+        slowest = max(slowest, time.perf_counter() - start)
+        peak = max(peak, psutil.Process().memory_info().rss)
+    return outcomes, slowest, peak
+
+
+def _convert(data):
+    try:
+        image = images.normalize(data)
+    except images.UnreadableImage as error:
+        assert "\n" not in str(error), error
+        return "refused"
+    try:
+        pixels = records.decode(tf.constant(image.encoded))
+    except tf.errors.InvalidArgumentError:
+        return "refused by TensorFlow"  # which the conversion asks, too
+    assert pixels.shape == (image.height, image.width, 3)
+    return "read"
+
+
+def _decode(in_graph, data):
+    try:
+        pixels = in_graph(data)
+    except tf.errors.InvalidArgumentError:
+        return "refused"
+    assert pixels.dtype == tf.uint8 and pixels.shape[-1] == 3
+    return "read"
+
+
+if __name__ == "__main__":
+    counted, seconds, most = feed(int(sys.argv[1]), seed=1)
+    for (reader, outcome), number in sorted(counted.items()):
+        print(f"{number:7} {reader} {outcome}")
+    print(f"slowest: {seconds:.2f} s; most memory: {most / 2**20:.0f} MiB")
