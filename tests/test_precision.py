@@ -120,10 +120,8 @@ def test_copy_in_another_precision_keeps_the_weights(policy):
     assert copy(IMAGES[0]).dtype == tf.float32
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_run_in_half_precision_resumes_and_leaves_float32_models(tiny_run, precision):
-    options = {"precision": precision, "remat": True}
-    training.train(tiny_run("whole", **options))
+def test_run_in_half_precision_resumes_and_leaves_float32_models(tiny_run):
+    options = {"precision": "float16", "remat": True}
     training.train(tiny_run("cut", epochs=1, constant_epochs=1, **options))
     training.train(tiny_run("cut", **options))
     path = tiny_run("cut").resolved_run_dir
