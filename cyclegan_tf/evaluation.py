@@ -343,8 +343,8 @@ def score_table(results: list[DirectionScores], title: str) -> str:
     for name in dict.fromkeys(name for result in results for name in result.scores):
         row = f"{name:18}"
         for result in results:
-            row += f"{_cell(result.scores.get(name)):>12}"
-            row += f"{_cell(result.nothing.get(name)):>10}"
+            row += f"{score_text(result.scores.get(name)):>12}"
+            row += f"{score_text(result.nothing.get(name)):>10}"
         lines.append(row.rstrip())
     for result in results:
         protocol = result.protocol
@@ -355,7 +355,8 @@ def score_table(results: list[DirectionScores], title: str) -> str:
     return "\n".join(lines)
 
 
-def _cell(value):
+def score_text(value: float | None) -> str:
+    """A score with as many digits as say something; of None nothing."""
     if value is None:
         return ""
     return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"

@@ -28,7 +28,7 @@ from cyclegan_tf import checkpoint, data, generators, panels, run_directory, run
 from cyclegan_tf.config import EvaluateConfig, flag
 from cyclegan_tf.cyclegan import LOSSES
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.evaluation import DOMAINS, DirectionScores, flat_name
+from cyclegan_tf.evaluation import DOMAINS, DirectionScores, flat_name, score_text
 from cyclegan_tf.files import write_text
 from cyclegan_tf.panels import HOTTEST
 from cyclegan_tf.progress import say
@@ -220,7 +220,7 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
+    environment.filters["number"] = score_text
     template = environment.get_template("report.html.jinja")
     for quality in QUALITIES:
         page = template.render(
@@ -331,7 +331,7 @@ def _chart(runs, columns):
             if rows:
                 x, y = ([row[name] for row in rows] for name in ("epoch", column))
                 curves.append(panels.Curve(x, y, run.colour, bool(is_dashed)))
-                first, last = _number(y[0]), _number(y[-1])
+                first, last = score_text(y[0]), score_text(y[-1])
                 description.append(f"{run.name}: {column} from {first} to {last}")
     svg = base64.b64encode(panels.chart(curves)).decode()
     return "; ".join(description), f"data:image/svg+xml;base64,{svg}"
@@ -378,12 +378,6 @@ def _options(runs):
         values = ["" if (v := run.options[name]) is None else str(v) for run in runs]
         rows.append((name, values, len(set(values)) > 1))
     return rows
-
-
-def _number(value):
-    if value is None:
-        return ""
-    return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"
 
 
 def _jpeg(pixels, quality):
