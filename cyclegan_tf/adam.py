@@ -1,7 +1,7 @@
 """Adam with its epsilon where the authors' program has it."""
 
 import keras
-from keras import ops
+import tensorflow as tf
 
 
 class Adam(keras.optimizers.Adam):
@@ -11,6 +11,9 @@ class Adam(keras.optimizers.Adam):
     Keras adds epsilon to the square root before that correction, which makes it 32
     times larger in the first step (beta_2 0.999), 10 times after 10 and 3 after 100.
     That is felt by all weights with gradients near 1e-6 and below.
+
+    One operation updates a variable and both moments, where Keras' formula passes
+    over that memory fifteen times.
 
     Arguments as of `keras.optimizers.Adam`; it has the same variables.
 
@@ -24,15 +27,22 @@ class Adam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient, variable, learning_rate):
-        """Updates one variable."""
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        beta_2 = ops.cast(self.beta_2, variable.dtype)
-        epsilon = self.epsilon
-        self.epsilon = epsilon * ops.sqrt(1 - ops.power(beta_2, step))
-        try:
-            super().update_step(gradient, variable, learning_rate)
-        finally:
-            self.epsilon = epsilon  # a number again, for the next variable
+        """Updates one variable, in one pass over its memory."""
+        step = tf.cast(self.iterations.value + 1, variable.dtype)
+        beta_2_power = tf.pow(tf.cast(self.beta_2, variable.dtype), step)
+        index = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
+            beta2_power=beta_2_power,
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon * tf.sqrt(1 - beta_2_power),
+            grad=tf.cast(gradient, variable.dtype),
+        )
 
 
 class LossScaling(keras.optimizers.LossScaleOptimizer):
