@@ -11,7 +11,7 @@ domains), seconds to the first step, peak memory of the process, and the time as
 multiple of ours. Then the floor: the arithmetic of the step, and the time that it
 would take at the speed of this machine's matrix product.
 
-Contestants: ours, also with options as in ours-bfloat16-nojit or ours-remat; keras
+Contestants: ours, also with options as in ours-bfloat16-jit or ours-remat; keras
 (`common_keras.py`); pytorch (`torch_reference.py`).
 """
 
@@ -38,7 +38,7 @@ from cyclegan_tf.errors import InputError
 SCRIPT = pathlib.Path(__file__).resolve()
 NUM_IMAGES = 8
 VARIANTS = {
-    "nojit": {"jit": "off"},
+    "jit": {"jit": "on"},
     "bfloat16": {"precision": "bfloat16"},
     "float16": {"precision": "float16"},
     "remat": {"remat": True},

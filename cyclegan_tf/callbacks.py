@@ -23,6 +23,7 @@ from cyclegan_tf.progress import is_terminal, progress_bar, say, status_line
 from cyclegan_tf.translation import translate
 
 SCALARS_EVERY = 50  # steps
+LOSSES_EVERY = 10  # steps; in between, the device need not wait for anybody who reads
 CSV_COLUMNS = ("epoch", "step", *LOSSES, "learning_rate", "images_per_s", "input_wait")
 
 
@@ -47,8 +48,11 @@ class StepCallback(keras.callbacks.Callback):
 class Guard(StepCallback):
     """Ends the run where going on would lose something; comes first of all.
 
+    Also chooses the steps whose losses are read back: the first and the last of an
+    epoch and every tenth. Of others, callbacks get no losses.
+
     Args:
-        is_stop_requested: function without arguments, asked after every step.
+        is_stop_requested: function of the step, asked after every one.
 
     Raises:
         NonFiniteState: a loss, or after an epoch a variable, is NaN or infinite.
@@ -59,13 +63,19 @@ class Guard(StepCallback):
         super().__init__()
         self.is_stop_requested = is_stop_requested
 
+    def on_train_batch_begin(self, batch, logs=None):
+        """Says whether this step's losses are read."""
+        is_first_or_last = batch in (0, self.params["steps"] - 1)
+        is_due = (self.first_step + batch + 1) % LOSSES_EVERY == 0
+        self.model.returns_logs = is_first_or_last or is_due
+
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the losses, then at the request."""
         super().on_train_batch_end(batch, logs)
-        for name in LOSSES:
+        for name in LOSSES if logs else ():
             if not math.isfinite(logs[name]):
                 raise checkpoint.NonFiniteState(f"loss {name} is {logs[name]}")
-        if self.is_stop_requested():
+        if self.is_stop_requested(self.step):
             raise Stopped
 
     def on_epoch_end(self, epoch, logs=None):
@@ -96,6 +106,8 @@ class Throughput(StepCallback):
     def on_train_batch_end(self, batch, logs=None):
         """Compares what was done and waited with the time since the first step."""
         super().on_train_batch_end(batch, logs)
+        if not logs:
+            return  # nobody has waited for the device: this step may not have ended
         now, waited = time.monotonic(), logs["input_wait"] * (batch + 1)
         if self.start is None:
             self.start = (now, self.step, waited)
@@ -182,6 +194,12 @@ class ProgressBar(StepCallback):
     def on_train_batch_end(self, batch, logs=None):
         """Moves on."""
         super().on_train_batch_end(batch, logs)
+        if logs:
+            self._show(logs)
+        if self.bar.update():
+            self.losses.refresh()
+
+    def _show(self, logs):
         self.bar.set_description(f"epoch {self.epoch}/{self.epochs}", refresh=False)
         rate = f"{self.throughput.images_per_s:.3g} images/s"
         if is_terminal():
@@ -189,8 +207,6 @@ class ProgressBar(StepCallback):
             self.losses.set_description_str(_in_brief(logs), refresh=False)
         else:
             self.bar.set_postfix_str(f"{rate}, {_in_words(logs, 2)}", refresh=False)
-        if self.bar.update():
-            self.losses.refresh()
 
     def on_epoch_end(self, epoch, logs=None):
         """Leaves a line."""

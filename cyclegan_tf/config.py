@@ -109,7 +109,7 @@ class TrainConfig(DatasetConfig):
         "auto", help="keep decoded images in memory (auto: where they fit)"
     )
     jit: Literal["auto", "on", "off"] = option(
-        "auto", help="compile the step with XLA (auto: where it works)"
+        "auto", help="compile the step with XLA (auto: on a GPU)"
     )
     precision: Literal["float32", "bfloat16", "float16"] = option(
         "float32", help="of the networks' arithmetic; weights stay float32"

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from cyclegan_tf.distribution import SharedMean, mean_over_replicas
 from cyclegan_tf.losses import absolute_error, adversarial_loss, discriminator_loss
+from cyclegan_tf.networks import use_fused_normalization
 
 GENERATOR_LOSSES = ("G_A", "G_B", "cycle_A", "cycle_B", "identity_A", "identity_B")
 DISCRIMINATOR_LOSSES = ("D_A", "D_B")
@@ -42,6 +43,10 @@ class CycleGAN(keras.Model):
         remat: forget what is inside of a generator after it was called, and compute
             it again for the gradient: slower, and less memory.
 
+    Attributes:
+        returns_logs: whether `fit` gets the losses of its next step. Reading them waits
+            for the device; a callback may spare most steps that.
+
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 3 and 4. Both generators receive
     the gradient of all six terms: each takes part in both cycles.
     """
@@ -67,6 +72,7 @@ class CycleGAN(keras.Model):
         self.trackers = {name: SharedMean(name=name) for name in LOSSES}
         self.wait_tracker = SharedMean(name="input_wait")
         self.num_replicas = self.distribute_strategy.num_replicas_in_sync
+        self.returns_logs = True
         self.built = True
 
     def compile(self, generator_optimizer, discriminator_optimizer, jit=True):
@@ -78,7 +84,7 @@ class CycleGAN(keras.Model):
             discriminator_optimizer: another one.
             jit: compile losses and gradients with XLA. The optimizers stay outside
                 of it, which is what lets the same step run under a
-                `tf.distribute` strategy.
+                `tf.distribute` strategy. Without, normalizations are fused ones.
         """
         super().compile(jit_compile=False)
         self.generator_optimizer = generator_optimizer
@@ -86,6 +92,8 @@ class CycleGAN(keras.Model):
         generator_optimizer.build(self.generator_variables)
         discriminator_optimizer.build(self.discriminator_variables)
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit)
+        for network in (self.gen_ab, self.gen_ba, self.disc_a, self.disc_b):
+            use_fused_normalization(network, not jit)
 
     @property
     def step(self):
@@ -141,6 +149,19 @@ class CycleGAN(keras.Model):
             if metric.name in measured:
                 metric.update_state(measured[metric.name])
         return {metric.name: self._as_log(metric.result()) for metric in self.metrics}
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls for a step; it returns nothing that is not wanted."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        take_step = self.train_function
+
+        def train_function(iterator):
+            logs = take_step(iterator)
+            return logs if self.returns_logs else {}
+
+        self.train_function = train_function
 
     def losses_and_gradients(self, real_a, real_b, plan_a, plan_b):
         """The pure part of a step.

@@ -358,8 +358,12 @@ class _Run:
             checks,
         ]
 
-    def _is_stop_requested(self):
-        # All workers must stop after the same step.
+    def _is_stop_requested(self, step):
+        # All workers must stop after the same step. They agree only now and then,
+        # since each must wait for the others.
+        num_workers = distribution.worker_of(self.strategy)[1]
+        if num_workers > 1 and step % callbacks.LOSSES_EVERY:
+            return False
         is_received = self.received_signal() is not None
         return distribution.any_worker(self.strategy, is_received)
 
@@ -496,6 +500,8 @@ def _stop_signals() -> Iterator[Callable[[], int | None]]:
 def _uses_jit(mode):
     if mode != "auto":
         return mode == "on"
+    if not tf.config.list_physical_devices("GPU"):
+        return False  # no faster on a CPU, and slower to start
     try:
         tf.function(lambda x: x + 1.0, jit_compile=True)(tf.constant(1.0))
     except (tf.errors.OpError, ValueError):

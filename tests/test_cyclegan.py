@@ -206,6 +206,14 @@ def test_compiled_step_equals_the_plain_one():
         assert results[0][name] == pytest.approx(results[1][name], rel=2e-3)
 
 
+def test_step_is_traced_once_for_all_epochs_and_all_calls_of_fit():
+    model = tiny_model()
+    dataset = tf.data.Dataset.from_tensors((REAL_A, REAL_B)).repeat()
+    for _ in range(2):
+        model.fit(dataset, epochs=2, steps_per_epoch=2, verbose=0, shuffle=False)
+    assert model._compiled.experimental_get_tracing_count() == 1
+
+
 def test_fit_tracks_the_eight_losses_by_name():
     model = tiny_model()
     dataset = tf.data.Dataset.from_tensors((REAL_A, REAL_B)).repeat()

@@ -99,6 +99,33 @@ def test_instance_norm_statistics_are_float32_in_half_precision():
     np.testing.assert_allclose(out.numpy(), expected, atol=3e-3)
 
 
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_fused_instance_norm_equals_the_plain_one(affine, dtype):
+    compute = dtype.removeprefix("mixed_")
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.normal(3, 2, (3, 7, 5, 4)), compute)
+    arriving = tf.constant(rng.normal(size=images.shape), compute)
+    results = []
+    for fused in (False, True):
+        layer = InstanceNormalization(affine=affine, dtype=dtype)
+        layer.build(images.shape)
+        layer.fused = fused
+        if affine:
+            layer.set_weights([np.arange(4) + 0.5, np.arange(4) - 2.0])
+        weights = [variable.value for variable in layer.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            normalized = layer(images, training=True)
+        gradients = tape.gradient(normalized, [images, *weights], arriving)
+        assert normalized.dtype == images.dtype
+        results.append([tf.cast(x, tf.float32) for x in (normalized, *gradients)])
+    # Of numbers around 1; the weights' gradients are sums over 105 of them.
+    atol = {"float32": 1e-5, "bfloat16": 0.1, "float16": 0.02}[compute]
+    for plain, fused in zip(*results, strict=True):
+        np.testing.assert_allclose(fused, plain, atol=atol)
+
+
 def test_reflection_padding_equals_numpy():
     x = np.arange(2 * 5 * 4 * 3, dtype=np.float32).reshape(2, 5, 4, 3)
     expected = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
