@@ -12,7 +12,8 @@ multiple of ours. Then the floor: the arithmetic of the step, and the time that 
 would take at the speed of this machine's matrix product.
 
 Contestants: ours, also with options as in ours-bfloat16-jit or ours-remat; keras
-(`common_keras.py`); pytorch (`torch_reference.py`).
+(`common_keras.py`); pytorch (`torch_reference.py`). `scaling.py` asks ours for more
+sizes, batches and devices.
 """
 
 import dataclasses
@@ -53,6 +54,7 @@ class Options:
     batch_size: int = field(1, help="images of each domain per step")
     filters: int = field(64, help="of the networks")
     residual_blocks: int = field(9, help="of the generators")
+    replicas: int = field(1, help="devices of ours: GPUs, or parts of the CPU")
     repeats: int = field(5, help="turns of each contestant")
     steps: int = field(2, help="of a turn")
     contestants: list[str] = field(
@@ -92,7 +94,7 @@ def start(name, options):
 
 def network_of(options):
     """The options that a contestant needs."""
-    names = ("image_size", "batch_size", "filters", "residual_blocks")
+    names = ("image_size", "batch_size", "filters", "residual_blocks", "replicas")
     return {name: getattr(options, name) for name in names}
 
 
@@ -115,7 +117,7 @@ def race(processes, options):
             **network_of(options),
             seconds_per_step=round(median, 4),
             quartiles=[round(low, 4), round(high, 4)],
-            images_per_s=round(2 * options.batch_size / median, 3),
+            images_per_s=round(2 * options.batch_size * options.replicas / median, 3),
             first_step_s=round(first[name]["seconds"], 1),
             peak_mib=ask(processes[name], 0)["peak_mib"],
             to_ours=round(median / reference, 2) if reference else None,
@@ -190,14 +192,17 @@ def ours(options, **more):
 
         from cyclegan_tf.training import build_model
 
-    model = build_model(
-        TrainConfig(**network_of(options), **more), steps_per_epoch=1000
-    )
-    function = tf.function(model.train_step)
+    settings = network_of(options) | more
+    strategy = strategy_of(settings.pop("replicas"), tf)
+    with strategy.scope():
+        model = build_model(TrainConfig(**settings), steps_per_epoch=1000)
+    # Of several devices, each takes the same batch.
+    function = tf.function(lambda data: strategy.run(model.train_step, (data,)))
 
     def step(real_a, real_b):
         logs = function((tf.constant(real_a), tf.constant(real_b)))
-        return float(logs["G_A"])  # waits for the end of it
+        losses = strategy.experimental_local_results(logs["G_A"])
+        return [float(loss) for loss in losses]  # waits for the end of it
 
     def about():
         return {
@@ -206,6 +211,18 @@ def ours(options, **more):
         }
 
     return step, about
+
+
+def strategy_of(replicas, tf):
+    """Lets so many devices train together; without as many GPUs, parts of the CPU."""
+    if replicas == 1:
+        return tf.distribute.get_strategy()
+    kind = "GPU" if len(tf.config.list_physical_devices("GPU")) >= replicas else "CPU"
+    if kind == "CPU":
+        [cpu] = tf.config.list_physical_devices("CPU")
+        parts = [tf.config.LogicalDeviceConfiguration()] * replicas
+        tf.config.set_logical_device_configuration(cpu, parts)
+    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(replicas)])
 
 
 def common_keras(options):
