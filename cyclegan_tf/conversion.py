@@ -6,22 +6,18 @@ what they are. It is written aside and renamed, so it is there whole or not at a
 """
 
 import concurrent.futures.process
-import contextlib
 import hashlib
 import json
-import os
 import pathlib
-import shutil
 import sys
 from typing import Any
 
 import tensorflow as tf
-from filelock import FileLock, Timeout
 
 from cyclegan_tf import records
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import sync, write_text
+from cyclegan_tf.files import folder_written_aside, locked, mend, write_text
 from cyclegan_tf.progress import progress_bar, say
 from cyclegan_tf.sources import SPLITS, Source, find_source, load_in_order
 
@@ -46,28 +42,17 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     source = find_source(config)
     directory = data_dir / source.name
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with _converting(directory):
+    lock = directory.with_name(f".{directory.name}.lock")
+    waiting = f"waiting for another process that is converting {directory}"
+    with locked(lock, waiting):
+        mend(directory)  # of a conversion that was killed
         if _read_identity(directory) == source.identity:
             return directory
         if directory.exists():
             _require_replaceable(directory, source)
-        _convert(source, directory)
+        with folder_written_aside(directory) as aside:
+            _convert(source, aside)
     return directory
-
-
-@contextlib.contextmanager
-def _converting(directory):
-    """Lets one process convert a dataset; others wait and find it done."""
-    lock = FileLock(directory.with_name(f".{directory.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"waiting for another process that is converting {directory}")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
@@ -130,22 +115,17 @@ def _require_replaceable(directory, source):
 
 def _convert(source: Source, directory: pathlib.Path) -> None:
     splits = source.open()
-    partial = directory.with_name(f".{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a conversion that was killed
-    partial.mkdir(parents=True)
     try:
         total = sum(split.count for split in splits.values())
         written = {}
         with progress_bar(total, f"converting {source.name}", " images") as bar:
             results = load_in_order(source.load, splits.values())
             for name, split in splits.items():
-                written[name] = _write_split(partial, name, split.count, results, bar)
+                written[name] = _write_split(directory, name, split.count, results, bar)
         num_unreadable = sum(split["unreadable"] for split in written.values())
         if num_unreadable:
             say(f"{num_unreadable} of {total} images could not be used (named above)")
-        write_text(partial / MANIFEST, _manifest(source, written))
-        sync(partial)
-        _replace(partial, directory)
+        write_text(directory / MANIFEST, _manifest(source, written))
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
             f"--dataset {source.name}: a worker process died, most likely for lack of "
@@ -153,8 +133,6 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
         ) from None
     except tf.errors.OpError as error:
         raise InputError(f"--dataset {source.name}: {error.message}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _manifest(source, written):
@@ -168,17 +146,6 @@ def _manifest(source, written):
         "splits": written,
     }
     return json.dumps(manifest, indent=2) + "\n"
-
-
-def _replace(new, directory):
-    """Puts `new` in the place of `directory`; a directory cannot be renamed over."""
-    old = directory.with_name(f".{directory.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if directory.exists():
-        os.replace(directory, old)
-    os.replace(new, directory)
-    sync(directory.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_split(directory, split, count, results, bar):
@@ -200,7 +167,6 @@ def _write_split(directory, split, count, results, bar):
                     writer.write(records.serialize(*loaded))
                     num_written += 1
                 bar.update()
-        sync(path)
         digest = records.index_shard(path).sha256
         shards.append({"file": path.name, "count": num_written, "sha256": digest})
     return {"count": count - unreadable, "unreadable": unreadable, "shards": shards}

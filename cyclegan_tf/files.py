@@ -1,4 +1,4 @@
-"""Writing to disk so that a reader never sees half a file."""
+"""Writing to disk so that a reader never sees half a file or folder; locks."""
 
 import contextlib
 import os
@@ -6,7 +6,13 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
+from filelock import FileLock, Timeout
+
+from cyclegan_tf.progress import say
+
 PARTIAL = ".partial-"
+EARLIER = ".earlier-"
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -18,7 +24,7 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     name stands for the whole old or the whole new content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{PARTIAL}{path.name}")  # keeps the suffix, as Keras needs
+    aside = _aside(path)
     try:
         yield aside
         sync(aside)
@@ -35,20 +41,91 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a new folder beside `path`; renames it to `path`, which must not exist.
+    """Yields a new folder beside `path`; puts it in the place of `path` at the end.
 
-    If the block raises, the folder is removed and there is no `path`.
+    If the block raises, the new folder is removed and `path` is untouched. All files
+    are flushed to the disk before. One process at a time may write a path.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{PARTIAL}{path.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
+    mend(path)
+    aside, earlier = _aside(path), _earlier(path)
+    aside.mkdir(parents=True)
     try:
         yield aside
+        for content in (*aside.rglob("*"), aside):
+            sync(content)
+        if path.exists():
+            os.rename(path, earlier)  # a folder cannot be renamed over another
         os.rename(aside, path)
         sync(path.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        mend(path)
+
+
+def mend(path: pathlib.Path) -> None:
+    """Removes what a writer of a folder has left; with no `path`, restores it."""
+    aside, earlier = _aside(path), _earlier(path)
+    # The first error is the one to tell; what stays is mended the next time.
+    with contextlib.suppress(OSError):
+        if earlier.exists() and not path.exists():
+            os.rename(earlier, path)
+    shutil.rmtree(aside, ignore_errors=True)
+    if path.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+
+
+def current(path: pathlib.Path) -> pathlib.Path:
+    """Where a folder is that may be being replaced, or was when a kill came."""
+    return path if path.exists() or not _earlier(path).exists() else _earlier(path)
+
+
+@contextlib.contextmanager
+def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+    """Makes a folder and holds it for this process alone; arguments as of `locked`.
+
+    What was made is removed again if nothing is in it at the end.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    lock = FileLock(path / LOCK)
+    try:
+        while not lock.is_locked:
+            path.mkdir(parents=True, exist_ok=True)
+            # Another process, that held it and kept nothing, may just remove it.
+            with contextlib.suppress(FileNotFoundError):
+                _acquire(lock, waiting)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if made and os.listdir(path) == [LOCK]:
+                (path / LOCK).unlink()
+            for folder in made:
+                folder.rmdir()  # fails where something was kept
+        lock.release()
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+    """Holds a lock file. The system frees it when the process ends, however it ends.
+
+    Args:
+        path: the lock file.
+        waiting: said before waiting for another process that holds it.
+
+    Raises:
+        filelock.Timeout: another process holds it, and `waiting` is None.
+    """
+    lock = FileLock(path)
+    _acquire(lock, waiting)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def remove_remains(folder: pathlib.Path) -> None:
+    """Removes files that killed processes had begun to write, in subfolders, too."""
+    for path in list(folder.rglob(f"{PARTIAL}*")):
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -64,3 +141,21 @@ def sync(path: pathlib.Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _acquire(lock, waiting):
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if waiting is None:
+            raise
+        say(waiting)
+        lock.acquire()
+
+
+def _aside(path):
+    return path.with_name(f"{PARTIAL}{path.name}")  # keeps the suffix, as Keras needs
+
+
+def _earlier(path):
+    return path.with_name(f"{EARLIER}{path.name}")

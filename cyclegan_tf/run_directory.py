@@ -18,15 +18,14 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import write_text
+from cyclegan_tf.files import LOCK, PARTIAL, locked_folder, write_text
 from cyclegan_tf.progress import say
 
 CONFIG = "config.json"
-LOCK = ".lock"
 
 # These say where things are or how often they are written, not what is computed.
 FREE_OPTIONS = frozenset(
@@ -62,32 +61,19 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
     """
     with contextlib.ExitStack() as stack:
         _require_a_run(path)
-        path.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(_lock(path))
-        if restart and (path / CONFIG).exists():
-            earlier = _free_name(path)
-            os.replace(path, earlier)
-            say(f"the earlier run is now {earlier}")
-            path.mkdir()
-            stack.enter_context(_lock(path))
+        try:
+            stack.enter_context(locked_folder(path))
+            if restart and (path / CONFIG).exists():
+                earlier = _free_name(path)
+                os.replace(path, earlier)
+                say(f"the earlier run is now {earlier}")
+                stack.enter_context(locked_folder(path))
+        except Timeout:
+            raise InputError(
+                f"{path} is in use by another process; wait for it, stop it, or choose "
+                f"another --run-dir."
+            ) from None
         yield path
-
-
-@contextlib.contextmanager
-def _lock(path):
-    try:
-        # Held by the operating system: it ends with the process, however that ends.
-        lock = FileLock(path / LOCK)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"{path} is in use by another process; wait for it, stop it, or choose "
-            f"another --run-dir."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _require_a_run(path):
@@ -95,7 +81,9 @@ def _require_a_run(path):
         return
     if not path.is_dir():
         raise InputError(f"--run-dir {path} is a file.")
-    names = {entry.name for entry in path.iterdir()} - {LOCK}
+    # A run that was killed before its config was written has begun nothing yet.
+    names = {entry.name for entry in path.iterdir()}
+    names = {name for name in names if name != LOCK and not name.startswith(PARTIAL)}
     if names and CONFIG not in names:
         raise InputError(
             f"--run-dir {path} holds {sorted(names)[0]!r} but no {CONFIG}, so it is "

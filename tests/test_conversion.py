@@ -187,7 +187,7 @@ def test_foreign_directory_is_refused_and_kept(photos, tmp_path):
 
 
 def test_remains_of_a_killed_conversion_are_replaced(photos, tmp_path):
-    partial = tmp_path / "tfrecords" / ".photos.partial"
+    partial = tmp_path / "tfrecords" / ".partial-photos"
     partial.mkdir(parents=True)
     (partial / "trainA-00000-of-00001.tfrecord").write_text("half")
     directory = ensure_dataset(config_of(photos))

@@ -129,3 +129,18 @@ def test_config_says_what_was_resolved(begun):
     path, config = begun
     options = json.loads((path / "config.json").read_text())["options"]
     assert options == dataclasses.asdict(config)
+
+
+def test_run_killed_before_its_config_was_written_begins_anew(begun):
+    path, config = begun
+    (path / "config.json").rename(path / ".partial-config.json")
+    with run_directory.locked(path, restart=False):
+        run_directory.continue_run(path, config, "f00d")
+    assert run_directory.read_config(path) == (config, "f00d")
+
+
+def test_command_that_does_not_begin_a_run_leaves_no_directory(tmp_path):
+    with pytest.raises(InputError):
+        with run_directory.locked(tmp_path / "runs" / "new", restart=False):
+            raise InputError("no such dataset")
+    assert not (tmp_path / "runs").exists()
