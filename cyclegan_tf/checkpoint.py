@@ -11,7 +11,6 @@ Of several replicas each has image pools of its own; everything else is the same
 import json
 import pathlib
 import zipfile
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from cyclegan_tf import distribution
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import PARTIAL, write_text, written_aside
+from cyclegan_tf.files import write_text, written_aside
 
 NUM_KEPT = 3
 BEST = "best"
@@ -80,9 +79,10 @@ def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
     if not distribution.is_first_worker(model.distribute_strategy):
         _require_finite(arrays)
         return path
-    _write(arrays, path)
-    for old in checkpoints(directory)[NUM_KEPT:]:
-        old.unlink(missing_ok=True)
+    _require_finite(arrays)
+    with written_aside(path) as aside:
+        _write(arrays, aside)
+    remove_old(directory)
     return path
 
 
@@ -97,11 +97,14 @@ def save_best(
         about: "step", and what else to say in `best.json`.
     """
     path = directory / f"{BEST}.npz"
-    # At no moment does it describe another file; after a kill in between there is no
-    # best checkpoint, and the epoch that is repeated writes it again.
-    path.with_suffix(".json").unlink(missing_ok=True)
     # Not to train on: without the pools of other workers' replicas.
-    _write(_arrays(training_state(model)), path)
+    arrays = _arrays(training_state(model))
+    _require_finite(arrays)
+    with written_aside(path) as aside:
+        _write(arrays, aside)
+        # At no moment does it describe another file; after a kill in between there is
+        # no best checkpoint, and the epoch that is repeated writes it again.
+        path.with_suffix(".json").unlink(missing_ok=True)
     write_text(path.with_suffix(".json"), json.dumps(about, indent=2) + "\n")
     return path
 
@@ -148,11 +151,10 @@ def step_of(path: pathlib.Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
-def remove_partial(directories: Iterable[pathlib.Path]) -> None:
-    """Removes what a killed process had begun to write."""
-    for directory in directories:
-        for path in directory.glob(f"{PARTIAL}*"):
-            path.unlink(missing_ok=True)
+def remove_old(directory: pathlib.Path) -> None:
+    """Removes all checkpoints but the newest few, and the best."""
+    for old in checkpoints(directory)[NUM_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def restore(model: CycleGAN, path: pathlib.Path) -> int:
@@ -214,8 +216,7 @@ def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
 
 
 def _write(arrays, path):
-    _require_finite(arrays)
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with path.open("wb") as file:
         np.savez(file, **arrays)
 
 

@@ -19,6 +19,7 @@ from cyclegan_tf import (
     distribution,
     doctor,
     evaluation,
+    files,
     fine_tuning,
     generators,
     panels,
@@ -231,9 +232,9 @@ class _Run:
     def _resume(self):
         """Restores the newest checkpoint; returns the loss trackers' values."""
         if self.is_first:
-            checkpoint.remove_partial(
-                [self.path, self.checkpoints, self.path / generators.FOLDER]
-            )
+            # Of a process that was killed.
+            files.remove_remains(self.path)
+            checkpoint.remove_old(self.checkpoints)
         problem = None
         for path in checkpoint.checkpoints(self.checkpoints):
             try:

@@ -88,6 +88,21 @@ def test_best_checkpoint_has_the_score_that_it_says(run_dir, no_weights):
     assert newest["scores"] == best["scores"]
 
 
+def test_best_checkpoint_stays_where_the_next_one_cannot_be_written(
+    run_dir, monkeypatch
+):
+    def fail(file, **_):
+        raise OSError(28, "No space left on device")
+
+    directory = run_dir / "checkpoints"
+    before = {path.name: path.read_bytes() for path in directory.glob("best.*")}
+    monkeypatch.setattr(np, "savez", fail)
+    with pytest.raises(OSError):
+        checkpoint.save_best(tiny_model(), directory, {"step": 99, "value": 0.0})
+    after = {path.name: path.read_bytes() for path in directory.glob("*best.*")}
+    assert after == before and len(before) == 2
+
+
 def test_generators_of_a_step_are_those_of_its_checkpoint(trained):
     loaded = generators.load_generators(trained, "4")
     with np.load(trained / "checkpoints" / "step-000000004.npz") as arrays:
