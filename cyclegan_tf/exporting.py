@@ -11,16 +11,16 @@ half a model, or a wrong one.
 
 import contextlib
 import dataclasses
-import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Iterator
+
+import tensorflow as tf
 
 from cyclegan_tf import model_card, portable, serving, verification
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.files import PARTIAL, sync
-from cyclegan_tf.generators import load_generators
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.files import folder_written_aside, locked_folder
+from cyclegan_tf.generators import load
 from cyclegan_tf.networks import with_dtype
 from cyclegan_tf.progress import say
 from cyclegan_tf.run_directory import read_config
@@ -40,7 +40,7 @@ def export(config: ExportConfig) -> Iterator[verification.Exported]:
     run_dir = pathlib.Path(config.run_dir).expanduser()
     for file_format in config.formats:
         portable.require_libraries(file_format)
-    generators = load_generators(run_dir, config.checkpoint)
+    generators, step = load(run_dir, config.checkpoint)
     run_config, _ = read_config(run_dir)
     held_out = verification.held_out_images(run_config, generators)
     expected = {
@@ -50,19 +50,32 @@ def export(config: ExportConfig) -> Iterator[verification.Exported]:
     for file_format in config.formats:
         say(f"writing {file_format}, and verifying it on {held_out.origin}")
         folder = config.resolved_output / FOLDERS[file_format]
-        with _aside(folder) as partial:
-            _write(file_format, generators, partial, config)
-            exported = verification.verify(
-                file_format, partial, held_out, expected, config.precision
-            )
-            model_card.write(
-                partial, file_format, run_dir, run_config, config, exported
-            )
-            if file_format == "savedmodel":
-                name = config.resolved_output.name
-                serving.write_warmup(partial, name, held_out.images)
-            directory = _publish(partial, folder)
+        # Each has a number of its own, and finds what a killed one has left.
+        waiting = f"waiting for another process that is exporting to {folder}"
+        with _failed_writes(folder), locked_folder(folder, waiting):
+            directory = _next_version(folder)
+            with folder_written_aside(directory) as aside:
+                _write(file_format, generators, aside, config)
+                exported = verification.verify(
+                    file_format, aside, held_out, expected, config.precision
+                )
+                model_card.write(
+                    aside, file_format, run_dir, run_config, config, exported, step
+                )
+                if file_format == "savedmodel":
+                    name = config.resolved_output.name
+                    serving.write_warmup(aside, name, held_out.images)
         yield dataclasses.replace(exported, directory=directory)
+
+
+@contextlib.contextmanager
+def _failed_writes(folder):
+    """Names the folder where TensorFlow cannot write; it has errors of its own."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = (error.message.splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{folder}: nothing was exported ({reason}).") from None
 
 
 def _write(file_format, generators, directory, config):
@@ -78,38 +91,9 @@ def _write(file_format, generators, directory, config):
         portable.write_litert(generators, directory, config.precision)
 
 
-@contextlib.contextmanager
-def _aside(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A directory in `folder` to write to; what has not been renamed is removed."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = pathlib.Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
-    partial.chmod(0o755)  # other users may serve what this one has written
-    try:
-        yield partial
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        with contextlib.suppress(OSError):  # not empty: something was kept
-            for path in made:
-                path.rmdir()
-
-
-def _publish(partial, folder):
-    """Renames to the next free number; another export may take one meanwhile."""
-    for path in partial.rglob("*"):
-        if path.is_file():
-            sync(path)
-    while True:
-        numbers = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
-        target = folder / str(max(numbers, default=0) + 1)
-        try:
-            os.rename(partial, target)  # fails where there is something already
-        except OSError:
-            if not target.exists():
-                raise
-            continue
-        sync(folder)
-        return target
+def _next_version(folder):
+    numbers = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
+    return folder / str(max(numbers, default=0) + 1)
 
 
 def report(exported: verification.Exported) -> str:

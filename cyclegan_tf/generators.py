@@ -16,7 +16,7 @@ import keras
 
 from cyclegan_tf.checkpoint import BEST, find, read_arrays, read_best
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import write_text, written_aside
+from cyclegan_tf.files import current, folder_written_aside, write_text
 from cyclegan_tf.networks import InstanceNormalization  # registers it for loading
 
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
@@ -29,19 +29,18 @@ LAST = "last"
 def save_generators(
     run_dir: pathlib.Path, generators: dict[str, keras.Model], about: dict[str, Any]
 ) -> None:
-    """Writes the generators of a run, replacing those there, each aside and renamed.
+    """Writes the generators of a run, replacing those there all at once.
 
     Args:
         run_dir: directory of the run.
         generators: models by direction, "a_to_b" and "b_to_a" or one of them.
         about: what to say of them in `model.json`, such as dataset and step.
     """
-    for direction, generator in generators.items():
-        path = run_dir / FOLDER / f"{DIRECTIONS[direction]}.keras"
-        with written_aside(path) as aside:
-            generator.save(aside)
     about = {**about, "directions": list(generators), "keras": keras.__version__}
-    write_text(run_dir / FOLDER / ABOUT, json.dumps(about, indent=2) + "\n")
+    with folder_written_aside(run_dir / FOLDER) as aside:
+        for direction, generator in generators.items():
+            generator.save(aside / f"{DIRECTIONS[direction]}.keras")
+        write_text(aside / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
 def load_generators(
@@ -60,9 +59,44 @@ def load_generators(
         InputError: there is no run, no trained model yet, no such checkpoint, or a
             damaged file.
     """
+    return load(run_dir, checkpoint)[0]
+
+
+def load(
+    run_dir: pathlib.Path, checkpoint: str = LAST
+) -> tuple[dict[str, keras.Model], int | None]:
+    """Like `load_generators`, with the step that they are of; of imports, None.
+
+    A run that goes on meanwhile may write other ones; all are of one step.
+    """
+    while True:
+        before = _source(run_dir, checkpoint)
+        try:
+            generators = _load_all(run_dir, checkpoint)
+        except InputError:
+            if _source(run_dir, checkpoint) == before:
+                raise
+        else:
+            if _source(run_dir, checkpoint) == before:
+                return generators, _step(checkpoint, *before)
+
+
+def _source(run_dir, checkpoint):
+    """What says of which step those files are that a run replaces."""
+    about = read_about(run_dir)
+    return about, read_best(run_dir / CHECKPOINTS) if checkpoint == BEST else {}
+
+
+def _step(checkpoint, about, best):
+    if checkpoint in (LAST, BEST):
+        return (about if checkpoint == LAST else best).get("step")
+    return int(checkpoint)
+
+
+def _load_all(run_dir, checkpoint):
     present = read_about(run_dir)["directions"]
     generators = {
-        direction: _load(run_dir / FOLDER / f"{name}.keras")
+        direction: _load(current(run_dir / FOLDER) / f"{name}.keras")
         for direction, name in DIRECTIONS.items()
         if direction in present
     }
@@ -76,11 +110,7 @@ def load_generators(
 
 def step_of(run_dir: pathlib.Path, checkpoint: str = LAST) -> int | None:
     """The step that `load_generators` takes the generators from; of imports, None."""
-    if checkpoint == BEST:
-        return read_best(run_dir / CHECKPOINTS)["step"]
-    if checkpoint == LAST:
-        return read_about(run_dir).get("step")
-    return int(checkpoint)
+    return _step(checkpoint, *_source(run_dir, checkpoint))
 
 
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
@@ -89,7 +119,7 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     Raises:
         InputError: there is no run, no trained model yet, or a damaged file.
     """
-    path = run_dir / FOLDER / ABOUT
+    path = current(run_dir / FOLDER) / ABOUT
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         if not set(about["directions"]) <= set(DIRECTIONS) or not about["directions"]:

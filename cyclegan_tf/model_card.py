@@ -8,10 +8,10 @@ import keras
 
 import cyclegan_tf
 from cyclegan_tf import run_scores
-from cyclegan_tf.checkpoint import BEST, read_best
+from cyclegan_tf.checkpoint import read_best
 from cyclegan_tf.config import ExportConfig, TrainConfig
 from cyclegan_tf.files import write_text
-from cyclegan_tf.generators import CHECKPOINTS, read_about, step_of
+from cyclegan_tf.generators import CHECKPOINTS, DIRECTIONS
 from cyclegan_tf.run_directory import FREE_OPTIONS
 from cyclegan_tf.verification import Exported
 
@@ -40,6 +40,7 @@ def write(
     run_config: TrainConfig,
     export_config: ExportConfig,
     exported: Exported,
+    step: int | None,
 ) -> None:
     """Writes the card and what belongs to it into a version's directory.
 
@@ -50,14 +51,15 @@ def write(
         run_config: its options.
         export_config: how it was exported.
         exported: the comparisons.
+        step: that the model was trained for, if it is known.
     """
     folder = directory / "assets.extra" if file_format == "savedmodel" else directory
     folder.mkdir(exist_ok=True)
     pictures = _copy_pictures(run_dir / "samples", folder)
     options = _options(run_config)
     write_text(folder / OPTIONS, json.dumps(options, indent=2) + "\n")
-    directions = ", ".join(read_about(run_dir)["directions"])
-    step = step_of(run_dir, export_config.checkpoint)
+    signatures = [row.signature for row in exported.comparisons]
+    directions = ", ".join(name for name in signatures if name in DIRECTIONS)
     steps = "an unknown number of" if step is None else step
     rows = "\n".join(
         f"| `{row.signature}` | {row.max_difference} | {row.mean_difference:.4f} |"
@@ -81,7 +83,7 @@ larger or smaller than in training may not be recognised.
 
 ## Scores
 
-{_scores(run_dir, export_config.checkpoint)}
+{_scores(run_dir, step)}
 
 ## Verified
 
@@ -124,12 +126,12 @@ def _copy_pictures(samples, folder):
     return "\n" + "\n".join(shown) + "\n" if shown else ""
 
 
-def _scores(run_dir, checkpoint):
+def _scores(run_dir, step):
     """What is known of the exported step: evaluations, or else why it is the best."""
-    step = step_of(run_dir, checkpoint)
     scores = [e for e in run_scores.read(run_dir) if e["step"] == step]
-    if not scores and checkpoint == BEST:
-        scores = [read_best(run_dir / CHECKPOINTS)]
+    best = read_best(run_dir / CHECKPOINTS)
+    if not scores and best.get("step", -1) == step:
+        scores = [best]
     return f"```json\n{json.dumps(scores, indent=2)}\n```" if scores else "Not scored."
 
 

@@ -191,7 +191,7 @@ def _score(run, path, config):
         run.results = _earlier_results(path, run.step)
         return ""
     scored = run_scores.score(path, config, run.rankings.add)
-    run.results = scored.results
+    run.step, run.results = scored.step, scored.results
     for direction, (source, _) in DOMAINS.items():
         run.names[direction] = data.load_names(scored.evaluator.splits[source])
     return scored.table

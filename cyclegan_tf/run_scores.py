@@ -20,11 +20,12 @@ from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.evaluation import DirectionScores, Evaluator, score_table
 from cyclegan_tf.features import FeatureNetwork, load_inception
-from cyclegan_tf.files import write_text
+from cyclegan_tf.files import locked, write_text
 from cyclegan_tf.images import SUFFIXES
 from cyclegan_tf.progress import say
 
 SCORES = "scores.json"
+LOCK = ".scores.lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Scored:
     """What came of scoring a run.
 
     Attributes:
+        step: that the generators are of; of imports, None.
         results: the scores of each direction.
         table: the same as lines of text.
         evaluator: has the images.
     """
 
+    step: int | None
     results: list[DirectionScores]
     table: str
     evaluator: Evaluator
@@ -60,7 +63,7 @@ def score(
 ) -> Scored:
     """Like `evaluate`, of any run, with `watch` as in `Evaluator.evaluate`."""
     start = time.monotonic()
-    trained = generators.load_generators(run_dir, config.checkpoint)
+    trained, step = generators.load(run_dir, config.checkpoint)
     network = _network_if_possible(config.inception_weights)
     evaluator = _open_evaluator(run_dir, config, network)
     results = evaluator.evaluate(trained, watch)
@@ -68,7 +71,6 @@ def score(
         "seconds": round(time.monotonic() - start, 1),
         "peak_memory_mb": peak_memory_mb(),
     }
-    step = generators.step_of(run_dir, config.checkpoint)
     record(run_dir, step, results, {"checkpoint": config.checkpoint, **cost})
     table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
     if network is not None:
@@ -77,7 +79,7 @@ def score(
         f"\nin {cost['seconds']} s, with at most {cost['peak_memory_mb']} MB; "
         f"added to {run_dir / SCORES}"
     )
-    return Scored(results, table, evaluator)
+    return Scored(step, results, table, evaluator)
 
 
 def _network_if_possible(weights: str | None) -> FeatureNetwork | None:
@@ -163,14 +165,16 @@ def record(
     """
     scores = [dataclasses.asdict(result) for result in results]
     entry = {"step": step, **about, "scores": scores}
-    try:
-        earlier = read(run_dir)
-    except InputError as error:
-        say(f"{error} It is begun anew.")
-        earlier = []
-    others = [e for e in earlier if _identity(e) != _identity(entry)]
-    content = {"evaluations": [*others, entry]}
-    write_text(run_dir / SCORES, json.dumps(content, indent=2) + "\n")
+    # The run itself may add its own, and another evaluate.py.
+    with locked(run_dir / LOCK, f"waiting for others to write {run_dir / SCORES}"):
+        try:
+            earlier = read(run_dir)
+        except InputError as error:
+            say(f"{error} It is begun anew.")
+            earlier = []
+        others = [e for e in earlier if _identity(e) != _identity(entry)]
+        content = {"evaluations": [*others, entry]}
+        write_text(run_dir / SCORES, json.dumps(content, indent=2) + "\n")
 
 
 def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from cyclegan_tf.images import encode_png
 from cyclegan_tf.translation import translate
 from tests.helpers import (
     assert_one_line_error,
+    command,
     random_pixels,
     run_script,
     tiny_config,
@@ -161,7 +162,26 @@ def test_second_export_is_the_next_version(run_dir, exports, tmp_path):
         config = ExportConfig(run_dir=str(run_dir), output=str(tmp_path / "out"))
         (exported,) = exporting.export(config)
         assert exported.directory == tmp_path / "out" / str(number)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["1", "2"]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"1", "2", ".lock"}
+
+
+def test_two_exports_at_once_are_two_versions(run_dir, exports, tmp_path):
+    arguments = ("--run-dir", run_dir, "--output", tmp_path / "out")
+    with subprocess.Popen(command("export.py", *arguments)) as other:
+        exporting_here = ExportConfig(str(run_dir), str(tmp_path / "out"))
+        list(exporting.export(exporting_here))
+        assert other.wait(120) == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"1", "2", ".lock"}
+    for version in "12":
+        loaded = tf.saved_model.load(str(tmp_path / "out" / version))
+        assert set(DIRECTIONS) < set(loaded.signatures)
+
+
+def test_remains_of_a_killed_export_are_removed(run_dir, tmp_path):
+    (tmp_path / "out" / ".partial-1" / "half").mkdir(parents=True)
+    (exported,) = exporting.export(ExportConfig(str(run_dir), str(tmp_path / "out")))
+    assert not (exported.directory / "half").exists()
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"1", ".lock"}
 
 
 @pytest.mark.parametrize("file_format", ["onnx", "litert"])

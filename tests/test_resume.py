@@ -122,7 +122,7 @@ def test_checkpoints_are_few_and_the_newest(whole_run):
 
 
 def test_run_directory_holds_what_the_readme_lists(whole_run):
-    names = {path.name for path in whole_run.iterdir()} - {".lock"}
+    names = {path.name for path in whole_run.iterdir()} - {".lock", ".scores.lock"}
     assert names == {
         "config.json",
         "checkpoints",
