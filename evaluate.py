@@ -10,6 +10,7 @@ The numbers are added to scores.json in the run's directory.
 
 from cyclegan_tf import command_line
 from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.progress import show
 
 
 def main():
@@ -18,7 +19,7 @@ def main():
     with command_line.quiet_start():
         from cyclegan_tf import report, run_scores
 
-    print(report.write(config) if config.report else run_scores.evaluate(config))
+    show(report.write(config) if config.report else run_scores.evaluate(config))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import shlex
 
 from cyclegan_tf import command_line
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.progress import show
 
 
 def main():
@@ -20,11 +21,11 @@ def main():
         from cyclegan_tf import exporting
 
     for exported in exporting.export(config):
-        print(exporting.report(exported))
+        show(exporting.report(exported))
         if exported.file_format == "savedmodel":
             directory = shlex.quote(str(exported.directory))
             direction = exported.comparisons[0].signature
-            print(
+            show(
                 f"try it:\n"
                 f"  saved_model_cli show --dir {directory} --all\n"
                 f'  python -c "import numpy as np; from PIL import Image; '

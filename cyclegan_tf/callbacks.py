@@ -15,7 +15,7 @@ import time
 import keras
 import tensorflow as tf
 
-from cyclegan_tf import checkpoint, panels
+from cyclegan_tf import checkpoint, metrics_csv, panels
 from cyclegan_tf.cyclegan import LOSSES
 from cyclegan_tf.evaluation import DOMAINS, flat_name, flat_scores, mean_score
 from cyclegan_tf.files import write_text
@@ -24,7 +24,6 @@ from cyclegan_tf.translation import translate
 
 SCALARS_EVERY = 50  # steps
 LOSSES_EVERY = 10  # steps; in between, the device need not wait for anybody who reads
-CSV_COLUMNS = ("epoch", "step", *LOSSES, "learning_rate", "images_per_s", "input_wait")
 
 
 class Stopped(Exception):
@@ -130,13 +129,15 @@ class Evaluation(StepCallback):
         epochs: of the whole run.
         best_by: name of the score, the mean over both directions; lower is better.
         directory: of the checkpoints.
+        run_id: of the run, which they bear.
         writer: summary writer that gets the scores.
     """
 
-    def __init__(self, evaluator, every, epochs, best_by, directory, writer):
+    def __init__(self, evaluator, every, epochs, best_by, directory, run_id, writer):
         super().__init__()
         self.evaluator, self.every, self.epochs = evaluator, every, epochs
-        self.best_by, self.directory, self.writer = best_by, directory, writer
+        self.best_by, self.directory, self.run_id = best_by, directory, run_id
+        self.writer = writer
         self.results = []
         self.columns = [flat_name(n, d) for d in DOMAINS for n in evaluator.names]
 
@@ -161,9 +162,13 @@ class Evaluation(StepCallback):
             "value": mean_score(self.results, self.best_by),
             "scores": [dataclasses.asdict(result) for result in self.results],
         }
-        earlier = checkpoint.read_best(self.directory)
+        try:
+            earlier = checkpoint.read_best(self.directory)
+        except checkpoint.DamagedCheckpoint as error:
+            say(str(error))
+            earlier = {}
         if not _is_comparable(about, earlier) or about["value"] < earlier["value"]:
-            checkpoint.save_best(self.model, self.directory, about)
+            checkpoint.save_best(self.model, self.directory, about, self.run_id)
 
 
 class ProgressBar(StepCallback):
@@ -331,7 +336,8 @@ class MetricsCsv(StepCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Rewrites the file with one more row."""
-        rows = [row for row in _read_rows(self.path) if int(row["epoch"]) <= epoch]
+        rows = metrics_csv.read_rows(self.path)
+        rows = [row for row in rows if int(row["epoch"]) <= epoch]
         row = {"epoch": epoch + 1, "step": self.step}
         row |= {name: f"{logs[name]:.6g}" for name in LOSSES}
         row["learning_rate"] = f"{float(self.schedule(self.step - 1)):.6g}"
@@ -342,7 +348,9 @@ class MetricsCsv(StepCallback):
         rows.append(row)
         # Rows of an earlier process may have scores that this one has not.
         earlier = (name for row in rows for name in row)
-        columns = dict.fromkeys([*CSV_COLUMNS, *self.evaluation.columns, *earlier])
+        columns = dict.fromkeys(
+            [*metrics_csv.COLUMNS, *self.evaluation.columns, *earlier]
+        )
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
@@ -375,26 +383,29 @@ class Checkpoints(StepCallback):
 
     Args:
         directory: of the checkpoints.
+        run_id: of the run, which they bear.
         every: number of steps from one to the next within an epoch.
         before_epochs_checkpoint: function of the step, called before the checkpoint
             that ends an epoch.
     """
 
-    def __init__(self, directory: pathlib.Path, every, before_epochs_checkpoint):
+    def __init__(
+        self, directory: pathlib.Path, run_id: str, every, before_epochs_checkpoint
+    ):
         super().__init__()
-        self.directory, self.every = directory, every
+        self.directory, self.run_id, self.every = directory, run_id, every
         self.before_epochs_checkpoint = before_epochs_checkpoint
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves within an epoch."""
         super().on_train_batch_end(batch, logs)
         if self.step % self.every == 0 and batch + 1 < self.params["steps"]:
-            checkpoint.save(self.model, self.directory, self.step)
+            checkpoint.save(self.model, self.directory, self.step, self.run_id)
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves after an epoch."""
         self.before_epochs_checkpoint(self.step)
-        checkpoint.save(self.model, self.directory, self.step)
+        checkpoint.save(self.model, self.directory, self.step, self.run_id)
 
 
 def _is_comparable(about, earlier):
@@ -419,10 +430,3 @@ def _in_brief(logs):
         f"{kind}_A|B {logs[f'{kind}_A']:.2f} {logs[f'{kind}_B']:.2f}"
         for kind in ("G", "cycle", "identity", "D")
     )
-
-
-def _read_rows(path):
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

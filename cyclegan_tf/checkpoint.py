@@ -1,33 +1,36 @@
 """Exact resume: everything a run needs to go on, in one file per checkpoint.
 
 A checkpoint is an uncompressed `.npz` of named arrays, read without pickle, so that
-loading one runs no code; the zip format's CRC of every array reveals damage. With
+loading one runs no code; a checksum of the whole file, and which run it is of, are the
+comment of the zip format. With
 the order of the images, the crops and the coins of the pools being functions of the
 step, these variables are the whole state of a run.
 
 Of several replicas each has image pools of its own; everything else is the same on all.
 """
 
-import json
+import io
 import pathlib
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
 
-from cyclegan_tf import distribution
+from cyclegan_tf import distribution, seals
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import write_text, written_aside
+from cyclegan_tf.files import written_aside
 
 NUM_KEPT = 3
 BEST = "best"
+BEST_REMEDY = "take another --checkpoint; the run's next better one replaces it"
 TRACKERS = "trackers/"
 POOLS = ("pool_a", "pool_b")
 
 
 class DamagedCheckpoint(InputError):
-    """A checkpoint file's content is not what was written."""
+    """A checkpoint file's content is not what this run has written."""
 
 
 class NonFiniteState(Exception):
@@ -65,10 +68,18 @@ def require_finite(model: CycleGAN) -> None:
     _require_finite(_arrays(training_state(model)))
 
 
-def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
+def save(
+    model: CycleGAN, directory: pathlib.Path, step: int, run_id: str = ""
+) -> pathlib.Path:
     """Writes the checkpoint of `step` and removes all but the newest few.
 
     Of several workers all must call this; the first one writes.
+
+    Args:
+        model: as it is now.
+        directory: of the checkpoints.
+        step: that it has taken.
+        run_id: of the run, which the file is to bear.
 
     Raises:
         NonFiniteState: the state is not worth keeping; nothing is written.
@@ -81,13 +92,13 @@ def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
         return path
     _require_finite(arrays)
     with written_aside(path) as aside:
-        _write(arrays, aside)
+        _write(arrays, aside, run_id)
     remove_old(directory)
     return path
 
 
 def save_best(
-    model: CycleGAN, directory: pathlib.Path, about: dict[str, Any]
+    model: CycleGAN, directory: pathlib.Path, about: dict[str, Any], run_id: str = ""
 ) -> pathlib.Path:
     """Writes the checkpoint of the best score, and beside it what it is the best by.
 
@@ -95,46 +106,59 @@ def save_best(
         model: as it is now.
         directory: of the checkpoints.
         about: "step", and what else to say in `best.json`.
+        run_id: of the run, which the file is to bear.
     """
     path = directory / f"{BEST}.npz"
     # Not to train on: without the pools of other workers' replicas.
     arrays = _arrays(training_state(model))
     _require_finite(arrays)
     with written_aside(path) as aside:
-        _write(arrays, aside)
+        _write(arrays, aside, run_id)
         # At no moment does it describe another file; after a kill in between there is
         # no best checkpoint, and the epoch that is repeated writes it again.
         path.with_suffix(".json").unlink(missing_ok=True)
-    write_text(path.with_suffix(".json"), json.dumps(about, indent=2) + "\n")
+    about = {**about, "checkpoint": seals.zip_digest(path)}
+    seals.write_json(path.with_suffix(".json"), about)
     return path
 
 
 def read_best(directory: pathlib.Path) -> dict[str, Any]:
-    """What `best.json` says; empty where there is no whole best checkpoint."""
+    """What `best.json` says; empty where there is no whole best checkpoint.
+
+    Raises:
+        DamagedCheckpoint: it is damaged, or tells of another file.
+    """
     path = directory / f"{BEST}.json"
-    if not path.with_suffix(".npz").is_file():
+    if not path.is_file():
         return {}
+    arrays = path.with_suffix(".npz")
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return about if "step" in about else {}
-    except (OSError, ValueError, TypeError):
-        return {}
+        about = seals.read_json(path, BEST_REMEDY)
+    except seals.Damaged as error:
+        raise DamagedCheckpoint(str(error)) from None
+    if not arrays.is_file():
+        raise DamagedCheckpoint(f"{arrays} is missing; {BEST_REMEDY}.")
+    if "step" not in about or about.pop("checkpoint", None) != seals.zip_digest(arrays):
+        raise DamagedCheckpoint(
+            f"{arrays} is damaged, or not what {path.name} tells of; {BEST_REMEDY}."
+        )
+    return about
 
 
 def find(directory: pathlib.Path, name: str) -> pathlib.Path:
     """The checkpoint that "best" or the number of a step names.
 
     Raises:
-        InputError: it is not there; those that are, are named.
+        InputError: it is not there; those that are, are named. Or the best one is
+            damaged.
     """
-    has_best = bool(read_best(directory))
-    if name == BEST and has_best:
+    if name == BEST and read_best(directory):
         return directory / f"{BEST}.npz"
     for path in checkpoints(directory):
         if name.isdecimal() and step_of(path) == int(name):
             return path
     steps = [str(step_of(path)) for path in checkpoints(directory)]
-    there = [BEST] if has_best else []
+    there = [BEST] if (directory / f"{BEST}.json").is_file() else []
     raise InputError(
         f"--checkpoint {name}: {directory} has no such checkpoint; there are "
         f"{', '.join(['last', *there, *steps])}."
@@ -157,7 +181,7 @@ def remove_old(directory: pathlib.Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def restore(model: CycleGAN, path: pathlib.Path) -> int:
+def restore(model: CycleGAN, path: pathlib.Path, run_id: str = "") -> int:
     """Puts a checkpoint into a model of the same shape.
 
     The number of replicas may have changed: a pool that the checkpoint does not have
@@ -167,11 +191,12 @@ def restore(model: CycleGAN, path: pathlib.Path) -> int:
         The number of replicas that the checkpoint was written with.
 
     Raises:
-        DamagedCheckpoint: the file is damaged; the model is unchanged.
+        DamagedCheckpoint: the file is damaged, or another run's; the model is
+            unchanged.
         InputError: it belongs to another model; likewise.
     """
     state = training_state(model)
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, run_id)
     for name, variable in state.items():
         if name not in arrays and _is_of_further_replica(name):
             continue
@@ -186,17 +211,48 @@ def restore(model: CycleGAN, path: pathlib.Path) -> int:
     return sum(name.startswith(f"{POOLS[0]}/count") for name in arrays)
 
 
-def read_arrays(path: pathlib.Path, prefix: str = "") -> dict[str, np.ndarray]:
+def read_arrays(
+    path: pathlib.Path, run_id: str, prefix: str = ""
+) -> dict[str, np.ndarray]:
     """The arrays of a checkpoint whose names begin with `prefix`.
 
+    Takes no more memory than the file is long.
+
     Raises:
-        DamagedCheckpoint: the file is damaged.
+        DamagedCheckpoint: the file is damaged, or another run's.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {n: archive[n] for n in archive.files if n.startswith(prefix)}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        owner = seals.check_zip(path)
+        if owner != run_id:
+            raise DamagedCheckpoint(f"{path} is a checkpoint of another run.")
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > path.stat().st_size:
+                raise ValueError("its arrays are larger than the file")
+            return {
+                name: _array_of(archive.read(member))
+                for member in members
+                if (name := member.filename.removesuffix(".npy")).startswith(prefix)
+            }
+    except seals.Damaged as error:
+        raise DamagedCheckpoint(str(error)) from None
+    except (
+        *(OSError, ValueError, EOFError, KeyError, NotImplementedError),
+        *(RuntimeError, zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise DamagedCheckpoint(f"{path} is damaged ({error}).") from None
+
+
+def _array_of(content):
+    """The array in the content of a `.npy` file; NumPy's reader trusts its header."""
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array of another format")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject:
+        raise ValueError("an array of objects, which would need pickle")
+    array = np.frombuffer(content, dtype, offset=file.tell())
+    return array.reshape(shape, order="F" if is_fortran else "C")
 
 
 def tracker_state(model: CycleGAN) -> dict[str, np.ndarray]:
@@ -215,9 +271,10 @@ def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
         state[name].assign(value)
 
 
-def _write(arrays, path):
+def _write(arrays, path, run_id):
     with path.open("wb") as file:
         np.savez(file, **arrays)
+    seals.seal_zip(path, run_id)
 
 
 def _arrays(state):

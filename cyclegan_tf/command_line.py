@@ -12,6 +12,7 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.config import DatasetConfig, flag, recommended
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.escaping import printable
 
 Config = TypeVar("Config")
 
@@ -118,10 +119,5 @@ def errors_in_one_line() -> Iterator[None]:
     else:
         return
     program = os.path.basename(sys.argv[0])
-    print(f"{program}: error: {_printable(message)}", file=sys.stderr)
+    print(f"{program}: error: {printable(message)}", file=sys.stderr)
     sys.exit(2)
-
-
-def _printable(message):
-    """One line, whatever a file name holds."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)

@@ -7,17 +7,15 @@ what they are. It is written aside and renamed, so it is there whole or not at a
 
 import concurrent.futures.process
 import hashlib
-import json
 import pathlib
-import sys
 from typing import Any
 
 import tensorflow as tf
 
-from cyclegan_tf import records
+from cyclegan_tf import records, seals
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import folder_written_aside, locked, mend, write_text
+from cyclegan_tf.files import folder_written_aside, locked, mend
 from cyclegan_tf.progress import progress_bar, say
 from cyclegan_tf.sources import SPLITS, Source, find_source, load_in_order
 
@@ -59,12 +57,14 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
     """The content of a dataset's `dataset.json`.
 
     Raises:
-        InputError: it is missing, damaged, or of another schema version.
+        InputError: it is missing, damaged, or of another schema version, or a file
+            of the dataset is a link.
     """
     path = directory / MANIFEST
+    seals.require_no_links(directory)
     again = f"delete {directory} and run again to convert anew"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = seals.read_json(path, again)
         if manifest["schema_version"] != records.SCHEMA_VERSION:
             raise InputError(f"{path} has another schema version; {again}.")
         for split in SPLITS:
@@ -125,7 +125,7 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
         num_unreadable = sum(split["unreadable"] for split in written.values())
         if num_unreadable:
             say(f"{num_unreadable} of {total} images could not be used (named above)")
-        write_text(directory / MANIFEST, _manifest(source, written))
+        seals.write_json(directory / MANIFEST, _manifest(source, written))
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
             f"--dataset {source.name}: a worker process died, most likely for lack of "
@@ -137,7 +137,7 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
 
 def _manifest(source, written):
     digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
-    manifest = {
+    return {
         "schema_version": records.SCHEMA_VERSION,
         "name": source.name,
         "source": source.identity,
@@ -145,7 +145,6 @@ def _manifest(source, written):
         "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
         "splits": written,
     }
-    return json.dumps(manifest, indent=2) + "\n"
 
 
 def _write_split(directory, split, count, results, bar):
@@ -161,7 +160,7 @@ def _write_split(directory, split, count, results, bar):
                 problem = problem or _why_undecodable(loaded)
                 if problem:
                     unreadable += 1
-                    bar.write(f"skipped {name}: {problem}", file=sys.stderr)
+                    say(f"skipped {name}: {problem}")
                     _require_few(unreadable, count, split, name, problem)
                 else:
                     writer.write(records.serialize(*loaded))

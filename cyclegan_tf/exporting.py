@@ -16,14 +16,14 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from cyclegan_tf import model_card, portable, serving, verification
+from cyclegan_tf import model_card, portable, seals, serving, verification
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import folder_written_aside, locked_folder
 from cyclegan_tf.generators import load
 from cyclegan_tf.networks import with_dtype
 from cyclegan_tf.progress import say
-from cyclegan_tf.run_directory import read_config
+from cyclegan_tf.run_directory import read_config, require_own_models
 from cyclegan_tf.translation import translate
 
 # Where the versions of a format live, below the output directory.
@@ -41,6 +41,7 @@ def export(config: ExportConfig) -> Iterator[verification.Exported]:
     for file_format in config.formats:
         portable.require_libraries(file_format)
     generators, step = load(run_dir, config.checkpoint)
+    require_own_models(run_dir)
     run_config, _ = read_config(run_dir)
     held_out = verification.held_out_images(run_config, generators)
     expected = {
@@ -65,6 +66,7 @@ def export(config: ExportConfig) -> Iterator[verification.Exported]:
                 if file_format == "savedmodel":
                     name = config.resolved_output.name
                     serving.write_warmup(aside, name, held_out.images)
+                seals.write_sums(aside, _sums_of(file_format))
         yield dataclasses.replace(exported, directory=directory)
 
 
@@ -94,6 +96,11 @@ def _write(file_format, generators, directory, config):
 def _next_version(folder):
     numbers = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
     return folder / str(max(numbers, default=0) + 1)
+
+
+def _sums_of(file_format):
+    # In a SavedModel's folder, other programs expect extras in one place.
+    return serving.SUMS if file_format == "savedmodel" else seals.SUMS
 
 
 def report(exported: verification.Exported) -> str:

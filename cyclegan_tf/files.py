@@ -25,6 +25,8 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
+    # What lies there may be a link to another file, in a folder from somebody else.
+    aside.unlink(missing_ok=True)
     try:
         yield aside
         sync(aside)

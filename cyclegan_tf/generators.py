@@ -2,32 +2,40 @@
 
 gen_ab.keras  translates A to B: float32 RGB in [-1, 1], sides multiples of 4
 gen_ba.keras  translates B to A, likewise
-model.json    where they come from
+model.json    where they come from, their architecture and checksums
 
-A run may have one direction only. Models are Keras' own format, loaded in its safe
-mode: no code from a file is run.
+A run may have one direction only. Models are Keras' own format, for others to load;
+here only the weights are read from them, into networks that this package builds. No
+code and no configuration of a file is run.
 """
 
-import json
 import pathlib
+import zipfile
 from typing import Any, NamedTuple
 
+import h5py
 import keras
 
+from cyclegan_tf import seals
 from cyclegan_tf.checkpoint import BEST, find, read_arrays, read_best
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import current, folder_written_aside, write_text
-from cyclegan_tf.networks import InstanceNormalization  # registers it for loading
+from cyclegan_tf.files import current, folder_written_aside
+from cyclegan_tf.networks import InstanceNormalization, build_generator
 
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 FOLDER = "model"
 ABOUT = "model.json"
 CHECKPOINTS = "checkpoints"
 LAST = "last"
+REMEDY = "the train.py command of the run, or a new import, writes it anew"
+KERAS_FILES = {"metadata.json", "config.json", "model.weights.h5"}
 
 
 def save_generators(
-    run_dir: pathlib.Path, generators: dict[str, keras.Model], about: dict[str, Any]
+    run_dir: pathlib.Path,
+    generators: dict[str, keras.Model],
+    about: dict[str, Any],
+    run_id: str = "",
 ) -> None:
     """Writes the generators of a run, replacing those there all at once.
 
@@ -35,12 +43,25 @@ def save_generators(
         run_dir: directory of the run.
         generators: models by direction, "a_to_b" and "b_to_a" or one of them.
         about: what to say of them in `model.json`, such as dataset and step.
+        run_id: of the run, which the file is to bear.
     """
-    about = {**about, "directions": list(generators), "keras": keras.__version__}
+    has = architecture(next(iter(generators.values())))
+    about = {
+        **about,
+        "run_id": run_id,
+        "directions": list(generators),
+        "filters": has.filters,
+        "residual_blocks": has.residual_blocks,
+        "norm": has.norm,
+        "upsampling": has.upsampling,
+        "keras": keras.__version__,
+    }
     with folder_written_aside(run_dir / FOLDER) as aside:
+        paths = {d: aside / f"{DIRECTIONS[d]}.keras" for d in generators}
         for direction, generator in generators.items():
-            generator.save(aside / f"{DIRECTIONS[direction]}.keras")
-        write_text(aside / ABOUT, json.dumps(about, indent=2) + "\n")
+            generator.save(paths[direction])
+        about["checksums"] = {d: seals.file_digest(path) for d, path in paths.items()}
+        seals.write_json(aside / ABOUT, about)
 
 
 def load_generators(
@@ -72,7 +93,7 @@ def load(
     while True:
         before = _source(run_dir, checkpoint)
         try:
-            generators = _load_all(run_dir, checkpoint)
+            generators = _load_all(run_dir, checkpoint, before[0])
         except InputError:
             if _source(run_dir, checkpoint) == before:
                 raise
@@ -93,19 +114,31 @@ def _step(checkpoint, about, best):
     return int(checkpoint)
 
 
-def _load_all(run_dir, checkpoint):
-    present = read_about(run_dir)["directions"]
-    generators = {
-        direction: _load(current(run_dir / FOLDER) / f"{name}.keras")
-        for direction, name in DIRECTIONS.items()
-        if direction in present
-    }
-    if checkpoint != LAST:
-        # The same networks with other weights.
-        path = find(run_dir / CHECKPOINTS, checkpoint)
-        for direction, generator in generators.items():
-            _restore(generator, DIRECTIONS[direction], path)
+def _load_all(run_dir, checkpoint, about):
+    generators = {}
+    for direction, name in DIRECTIONS.items():
+        if direction not in about["directions"]:
+            continue
+        if checkpoint == LAST:
+            path = current(run_dir / FOLDER) / f"{name}.keras"
+            generators[direction] = _load(path, about, direction)
+        else:
+            path = find(run_dir / CHECKPOINTS, checkpoint)
+            arrays = read_arrays(path, about["run_id"], f"{name}/")
+            generators[direction] = _restored(path, arrays, about, name)
     return generators
+
+
+def require_whole(run_dir: pathlib.Path) -> None:
+    """Compares the files of `model/` with their checksums.
+
+    Raises:
+        InputError: one is damaged or missing, or there are none yet.
+    """
+    about = read_about(run_dir)
+    for direction in about["directions"]:
+        path = current(run_dir / FOLDER) / f"{DIRECTIONS[direction]}.keras"
+        _require_checksum(path, about["checksums"][direction])
 
 
 def step_of(run_dir: pathlib.Path, checkpoint: str = LAST) -> int | None:
@@ -120,15 +153,22 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
         InputError: there is no run, no trained model yet, or a damaged file.
     """
     path = current(run_dir / FOLDER) / ABOUT
+    seals.require_no_links(run_dir)
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = seals.read_json(path, REMEDY)
         if not set(about["directions"]) <= set(DIRECTIONS) or not about["directions"]:
             raise ValueError(f"directions {about['directions']}")
+        for direction in about["directions"]:
+            about["checksums"][direction]
+        for name in ("filters", "residual_blocks"):
+            if not isinstance(about[name], int) or about[name] < (name == "filters"):
+                raise ValueError(f"{name} {about[name]}")
+        about["run_id"], about["norm"], about["upsampling"]
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(_why_missing(run_dir)) from None
     except (ValueError, TypeError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path} is damaged ({reason}).") from None
+        raise InputError(f"{path} is damaged ({reason}); {REMEDY}.") from None
     return about
 
 
@@ -138,6 +178,7 @@ class Architecture(NamedTuple):
     Attributes:
         filters: channels of the first convolution.
         residual_blocks: their number.
+        norm: "affine" or "plain".
         norm_is_plain: no norm scales or shifts: none can, or all scales are 1 and all
             offsets 0.
         upsampling: "transpose" or "resize".
@@ -145,6 +186,7 @@ class Architecture(NamedTuple):
 
     filters: int
     residual_blocks: int
+    norm: str
     norm_is_plain: bool
     upsampling: str
 
@@ -156,6 +198,7 @@ def architecture(generator: keras.Model) -> Architecture:
     return Architecture(
         filters=generator.get_layer("stem").filters,
         residual_blocks=sum(x.name.endswith("_sum") for x in generator.layers),
+        norm="affine" if any(norm.affine for norm in norms) else "plain",
         norm_is_plain=all(_is_plain(norm) for norm in norms),
         upsampling="transpose" if is_transposed else "resize",
     )
@@ -176,16 +219,78 @@ def _why_missing(run_dir):
     return f"{run_dir} has no trained model yet; one is written after each epoch."
 
 
-def _load(path):
+def _load(path, about, direction):
+    _require_checksum(path, about["checksums"][direction])
     try:
-        return keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError, EOFError) as error:
+        _require_plain_weights(path)
+        generator = _build(about, DIRECTIONS[direction], path.stat().st_size)
+        generator.load_weights(path)
+    except (
+        *(ValueError, TypeError, OSError, KeyError, EOFError, AttributeError),
+        *(RuntimeError, zipfile.BadZipFile),
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be loaded ({reason}).") from None
+    return generator
 
 
-def _restore(generator, name, path):
-    arrays = read_arrays(path, f"{name}/")
+def _require_checksum(path, digest):
+    try:
+        found = seals.file_digest(path)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; {REMEDY}.") from None
+    if found != digest:
+        raise seals.Damaged(
+            f"{path} is damaged: its checksum is not that of {ABOUT}; {REMEDY}. "
+            f"--checkpoint takes the step of a checkpoint instead."
+        )
+
+
+def _build(about, name, num_bytes):
+    """A generator as `model.json` describes it, if a file of this size can fill it."""
+    filters, blocks = about["filters"], about["residual_blocks"]
+    # The kernels of all residual blocks, float32: no more memory than the file is long.
+    if 4 * 2 * 9 * (4 * filters) ** 2 * blocks + 4 * 3 * 49 * filters > num_bytes:
+        raise ValueError(f"too short for {filters} filters, {blocks} residual blocks")
+    return build_generator(
+        filters, blocks, norm=about["norm"], upsampling=about["upsampling"], name=name
+    )
+
+
+def _require_plain_weights(path):
+    """Refuses what Keras does not write: links to other files, and what would grow."""
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.filename not in KERAS_FILES:
+                raise ValueError(f"it holds {member.filename!r}")
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"its {member.filename} is compressed")
+        with archive.open("model.weights.h5") as content, h5py.File(content) as file:
+            file.visititems_links(_require_hard_link)
+            sizes = []
+            file.visititems(lambda name, item: sizes.append(_plain_size(name, item)))
+            if sum(sizes) > size:
+                raise ValueError("its arrays are larger than the file")
+
+
+def _require_hard_link(name, link):
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name!r} is a link")
+
+
+def _plain_size(name, item):
+    if isinstance(item, h5py.Group):
+        return 0
+    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
+        raise ValueError(f"{name!r} is no array of numbers")
+    if item.external or item.is_virtual or item.chunks is not None:
+        raise ValueError(f"{name!r} is not stored in one piece in the file")
+    return item.nbytes
+
+
+def _restored(path, arrays, about, name):
+    generator = _build(about, name, path.stat().st_size)
     for variable in generator.variables:
         value = arrays.get(f"{name}/{variable.path}")
         if value is None or value.shape != tuple(variable.shape):
@@ -193,3 +298,4 @@ def _restore(generator, name, path):
                 f"{path} does not fit {name}: it differs in {variable.path}."
             )
         variable.assign(value)
+    return generator

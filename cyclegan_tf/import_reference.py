@@ -14,6 +14,7 @@ import pathlib
 from cyclegan_tf import command_line
 from cyclegan_tf.config import ImportConfig, TrainConfig
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.progress import show
 
 FILES = {"a_to_b": "latest_net_G_A.pth", "b_to_a": "latest_net_G_B.pth"}
 # Of the authors' training crops; a fully convolutional network takes any size.
@@ -33,10 +34,10 @@ def main():
 
     if config.to_reference is None:
         models = [pathlib.Path(name).expanduser() for name in config.models]
-        print(import_models(models, run_dir, config.dataset))
+        show(str(import_models(models, run_dir, config.dataset)))
     else:
         for path in export_models(run_dir, pathlib.Path(config.to_reference)):
-            print(path)
+            show(str(path))
 
 
 def import_models(
@@ -87,8 +88,8 @@ def import_models(
         "imported_from": [path.name for path in models],
     }
     with files.folder_written_aside(run_dir) as aside:
-        run_directory.write_config(aside, config, fingerprint=None)
-        save_generators(aside, generators, about)
+        run_id = run_directory.write_config(aside, config, fingerprint=None)
+        save_generators(aside, generators, about, run_id)
     return run_dir
 
 

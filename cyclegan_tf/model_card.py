@@ -10,6 +10,7 @@ import cyclegan_tf
 from cyclegan_tf import run_scores
 from cyclegan_tf.checkpoint import read_best
 from cyclegan_tf.config import ExportConfig, TrainConfig
+from cyclegan_tf.escaping import markdown
 from cyclegan_tf.files import write_text
 from cyclegan_tf.generators import CHECKPOINTS, DIRECTIONS
 from cyclegan_tf.run_directory import FREE_OPTIONS
@@ -66,14 +67,14 @@ def write(
         for row in exported.comparisons
     )
     option_rows = "\n".join(
-        f"| `{name}` | {value} |" for name, value in options.items()
+        f"| `{name}` | {markdown(value)} |" for name, value in options.items()
     )
     versions = {"cyclegan_tf": cyclegan_tf.__version__, "keras": keras.__version__}
     text = f"""\
-# CycleGAN: {run_config.dataset_name}
+# CycleGAN: {markdown(run_config.dataset_name)}
 
 Unpaired image-to-image translation, {directions}; trained for
-{steps} steps on `{run_config.dataset_name}`.
+{steps} steps on {markdown(run_config.dataset_name)}.
 {_licence_note(run_config.dataset)}
 
 ## Interface

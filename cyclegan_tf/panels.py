@@ -1,6 +1,5 @@
 """Pictures of a run: panels of translations, curves, and maps of errors."""
 
-import csv
 import functools
 import io
 import math
@@ -19,6 +18,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 from cyclegan_tf.cyclegan import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES  # noqa: E402
 from cyclegan_tf.errors import InputError  # noqa: E402
 from cyclegan_tf.files import written_aside  # noqa: E402
+from cyclegan_tf.metrics_csv import read_rows  # noqa: E402
 
 CELL_INCHES, TITLE_INCHES = 1.6, 0.6
 DPI = 100
@@ -106,8 +106,7 @@ def _panel(columns, title):
 
 def loss_plot(metrics_csv: pathlib.Path) -> bytes:
     """The losses over the epochs, generators left and discriminators right, as PNG."""
-    with metrics_csv.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(metrics_csv)
     epochs = [int(row["epoch"]) for row in rows]
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), dpi=DPI)
     for axis, names in zip(axes, (GENERATOR_LOSSES, DISCRIMINATOR_LOSSES), strict=True):

@@ -4,15 +4,25 @@ import sys
 
 from tqdm import tqdm
 
+from cyclegan_tf.escaping import printable
+
 REFRESH_SECONDS = 0.5
 # Into a file or a CI log, a bar is written anew on a line of its own.
 REFRESH_SECONDS_IN_LOG = 20
 
 
 def say(message: str) -> None:
-    """Prints a line to standard error, without breaking a progress bar."""
-    tqdm.write(message, file=sys.stderr)
+    """Prints a line to standard error, without breaking a progress bar.
+
+    What a terminal would obey, in a name for instance, is shown escaped.
+    """
+    tqdm.write(printable(message), file=sys.stderr)
     sys.stderr.flush()
+
+
+def show(text: str) -> None:
+    """Prints the lines of a result to standard output, escaped likewise."""
+    print("\n".join(map(printable, text.split("\n"))), flush=True)
 
 
 def is_terminal() -> bool:

@@ -127,7 +127,7 @@ def _names(paths):
 
 def _read_run(path, name, colour, config):
     options, _ = run_directory.read_config(path)
-    generators.read_about(path)
+    run_directory.require_own_models(path)
     if config.checkpoint != generators.LAST:
         checkpoint.find(path / generators.CHECKPOINTS, config.checkpoint)
     shown = options.resolved() | {"dataset": options.dataset_name}

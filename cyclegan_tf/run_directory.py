@@ -11,6 +11,7 @@ model/        both generators
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -20,12 +21,14 @@ from typing import Any
 
 from filelock import Timeout
 
+from cyclegan_tf import generators, seals
 from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import LOCK, PARTIAL, locked_folder, write_text
+from cyclegan_tf.files import LOCK, PARTIAL, locked_folder
 from cyclegan_tf.progress import say
 
 CONFIG = "config.json"
+REMEDY = "restore it from a copy, or begin anew with --restart"
 
 # These say where things are or how often they are written, not what is computed.
 FREE_OPTIONS = frozenset(
@@ -61,6 +64,7 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
     """
     with contextlib.ExitStack() as stack:
         _require_a_run(path)
+        seals.require_no_links(path)
         try:
             stack.enter_context(locked_folder(path))
             if restart and (path / CONFIG).exists():
@@ -99,15 +103,34 @@ def _free_name(path):
 
 
 def write_config(
-    path: pathlib.Path, config: TrainConfig, fingerprint: str | None
-) -> None:
+    path: pathlib.Path,
+    config: TrainConfig,
+    fingerprint: str | None,
+    run_id: str | None = None,
+) -> str:
     """Writes `config.json`: the options, and which data they were used on.
 
-    No fingerprint means that the models were imported, not trained here.
+    Args:
+        path: directory of the run.
+        config: the options.
+        fingerprint: of the data; none means that the models were imported.
+        run_id: of a run that has one already.
+
+    Returns:
+        What the files of this run bear, so that none is taken for another run's: a
+        function of the options that change the result, and of the data.
     """
-    options = dataclasses.asdict(config)
-    content = {"options": options, "dataset_fingerprint": fingerprint}
-    write_text(path / CONFIG, json.dumps(content, indent=2) + "\n")
+    if run_id is None:
+        fixed = {k: v for k, v in config.resolved().items() if k not in FREE_OPTIONS}
+        identity = json.dumps([fixed, fingerprint], sort_keys=True)
+        run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    content = {
+        "run_id": run_id,
+        "options": dataclasses.asdict(config),
+        "dataset_fingerprint": fingerprint,
+    }
+    seals.write_json(path / CONFIG, content)
+    return run_id
 
 
 def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
@@ -116,19 +139,44 @@ def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
     Raises:
         InputError: `config.json` is missing, damaged, or of another version.
     """
-    file = path / CONFIG
+    content = _read(path)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
         return TrainConfig(**content["options"]), content["dataset_fingerprint"]
-    except FileNotFoundError:
-        raise InputError(
-            f"{file} is missing; expected the directory of a run."
-        ) from None
     except (ValueError, TypeError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(
-            f"{file} is damaged or of another version ({reason}); "
-            f"begin anew with --restart."
+            f"{path / CONFIG} is damaged or of another version ({reason}); {REMEDY}."
+        ) from None
+
+
+def run_id_of(path: pathlib.Path) -> str:
+    """What the files of a run bear, see `write_config`.
+
+    Raises:
+        InputError: `config.json` is missing or damaged.
+    """
+    return str(_read(path).get("run_id"))
+
+
+def require_own_models(path: pathlib.Path) -> None:
+    """Checks that `config.json` and `model/` are of the same run.
+
+    Raises:
+        InputError: they are not, or one is damaged.
+    """
+    if generators.read_about(path).get("run_id") != run_id_of(path):
+        raise InputError(
+            f"{path / CONFIG} and {path / generators.FOLDER} are of different runs; "
+            f"restore the one that was replaced."
+        )
+
+
+def _read(path):
+    try:
+        return seals.read_json(path / CONFIG, REMEDY)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path / CONFIG} is missing; expected the directory of a run."
         ) from None
 
 
@@ -145,18 +193,20 @@ def require_config(path: pathlib.Path) -> None:
         )
 
 
-def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> None:
+def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> str:
     """Begins the run in an empty directory, or checks that it can be continued.
 
     An exact continuation needs the same options on the same data. More `--epochs` are
     allowed; the schedule then follows the new number, which is said.
 
+    Returns:
+        What the files of this run bear, see `write_config`.
+
     Raises:
         InputError: an option differs from the run's; all that differ are named.
     """
     if not (path / CONFIG).exists():
-        write_config(path, config, fingerprint)
-        return
+        return write_config(path, config, fingerprint)
     earlier, earlier_fingerprint = read_config(path)
     if earlier_fingerprint is None:
         raise InputError(
@@ -189,7 +239,8 @@ def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> N
             f"(before: {earlier.resolved_constant_epochs} and "
             f"{earlier.epochs - earlier.resolved_constant_epochs})"
         )
-        write_config(path, config, fingerprint)
+        write_config(path, config, fingerprint, run_id_of(path))
+    return run_id_of(path)
 
 
 def _differences(earlier, config) -> dict[str, tuple[Any, Any]]:

@@ -14,18 +14,19 @@ from typing import Any
 
 import psutil
 
-from cyclegan_tf import data, generators, run_directory
+from cyclegan_tf import data, generators, run_directory, seals
 from cyclegan_tf.config import EvaluateConfig, TrainConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.evaluation import DirectionScores, Evaluator, score_table
 from cyclegan_tf.features import FeatureNetwork, load_inception
-from cyclegan_tf.files import locked, write_text
+from cyclegan_tf.files import locked
 from cyclegan_tf.images import SUFFIXES
 from cyclegan_tf.progress import say
 
 SCORES = "scores.json"
 LOCK = ".scores.lock"
+REMEDY = "delete it, and run evaluate.py to score anew"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +102,7 @@ def find_dataset(
     Raises:
         InputError: they are gone, are other ones now, or, of imports, not known.
     """
+    run_directory.require_own_models(run_dir)
     options, fingerprint = run_directory.read_config(run_dir)
     if config.data_dir is not None:
         options = dataclasses.replace(options, data_dir=config.data_dir)
@@ -173,19 +175,23 @@ def record(
             say(f"{error} It is begun anew.")
             earlier = []
         others = [e for e in earlier if _identity(e) != _identity(entry)]
-        content = {"evaluations": [*others, entry]}
-        write_text(run_dir / SCORES, json.dumps(content, indent=2) + "\n")
+        content = {
+            "run_id": run_directory.run_id_of(run_dir),
+            "evaluations": [*others, entry],
+        }
+        seals.write_json(run_dir / SCORES, content)
 
 
 def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
     """The evaluations of a run, in the order in which they were made.
 
     Raises:
-        InputError: `scores.json` is damaged.
+        InputError: `scores.json` is damaged, or of another run.
     """
     path = run_dir / SCORES
     try:
-        evaluations = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+        content = seals.read_json(path, REMEDY)
+        evaluations = content["evaluations"]
         for evaluation in evaluations:
             _identity(evaluation)
     except FileNotFoundError:
@@ -193,9 +199,10 @@ def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(
-            f"{path} is damaged or of another version ({reason}); delete it, and run "
-            f"evaluate.py to score anew."
+            f"{path} is damaged or of another version ({reason}); {REMEDY}."
         ) from None
+    if content.get("run_id") != run_directory.run_id_of(run_dir):
+        raise InputError(f"{path} is of another run; {REMEDY}.")
     return evaluations
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from cyclegan_tf import seals
 from cyclegan_tf.graph_decoding import check_size, decode_upright
 from cyclegan_tf.images import MIN_SIDE, encode_png
 from cyclegan_tf.networks import SIDE_MULTIPLE
@@ -17,6 +18,8 @@ from cyclegan_tf.pixels import to_unit_range
 from cyclegan_tf.progress import say
 
 PIXELS_SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
+# Of a SavedModel, below its folder: for `sha256sum -c` there.
+SUMS = f"assets.extra/{seals.SUMS}"
 BYTES_SPEC = tf.TensorSpec((None,), tf.string, name="image_bytes")
 
 
@@ -73,7 +76,8 @@ def write_saved_model(
 
     `serving_default` is the first of the directions. A call with more pixels than
     `max_pixels` (all images together, or one image of `image_bytes`) is an
-    `InvalidArgumentError`, so that one request cannot take all the memory.
+    `InvalidArgumentError`, so that one request cannot take all the memory. The
+    files' checksums are written, too, and to be written anew where more are added.
     """
     archive = keras.export.ExportArchive()
     for direction, generator in generators.items():
@@ -86,6 +90,7 @@ def write_saved_model(
     default = _bounded(pixels_function(first), max_pixels)
     archive.add_endpoint("serving_default", default, [PIXELS_SPEC])
     archive.write_out(str(directory), verbose=False)
+    seals.write_sums(directory, SUMS)
 
 
 def write_warmup(directory: pathlib.Path, model_name: str, images: dict) -> None:

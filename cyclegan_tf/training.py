@@ -31,10 +31,11 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.cyclegan import CycleGAN
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.escaping import markdown
 from cyclegan_tf.features import load_inception
 from cyclegan_tf.image_pool import ImagePool
 from cyclegan_tf.networks import build_discriminator, build_generator, with_dtype
-from cyclegan_tf.progress import say
+from cyclegan_tf.progress import say, show
 from cyclegan_tf.schedules import LinearDecay
 
 NUM_SAMPLES = 4
@@ -71,9 +72,10 @@ def train(config: TrainConfig) -> None:
             manifest = read_manifest(dataset)
             splits = {n: data.open_split(dataset, n) for n in manifest["splits"]}
             evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
-            run_directory.continue_run(path, config, manifest["fingerprint"])
+            run_id = run_directory.continue_run(path, config, manifest["fingerprint"])
         received = stack.enter_context(_stop_signals())
-        _Run(config, path, splits, evaluator, received, strategy).go(earlier)
+        run = _Run(config, path, run_id, splits, evaluator, received, strategy)
+        run.go(earlier)
         # All end together, so that none takes the others for lost.
         distribution.wait_for_all(strategy)
 
@@ -165,8 +167,10 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
 class _Run:
     """A model, its data and its directory, at some step."""
 
-    def __init__(self, config, path, splits, evaluator, received_signal, strategy):
-        self.config, self.path, self.splits = config, path, splits
+    def __init__(
+        self, config, path, run_id, splits, evaluator, received_signal, strategy
+    ):
+        self.config, self.path, self.run_id, self.splits = config, path, run_id, splits
         self.evaluator, self.received_signal = evaluator, received_signal
         self.strategy = strategy
         self.is_first = distribution.is_first_worker(strategy)
@@ -187,11 +191,10 @@ class _Run:
         if earlier:
             fine_tuning.start_from(earlier, self.model)
             # From here on the run does not depend on the earlier one.
-            checkpoint.save(self.model, self.checkpoints, step=0)
+            self._save_checkpoint()
         if self.model.step >= self.num_steps:
-            if self.is_first and not self._is_concluded():
-                # It was stopped after the last checkpoint.
-                self._conclude(self.evaluator.evaluate(self.model.generators))
+            if self.is_first:
+                self._complete()
             self._say(
                 f"{self.path} is finished: {self.config.epochs} epochs, "
                 f"{self.model.step} steps. To train on give more --epochs; to begin "
@@ -219,7 +222,7 @@ class _Run:
                 f"--image-size, or free some space, and run again."
             ) from None
         except callbacks.Stopped:
-            checkpoint.save(self.model, self.checkpoints, self.model.step)
+            self._save_checkpoint()
             self._say(
                 f"stopped and saved after step {self.model.step}; "
                 f"the same command continues"
@@ -238,7 +241,7 @@ class _Run:
         problem = None
         for path in checkpoint.checkpoints(self.checkpoints):
             try:
-                num_replicas = checkpoint.restore(self.model, path)
+                num_replicas = checkpoint.restore(self.model, path, self.run_id)
             except checkpoint.DamagedCheckpoint as error:
                 problem = error
                 self._say(f"{error} Trying the one before.")
@@ -276,12 +279,15 @@ class _Run:
             f"result will not be the same to the bit; step {step} was one of batch "
             f"size {before * self.config.batch_size} and is now {self.model.step}"
         )
-        checkpoint.save(self.model, self.checkpoints, self.model.step)
+        self._save_checkpoint()
         if self.is_first:
             # Steps count anew, and the highest must be the newest.
             for path in checkpoint.checkpoints(self.checkpoints):
                 if checkpoint.step_of(path) > self.model.step:
                     path.unlink()
+
+    def _save_checkpoint(self):
+        checkpoint.save(self.model, self.checkpoints, self.model.step, self.run_id)
 
     def _steps_per_epoch_of(self, num_replicas):
         return data.steps_per_epoch(
@@ -305,6 +311,7 @@ class _Run:
                 *(self._reports(stack) if self.is_first else ()),
                 callbacks.Checkpoints(
                     self.checkpoints,
+                    self.run_id,
                     self.config.checkpoint_every,
                     self._save_generators,
                 ),
@@ -336,6 +343,7 @@ class _Run:
             self.config.epochs,
             self.config.best_by,
             self.checkpoints,
+            self.run_id,
             writer,
         )
         bar = callbacks.ProgressBar(
@@ -403,7 +411,8 @@ class _Run:
     def _describe_in(self, writer):
         """Shows the options and the networks' graphs in TensorBoard."""
         rows = [
-            f"| {name} | {value} |" for name, value in self.config.resolved().items()
+            f"| {name} | {markdown(value)} |"
+            for name, value in self.config.resolved().items()
         ]
         shape = (1, self.config.image_size, self.config.image_size, 3)
         with writer.as_default(step=0):
@@ -432,13 +441,25 @@ class _Run:
             "epochs": step / self.steps_per_epoch,
             "image_size": self.config.image_size,
         }
-        generators.save_generators(self.path, trained, about)
+        generators.save_generators(self.path, trained, about, self.run_id)
+
+    def _complete(self):
+        """Writes what a finished run lacks, or has only damaged."""
+        try:
+            generators.require_whole(self.path)
+        except InputError as error:
+            say(f"{error} It is written anew.")
+            self._save_generators(self.model.step)
+        if not self._is_concluded():
+            # It was stopped after the last checkpoint.
+            self._conclude(self.evaluator.evaluate(self.model.generators))
 
     def _is_concluded(self):
         try:
             evaluations = run_scores.read(self.path)
-        except InputError:
-            return False  # what is damaged is made anew
+        except InputError as error:
+            say(f"{error} It is made anew.")
+            return False
         has_scores = any(e["step"] == self.num_steps for e in evaluations)
         return has_scores and (self.path / LOSS_PLOT).is_file()
 
@@ -448,8 +469,12 @@ class _Run:
         )
         run_scores.record(self.path, self.num_steps, results, {"checkpoint": "last"})
         title = f"{self.path}, last: step {self.num_steps}"
-        print(evaluation.score_table(results, title), flush=True)
-        best = checkpoint.read_best(self.checkpoints)
+        show(evaluation.score_table(results, title))
+        try:
+            best = checkpoint.read_best(self.checkpoints)
+        except InputError as error:
+            say(str(error))
+            best = {}
         if best:
             say(
                 f"best by {best['best_by']}: step {best['step']} with "

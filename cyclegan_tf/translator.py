@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf import seals
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import DIRECTIONS, LAST, load_generators
 from cyclegan_tf.images import MIN_SIDE, UnreadableImage
-from cyclegan_tf.serving import PIXELS_SPEC, pixels_function
+from cyclegan_tf.serving import PIXELS_SPEC, SUMS, pixels_function
 from cyclegan_tf.stripes import translate_in_stripes
 
 Translator = Callable[[np.ndarray], np.ndarray]
@@ -107,6 +108,7 @@ def _saved_model_in(path):
 
 
 def _signatures(path):
+    seals.check_sums(path, SUMS, "export it again")
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf import checkpoint
+from cyclegan_tf import checkpoint, seals
 from cyclegan_tf.errors import InputError
 from tests.helpers import random_images, tiny_model
 
@@ -90,6 +90,7 @@ def test_truncated_checkpoint_is_found(tmp_path):
 def test_pickle_is_not_loaded(tmp_path):
     path = tmp_path / "step-000000001.npz"
     np.savez(path, **{"gen_ab/stem/kernel": np.array([object()])})
+    seals.seal_zip(path, "")
     with pytest.raises(InputError, match="is damaged.*pickle"):
         checkpoint.restore(tiny_model(), path)
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf import conversion, data, records
+from cyclegan_tf import conversion, data, records, seals
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.conversion import ensure_dataset, read_manifest
 from cyclegan_tf.errors import InputError
@@ -205,9 +205,7 @@ def test_damaged_manifest_is_named(photos):
 def test_manifest_of_another_schema_is_refused(photos):
     directory = ensure_dataset(config_of(photos))
     manifest = json.loads((directory / "dataset.json").read_text())
-    (directory / "dataset.json").write_text(
-        json.dumps(manifest | {"schema_version": 0})
-    )
+    seals.write_json(directory / "dataset.json", manifest | {"schema_version": 0})
     with pytest.raises(InputError, match="another schema version"):
         read_manifest(directory)
 
@@ -216,7 +214,7 @@ def test_manifest_cannot_name_files_elsewhere(photos):
     directory = ensure_dataset(config_of(photos))
     manifest = json.loads((directory / "dataset.json").read_text())
     manifest["splits"]["trainA"]["shards"][0]["file"] = "../secret"
-    (directory / "dataset.json").write_text(json.dumps(manifest))
+    seals.write_json(directory / "dataset.json", manifest)
     with pytest.raises(InputError, match="outside its directory"):
         read_manifest(directory)
 

@@ -40,9 +40,9 @@ def save_run(path, tiny_data_dir, directions=DIRECTIONS):
     model = tiny_model()
     trained = {"a_to_b": model.gen_ab, "b_to_a": model.gen_ba}
     trained = {direction: trained[direction] for direction in directions}
-    generators.save_generators(path, trained, {"step": 0})
     config = tiny_config(path, data_dir=str(tiny_data_dir))
-    run_directory.write_config(path, config, "fingerprint")
+    run_id = run_directory.write_config(path, config, "fingerprint")
+    generators.save_generators(path, trained, {"step": 0}, run_id)
     return path
 
 
@@ -293,7 +293,8 @@ def test_best_checkpoint_is_exported_with_its_score(run_dir, tmp_path):
     path = shutil.copytree(run_dir, tmp_path / "run")
     model = tiny_model(seed=1)
     about = {"step": 7, "best_by": "swd", "value": 123.25}
-    checkpoint.save_best(model, path / "checkpoints", about)
+    run_id = run_directory.run_id_of(path)
+    checkpoint.save_best(model, path / "checkpoints", about, run_id)
     config = ExportConfig(str(path), str(tmp_path / "out"), checkpoint="best")
     (exported,) = exporting.export(config)
     images = random_pixels(24, 32)[None]

@@ -63,6 +63,11 @@ def run_dir(hostile_run, tmp_path):
     return shutil.copytree(hostile_run, tmp_path / "run")
 
 
+def rewrite_config(run_dir, config, fingerprint):
+    run_id = run_directory.run_id_of(run_dir)
+    run_directory.write_config(run_dir, config, fingerprint, run_id)
+
+
 @pytest.fixture(scope="module")
 def page_path(hostile_run, tmp_path_factory):
     """The report on two runs; the second has no picture of its last epoch."""
@@ -72,7 +77,7 @@ def page_path(hostile_run, tmp_path_factory):
     )
     options, fingerprint = run_directory.read_config(second)
     other = dataclasses.replace(options, seed=7)
-    run_directory.write_config(second, other, fingerprint)
+    rewrite_config(second, other, fingerprint)
     for domain in "ab":
         (second / "samples" / f"epoch-0002-{domain}.png").unlink()
     with pytest.MonkeyPatch.context() as patch:
@@ -158,7 +163,7 @@ def test_other_protocols_do_not_compare(run_dir, tmp_path, no_weights):
     other = shutil.copytree(run_dir, tmp_path / "other")
     options, fingerprint = run_directory.read_config(other)
     smaller = dataclasses.replace(options, image_size=16)
-    run_directory.write_config(other, smaller, fingerprint)
+    rewrite_config(other, smaller, fingerprint)
     write(run_dir, other)
     page = Page(run_dir / "report.html")
     text = " ".join(page.text)
@@ -172,7 +177,7 @@ def test_run_without_its_images_is_shown_with_what_is_left(
 ):
     options, fingerprint = run_directory.read_config(run_dir)
     gone = dataclasses.replace(options, dataset="gone", data_dir=str(tmp_path / "d"))
-    run_directory.write_config(run_dir, gone, fingerprint)
+    rewrite_config(run_dir, gone, fingerprint)
     before = (run_dir / "scores.json").read_bytes()
     text = write(run_dir)
     assert "going on with what" in capsys.readouterr().err
@@ -187,9 +192,9 @@ def test_run_without_its_images_is_shown_with_what_is_left(
 def test_imported_run_has_a_page(tmp_path, no_weights):
     config = tiny_config(tmp_path, dataset="unknown")
     run_dir = config.resolved_run_dir
-    run_directory.write_config(run_dir, config, None)
+    run_id = run_directory.write_config(run_dir, config, None)
     models = {"b_to_a": tiny_model().generators["b_to_a"]}
-    generators.save_generators(run_dir, models, {})
+    generators.save_generators(run_dir, models, {}, run_id)
     write(run_dir)
     page = " ".join(Page(run_dir / "report.html").text)
     for part in ("imported", "Not scored", "No epoch", "drawn no samples"):

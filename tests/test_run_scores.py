@@ -148,8 +148,9 @@ def test_damaged_scores_are_begun_anew(run_dir, no_weights, capsys):
 
 def test_run_with_one_direction_is_scored_in_that_one(run_dir, no_weights):
     loaded = generators.load_generators(run_dir)
-    about = {"step": 12}
-    generators.save_generators(run_dir, {"b_to_a": loaded["b_to_a"]}, about)
+    only = {"b_to_a": loaded["b_to_a"]}
+    run_id = run_directory.run_id_of(run_dir)
+    generators.save_generators(run_dir, only, {"step": 12}, run_id)
     evaluate(run_dir)
     (scores,) = run_scores.read(run_dir)[-1]["scores"]
     assert scores["direction"] == "b_to_a" and "cycle_mae" not in scores["scores"]
@@ -157,14 +158,16 @@ def test_run_with_one_direction_is_scored_in_that_one(run_dir, no_weights):
 
 def test_imported_models_are_scored_without_a_fingerprint(run_dir, no_weights):
     config, _ = run_directory.read_config(run_dir)
-    run_directory.write_config(run_dir, config, None)
+    run_id = run_directory.run_id_of(run_dir)
+    run_directory.write_config(run_dir, config, None, run_id)
     evaluate(run_dir)
 
 
 def test_other_images_than_the_runs_are_refused(run_dir, no_weights, tmp_path):
     config, _ = run_directory.read_config(run_dir)
     other = dataclasses.replace(config, data_dir=str(tmp_path / "d"), data_seed=1)
-    run_directory.write_config(run_dir, other, "beef")
+    run_id = run_directory.run_id_of(run_dir)
+    run_directory.write_config(run_dir, other, "beef", run_id)
     with pytest.raises(InputError, match="holds other images than"):
         evaluate(run_dir)
 
@@ -187,11 +190,11 @@ def make_pairs(tmp_path):
         config = tiny_config(tmp_path, dataset=str(folder))
         directory = conversion.ensure_dataset(config)
         fingerprint = conversion.read_manifest(directory)["fingerprint"]
-        run_directory.write_config(config.resolved_run_dir, config, fingerprint)
-        generators.save_generators(
-            config.resolved_run_dir, tiny_model().generators, {"step": 0}
-        )
-        return config.resolved_run_dir
+        run_dir = config.resolved_run_dir
+        run_id = run_directory.write_config(run_dir, config, fingerprint)
+        models = tiny_model().generators
+        generators.save_generators(run_dir, models, {"step": 0}, run_id)
+        return run_dir
 
     return make
 
@@ -276,17 +279,18 @@ def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "write_text", killed)
+    monkeypatch.setattr(checkpoint.seals, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 2})
     assert checkpoint.read_best(tmp_path) == {}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"value": 1}', "3"])
-def test_damaged_best_is_none(tmp_path, content):
+def test_damaged_best_is_named(tmp_path, content):
     checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
     (tmp_path / "best.json").write_text(content)
-    assert checkpoint.read_best(tmp_path) == {}
+    with pytest.raises(checkpoint.DamagedCheckpoint, match="best.json is damaged"):
+        checkpoint.find(tmp_path, "best")
 
 
 # While training.

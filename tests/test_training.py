@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from cyclegan_tf import callbacks, checkpoint, training
+from cyclegan_tf import callbacks, checkpoint, run_directory, seals, training
 from cyclegan_tf.errors import InputError
 
 
@@ -18,6 +18,7 @@ def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tiny_run):
     name = next(n for n in arrays if n.startswith("disc_a/") and "kernel" in n)
     arrays[name] = np.full_like(arrays[name], 3e38)
     np.savez(newest, **arrays)
+    seals.seal_zip(newest, run_directory.run_id_of(config.resolved_run_dir))
     content = newest.read_bytes()
     longer = tiny_run(checkpoint_every=2, epochs=3)
     with pytest.raises(InputError, match="loss .* after step 9.*is intact.*--restart"):

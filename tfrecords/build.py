@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from cyclegan_tf import command_line
 from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.progress import show
 
 
 def main():
@@ -21,7 +22,7 @@ def main():
     directory = ensure_dataset(config)
     splits = read_manifest(directory)["splits"]
     counts = ", ".join(f"{name} {split['count']}" for name, split in splits.items())
-    print(f"{directory}: {counts}")
+    show(f"{directory}: {counts}")
 
 
 if __name__ == "__main__":
