@@ -159,8 +159,9 @@ def find(directory: pathlib.Path, name: str) -> pathlib.Path:
             return path
     steps = [str(step_of(path)) for path in checkpoints(directory)]
     there = [BEST] if (directory / f"{BEST}.json").is_file() else []
+    file = f"{BEST}.json" if name == BEST else f"step-{name:0>9}.npz"
     raise InputError(
-        f"--checkpoint {name}: {directory} has no such checkpoint; there are "
+        f"--checkpoint {name}: {directory} has no such checkpoint ({file}); there are "
         f"{', '.join(['last', *there, *steps])}."
     )
 

@@ -216,7 +216,10 @@ def _why_missing(run_dir):
         return f"{run_dir}: no such run directory; train one with train.py."
     if not (run_dir / "config.json").is_file():
         return f"{run_dir} is not the directory of a run: it has no config.json."
-    return f"{run_dir} has no trained model yet; one is written after each epoch."
+    return (
+        f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written after "
+        f"each epoch."
+    )
 
 
 def _load(path, about, direction):
@@ -267,25 +270,23 @@ def _require_plain_weights(path):
             if member.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"its {member.filename} is compressed")
         with archive.open("model.weights.h5") as content, h5py.File(content) as file:
-            file.visititems_links(_require_hard_link)
-            sizes = []
-            file.visititems(lambda name, item: sizes.append(_plain_size(name, item)))
-            if sum(sizes) > size:
+            links, items = {}, {}
+            file.visititems_links(links.__setitem__)
+            for name, link in links.items():
+                if not isinstance(link, h5py.HardLink):
+                    raise ValueError(f"its {name} is a link")
+            file.visititems(items.__setitem__)
+            if sum(_plain_size(name, item) for name, item in items.items()) > size:
                 raise ValueError("its arrays are larger than the file")
-
-
-def _require_hard_link(name, link):
-    if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{name!r} is a link")
 
 
 def _plain_size(name, item):
     if isinstance(item, h5py.Group):
         return 0
     if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
-        raise ValueError(f"{name!r} is no array of numbers")
+        raise ValueError(f"its {name} is no array of numbers")
     if item.external or item.is_virtual or item.chunks is not None:
-        raise ValueError(f"{name!r} is not stored in one piece in the file")
+        raise ValueError(f"its {name} is not stored in one piece in the file")
     return item.nbytes
 
 

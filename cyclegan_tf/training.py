@@ -164,6 +164,12 @@ def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
     return LinearDecay(config.learning_rate, constant, decay, steps_per_epoch)
 
 
+def options_table(config: TrainConfig) -> str:
+    """The options as a table in Markdown, for TensorBoard."""
+    rows = (f"| {n} | {markdown(value)} |" for n, value in config.resolved().items())
+    return "\n".join(["| option | value |", "|-|-|", *rows])
+
+
 class _Run:
     """A model, its data and its directory, at some step."""
 
@@ -410,13 +416,9 @@ class _Run:
 
     def _describe_in(self, writer):
         """Shows the options and the networks' graphs in TensorBoard."""
-        rows = [
-            f"| {name} | {markdown(value)} |"
-            for name, value in self.config.resolved().items()
-        ]
         shape = (1, self.config.image_size, self.config.image_size, 3)
         with writer.as_default(step=0):
-            tf.summary.text("config", "\n".join(["| option | value |", "|-|-|", *rows]))
+            tf.summary.text("config", options_table(self.config))
         for network in (self.model.gen_ab, self.model.disc_a):
             kind = "generator" if network is self.model.gen_ab else "discriminator"
             graph = tf.function(network).get_concrete_function(

@@ -102,7 +102,8 @@ def _saved_model_in(path):
     """The SavedModel that a directory is, or the newest version in it, or None."""
     versions = [p for p in path.glob("*") if p.name.isdecimal()]
     for candidate in (path, *sorted(versions, key=lambda p: -int(p.name))):
-        if (candidate / "saved_model.pb").is_file():
+        # Also one that has lost a file.
+        if any((candidate / name).is_file() for name in ("saved_model.pb", SUMS)):
             return candidate
     return None
 
