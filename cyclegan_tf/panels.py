@@ -61,7 +61,10 @@ def panel_cells(path: pathlib.Path, headings: Sequence[str]) -> np.ndarray:
             if image.size != size:
                 raise InputError(f"{path} is not a table of samples.")
             pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (
+        *(OSError, SyntaxError, ValueError),
+        Image.DecompressionBombError,
+    ) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{path} cannot be read ({reason}).") from None
     cells = [pixels[top:bottom, left:right] for left, top, right, bottom in boxes]

@@ -6,10 +6,12 @@ import os
 import pathlib
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 import warnings
 import zipfile
+import zlib
 
 import h5py
 import keras
@@ -21,6 +23,7 @@ from cyclegan_tf import (
     escaping,
     files,
     generators,
+    panels,
     progress,
     run_directory,
     seals,
@@ -327,6 +330,19 @@ def test_json_that_is_none_of_ours_is_damaged(run_dir, text):
     (run_dir / "config.json").write_text(text)
     with pytest.raises(InputError, match="config.json is damaged"):
         run_directory.read_config(run_dir)
+
+
+def test_sample_that_claims_to_be_huge_is_not_decoded(tmp_path):
+    def chunk(name, content):
+        sum_ = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + sum_
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    path = tmp_path / "epoch-0001-a.png"
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
+    path.write_bytes(png + chunk(b"IEND", b""))
+    with pytest.raises(InputError, match="epoch-0001-a.png cannot be read"):
+        panels.panel_cells(path, ["real A"])
 
 
 # Names.
