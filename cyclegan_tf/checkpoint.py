@@ -134,10 +134,11 @@ def read_best(directory: pathlib.Path) -> dict[str, Any]:
     arrays = path.with_suffix(".npz")
     try:
         about = seals.read_json(path, BEST_REMEDY)
+        if not arrays.is_file():
+            raise DamagedCheckpoint(f"{arrays} is missing; {BEST_REMEDY}.")
+        seals.check_zip(arrays)
     except seals.Damaged as error:
         raise DamagedCheckpoint(str(error)) from None
-    if not arrays.is_file():
-        raise DamagedCheckpoint(f"{arrays} is missing; {BEST_REMEDY}.")
     if "step" not in about or about.pop("checkpoint", None) != seals.zip_digest(arrays):
         raise DamagedCheckpoint(
             f"{arrays} is damaged, or not what {path.name} tells of; {BEST_REMEDY}."
@@ -168,7 +169,8 @@ def find(directory: pathlib.Path, name: str) -> pathlib.Path:
 
 def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
     """The whole checkpoints in a directory, newest first."""
-    return sorted(directory.glob("step-*.npz"), reverse=True)
+    paths = (p for p in directory.glob("step-*.npz") if p.stem[5:].isdecimal())
+    return sorted(paths, reverse=True)
 
 
 def step_of(path: pathlib.Path) -> int:

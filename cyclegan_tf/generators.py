@@ -226,7 +226,7 @@ def _load(path, about, direction):
     _require_checksum(path, about["checksums"][direction])
     try:
         _require_plain_weights(path)
-        generator = _build(about, DIRECTIONS[direction], path.stat().st_size)
+        generator = _build(about, DIRECTIONS[direction], path)
         generator.load_weights(path)
     except (
         *(ValueError, TypeError, OSError, KeyError, EOFError, AttributeError),
@@ -249,15 +249,26 @@ def _require_checksum(path, digest):
         )
 
 
-def _build(about, name, num_bytes):
-    """A generator as `model.json` describes it, if a file of this size can fill it."""
+def _build(about, name, path):
+    """A generator as `model.json` describes it, if a file is long enough to fill it."""
     filters, blocks = about["filters"], about["residual_blocks"]
     # The kernels of all residual blocks, float32: no more memory than the file is long.
-    if 4 * 2 * 9 * (4 * filters) ** 2 * blocks + 4 * 3 * 49 * filters > num_bytes:
-        raise ValueError(f"too short for {filters} filters, {blocks} residual blocks")
-    return build_generator(
-        filters, blocks, norm=about["norm"], upsampling=about["upsampling"], name=name
-    )
+    least = 4 * 2 * 9 * (4 * filters) ** 2 * blocks + 4 * 3 * 49 * filters
+    if least > path.stat().st_size:
+        raise InputError(
+            f"{path} is too short for {filters} filters and {blocks} residual blocks, "
+            f"which {ABOUT} tells of."
+        )
+    try:
+        return build_generator(
+            filters,
+            blocks,
+            norm=about["norm"],
+            upsampling=about["upsampling"],
+            name=name,
+        )
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{ABOUT} beside {path} is wrong ({error}).") from None
 
 
 def _require_plain_weights(path):
@@ -291,7 +302,7 @@ def _plain_size(name, item):
 
 
 def _restored(path, arrays, about, name):
-    generator = _build(about, name, path.stat().st_size)
+    generator = _build(about, name, path)
     for variable in generator.variables:
         value = arrays.get(f"{name}/{variable.path}")
         if value is None or value.shape != tuple(variable.shape):

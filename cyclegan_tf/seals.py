@@ -88,8 +88,11 @@ def check_zip(path: pathlib.Path) -> str:
     """
     if zip_digest(path) != _digest(path, DIGEST_LENGTH):
         raise Damaged(f"{path} is damaged: its content and its checksum differ.")
-    with zipfile.ZipFile(path) as archive:
-        return archive.comment[: -DIGEST_LENGTH - 1].decode("ascii", "replace")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.comment[: -DIGEST_LENGTH - 1].decode("ascii", "replace")
+    except zipfile.BadZipFile as error:
+        raise Damaged(f"{path} is damaged ({error}).") from None
 
 
 def zip_digest(path: pathlib.Path) -> str:

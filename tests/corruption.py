@@ -179,6 +179,7 @@ def kinds_of_exports(export: pathlib.Path, other: pathlib.Path) -> list[Kind]:
             cwd=folder,
             capture_output=True,
             text=True,
+            errors="replace",  # it repeats the damaged names
         )
         if done.returncode:
             said = (done.stdout + done.stderr).splitlines()

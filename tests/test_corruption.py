@@ -121,7 +121,7 @@ def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(tmp_path, tiny_dat
 
     assert train(epochs=2, checkpoint_every=3).returncode == 0
     newest, before = checkpoint.checkpoints(run_dir / "checkpoints")[:2]
-    for path in (newest, run_dir / "checkpoints" / "best.json"):
+    for path in (newest, run_dir / "checkpoints" / "best.npz"):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
@@ -131,7 +131,7 @@ def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(tmp_path, tiny_dat
     assert done.returncode == 0 and "Traceback" not in done.stderr
     assert f"{newest} is damaged" in done.stderr
     assert f"continuing after step {checkpoint.step_of(before)} from" in done.stderr
-    assert "best.json is damaged" in done.stderr
+    assert "best.npz is damaged" in done.stderr
     assert "metrics.csv is damaged: going on without 1 of its rows" in done.stderr
     with metrics.open(newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3"]

@@ -1,5 +1,6 @@
 """Files from somebody else: they run nothing, name nothing elsewhere, stay small."""
 
+import hashlib
 import io
 import json
 import os
@@ -153,6 +154,15 @@ def test_checkpoint_with_objects_is_not_unpickled(tmp_path):
     assert not (tmp_path / "marker").exists()
 
 
+def test_best_with_a_checksum_but_no_archive_is_damaged(tmp_path):
+    content = b"no archive"
+    digest = hashlib.sha256(content).hexdigest()
+    (tmp_path / "best.npz").write_bytes(content + digest.encode())
+    seals.write_json(tmp_path / "best.json", {"step": 1, "checkpoint": digest})
+    with pytest.raises(InputError, match="best.npz is damaged"):
+        checkpoint.find(tmp_path, "best")
+
+
 # Files elsewhere.
 
 
@@ -251,6 +261,13 @@ def test_checksums_name_no_file_elsewhere(tmp_path):
         translator.load(tmp_path / "export")
 
 
+def test_checkpoint_that_is_named_otherwise_is_none(run_dir):
+    for name in ("step-x.npz", "step-.npz", "step-1-2.npz"):
+        (run_dir / "checkpoints" / name).touch()
+    with pytest.raises(InputError, match="there are last, 4"):
+        generators.load_generators(run_dir, "5")
+
+
 # Memory.
 
 
@@ -285,17 +302,20 @@ def test_compressed_model_is_refused(run_dir):
 @pytest.mark.parametrize(
     "changes, problem",
     [
-        ({"filters": 10**6}, "cannot be loaded .too short"),
-        ({"residual_blocks": 10**9}, "cannot be loaded .too short"),
+        ({"filters": 10**6}, "is too short"),
+        ({"residual_blocks": 10**9}, "is too short"),
         ({"filters": 0}, "is damaged"),
         ({"filters": "2"}, "is damaged"),
-        ({"norm": "odd"}, "cannot be loaded"),
+        ({"norm": "odd"}, "is wrong"),
+        ({"upsampling": []}, "is wrong"),
         ({"directions": ["../x"]}, "is damaged"),
     ],
 )
 def test_architecture_cannot_be_larger_than_its_file(run_dir, changes, problem):
     reseal(run_dir, **changes)
-    refused(run_dir, problem, file=r"(gen_ab\.keras|model\.json)")
+    for checkpoint_name in ("last", "4"):
+        with pytest.raises(InputError, match=problem):
+            generators.load_generators(run_dir, checkpoint_name)
 
 
 def npy(shape):
