@@ -185,5 +185,6 @@ def _why_undecodable(loaded):
     try:
         records.decode(loaded.image.encoded)
     except (tf.errors.OpError, ValueError) as error:
-        return f"TensorFlow cannot decode it ({str(error).splitlines()[0]})"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return f"TensorFlow cannot decode it ({reason})"
     return None

@@ -13,6 +13,7 @@ from cyclegan_tf.progress import say
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
 LOCK = ".lock"
+MAX_NAME_BYTES = 255
 
 
 @contextlib.contextmanager
@@ -39,6 +40,16 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
+
+
+def _end_of(name):
+    """As much of a name as fits behind the prefix; its suffix, which Keras needs, too.
+
+    A name has at most 255 bytes.
+    """
+    while len(os.fsencode(name)) > MAX_NAME_BYTES - len(PARTIAL):
+        name = name[1:]
+    return name
 
 
 @contextlib.contextmanager
@@ -156,7 +167,7 @@ def _acquire(lock, waiting):
 
 
 def _aside(path):
-    return path.with_name(f"{PARTIAL}{path.name}")  # keeps the suffix, as Keras needs
+    return path.with_name(PARTIAL + _end_of(path.name))
 
 
 def _earlier(path):

@@ -8,6 +8,8 @@ honoured. The size is read from the header and checked before anything is decode
 
 import tensorflow as tf
 
+from cyclegan_tf.images import MAX_SCANS
+
 HEADER_BYTES = 32
 # EXIF stands in one of the first segments, and a segment has at most 64 KB.
 EXIF_BYTES = 1 << 17
@@ -31,7 +33,8 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
         uint8 `(height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: another format, damaged, too small or large.
+        tf.errors.InvalidArgumentError: another format, damaged, too small or large, or
+            a JPEG of more than 200 scans.
     """
     header = _bytes_of(encoded, HEADER_BYTES)
     is_jpeg = tf.reduce_all(header[:3] == [0xFF, 0xD8, 0xFF])
@@ -50,7 +53,11 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
             ),
         )
     size = check_size(height, width, min_side, max_pixels)
-    with tf.control_dependencies([size]):
+    quick = tf.debugging.Assert(
+        ~is_jpeg | (_number_of_scans(encoded) <= MAX_SCANS),
+        [f"expected a JPEG image with at most {MAX_SCANS} scans"],
+    )
+    with tf.control_dependencies([size, quick]):
         pixels = tf.cond(
             is_jpeg,
             lambda: _decode_jpeg(encoded),
@@ -142,6 +149,13 @@ def _big_endian(values, start, number):
 def _little_endian(values, start, number):
     weights = tf.constant([256**i for i in range(number)], tf.int64)
     return tf.reduce_sum(tf.cast(values[start : start + number], tf.int64) * weights)
+
+
+def _number_of_scans(encoded):
+    """How often the marker of a JPEG scan occurs in a file, which may be any file."""
+    data = tf.io.decode_raw(encoded, tf.uint8)
+    marked = (data[:-1] == 0xFF) & (data[1:] == START_OF_SCAN)
+    return tf.math.count_nonzero(marked)
 
 
 # Pixels.

@@ -1,8 +1,8 @@
 """Translating files: which there are, where they go, and one after the other."""
 
+import contextlib
 import dataclasses
-import glob
-import io
+import errno
 import os
 import pathlib
 from collections import Counter, defaultdict
@@ -64,8 +64,7 @@ def plan(given: str, output: str, image_format: str) -> list[Job]:
         # Translations of an earlier start are no input.
         files = [file for file in files if not _is_within(file, out)]
     else:
-        found = glob.glob(str(path), recursive=True)
-        files = sorted(file for file in map(pathlib.Path, found) if file.is_file())
+        files = _globbed(str(path))
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
@@ -88,13 +87,34 @@ def _target(place, names, file, suffix):
 
 
 def _checked(job):
-    if job.target.exists() and job.target.samefile(job.source):
-        raise InputError(f"{job.source} would be replaced; choose another OUT.")
+    with contextlib.suppress(OSError):  # one of them is not there
+        if os.path.samefile(job.target, job.source):
+            raise InputError(f"{job.source} would be replaced; choose another OUT.")
     return job
 
 
+def _globbed(pattern):
+    """Files that a glob names; `**` follows no links to folders, which may be loops."""
+    path = pathlib.Path(pattern)
+    within = pathlib.Path(path.anchor)
+    inner = str(path.relative_to(path.anchor))
+    try:
+        found = [file for file in within.glob(inner) if file.is_file()]
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{pattern}: {error}.") from None
+    if not _is_hidden(path):
+        found = [file for file in found if not _is_hidden(file)]
+    return sorted(found)
+
+
+def _is_hidden(path):
+    return any(part.startswith(".") and part != ".." for part in path.parts)
+
+
 def _is_within(file, folder):
-    return file.resolve().is_relative_to(folder.resolve())
+    # Not Path.resolve, which raises where links make a loop.
+    real = pathlib.Path(os.path.realpath(file))
+    return real.is_relative_to(os.path.realpath(folder))
 
 
 def translate_files(
@@ -129,17 +149,23 @@ def translate_files(
                         translate_batch([one])
                 return
             for (job, _), fake in zip(batch, fakes, strict=True):
-                _write(job.target, fake)
+                try:
+                    _write(job.target, fake)
+                except OSError as error:
+                    if error.errno != errno.ENAMETOOLONG:
+                        raise
+                    fail(job.source, f"{error.strerror}: {job.target}")
+                    continue
                 outcome.translated += 1
                 bar.update()
 
         for job in jobs:
-            if job.target.exists() and not overwrite:
+            if os.path.exists(job.target) and not overwrite:
                 outcome.skipped += 1
                 bar.update()
                 continue
             try:
-                pixels = _read(job.source)
+                pixels = images.pixels_of(images.read_file(job.source))
             except images.UnreadableImage as error:
                 fail(job.source, error)
                 continue
@@ -155,14 +181,6 @@ def translate_files(
         for batch in waiting.values():
             translate_batch(batch)
     return outcome
-
-
-def _read(source):
-    try:
-        encoded = images.normalize(source.read_bytes()).encoded
-    except OSError as error:
-        raise images.UnreadableImage(error.strerror or str(error)) from None
-    return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
 
 
 def _write(target, pixels):

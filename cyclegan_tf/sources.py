@@ -24,6 +24,7 @@ import numpy as np
 from cyclegan_tf import images, synthetic
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.progress import say
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
 SYNTHETIC = "synthetic/horse2zebra"
@@ -208,9 +209,7 @@ def _folder_source(path, config):
     listing = hashlib.sha256()
     for split in SPLITS:
         for file in files[split]:
-            status = file.stat()
-            entry = f"{split}\0{file}\0{status.st_size}\0{status.st_mtime_ns}\0"
-            listing.update(os.fsencode(entry))
+            listing.update(os.fsencode(f"{split}\0{file}\0{_stamp(file)}\0"))
     identity = {
         "kind": "folder",
         "path": str(path).encode("utf-8", "backslashreplace").decode(),
@@ -256,15 +255,39 @@ def _split_files(path, seed):
 
 
 def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Files below a folder that are named like images, sorted; none that are hidden."""
+    """Files below a folder that are named like images, sorted; none that are hidden.
+
+    Links to files are followed wherever they lead, links to folders are not.
+    """
     found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            is_image = os.path.splitext(name)[1].lower() in images.SUFFIXES
-            if is_image and not name.startswith("."):
-                found.append(pathlib.Path(parent, name))
+    # Not os.walk, which passes over what it cannot read without a word, and before
+    # Python 3.12 ends with an error where folders are nested a thousand times.
+    folders = [str(folder)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                seen = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            if error.filename != str(folder):
+                say(f"skipped the folder {error.filename}: {error.strerror}")
+            continue
+        for entry in seen:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            elif os.path.isdir(entry.path):
+                say(f"skipped {entry.path}: links to folders are not followed")
+            elif os.path.splitext(entry.name)[1].lower() in images.SUFFIXES:
+                found.append(pathlib.Path(entry.path))
     return sorted(found)
+
+
+def _stamp(file):
+    """Changes when the file does."""
+    try:
+        status = file.stat()
+    except OSError:
+        return "none"  # vanished, or a link to nowhere
+    return f"{status.st_size}\0{status.st_mtime_ns}"
 
 
 def _hold_out(files, seed):
@@ -284,11 +307,7 @@ def _name_in(file, root):
 
 def _read_file(job):
     file, name = job
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise images.UnreadableImage(error.strerror or str(error)) from None
-    return Loaded(images.normalize(data), name)
+    return Loaded(images.normalize(images.read_file(file)), name)
 
 
 # TensorFlow Datasets.

@@ -1,19 +1,19 @@
 """A trained model as a function from pictures to pictures, from a run or an export."""
 
-import functools
 import os
 import pathlib
 from collections.abc import Callable
 
 import numpy as np
+import psutil
 import tensorflow as tf
 
 from cyclegan_tf import seals
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.generators import DIRECTIONS, LAST, load_generators
+from cyclegan_tf.generators import DIRECTIONS, LAST, architecture, load_generators
 from cyclegan_tf.images import MIN_SIDE, UnreadableImage
 from cyclegan_tf.serving import PIXELS_SPEC, SUMS, pixels_function
-from cyclegan_tf.stripes import translate_in_stripes
+from cyclegan_tf.stripes import FLOAT_BYTES, translate_in_stripes
 
 Translator = Callable[[np.ndarray], np.ndarray]
 
@@ -142,7 +142,28 @@ def _function(generator, scratch_dir):
             [translate_in_stripes(generator, image, scratch_dir) for image in images]
         )
     compiled = tf.function(pixels_function(generator), input_signature=[PIXELS_SPEC])
-    return functools.partial(_call, compiled)
+    filters = architecture(generator).filters
+
+    def translate(images):
+        _require_memory(images, filters)
+        return _call(compiled, images)
+
+    return translate
+
+
+def _require_memory(images, filters):
+    """Refuses what would make the system end the process; a GPU has its own error."""
+    if tf.config.list_physical_devices("GPU"):
+        return
+    # Four of the largest layers and the picture in floats; measured with 2 to 64
+    # filters and up to 9 megapixels.
+    needed = images[..., 0].size * FLOAT_BYTES * (4 * filters + 6)
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise UnreadableImage(
+            f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
+            f"free; --tile needs little"
+        )
 
 
 def _call(function, images):

@@ -2,16 +2,19 @@
 
     python -m tests.hostile_images 10000
 
-gives so many to the converter and to the decoder inside of an exported model;
+gives so many to the converter and to the bytes signature of an exported model;
 `tests/test_hostile_images.py` takes the first few hundred. Each must be an image or a
-refusal, without a crash, in bounded time and memory.
+refusal, without a crash, in bounded time and memory. `tests/hostile_folders.py` has
+what is hostile about files rather than about their content.
 """
 
 import collections
 import io
+import pathlib
 import random
 import struct
 import sys
+import tempfile
 import time
 import zlib
 
@@ -20,8 +23,8 @@ import psutil
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf import images, records
-from cyclegan_tf.graph_decoding import decode_upright
+from cyclegan_tf import images, records, serving
+from cyclegan_tf.networks import build_generator
 from tests.helpers import random_pixels
 
 MAX_PIXELS = 1_000_000
@@ -67,7 +70,19 @@ def good_files():
     animation = {"save_all": True, "append_images": frames}
     files.append(encode(picture, "GIF", **animation))
     files.append(encode(picture, "WEBP", **animation))
+    files.append(encode(picture, "PNG", **animation))
+    files.append(encode(picture, "GIF", interlace=1, transparency=2))
     files += [encode(picture, kind) for kind in ("GIF", "WEBP", "BMP")]
+    files.append(encode(picture, "MPO", **animation))
+    files.append(encode(picture.convert("CMYK"), "JPEG", progressive=True))
+    files += [encode(picture.convert("LA"), kind) for kind in ("PNG", "WEBP")]
+    # All passes of an interlaced picture, which Pillow does not write.
+    passes = ((8, 8), (8, 8), (4, 8), (4, 4), (2, 4), (2, 2), (1, 2))
+    rows = b"".join((b"\0" + bytes(3 * 64 // x)) * (64 // y) for x, y in passes)
+    files.append(png((64, 64, 8, 2, 1), (b"IDAT", zlib.compress(rows))))
+    for depth, colour, samples in ((16, 0, 1), (16, 2, 3), (16, 4, 2), (16, 6, 4)):
+        rows = zlib.compress((b"\0" + b"\x12\x34" * samples * 64) * 64)
+        files.append(png((64, 64, depth, colour, 0), (b"IDAT", rows)))
     files.append(encode(picture, "WEBP", lossless=True))
     return files
 
@@ -99,10 +114,69 @@ def traps():
     # Two things at once: a picture, then an archive, a script or another picture.
     files.append(picture + b"PK\x03\x04" + bytes(100))
     files.append(picture + b"<script>alert(1)</script>")
+    files.append(picture + encode(Image.fromarray(random_pixels(40, 48)), "PNG"))
+    files.append(b"%PDF-1.4\n" + picture)
+    # A few bytes per scan of a progressive picture, and each takes as long as all.
+    wide = Image.fromarray(np.full((1000, 1000, 3), 90, np.uint8))
+    scans = encode(wide, "JPEG", progressive=True)
+    last = scans[scans.rindex(b"\xff\xda") : -2]
+    files += [scans[:-2] + last * number + scans[-2:] for number in (150, 3000)]
+    # Segments for EXIF, an animation and comments without end.
+    segment = b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)
+    files.append(picture[:2] + segment * 100 + picture[2:])
+    files.append(picture[:2] + b"\xff\xe1\0\x08Exif\0\0" * 2000 + picture[2:])
+    frame = encode(Image.fromarray(random_pixels(40, 48)), "GIF")
+    body = frame[13 + 3 * 2 ** ((frame[10] & 7) + 1) :]
+    files.append(frame[: -len(body)] + b"\x21\xfe" + (b"\xff" + b"c" * 255) * 9000)
+    files[-1] += b"\0" + body
+    files.append(frame[:-1] + body[:-1] * 300 + b";")
+    files += [picture[:2] + exif_segment(*entry) + picture[2:] for entry in BROKEN_EXIF]
+    for profile in (b"\0" * 200, b"\xff" * 4 + b"no profile" * 30):
+        icc = b"icc\0\0" + zlib.compress(profile)
+        files.append(png((64, 64, 8, 2, 0), (b"iCCP", icc), (b"IDAT", rows)))
+    icc = b"icc\0\0" + zlib.compress(bytes(50_000_000), 9)
+    files.append(png((64, 64, 8, 2, 0), (b"iCCP", icc), (b"IDAT", rows)))
+    files.append(png((64, 64, 8, 2, 0), *[(b"abCd", b"")] * 5000, (b"IDAT", rows)))
+    # A palette that its pixels point beyond, a transparent colour that is none of it.
+    indexed = zlib.compress((b"\0" + b"\xff" * 64) * 64)
+    for extra in (b"", b"\0" * 300):
+        chunks = (b"PLTE", bytes(6)), (b"tRNS", extra), (b"IDAT", indexed)
+        files.append(png((64, 64, 8, 3, 0), *chunks))
+    # What the message of a refusal may quote.
+    files.append(png((64, 64, 8, 2, 0), (b"\x1b[2J", b"\x1b]0;owned\x07")))
     files.append(b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(20))
     files.append(b"RIFF\xff\xff\xff\xffWEBPVP8X" + b"\xff" * 30)
     files.append(b"BM" + b"\xff" * 60)
     return files
+
+
+def exif_segment(first_directory, count, kind, number, value):
+    """A JPEG segment with EXIF of one entry, the orientation, that need not make sense.
+
+    Args:
+        first_directory: where it is said to be; 8 is right.
+        count: of its entries, 1 is right.
+        kind: of the value, 3 is right.
+        number: of values, 1 is right.
+        value: 1 to 8 are right.
+    """
+    tiff = b"MM\0*" + struct.pack(">IH", first_directory, count)
+    tiff += struct.pack(">HHIHH", 0x0112, kind, number, value, 0) + bytes(4)
+    return b"\xff\xe1" + struct.pack(">H", 8 + len(tiff)) + b"Exif\0\0" + tiff
+
+
+BROKEN_EXIF = (
+    (8, 1, 3, 1, 0),
+    (8, 1, 3, 1, 9),
+    (8, 1, 3, 2**31, 6),
+    (8, 65_535, 3, 1, 6),
+    (8, 1, 0, 1, 6),
+    (8, 1, 2, 4, 6),
+    (8, 1, 5, 1, 6),
+    (8, 1, 13, 1, 6),
+    (0, 1, 3, 1, 6),
+    (2**32 - 1, 1, 3, 1, 6),
+)
 
 
 def damaged(files, rng):
@@ -157,7 +231,7 @@ def hostile_files(count, seed):
     whole = [*traps(), *good_files()]
     yield from whole[:count]
     # The bombs as they are once: they take most of the time.
-    small = [data for data in whole if len(data) < 20_000]
+    small = [data for data in whole if len(data) < 30_000]
     for _ in range(count - len(whole)):
         yield damaged(small, rng)
 
@@ -165,19 +239,22 @@ def hostile_files(count, seed):
 def feed(count, seed):
     """Gives files to both readers; anything but an image or a refusal is raised.
 
+    The converter's checks include the decoder of the training; the model's signature
+    translates, with networks that are tiny.
+
     Returns:
         How often each reader gave what, the seconds of the slowest file, and the most
         memory that the process had then, in bytes.
     """
-    in_graph = tf.function(
-        lambda encoded: decode_upright(encoded, images.MIN_SIDE, MAX_PIXELS),
-        input_signature=[tf.TensorSpec((), tf.string)],
-    )
+    with tempfile.TemporaryDirectory() as name:
+        path = pathlib.Path(name, "1")
+        serving.write_saved_model({"a_to_b": build_generator(2, 1)}, path, MAX_PIXELS)
+        model = tf.saved_model.load(str(path))
     outcomes, slowest, peak = collections.Counter(), 0.0, 0
     for data in hostile_files(count, seed):
         start = time.perf_counter()
         outcomes["converter", _convert(data)] += 1
-        outcomes["model", _decode(in_graph, data)] += 1
+        outcomes["model", _translate(model, data)] += 1
         slowest = max(slowest, time.perf_counter() - start)
         peak = max(peak, psutil.Process().memory_info().rss)
     return outcomes, slowest, peak
@@ -187,7 +264,7 @@ def _convert(data):
     try:
         image = images.normalize(data)
     except images.UnreadableImage as error:
-        assert "\n" not in str(error), error
+        assert str(error) and str(error).isprintable(), error
         return "refused"
     try:
         pixels = records.decode(tf.constant(image.encoded))
@@ -197,13 +274,14 @@ def _convert(data):
     return "read"
 
 
-def _decode(in_graph, data):
+def _translate(model, data):
+    signature = model.signatures["a_to_b_bytes"]
     try:
-        pixels = in_graph(data)
+        (translated,) = signature(tf.constant([data]))["translated_bytes"].numpy()
     except tf.errors.InvalidArgumentError:
         return "refused"
-    assert pixels.dtype == tf.uint8 and pixels.shape[-1] == 3
-    return "read"
+    assert translated.startswith(b"\x89PNG")
+    return "translated"
 
 
 if __name__ == "__main__":
