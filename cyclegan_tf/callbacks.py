@@ -289,12 +289,13 @@ class Samples(StepCallback):
         every: number of epochs from one to the next; the last epoch is always drawn.
         epochs: of the whole run.
         writer: summary writer that gets the same pictures.
+        warnings: `telling.Warnings`, where a file cannot be written.
     """
 
-    def __init__(self, images_a, images_b, directory, every, epochs, writer):
+    def __init__(self, images_a, images_b, directory, every, epochs, writer, warnings):
         super().__init__()
         self.images = {"a": images_a, "b": images_b}
-        self.directory, self.writer = directory, writer
+        self.directory, self.writer, self.warnings = directory, writer, warnings
         self.every, self.epochs = every, epochs
 
     def on_epoch_end(self, epoch, logs=None):
@@ -313,7 +314,9 @@ class Samples(StepCallback):
             columns[f"cycled {domain.upper()}"] = translate(back, fakes)
             columns[f"identity {domain.upper()}"] = translate(back, self.images[domain])
             png = panels.translation_panel(columns, f"after epoch {number}")
-            panels.save_png(self.directory / f"epoch-{number:04d}-{domain}.png", png)
+            with self.warnings.instead_of_errors("samples"):
+                path = self.directory / f"epoch-{number:04d}-{domain}.png"
+                panels.save_png(path, png)
             with self.writer.as_default(step=self.step):
                 picture = tf.io.decode_png(png, channels=3)[None]
                 tf.summary.image(f"samples/{domain.upper()}", picture)
@@ -327,17 +330,22 @@ class MetricsCsv(StepCallback):
         schedule: the learning rate as a function of the step.
         throughput: measures images per second and the wait for input.
         evaluation: has the scores of the epoch; their cells of others stay empty.
+        warnings: `telling.Warnings`, where it cannot be written.
     """
 
-    def __init__(self, path, schedule, throughput, evaluation):
+    def __init__(self, path, schedule, throughput, evaluation, warnings):
         super().__init__()
         self.path, self.schedule, self.throughput = path, schedule, throughput
-        self.evaluation = evaluation
+        self.evaluation, self.warnings = evaluation, warnings
+        self.rows = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Rewrites the file with one more row."""
-        rows = metrics_csv.read_rows(self.path)
-        rows = [row for row in rows if int(row["epoch"]) <= epoch]
+        if self.rows is None:  # from then on the file may vanish
+            self.rows = []
+            with self.warnings.instead_of_errors("metrics"):
+                self.rows = metrics_csv.read_rows(self.path)
+        self.rows = rows = [row for row in self.rows if int(row["epoch"]) <= epoch]
         row = {"epoch": epoch + 1, "step": self.step}
         row |= {name: f"{logs[name]:.6g}" for name in LOSSES}
         row["learning_rate"] = f"{float(self.schedule(self.step - 1)):.6g}"
@@ -355,7 +363,8 @@ class MetricsCsv(StepCallback):
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_text(self.path, text.getvalue())
+        with self.warnings.instead_of_errors("metrics"):
+            write_text(self.path, text.getvalue())
 
 
 class RestoreTrackers(keras.callbacks.Callback):

@@ -1,6 +1,7 @@
 """What the console shows while something takes long."""
 
 import sys
+import time
 
 from tqdm import tqdm
 
@@ -43,7 +44,7 @@ def progress_bar(
     It appears `delay` seconds after its start, if there is anything left to do then.
     """
     interval = REFRESH_SECONDS if is_terminal() else REFRESH_SECONDS_IN_LOG
-    return tqdm(
+    bar = tqdm(
         total=total,
         desc=description,
         unit=unit,
@@ -54,3 +55,7 @@ def progress_bar(
         dynamic_ncols=True,
         leave=False,
     )
+    # tqdm goes by the wall clock: set back, it would stop the bar for as long.
+    bar._time = time.monotonic
+    bar.start_t = bar.last_print_t = bar._time()
+    return bar

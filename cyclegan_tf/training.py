@@ -25,6 +25,7 @@ from cyclegan_tf import (
     panels,
     run_directory,
     run_scores,
+    telling,
 )
 from cyclegan_tf.adam import Adam, LossScaling
 from cyclegan_tf.config import TrainConfig
@@ -178,7 +179,7 @@ class _Run:
     ):
         self.config, self.path, self.run_id, self.splits = config, path, run_id, splits
         self.evaluator, self.received_signal = evaluator, received_signal
-        self.strategy = strategy
+        self.strategy, self.warnings = strategy, telling.Warnings()
         self.is_first = distribution.is_first_worker(strategy)
         self.checkpoints = path / generators.CHECKPOINTS
         self.num_replicas = strategy.num_replicas_in_sync
@@ -333,7 +334,7 @@ class _Run:
 
     def _reports(self, stack):
         """The callbacks that only tell; what they keep open is closed by `stack`."""
-        writer = tf.summary.create_file_writer(str(self.path / "tensorboard"))
+        writer = telling.EventLog(self.path / "tensorboard", self.warnings)
         stack.enter_context(contextlib.closing(writer))
         if self.model.step == 0:
             self._describe_in(writer)
@@ -362,13 +363,14 @@ class _Run:
             self.scores,
             bar,
             callbacks.TensorBoardLog(writer, schedule, throughput),
-            callbacks.MetricsCsv(csv, schedule, throughput, self.scores),
+            callbacks.MetricsCsv(csv, schedule, throughput, self.scores, self.warnings),
             callbacks.Samples(
                 *(some[:NUM_SAMPLES] for some in images),
                 self.path / "samples",
                 self.config.sample_every,
                 self.config.epochs,
                 writer,
+                self.warnings,
             ),
             checks,
         ]
@@ -424,8 +426,8 @@ class _Run:
             graph = tf.function(network).get_concrete_function(
                 tf.TensorSpec(shape, tf.float32)
             )
-            directory = str(self.path / "tensorboard" / kind)
-            with tf.summary.create_file_writer(directory).as_default(step=0):
+            log = telling.EventLog(self.path / "tensorboard" / kind, self.warnings)
+            with contextlib.closing(log), log.as_default(step=0):
                 tf.summary.graph(graph.graph)
 
     def _save_generators(self, step):
@@ -466,9 +468,9 @@ class _Run:
         return has_scores and (self.path / LOSS_PLOT).is_file()
 
     def _conclude(self, results):
-        panels.save_png(
-            self.path / LOSS_PLOT, panels.loss_plot(self.path / "metrics.csv")
-        )
+        with self.warnings.instead_of_errors("curves"):
+            png = panels.loss_plot(self.path / "metrics.csv")
+            panels.save_png(self.path / LOSS_PLOT, png)
         run_scores.record(self.path, self.num_steps, results, {"checkpoint": "last"})
         title = f"{self.path}, last: step {self.num_steps}"
         show(evaluation.score_table(results, title))
