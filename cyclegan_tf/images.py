@@ -29,7 +29,7 @@ MAX_BYTES = 300_000_000
 MAX_SCANS = 200
 MAX_MARKERS = {
     b"\xff\xda": (MAX_SCANS, "scans"),
-    b"\xff\xe1": (1000, "EXIF segments"),
+    b"\xff\xe1": (500, "EXIF segments"),
 }
 EXIF_ORIENTATION = 0x0112
 UPRIGHT_BY = {
