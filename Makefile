@@ -1,12 +1,15 @@
 # make train: environment, then the main job on the embedded dataset.
 # make test:  the same environment and what tests need, then the whole suite.
 # make test-reference: the same environment with PyTorch, then the comparison with it.
+# make locked: the environment of the tests, of exactly the files that the lock names.
+# make lock:   makes the lock anew from the requirements.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := .ci/requirements.lock
 
-.PHONY: train test test-reference check format clean
+.PHONY: train test test-reference check format clean locked lock
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py
@@ -25,19 +28,40 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+locked: $(VENV)/.locked
+
+# For all Pythons and systems; torch is left out, see the README.
+lock:
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install -q uv
+	$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.10 --upgrade \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    -c .ci/constraints.txt requirements-dev.txt -o $(LOCK)
+	rm -rf $(VENV)-lock
+
 clean:
 	rm -rf $(VENV)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "Python 3.10 to 3.13 is needed, this is %d.%d; name another: make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
-	@# The pip that comes with Python 3.10 searches for minutes; a new one does not.
-	$(BIN)/python -m pip install -q --upgrade pip
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created requirements.txt
+	@# The pip that comes with Python 3.10 searches for minutes; a new one does not.
+	$(BIN)/python -m pip install -q --upgrade pip
 	$(BIN)/python -m pip install -q -r requirements.txt
 	@touch $@
+
+# Only wheels, which run no program when installed, but for promise, which has none. It
+# is built by the setuptools of the lock: an environment for it would be of any files.
+$(VENV)/.locked: $(VENV)/.created $(LOCK)
+	sed -n '/^setuptools==/,/[^\\]$$/p' $(LOCK) > $(VENV)/setuptools.lock
+	$(BIN)/python -m pip install -q --require-hashes -r $(VENV)/setuptools.lock
+	$(BIN)/python -m pip install -q --require-hashes --no-build-isolation \
+	    --only-binary :all: --no-binary promise -r $(LOCK)
+	@touch $(VENV)/.installed $(VENV)/.installed-dev $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-export.txt
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
