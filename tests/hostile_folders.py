@@ -131,13 +131,11 @@ def _in(folder):
 
 
 def write_files(folder, count, seed):
-    """Writes hostile contents under hostile names; returns how many files there are."""
+    """Writes hostile contents under hostile names."""
     rng = random.Random(seed)
-    numbers = {}
     for i, data in enumerate(hostile_files(count, seed)):
         name = rng.choice(NAMES) if rng.random() < 0.5 else b"plain"
         suffix = rng.choice(SUFFIXES)
-        numbers[name] = numbers.get(name, 0) + 1
         number = b"%d" % i
         room = 255 - len(suffix) - len(number)
         path = os.path.join(os.fsencode(folder), number + name[:room] + suffix)
