@@ -135,11 +135,20 @@ def _interrupts_held_back():
     if not hasattr(signal, "pthread_sigmask"):
         yield  # not on Windows
         return
+    received = []
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main:
+        # Another thread may take the signal, and Python then raises it in this one.
+        previous = signal.signal(signal.SIGINT, lambda *_: received.append(True))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if is_main:
+            signal.signal(signal.SIGINT, previous)
+    if received:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _begin_worker():

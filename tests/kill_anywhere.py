@@ -66,7 +66,10 @@ COMMANDS["reconvert"] = COMMANDS["convert"]
 WEIGHTS = {"train": 6, "export": 2, "convert": 3, "reconvert": 4}
 WRITING = ("open for writing", "rename", "make folder")
 # Of a SavedModel; what is in them has another order each time.
-UNSTABLE = ("saved_model.pb", "fingerprint.pb", "variables.data-00000-of-00001")
+UNSTABLE = (
+    *("saved_model.pb", "fingerprint.pb", "variables.data-00000-of-00001"),
+    "SHA256SUMS",  # of these
+)
 SPEED_COLUMNS = ("images_per_s", "input_wait")
 
 
@@ -453,6 +456,10 @@ def content(folder: pathlib.Path) -> dict[str, object]:
                 found[name] = {n: digest(arrays[n].tobytes()) for n in arrays.files}
         elif path.suffix == ".keras":
             found[name] = keras_content(path)
+        elif path.name == "model.json":
+            about = json.loads(path.read_text())
+            # The files that they are of bear the time of saving.
+            found[name] = about | {"checksums": None, "sha256": None}
         elif path.name == "metrics.csv":
             found[name] = path_without_speed(path)
         elif path.name == "variables.index":
