@@ -2,9 +2,8 @@
 
 A checkpoint is an uncompressed `.npz` of named arrays, read without pickle, so that
 loading one runs no code; a checksum of the whole file, and which run it is of, are the
-comment of the zip format. With
-the order of the images, the crops and the coins of the pools being functions of the
-step, these variables are the whole state of a run.
+comment of the zip format. With the order of the images, the crops and the coins of the
+pools being functions of the step, these variables are the whole state of a run.
 
 Of several replicas each has image pools of its own; everything else is the same on all.
 """
