@@ -12,14 +12,17 @@ line with medians over the turns.
 
 import csv
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
 import pty
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -93,6 +96,8 @@ def main():
 def seconds_to_first_step(command):
     """Runs to the end; from the command to what a terminal shows after one step."""
     ours, theirs = pty.openpty()
+    # In a terminal without columns no bar is drawn.
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, 160, 0, 0))
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
