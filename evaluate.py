@@ -8,20 +8,21 @@
 The numbers are added to scores.json in the run's directory.
 """
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
+from cyclegan_tf.common.console import show
 from cyclegan_tf.config import EvaluateConfig
-from cyclegan_tf.progress import show
 
 
 def main():
     """Parses, evaluates or writes a report, and prints the scores."""
-    config = command_line.parse(EvaluateConfig, __doc__)
-    with command_line.quiet_start():
-        from cyclegan_tf import report, run_scores
+    config = arguments.parse(EvaluateConfig, __doc__)
+    with arguments.quiet_start():
+        from cyclegan_tf.evaluation import report
+        from cyclegan_tf.evaluation import scores as run_scores
 
     show(report.write(config) if config.report else run_scores.evaluate(config))
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -9,19 +9,19 @@ held-out images before it is kept.
 
 import shlex
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
+from cyclegan_tf.common.console import show
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.progress import show
 
 
 def main():
     """Parses, exports, and says how to look at the result."""
-    config = command_line.parse(ExportConfig, __doc__)
-    with command_line.quiet_start():
-        from cyclegan_tf import exporting
+    config = arguments.parse(ExportConfig, __doc__)
+    with arguments.quiet_start():
+        from cyclegan_tf.export import exporter
 
-    for exported in exporting.export(config):
-        show(exporting.report(exported))
+    for exported in exporter.export(config):
+        show(exporter.report(exported))
         if exported.file_format == "savedmodel":
             directory = shlex.quote(str(exported.directory))
             direction = exported.comparisons[0].signature
@@ -37,5 +37,5 @@ def main():
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -10,17 +10,16 @@ With --tile, memory does not grow with a picture's height.
 
 import sys
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 from cyclegan_tf.config import TranslateConfig
 
 
 def main():
     """Parses, translates, and says how many; status 1 if any failed."""
-    config = command_line.parse(
-        TranslateConfig, __doc__, positionals=["input", "output"]
-    )
-    with command_line.quiet_start():
-        from cyclegan_tf import picture_files, translator
+    config = arguments.parse(TranslateConfig, __doc__, positionals=["input", "output"])
+    with arguments.quiet_start():
+        from cyclegan_tf.inference import files as picture_files
+        from cyclegan_tf.inference import translator
 
     jobs = picture_files.plan(config.input, config.output, config.format)
     scratch_dir = jobs[0].target.parent if config.tile else None
@@ -38,5 +37,5 @@ def main():
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -20,8 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from simple_parsing import field
 
-from cyclegan_tf import command_line
-from cyclegan_tf.evaluation import DOMAINS
+from cyclegan_tf.cli import arguments
+from cyclegan_tf.evaluation.evaluator import DOMAINS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCORES = ("coat_distance", "background_error", "swd", "truth_psnr", "cycle_mae")
@@ -44,7 +44,7 @@ class Options:
 
 def main():
     """Trains what is not there yet, and compares."""
-    options = command_line.parse(Options, __doc__)
+    options = arguments.parse(Options, __doc__)
     for choice in itertools.product(options.discriminators, options.upsamplings):
         scores = [final_scores(*choice, seed, options) for seed in options.seeds]
         print(json.dumps({"choice": "-".join(choice)} | summary(scores)), flush=True)
@@ -80,5 +80,5 @@ def summary(scores):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

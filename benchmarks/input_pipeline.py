@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from simple_parsing import field
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 from cyclegan_tf.config import TrainConfig, recommended
 
 
@@ -43,12 +43,13 @@ class Options:
 
 def main():
     """Measures both and compares."""
-    options = command_line.parse(Options, __doc__)
-    with command_line.quiet_start():
+    options = arguments.parse(Options, __doc__)
+    with arguments.quiet_start():
         import tensorflow as tf
 
-        from cyclegan_tf import data, training
-        from cyclegan_tf.conversion import ensure_dataset
+        from cyclegan_tf.data import pipeline
+        from cyclegan_tf.data.convert import ensure_dataset
+        from cyclegan_tf.training import run as training
 
     settings = recommended(TrainConfig, "synthetic/horse2zebra")
     settings |= {
@@ -63,11 +64,11 @@ def main():
     config = dataclasses.replace(config, synthetic_size=config.resolved_load_size)
     with tempfile.TemporaryDirectory() as data_dir:
         directory = ensure_dataset(dataclasses.replace(config, data_dir=data_dir))
-        splits = [data.open_split(directory, name) for name in ("trainA", "trainB")]
+        splits = [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
         rates = {}
         for cache in ("memory", "none"):
             input_config = dataclasses.replace(config, cache=cache)
-            batches = iter(data.training_input(*splits, input_config)(0))
+            batches = iter(pipeline.training_input(*splits, input_config)(0))
             rates[cache] = measure(
                 lambda b=batches: next(b), options.num_batches, options
             )
@@ -76,7 +77,7 @@ def main():
             return
         model = training.build_model(config, steps_per_epoch=1000)
         step = tf.function(model.train_step)
-        batches = iter(data.training_input(*splits, config)(0))
+        batches = iter(pipeline.training_input(*splits, config)(0))
         batch = next(batches)
         rates["step"] = measure(lambda: step(batch), options.num_steps, options)
         report("step", rates["step"], options, tf)
@@ -116,5 +117,5 @@ def report(what, rates, options, tf):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

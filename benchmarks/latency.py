@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import numpy as np
 from simple_parsing import field
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +41,13 @@ class Options:
 
 def main():
     """Writes every form of one generator and times them in turn."""
-    options = command_line.parse(Options, __doc__)
-    with command_line.quiet_start():
+    options = arguments.parse(Options, __doc__)
+    with arguments.quiet_start():
         import tensorflow as tf
 
-        from cyclegan_tf import generators, portable, run_exported, serving
-        from cyclegan_tf.networks import build_generator
+        from cyclegan_tf.export import portable, run_exported, saved_model
+        from cyclegan_tf.model.networks import build_generator
+        from cyclegan_tf.runs import generators
 
     if options.run_dir:
         generator = generators.load_generators(pathlib.Path(options.run_dir))["a_to_b"]
@@ -54,7 +55,7 @@ def main():
         generator = build_generator(options.filters, options.residual_blocks)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        serving.write_saved_model({"a_to_b": generator}, folder / "1", 10**8)
+        saved_model.write_saved_model({"a_to_b": generator}, folder / "1", 10**8)
         portable.write_onnx({"a_to_b": generator}, folder, "float32")
         portable.write_litert({"a_to_b": generator}, folder, "float32")
         forms = {
@@ -62,7 +63,7 @@ def main():
             "ONNX Runtime": from_files(run_exported.onnx, folder),
             "LiteRT": from_files(run_exported.litert, folder),
             "Keras predict": keras_predict(generator),
-            "Keras call": keras_call(tf, serving, generator),
+            "Keras call": keras_call(tf, saved_model, generator),
         }
         for batch_size in options.batch_sizes:
             rng = np.random.default_rng(0)
@@ -115,7 +116,7 @@ def from_files(load, folder):
 
 def keras_predict(generator):
     """`predict` on floats, with the conversion from and to grey levels around it."""
-    from cyclegan_tf.pixels import to_grey_levels, to_unit_range
+    from cyclegan_tf.data.ranges import to_grey_levels, to_unit_range
 
     return lambda pictures: to_grey_levels(
         generator.predict(to_unit_range(pictures), batch_size=len(pictures), verbose=0)
@@ -124,12 +125,15 @@ def keras_predict(generator):
 
 def keras_call(tf, serving, generator):
     """What `cyclegan_tf.load` makes of a run: one compiled function."""
+    from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
+
     function = tf.function(
-        serving.pixels_function(generator), input_signature=[serving.PIXELS_SPEC]
+        pixels_function(generator),
+        input_signature=[PIXELS_SPEC],
     )
     return lambda pictures: function(tf.constant(pictures))["translated"].numpy()
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

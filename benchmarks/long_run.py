@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 from simple_parsing import field
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.5
@@ -42,7 +42,7 @@ class Options:
 
 def main():
     """Trains in a folder of its own, and prints one line."""
-    options = command_line.parse(Options, __doc__)
+    options = arguments.parse(Options, __doc__)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         memory = train(options, folder)
@@ -107,5 +107,5 @@ def figures(options, run_dir, memory):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from simple_parsing import field
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 
 SHAPES = ((1, 32, 32, 256), (2, 32, 32, 256), (2, 64, 64, 128), (2, 128, 128, 64))
 
@@ -34,12 +34,12 @@ class Options:
 
 def main():
     """Measures every shape."""
-    options = command_line.parse(Options, __doc__)
-    with command_line.quiet_start():
+    options = arguments.parse(Options, __doc__)
+    with arguments.quiet_start():
         import keras
         import tensorflow as tf
 
-        from cyclegan_tf.networks import InstanceNormalization
+        from cyclegan_tf.model.networks import InstanceNormalization
 
     tf.get_logger().setLevel("ERROR")  # many functions are traced, and each is meant
     policy = "float32" if options.dtype == "float32" else f"mixed_{options.dtype}"
@@ -92,5 +92,5 @@ def measure(ways, images, arriving, options):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

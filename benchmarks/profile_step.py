@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from simple_parsing import field
 
 from benchmarks import train_step
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 from cyclegan_tf.config import TrainConfig
 
 
@@ -39,11 +39,11 @@ class Options:
 
 def main():
     """Profiles a few steps, after two that are not looked at."""
-    options = command_line.parse(Options, __doc__)
-    with command_line.quiet_start():
+    options = arguments.parse(Options, __doc__)
+    with arguments.quiet_start():
         import tensorflow as tf
 
-        from cyclegan_tf.training import build_model
+        from cyclegan_tf.training.run import build_model
 
     names = ("image_size", "batch_size", "filters", "residual_blocks", "precision")
     settings = {name: getattr(options, name) for name in names}
@@ -99,5 +99,5 @@ def operations(folder):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -30,7 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from simple_parsing import field
 
 from benchmarks import train_step
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHOWN_AFTER_THE_FIRST_STEP = b"epoch "  # the bar's text; before: "tracing and ..."
@@ -50,7 +50,7 @@ class Options:
 
 def main():
     """Takes the turns."""
-    options = command_line.parse(Options, __doc__)
+    options = arguments.parse(Options, __doc__)
     contestant = {"auto": "ours", "on": "ours-jit", "off": "ours"}[options.jit]
     alone = train_step.Options(
         image_size=options.image_size,
@@ -132,5 +132,5 @@ def bare_step(contestant, options, steps):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

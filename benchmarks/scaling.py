@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from simple_parsing import field
 
 from benchmarks import train_step
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Options:
 
 def main():
     """Measures all points by turns."""
-    options = command_line.parse(Options, __doc__)
+    options = arguments.parse(Options, __doc__)
     points = list(points_of(options))
     processes = [train_step.start(options.contestant, point) for point in points]
     try:
@@ -83,5 +83,5 @@ def points_of(options):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -40,8 +40,8 @@ import numpy as np
 from PIL import Image
 from simple_parsing import field
 
-from cyclegan_tf import command_line
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.cli import arguments
+from cyclegan_tf.common.errors import InputError
 
 MODEL = "cyclegan"
 START_SECONDS = 120
@@ -66,7 +66,7 @@ class Options:
 
 def main():
     """Serves, or serves in another process and presses it."""
-    options = command_line.parse(Options, __doc__)
+    options = arguments.parse(Options, __doc__)
     try:
         import kserve  # noqa: F401
     except ImportError:
@@ -351,5 +351,5 @@ def peak_mib(pid):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

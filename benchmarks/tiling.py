@@ -25,7 +25,7 @@ import psutil
 from PIL import Image
 from simple_parsing import field
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -44,12 +44,12 @@ class Options:
 
 def main():
     """Compares at one size, then measures a large picture."""
-    options = command_line.parse(Options, __doc__)
-    with command_line.quiet_start():
-        from cyclegan_tf import generators
-        from cyclegan_tf.networks import build_generator
-        from cyclegan_tf.stripes import translate_in_stripes
-        from cyclegan_tf.translation import translate
+    options = arguments.parse(Options, __doc__)
+    with arguments.quiet_start():
+        from cyclegan_tf.inference.pixels import translate_all
+        from cyclegan_tf.inference.tiling import translate_in_stripes
+        from cyclegan_tf.model.networks import build_generator
+        from cyclegan_tf.runs import generators
 
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -60,8 +60,8 @@ def main():
         generator = generators.load_generators(run_dir)["a_to_b"]
 
         picture = scene(options.side)
-        whole = translate(generator, picture[None])[0]
-        tiles = naive_tiles(generator, picture, options.tile_side, translate)
+        whole = translate_all(generator, picture[None])[0]
+        tiles = naive_tiles(generator, picture, options.tile_side)
         for way, translated in (
             ("stripes", translate_in_stripes(generator, picture, folder)),
             (f"naive tiles of {options.tile_side}", tiles),
@@ -92,13 +92,15 @@ def scene(side):
     return np.clip(smooth + grain, 0, 255).astype(np.uint8)
 
 
-def naive_tiles(generator, picture, side, translate):
+def naive_tiles(generator, picture, side):
     """Each tile translated as if it were a picture."""
+    from cyclegan_tf.inference.pixels import translate_all
+
     translated = np.empty_like(picture)
     for y in range(0, picture.shape[0], side):
         for x in range(0, picture.shape[1], side):
             place = (slice(y, y + side), slice(x, x + side))
-            translated[place] = translate(generator, picture[place][None])[0]
+            translated[place] = translate_all(generator, picture[place][None])[0]
     return translated
 
 
@@ -137,5 +139,5 @@ def large_picture(run_dir, side, folder):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -9,7 +9,7 @@ order, so that state dicts have the names of their files. It needs PyTorch, see
     losses = model.step(real_a, real_b)     # (batch, 3, height, width) in [-1, 1]
 
 Source: Zhu et al. 2017, arXiv:1703.10593. Domains and losses are called as in
-`cyclegan_tf.cyclegan`; there are two discriminators to choose from, as there.
+`cyclegan_tf.model.cyclegan`; there are two discriminators to choose from, as there.
 """
 
 import itertools

@@ -32,9 +32,9 @@ import numpy as np
 import psutil
 from simple_parsing import field
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
+from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.errors import InputError
 
 SCRIPT = pathlib.Path(__file__).resolve()
 NUM_IMAGES = 8
@@ -65,7 +65,7 @@ class Options:
 
 def main():
     """Lets the contestants take turns, or is one of them."""
-    options = command_line.parse(Options, __doc__)
+    options = arguments.parse(Options, __doc__)
     if options.contestant:
         be_contestant(options)
         return
@@ -187,10 +187,10 @@ def be_contestant(options):
 
 def ours(options, **more):
     """The product's own model and step, as `train.py` builds and `fit` calls it."""
-    with command_line.quiet_start():
+    with arguments.quiet_start():
         import tensorflow as tf
 
-        from cyclegan_tf.training import build_model
+        from cyclegan_tf.training.run import build_model
 
     settings = network_of(options) | more
     strategy = strategy_of(settings.pop("replicas"), tf)
@@ -227,7 +227,7 @@ def strategy_of(replicas, tf):
 
 def common_keras(options):
     """Keras as in tutorials."""
-    with command_line.quiet_start():
+    with arguments.quiet_start():
         import tensorflow as tf
 
         from benchmarks.common_keras import CommonCycleGAN
@@ -317,5 +317,5 @@ def matrix_product_speed(tf, side=2048, repeats=5):
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

@@ -1,11 +1,26 @@
-"""Unpaired image-to-image translation (CycleGAN) on Keras 3 and TensorFlow."""
+"""Unpaired image-to-image translation (CycleGAN) on Keras 3 and TensorFlow.
+
+from cyclegan_tf import TrainConfig, train, evaluate, export, load
+"""
 
 __version__ = "0.1.0"
 
+_PLACES = {
+    "TrainConfig": "config",
+    "EvaluateConfig": "config",
+    "ExportConfig": "config",
+    "train": "training.run",
+    "evaluate": "evaluation.scores",
+    "export": "export.exporter",
+    "load": "inference.translator",
+}
+__all__ = ["__version__", *_PLACES]
 
-def load(model, direction="a_to_b", checkpoint="last", scratch_dir=None):
-    """A trained model as a function on pictures; see `cyclegan_tf.translator.load`."""
-    # Imported late: the package itself, and so --help, needs no TensorFlow.
-    from cyclegan_tf import translator
 
-    return translator.load(model, direction, checkpoint, scratch_dir)
+def __getattr__(name):
+    # Imported when first used: the package itself, and so --help, needs no TensorFlow.
+    import importlib
+
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)

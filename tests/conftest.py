@@ -4,9 +4,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from cyclegan_tf import features
-from cyclegan_tf.conversion import ensure_dataset
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.evaluation import features
 from tests.helpers import tiny_config
 
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.cyclegan import CycleGAN
-from cyclegan_tf.image_pool import ImagePool
-from cyclegan_tf.networks import build_discriminator, build_generator
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.image_pool import ImagePool
+from cyclegan_tf.model.networks import build_discriminator, build_generator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TINY = {

@@ -11,18 +11,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.adam import Adam
-from cyclegan_tf.cyclegan import CycleGAN
-from cyclegan_tf.image_pool import ImagePool
-from cyclegan_tf.networks import build_discriminator
-from cyclegan_tf.reference_weights import (
+from cyclegan_tf.interop.reference_weights import (
     TO_KERAS,
     TO_TORCH,
     generator_from_reference,
     layer_prefixes,
     state_dict_shapes,
 )
-from cyclegan_tf.training import ADAM
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.image_pool import ImagePool
+from cyclegan_tf.model.networks import build_discriminator
+from cyclegan_tf.model.optimizers import Adam
+from cyclegan_tf.training.run import ADAM
 from tests.helpers import ROOT
 
 RECORDED = ROOT / "tests" / "reference" / "recorded.npz"

@@ -20,7 +20,7 @@ def test_readme_has_the_table_of_options():
 
 
 def test_readme_names_every_loss():
-    from cyclegan_tf.cyclegan import LOSSES
+    from cyclegan_tf.config.losses import LOSSES
 
     for name in LOSSES:
         assert f"`{name}`" in README

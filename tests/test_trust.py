@@ -19,19 +19,13 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf import (
-    checkpoint,
-    escaping,
-    files,
-    generators,
-    panels,
-    progress,
-    run_directory,
-    seals,
-    training,
-    translator,
-)
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.common import checksums, console, files
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.evaluation import pictures
+from cyclegan_tf.inference import translator
+from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.training import run as training
 from tests.helpers import ROOT, tiny_config, tiny_model
 
 HOSTILE = "a\n| b | <script>x()</script> [x](javascript:x) \x1b]0;owned\x07 \u202e"
@@ -67,14 +61,14 @@ def rewrite(run_dir, change_entries=None, change_weights=None, zip_options=None)
     with zipfile.ZipFile(path, "w", **(zip_options or {})) as archive:
         for name, content in entries.items():
             archive.writestr(name, content)
-    reseal(run_dir, checksums={"a_to_b": seals.file_digest(path)})
+    reseal(run_dir, checksums={"a_to_b": checksums.file_digest(path)})
 
 
 def reseal(run_dir, checksums=None, **changes):
     path = run_dir / "model" / "model.json"
     about = json.loads(path.read_text())
     about["checksums"] |= checksums or {}
-    seals.write_json(path, about | changes)
+    files.write_json(path, about | changes)
 
 
 def refused(run_dir, problem, file="gen_ab.keras"):
@@ -148,7 +142,7 @@ def test_checkpoint_with_objects_is_not_unpickled(tmp_path):
 
     path = tmp_path / "step-000000001.npz"
     np.savez(path, **{"gen_ab/stem/kernel": np.array([Touch()])})
-    seals.seal_zip(path, "")
+    checksums.seal_zip(path, "")
     with pytest.raises(InputError, match="step-000000001.npz is damaged.*pickle"):
         checkpoint.read_arrays(path, "")
     assert not (tmp_path / "marker").exists()
@@ -158,7 +152,7 @@ def test_best_with_a_checksum_but_no_archive_is_damaged(tmp_path):
     content = b"no archive"
     digest = hashlib.sha256(content).hexdigest()
     (tmp_path / "best.npz").write_bytes(content + digest.encode())
-    seals.write_json(tmp_path / "best.json", {"step": 1, "checkpoint": digest})
+    files.write_json(tmp_path / "best.json", {"step": 1, "checkpoint": digest})
     with pytest.raises(InputError, match="best.npz is damaged"):
         checkpoint.find(tmp_path, "best")
 
@@ -252,7 +246,7 @@ def test_checksums_name_no_file_elsewhere(tmp_path):
     (tmp_path / "secret").touch()
     (folder / "assets.extra").mkdir()
     sums = folder / "assets.extra" / "SHA256SUMS"
-    digest = seals.file_digest(tmp_path / "secret")
+    digest = checksums.file_digest(tmp_path / "secret")
     sums.write_text(f"{digest}  saved_model.pb\n{digest}  ../../secret\n")
     with pytest.raises(InputError, match="secret is missing"):
         translator.load(tmp_path / "export")
@@ -337,7 +331,7 @@ def test_checkpoint_takes_no_more_memory_than_it_is_long(tmp_path, content, opti
     path = tmp_path / "step-000000001.npz"
     with zipfile.ZipFile(path, "w", **options) as archive:
         archive.writestr("gen_ab/stem/kernel.npy", content)
-    seals.seal_zip(path, "")
+    checksums.seal_zip(path, "")
     del content
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError, match="is damaged"):
@@ -362,7 +356,7 @@ def test_sample_that_claims_to_be_huge_is_not_decoded(tmp_path):
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
     path.write_bytes(png + chunk(b"IEND", b""))
     with pytest.raises(InputError, match="epoch-0001-a.png cannot be read"):
-        panels.panel_cells(path, ["real A"])
+        pictures.panel_cells(path, ["real A"])
 
 
 # Names.
@@ -384,14 +378,14 @@ def test_table_in_tensorboard_has_a_row_for_each_option():
 
 def test_markdown_keeps_ordinary_names():
     assert (
-        escaping.markdown("cycle-gan/horse2zebra v1.2") == "cycle-gan/horse2zebra v1.2"
+        console.markdown("cycle-gan/horse2zebra v1.2") == "cycle-gan/horse2zebra v1.2"
     )
-    assert escaping.markdown(1e-3) == "0.001"
+    assert console.markdown(1e-3) == "0.001"
 
 
 def test_console_shows_no_escape_sequences(capsys):
-    progress.say(HOSTILE)
-    progress.show(f"{HOSTILE}\nsecond line")
+    console.say(HOSTILE)
+    console.show(f"{HOSTILE}\nsecond line")
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and "\\x1b]0;owned\\x07" in captured.err
     assert "\x1b" not in captured.out and captured.out.endswith("\nsecond line\n")

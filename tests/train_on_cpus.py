@@ -8,7 +8,7 @@ import sys
 import tensorflow as tf
 
 import train
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
 
 
 def main():
@@ -20,5 +20,5 @@ def main():
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

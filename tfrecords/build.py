@@ -8,16 +8,16 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from cyclegan_tf import command_line
+from cyclegan_tf.cli import arguments
+from cyclegan_tf.common.console import show
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.progress import show
 
 
 def main():
     """Parses, converts, and prints what is there."""
-    config = command_line.parse(DatasetConfig, __doc__, positionals=["dataset"])
-    with command_line.quiet_start():
-        from cyclegan_tf.conversion import ensure_dataset, read_manifest
+    config = arguments.parse(DatasetConfig, __doc__, positionals=["dataset"])
+    with arguments.quiet_start():
+        from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 
     directory = ensure_dataset(config)
     splits = read_manifest(directory)["splits"]
@@ -26,5 +26,5 @@ def main():
 
 
 if __name__ == "__main__":
-    with command_line.errors_in_one_line():
+    with arguments.errors_in_one_line():
         main()

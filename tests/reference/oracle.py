@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.torch_reference import Discriminator, Generator, TorchCycleGAN
-from cyclegan_tf.cyclegan import LOSSES
+from cyclegan_tf.config.losses import LOSSES
 from tests import parity
 
 # More of them wait for TensorFlow's, which keep the cores busy.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.torch_reference import Generator
-from cyclegan_tf.cyclegan import LOSSES
+from cyclegan_tf.config.losses import LOSSES
 from tests import parity
 from tests.parity import relative_error
 from tests.reference import oracle

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from benchmarks.torch_reference import Generator
-from cyclegan_tf.errors import InputError
-from cyclegan_tf.generators import load_generators
-from cyclegan_tf.import_reference import FILES, export_models, import_models
-from cyclegan_tf.reference_weights import state_dict_shapes
-from cyclegan_tf.torch_files import read_tensors
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.interop.convert import FILES, export_models, import_models
+from cyclegan_tf.interop.reference_weights import state_dict_shapes
+from cyclegan_tf.interop.torch_files import read_tensors
+from cyclegan_tf.runs.generators import load_generators
 from tests import parity
 from tests.reference import oracle
 

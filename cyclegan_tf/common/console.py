@@ -1,0 +1,73 @@
+"""What the console shows: lines, results, progress; names from elsewhere made harmless.
+
+A file name may hold anything: line breaks, sequences that a terminal obeys, Markdown.
+"""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+REFRESH_SECONDS = 0.5
+# Into a file or a CI log, a bar is written anew on a line of its own.
+REFRESH_SECONDS_IN_LOG = 20
+MARKDOWN = {c: f"\\{c}" for c in "\\`*_{}[]()#!|~"} | {"<": "&lt;", "&": "&amp;"}
+
+
+def say(message: str) -> None:
+    """Prints a line to standard error, without breaking a progress bar.
+
+    What a terminal would obey, in a name for instance, is shown escaped.
+    """
+    tqdm.write(printable(message), file=sys.stderr)
+    sys.stderr.flush()
+
+
+def show(text: str) -> None:
+    """Prints the lines of a result to standard output, escaped likewise."""
+    print("\n".join(map(printable, text.split("\n"))), flush=True)
+
+
+def is_terminal() -> bool:
+    """Whether somebody watches standard error."""
+    return sys.stderr.isatty()
+
+
+def status_line() -> tqdm:
+    """A line below the progress bar; `set_description_str` changes it."""
+    return tqdm(bar_format="{desc}", position=1, leave=False, disable=not is_terminal())
+
+
+def progress_bar(
+    total: int, description: str, unit: str, initial: int = 0, delay: float = 0
+) -> tqdm:
+    """A progress bar on standard error, sparse where that is not a terminal.
+
+    It appears `delay` seconds after its start, if there is anything left to do then.
+    """
+    interval = REFRESH_SECONDS if is_terminal() else REFRESH_SECONDS_IN_LOG
+    bar = tqdm(
+        total=total,
+        desc=description,
+        unit=unit,
+        initial=initial,
+        delay=delay,
+        mininterval=interval,
+        maxinterval=interval,
+        dynamic_ncols=True,
+        leave=False,
+    )
+    # tqdm goes by the wall clock: set back, it would stop the bar for as long.
+    bar._time = time.monotonic
+    bar.start_t = bar.last_print_t = bar._time()
+    return bar
+
+
+def printable(text: str) -> str:
+    r"""One line that a terminal only shows: `\x1b` instead of an escape sequence."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def markdown(value) -> str:
+    """A value as plain text within Markdown, also within a cell of a table."""
+    return "".join(MARKDOWN.get(c, c) for c in printable(str(value)))

@@ -1,0 +1,13 @@
+"""The errors that a user can mend."""
+
+
+class InputError(Exception):
+    """Something the user gave is wrong; the message is one line that says what to do.
+
+    It names the file or flag, what was found, and the way out. The commands print it
+    without a traceback and end with status 2.
+    """
+
+
+class Damaged(InputError):
+    """A file's content is not what was written."""

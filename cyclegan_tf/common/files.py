@@ -1,0 +1,206 @@
+"""Writing to disk so that a reader never sees half a file or folder; locks."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import Damaged
+
+PARTIAL = ".partial-"
+EARLIER = ".earlier-"
+LOCK = ".lock"
+MAX_NAME_BYTES = 255
+# Ours have some kilobytes; what is larger would only fill the memory.
+MAX_JSON_BYTES = 64 * 2**20
+
+
+@contextlib.contextmanager
+def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a path beside `path` to write to; renames it to `path` at the end.
+
+    If the block raises, what was written is removed and `path` is untouched. The
+    file is flushed to the disk before it is renamed, so that after a power cut the
+    name stands for the whole old or the whole new content.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = _aside(path)
+    # What lies there may be a link to another file, in a folder from somebody else.
+    aside.unlink(missing_ok=True)
+    try:
+        yield aside
+        sync(aside)
+        os.replace(aside, path)
+        sync(path.parent)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a write that fails does not know where to
+        # The disk may be full or gone: the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise
+
+
+def _end_of(name):
+    """As much of a name as fits behind the prefix; its suffix, which Keras needs, too.
+
+    A name has at most 255 bytes.
+    """
+    while len(os.fsencode(name)) > MAX_NAME_BYTES - len(PARTIAL):
+        name = name[1:]
+    return name
+
+
+@contextlib.contextmanager
+def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a new folder beside `path`; puts it in the place of `path` at the end.
+
+    If the block raises, the new folder is removed and `path` is untouched. All files
+    are flushed to the disk before. One process at a time may write a path.
+    """
+    mend(path)
+    aside, earlier = _aside(path), _earlier(path)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        for content in (*aside.rglob("*"), aside):
+            sync(content)
+        if path.exists():
+            os.rename(path, earlier)  # a folder cannot be renamed over another
+        os.rename(aside, path)
+        sync(path.parent)
+    finally:
+        mend(path)
+
+
+def mend(path: pathlib.Path) -> None:
+    """Removes what a writer of a folder has left; with no `path`, restores it."""
+    aside, earlier = _aside(path), _earlier(path)
+    # The first error is the one to tell; what stays is mended the next time.
+    with contextlib.suppress(OSError):
+        if earlier.exists() and not path.exists():
+            os.rename(earlier, path)
+    shutil.rmtree(aside, ignore_errors=True)
+    if path.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+
+
+def current(path: pathlib.Path) -> pathlib.Path:
+    """Where a folder is that may be being replaced, or was when a kill came."""
+    return path if path.exists() or not _earlier(path).exists() else _earlier(path)
+
+
+@contextlib.contextmanager
+def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+    """Makes a folder and holds it for this process alone; arguments as of `locked`.
+
+    What was made is removed again if nothing is in it at the end.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    lock = FileLock(path / LOCK)
+    try:
+        while not lock.is_locked:
+            path.mkdir(parents=True, exist_ok=True)
+            # Another process, that held it and kept nothing, may just remove it.
+            with contextlib.suppress(FileNotFoundError):
+                _acquire(lock, waiting)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if made and os.listdir(path) == [LOCK]:
+                (path / LOCK).unlink()
+            for folder in made:
+                folder.rmdir()  # fails where something was kept
+        lock.release()
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+    """Holds a lock file. The system frees it when the process ends, however it ends.
+
+    Args:
+        path: the lock file.
+        waiting: said before waiting for another process that holds it.
+
+    Raises:
+        filelock.Timeout: another process holds it, and `waiting` is None.
+    """
+    lock = FileLock(path)
+    _acquire(lock, waiting)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def remove_remains(folder: pathlib.Path) -> None:
+    """Removes files that killed processes had begun to write, in subfolders, too."""
+    for path in list(folder.rglob(f"{PARTIAL}*")):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a UTF-8 text file aside and renames it."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
+    """Writes a JSON file aside and renames it."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Args:
+        path: of the file.
+        remedy: what to do about a damaged one, such as "delete it".
+
+    Raises:
+        Damaged: it is no JSON object, or larger than any of ours.
+        OSError: it is not there, or cannot be read.
+    """
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError(f"larger than {MAX_JSON_BYTES} bytes")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{path} is damaged ({error}); {remedy}.") from None
+    return content
+
+
+def sync(path: pathlib.Path) -> None:
+    """Flushes a file's content, or a directory's names, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _acquire(lock, waiting):
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if waiting is None:
+            raise
+        say(waiting)
+        lock.acquire()
+
+
+def _aside(path):
+    return path.with_name(PARTIAL + _end_of(path.name))
+
+
+def _earlier(path):
+    return path.with_name(f"{EARLIER}{path.name}")

@@ -1,0 +1,51 @@
+"""Which images, and how they become TFRecords."""
+
+import dataclasses
+import pathlib
+
+from cyclegan_tf.config.options import Nature, option, require, require_at_least
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetConfig:
+    """Which images, and how they become TFRecords."""
+
+    dataset: str = option(
+        "synthetic/horse2zebra",
+        "TFDS name (cycle_gan/horse2zebra), folder of images, or the embedded "
+        "synthetic/horse2zebra",
+        Nature.SOURCE,
+    )
+    data_dir: str = option(
+        "tfrecords", "where datasets live as TFRecord shards", Nature.PLACE
+    )
+    tfds_data_dir: str | None = option(
+        None, "TFDS directory with the dataset prepared already", Nature.PLACE
+    )
+    data_seed: int = option(
+        0, "seed of the drawn pictures, and of the images held out as test"
+    )
+    synthetic_images: int = option(
+        600, "training images per domain of the embedded dataset; test: a tenth"
+    )
+    synthetic_size: int | None = option(
+        None, "side of its pictures in pixels; default: 128, or the image size"
+    )
+
+    def __post_init__(self):
+        require(bool(self.dataset), "--dataset", "must not be empty")
+        require(bool(self.data_dir), "--data-dir", "must not be empty")
+        require_at_least(self, 0, "data_seed")
+        require_at_least(self, 1, "synthetic_images")
+        require_at_least(self, 32, "synthetic_size")
+
+    @property
+    def dataset_name(self) -> str:
+        """What the dataset's directory is called: of a folder, its own name."""
+        folder = pathlib.Path(self.dataset).expanduser()
+        return folder.resolve().name if folder.is_dir() else self.dataset
+
+    @property
+    def resolved_synthetic_size(self) -> int:
+        """Side of the drawn pictures in pixels."""
+        return self.synthetic_size or 128

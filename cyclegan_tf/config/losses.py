@@ -1,0 +1,45 @@
+"""The eight losses, in one table; `CycleGAN` computes what it lists.
+
+Help, the objective, the columns of `metrics.csv`, charts and documents follow from it.
+"""
+
+from typing import NamedTuple
+
+
+class LossTerm(NamedTuple):
+    """One loss, logged without its weight.
+
+    Attributes:
+        name: in logs, `metrics.csv`, TensorBoard and the progress bar.
+        formula: what it is, a mean over the batch; a and b are images, G_AB and G_BA
+            the generators, D_A judges images of domain A.
+        weight: option that it is multiplied by in its player's objective, or none.
+        is_of_generators: minimized by the generators, or else by the discriminators.
+    """
+
+    name: str
+    formula: str
+    weight: str | None = None
+    is_of_generators: bool = True
+
+
+LOSS_TERMS = (
+    LossTerm("G_A", "(D_B(G_AB(a)) − 1)²"),
+    LossTerm("G_B", "(D_A(G_BA(b)) − 1)²"),
+    LossTerm("cycle_A", "abs(G_BA(G_AB(a)) − a)", "cycle_weight"),
+    LossTerm("cycle_B", "abs(G_AB(G_BA(b)) − b)", "cycle_weight"),
+    LossTerm("identity_A", "abs(G_AB(b) − b)", "identity_weight"),
+    LossTerm("identity_B", "abs(G_BA(a) − a)", "identity_weight"),
+    LossTerm("D_A", "½ [(D_A(a) − 1)² + D_A(pooled fake a)²]", is_of_generators=False),
+    LossTerm("D_B", "½ [(D_B(b) − 1)² + D_B(pooled fake b)²]", is_of_generators=False),
+)
+GENERATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if t.is_of_generators)
+DISCRIMINATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if not t.is_of_generators)
+LOSSES = GENERATOR_LOSSES + DISCRIMINATOR_LOSSES
+# A loss of each domain: `cycle` stands for `cycle_A` and `cycle_B`.
+LOSS_KINDS = tuple(dict.fromkeys(name[:-2] for name in LOSSES))
+
+
+def weighed_by(option: str) -> str:
+    """The names of the losses that an option is the weight of."""
+    return " and ".join(term.name for term in LOSS_TERMS if term.weight == option)

@@ -1,0 +1,172 @@
+"""The options of a training run."""
+
+import dataclasses
+import pathlib
+from typing import Any, Literal
+
+from cyclegan_tf.config.dataset import DatasetConfig
+from cyclegan_tf.config.losses import weighed_by
+from cyclegan_tf.config.options import (
+    Nature,
+    names_of,
+    option,
+    require,
+    require_at_least,
+)
+
+# The shortest side that the generator's padding can mirror is well below this.
+MIN_IMAGE_SIZE = 16
+# Loading 286 px for a crop of 256 (the authors' program).
+LOAD_SCALE = 286 / 256
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(DatasetConfig):
+    """One training run; written to `<run_dir>/config.json` before step 0."""
+
+    run_dir: str | None = option(
+        None, "where the run lives; default: runs/<dataset>", Nature.PLACE
+    )
+    image_size: int = option(256, "side of the training crop, in pixels")
+    load_size: int | None = option(
+        None, "side before the crop, in pixels; default: 286/256 of the crop"
+    )
+    batch_size: int = option(1, "images of each domain per step and device")
+    epochs: int = option(200, "epochs of the whole run", Nature.SCHEDULE)
+    constant_epochs: int | None = option(
+        None,
+        "epochs before the learning rate falls to 0; default: half of all",
+        Nature.SCHEDULE,
+    )
+    steps_per_epoch: int | None = option(
+        None, "default: once through the larger domain"
+    )
+    filters: int = option(64, "channels of the networks' first convolution")
+    residual_blocks: int | None = option(
+        None, "of the generators; default: 9 from 256 px on, 6 below"
+    )
+    discriminator: Literal["patch46", "patch70"] = option(
+        "patch46", "PatchGAN of 64-128-256 channels, or the paper's, 70x70"
+    )
+    norm: Literal["affine", "plain"] = option(
+        "affine", "instance norm with a learned scale and offset, or without"
+    )
+    init_from: str | None = option(
+        None,
+        "run whose generators this one starts from, e.g. an imported one",
+        Nature.SOURCE,
+    )
+    upsampling: Literal["transpose", "resize"] = option(
+        "transpose",
+        "of the generators: transposed convolutions, or resize and convolve",
+    )
+    cycle_weight: float = option(10.0, f"weight of {weighed_by('cycle_weight')}")
+    identity_weight: float = option(5.0, f"weight of {weighed_by('identity_weight')}")
+    pool_size: int = option(50, "fakes kept per domain; 0: no image pool")
+    learning_rate: float = option(2e-4, "of both Adams, before it falls")
+    seed: int = option(0, "of weights, order, crops, flips and image pools")
+    cache: Literal["auto", "memory", "none"] = option(
+        "auto", "keep decoded images in memory (auto: where they fit)", Nature.MEANS
+    )
+    jit: Literal["auto", "on", "off"] = option(
+        "auto", "compile the step with XLA (auto: on a GPU)"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = option(
+        "float32", "of the networks' arithmetic; weights stay float32"
+    )
+    remat: bool = option(False, "save memory: compute the insides of generators twice")
+    strategy: Literal["auto", "one", "mirrored", "multiworker"] = option(
+        "auto",
+        "one device, all of this machine, or all of several machines (auto: all "
+        "GPUs of this machine); --batch-size is that of each",
+        Nature.MEANS,
+    )
+    checkpoint_every: int = option(
+        1000,
+        "steps between checkpoints; every epoch ends with one, too",
+        Nature.TELLING,
+    )
+    sample_every: int = option(1, "epochs between pictures", Nature.TELLING)
+    evaluate_every: int = option(
+        5, "epochs between scores; the last has them, too", Nature.TELLING
+    )
+    best_by: Literal["swd", "kid", "fid", "truth_mae"] = option(
+        "swd",
+        "score, mean of both directions, that the best checkpoint is kept by",
+        Nature.TELLING,
+    )
+    inception_weights: str | None = option(
+        None,
+        "file of weights for kid and fid; default: of keras.applications",
+        Nature.PLACE,
+    )
+    restart: bool = option(
+        False, "begin anew; the earlier run is renamed, not deleted", Nature.COMMAND
+    )
+    dry_run: bool = option(False, "print the resolved options and stop", Nature.COMMAND)
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_at_least(self, 1, "batch_size", "epochs", "filters", "steps_per_epoch")
+        require_at_least(self, 1, "checkpoint_every", "sample_every", "evaluate_every")
+        require_at_least(self, 0, "seed", "pool_size", "cycle_weight")
+        require_at_least(self, 0, "identity_weight", "constant_epochs")
+        require_at_least(self, MIN_IMAGE_SIZE, "image_size")
+        require(
+            self.image_size % 4 == 0,
+            "--image-size",
+            f"must be a multiple of 4, got {self.image_size}",
+        )
+        require_at_least(self, self.image_size, "load_size")
+        require_at_least(self, 0, "residual_blocks")
+        require(
+            0 < self.learning_rate < 1,
+            "--learning-rate",
+            f"must be between 0 and 1, got {self.learning_rate}",
+        )
+
+    @property
+    def resolved_run_dir(self) -> pathlib.Path:
+        """Where the run lives."""
+        run_dir = self.run_dir or pathlib.Path("runs", self.dataset_name)
+        return pathlib.Path(run_dir).expanduser()
+
+    @property
+    def resolved_synthetic_size(self) -> int:
+        """Side of the drawn pictures: never smaller than the crop."""
+        return self.synthetic_size or max(128, self.image_size)
+
+    @property
+    def resolved_load_size(self) -> int:
+        """Side before the crop, in pixels."""
+        return self.load_size or round(self.image_size * LOAD_SCALE)
+
+    @property
+    def resolved_residual_blocks(self) -> int:
+        """Residual blocks per generator (paper, Sec. 7.2)."""
+        if self.residual_blocks is not None:
+            return self.residual_blocks
+        return 9 if self.image_size >= 256 else 6
+
+    @property
+    def resolved_constant_epochs(self) -> int:
+        """Epochs at the full learning rate, at most all."""
+        if self.constant_epochs is None:
+            return self.epochs // 2
+        return min(self.constant_epochs, self.epochs)
+
+    def resolved(self) -> dict[str, Any]:
+        """All options as they will be used, with derived defaults filled in."""
+        return dataclasses.asdict(self) | {
+            "run_dir": str(self.resolved_run_dir),
+            "synthetic_size": self.resolved_synthetic_size,
+            "load_size": self.resolved_load_size,
+            "residual_blocks": self.resolved_residual_blocks,
+            "constant_epochs": self.resolved_constant_epochs,
+        }
+
+    def shown(self) -> dict[str, Any]:
+        """What a reader elsewhere needs: what was computed, and no place on a disk."""
+        resolved = self.resolved()
+        names = names_of(self, Nature.RESULT, Nature.SCHEDULE)
+        return {"dataset": self.dataset_name} | {name: resolved[name] for name in names}

@@ -1,9 +1,0 @@
-"""The error that a user can mend."""
-
-
-class InputError(Exception):
-    """Something the user gave is wrong; the message is one line that says what to do.
-
-    It names the file or flag, what was found, and the way out. The scripts print it
-    without a traceback and end with status 2.
-    """

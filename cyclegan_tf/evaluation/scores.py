@@ -1,0 +1,226 @@
+"""The scores of a run: evaluating one of its checkpoints, and `scores.json`.
+
+`scores.json` holds `{"evaluations": [...]}`: of each the step, which checkpoint it was,
+and the `DirectionScores` of each direction, protocol included.
+"""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from cyclegan_tf.common import files
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import locked
+from cyclegan_tf.config import EvaluateConfig, TrainConfig
+from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.convert import ensure_dataset, read_manifest
+from cyclegan_tf.data.images import SUFFIXES
+from cyclegan_tf.evaluation.evaluator import DirectionScores, Evaluator, score_table
+from cyclegan_tf.evaluation.features import FeatureNetwork, load_inception
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import generators
+
+SCORES = "scores.json"
+LOCK = ".scores.lock"
+REMEDY = "delete it, and run evaluate.py to score anew"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What came of scoring a run.
+
+    Attributes:
+        step: that the generators are of; of imports, None.
+        results: the scores of each direction.
+        table: the same as lines of text.
+        evaluator: has the images.
+    """
+
+    step: int | None
+    results: list[DirectionScores]
+    table: str
+    evaluator: Evaluator
+
+
+def evaluate(config: EvaluateConfig) -> str:
+    """Scores a checkpoint of a run and adds the result to its `scores.json`.
+
+    Returns:
+        The scores as lines of text.
+
+    Raises:
+        InputError: something the user can mend.
+    """
+    (run_dir,) = config.run_dirs
+    return score(run_dir, config).table
+
+
+def score(
+    run_dir: pathlib.Path, config: EvaluateConfig, watch: Callable | None = None
+) -> Scored:
+    """Like `evaluate`, of any run, with `watch` as in `Evaluator.evaluate`."""
+    start = time.monotonic()
+    trained, step = generators.load(run_dir, config.checkpoint)
+    network = _network_if_possible(config.inception_weights)
+    evaluator = _open_evaluator(run_dir, config, network)
+    results = evaluator.evaluate(trained, watch)
+    cost = {
+        "seconds": round(time.monotonic() - start, 1),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    record(run_dir, step, results, {"checkpoint": config.checkpoint, **cost})
+    table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
+    if network is not None:
+        table += f"\nfeatures: {network.name}, SHA-256 {network.sha256[:12]}..."
+    table += (
+        f"\nin {cost['seconds']} s, with at most {cost['peak_memory_mb']} MB; "
+        f"added to {run_dir / SCORES}"
+    )
+    return Scored(step, results, table, evaluator)
+
+
+def _network_if_possible(weights: str | None) -> FeatureNetwork | None:
+    """The network for KID and FID; without weights a line on it, and None."""
+    try:
+        return load_inception(weights)
+    except InputError as error:
+        if weights is not None:
+            raise
+        say(f"going on without KID and FID: {error}")
+        return None
+
+
+def find_dataset(
+    run_dir: pathlib.Path, config: EvaluateConfig
+) -> tuple[TrainConfig, pathlib.Path]:
+    """The options of a run, and the directory of the images that it was trained for.
+
+    Raises:
+        InputError: they are gone, are other ones now, or, of imports, not known.
+    """
+    run_directory.require_own_models(run_dir)
+    options, fingerprint = run_directory.read_config(run_dir)
+    if config.data_dir is not None:
+        options = dataclasses.replace(options, data_dir=config.data_dir)
+    directory = ensure_dataset(options)
+    # Of imported models it is not known.
+    if fingerprint not in (None, read_manifest(directory)["fingerprint"]):
+        raise InputError(
+            f"{directory} holds other images than {run_dir} was trained on; name "
+            f"another place with --data-dir."
+        )
+    return options, directory
+
+
+def _open_evaluator(run_dir, config, network):
+    options, directory = find_dataset(run_dir, config)
+    splits = [
+        pipeline.open_split(directory, f"{config.split}{domain}") for domain in "AB"
+    ]
+    for split in splits:
+        if not len(split):
+            raise InputError(
+                f"{directory} has no images in {split.name}; try --split train."
+            )
+    is_paired = read_manifest(directory)["is_paired"] and config.split == "test"
+    if config.paired and not is_paired:
+        _require_pairs(*splits)
+        is_paired = True
+    return Evaluator(*splits, options.image_size, is_paired, config.limit, network)
+
+
+def _require_pairs(split_a, split_b):
+    """Compares the names: another order would give plausible, wrong numbers."""
+    names = [pipeline.load_names(split) for split in (split_a, split_b)]
+    if len(names[0]) != len(names[1]):
+        raise InputError(
+            f"--paired: {split_a.name} has {len(names[0])} images and {split_b.name} "
+            f"has {len(names[1])}."
+        )
+    for first, second in zip(*names, strict=True):
+        if _scene(first, "A") != _scene(second, "B"):
+            raise InputError(
+                f"--paired: {first!r} of {split_a.name} stands beside {second!r} of "
+                f"{split_b.name}; pairs have the same name, or 1_A.jpg and 1_B.jpg, in "
+                f"a folder with testA/ and testB/. TFDS keeps neither names nor order."
+            )
+
+
+def _scene(name, domain):
+    """The name of an image without folder, suffix and mark of its domain."""
+    path = pathlib.PurePosixPath(name)
+    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    return stem.removesuffix(f"_{domain}")
+
+
+def record(
+    run_dir: pathlib.Path,
+    step: int | None,
+    results: list[DirectionScores],
+    about: dict[str, Any],
+) -> None:
+    """Adds an evaluation to `scores.json`; a damaged one is begun anew.
+
+    It takes the place of an earlier one of the same step by the same protocol.
+    """
+    scores = [dataclasses.asdict(result) for result in results]
+    entry = {"step": step, **about, "scores": scores}
+    # The run itself may add its own, and another evaluate.py.
+    with locked(run_dir / LOCK, f"waiting for others to write {run_dir / SCORES}"):
+        try:
+            earlier = read(run_dir)
+        except InputError as error:
+            say(f"{error} It is begun anew.")
+            earlier = []
+        others = [e for e in earlier if _identity(e) != _identity(entry)]
+        content = {
+            "run_id": run_directory.run_id_of(run_dir),
+            "evaluations": [*others, entry],
+        }
+        files.write_json(run_dir / SCORES, content)
+
+
+def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
+    """The evaluations of a run, in the order in which they were made.
+
+    Raises:
+        InputError: `scores.json` is damaged, or of another run.
+    """
+    path = run_dir / SCORES
+    try:
+        content = files.read_json(path, REMEDY)
+        evaluations = content["evaluations"]
+        for evaluation in evaluations:
+            _identity(evaluation)
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"{path} is damaged or of another version ({reason}); {REMEDY}."
+        ) from None
+    if content.get("run_id") != run_directory.run_id_of(run_dir):
+        raise InputError(f"{path} is of another run; {REMEDY}.")
+    return evaluations
+
+
+def _identity(evaluation):
+    protocols = [entry["protocol"] for entry in evaluation["scores"]]
+    return evaluation["step"], json.dumps(protocols, sort_keys=True)
+
+
+def peak_memory_mb() -> int:
+    """The most memory that this process has had, in MB."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return psutil.Process().memory_info().peak_wset // 10**6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 10**6

@@ -1,0 +1,247 @@
+"""From an image file's bytes to an upright RGB picture, as a TensorFlow graph.
+
+What `images.normalize` does with Pillow, for models that are served without Python:
+JPEG, PNG and WebP, transparency on white, 16 bits to 8, CMYK to RGB, and the EXIF
+orientation of JPEG files. An orientation in a PNG or WebP file, which is rare, is not
+honoured. The size is read from the header and checked before anything is decoded.
+"""
+
+import tensorflow as tf
+
+from cyclegan_tf.data.images import MAX_SCANS
+
+HEADER_BYTES = 32
+# EXIF stands in one of the first segments, and a segment has at most 64 KB.
+EXIF_BYTES = 1 << 17
+MAX_SEGMENTS = 32
+MAX_EXIF_ENTRIES = 512
+
+APP1, START_OF_SCAN, END_OF_IMAGE = 0xE1, 0xDA, 0xD9
+EXIF_ORIENTATION = 0x0112
+
+
+def decode_upright(encoded, min_side: int, max_pixels: int):
+    """Decodes one picture.
+
+    Args:
+        encoded: scalar string tensor, the content of a JPEG, PNG or WebP file; of an
+            animation the first picture is taken.
+        min_side: smallest height and width accepted, in pixels.
+        max_pixels: largest product of height and width accepted.
+
+    Returns:
+        uint8 `(height, width, 3)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: another format, damaged, too small or large, or
+            a JPEG of more than 200 scans.
+    """
+    header = _bytes_of(encoded, HEADER_BYTES)
+    is_jpeg = tf.reduce_all(header[:3] == [0xFF, 0xD8, 0xFF])
+    is_png = tf.reduce_all(header[:4] == [0x89, 0x50, 0x4E, 0x47])
+    is_webp = _is_webp(header)
+    known = tf.debugging.Assert(
+        is_jpeg | is_png | is_webp,
+        ["expected the bytes of a JPEG, PNG or WebP image"],
+    )
+    with tf.control_dependencies([known]):
+        height, width = tf.cond(
+            is_jpeg,
+            lambda: _jpeg_size(encoded),
+            lambda: tf.cond(
+                is_png, lambda: _png_size(header), lambda: _webp_size(header)
+            ),
+        )
+    size = check_size(height, width, min_side, max_pixels)
+    quick = tf.debugging.Assert(
+        ~is_jpeg | (_number_of_scans(encoded) <= MAX_SCANS),
+        [f"expected a JPEG image with at most {MAX_SCANS} scans"],
+    )
+    with tf.control_dependencies([size, quick]):
+        pixels = tf.cond(
+            is_jpeg,
+            lambda: _decode_jpeg(encoded),
+            lambda: tf.cond(
+                is_png,
+                lambda: _decode_png(encoded, header),
+                lambda: _decode_webp(encoded),
+            ),
+        )
+    return tf.ensure_shape(pixels, (None, None, 3))
+
+
+def check_size(height, width, min_side: int, max_pixels: int, count=1):
+    """An assertion on the size of `count` pictures, in all at most `max_pixels`."""
+    sides = tf.cast([height, width], tf.int64)
+    # Each side is compared, too: the product of two 32-bit numbers may overflow.
+    is_fine = (
+        (count >= 1)
+        & (tf.reduce_min(sides) >= min_side)
+        & (tf.reduce_max(sides) <= max_pixels)
+        & (tf.reduce_prod(tf.minimum(sides, max_pixels)) * count <= max_pixels)
+    )
+    message = (
+        f"expected one or more images of at least {min_side} x {min_side} and in all "
+        f"at most {max_pixels} pixels, got count, height and width"
+    )
+    return tf.debugging.Assert(is_fine, [message, count, height, width])
+
+
+def _bytes_of(encoded, number):
+    """The first bytes as int32, zeros behind the end."""
+    values = tf.io.decode_raw(tf.strings.substr(encoded, 0, number), tf.uint8)
+    padded = tf.pad(values, [[0, number - tf.shape(values)[0]]])
+    return tf.cast(tf.ensure_shape(padded, (number,)), tf.int32)
+
+
+# Sizes, from the headers.
+
+
+def _jpeg_size(encoded):
+    shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
+    return shape[0], shape[1]
+
+
+def _png_size(header):
+    # The first chunk: length (8..11), "IHDR" (12..15), width, height.
+    return _big_endian(header, 20, 4), _big_endian(header, 16, 4)
+
+
+def _is_webp(header):
+    return tf.reduce_all(header[:4] == list(b"RIFF")) & tf.reduce_all(
+        header[8:12] == list(b"WEBP")
+    )
+
+
+def _webp_size(header):
+    """Of the three kinds of first chunk: lossy, lossless, extended."""
+    kind = header[15]
+    lossless = _little_endian(header, 21, 4)
+    width, height = tf.case(
+        [
+            (
+                kind == ord(" "),
+                lambda: (
+                    _little_endian(header, 26, 2) & 0x3FFF,
+                    _little_endian(header, 28, 2) & 0x3FFF,
+                ),
+            ),
+            (
+                kind == ord("L"),
+                lambda: (
+                    1 + (lossless & 0x3FFF),
+                    1 + (tf.bitwise.right_shift(lossless, 14) & 0x3FFF),
+                ),
+            ),
+        ],
+        default=lambda: (
+            1 + _little_endian(header, 24, 3),
+            1 + _little_endian(header, 27, 3),
+        ),
+    )
+    return height, width
+
+
+def _big_endian(values, start, number):
+    return _little_endian(values[start : start + number][::-1], 0, number)
+
+
+def _little_endian(values, start, number):
+    weights = tf.constant([256**i for i in range(number)], tf.int64)
+    return tf.reduce_sum(tf.cast(values[start : start + number], tf.int64) * weights)
+
+
+def _number_of_scans(encoded):
+    """How often the marker of a JPEG scan occurs in a file, which may be any file."""
+    data = tf.io.decode_raw(encoded, tf.uint8)
+    marked = (data[:-1] == 0xFF) & (data[1:] == START_OF_SCAN)
+    return tf.math.count_nonzero(marked)
+
+
+# Pixels.
+
+
+def _decode_png(encoded, header):
+    bit_depth, colour_type = header[24], header[25]
+    # TensorFlow gives grey of less than 8 bits a wrong alpha channel.
+    return tf.cond(
+        (colour_type == 0) & (bit_depth < 8),
+        lambda: tf.io.decode_png(encoded, channels=3),
+        lambda: _on_white(tf.io.decode_png(encoded, channels=4)),
+    )
+
+
+def _on_white(pixels):
+    pixels = tf.cast(pixels, tf.float32)
+    colour, alpha = pixels[..., :3], pixels[..., 3:] / 255.0
+    return tf.cast(tf.round(colour * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
+
+
+def _decode_webp(encoded):
+    return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+
+def _decode_jpeg(encoded):
+    # The default is a faster, coarser transform than that of other decoders.
+    pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    return _upright(pixels, _orientation(encoded))
+
+
+def _upright(pixels, orientation):
+    """Undoes an EXIF orientation, 1 to 8: perhaps transposed, then mirrored."""
+
+    def is_one_of(*values):
+        return tf.reduce_any(orientation == list(values))
+
+    transposed = tf.cond(
+        orientation >= 5, lambda: tf.transpose(pixels, (1, 0, 2)), lambda: pixels
+    )
+    mirrored = tf.cond(
+        is_one_of(2, 3, 6, 7), lambda: transposed[:, ::-1], lambda: transposed
+    )
+    return tf.cond(is_one_of(3, 4, 7, 8), lambda: mirrored[::-1], lambda: mirrored)
+
+
+def _orientation(encoded):
+    """The EXIF orientation of a JPEG file, 1 (upright) where it has none."""
+    data = _bytes_of(encoded, EXIF_BYTES)
+
+    def u16(place):
+        return 256 * data[place] + data[place + 1]
+
+    def is_before_the_pixels(place, found, number):
+        marker = data[place + 1]
+        is_segment = (data[place] == 0xFF) & (marker != START_OF_SCAN)
+        is_inside = (place < EXIF_BYTES - 70_000) & (number < MAX_SEGMENTS)
+        return is_segment & is_inside & (marker != END_OF_IMAGE) & (found == 0)
+
+    def look(place, found, number):
+        is_exif = tf.reduce_all(data[place + 4 : place + 10] == list(b"Exif\0\0"))
+        found = tf.where((data[place + 1] == APP1) & is_exif, place + 10, found)
+        return place + 2 + u16(place + 2), found, number + 1
+
+    _, tiff, _ = tf.while_loop(
+        is_before_the_pixels, look, (tf.constant(2), tf.constant(0), tf.constant(0))
+    )
+    return tf.cond(tiff > 0, lambda: _tiff_orientation(data, tiff), lambda: 1)
+
+
+def _tiff_orientation(data, tiff):
+    """The orientation in the first directory of a TIFF header at a place."""
+    is_little = data[tiff] == ord("I")
+
+    def u16(place):
+        first, second = tf.gather(data, place), tf.gather(data, place + 1)
+        return tf.where(is_little, first + 256 * second, 256 * first + second)
+
+    first, second = u16(tiff + 4), u16(tiff + 6)
+    low = tf.where(is_little, first, second)
+    high = tf.where(is_little, second, first)
+    last = EXIF_BYTES - 12 * MAX_EXIF_ENTRIES - 14
+    is_inside = (high == 0) & (tiff + low <= last)
+    directory = tf.minimum(tiff + low, last)
+    number = tf.where(is_inside, tf.minimum(u16(directory), MAX_EXIF_ENTRIES), 0)
+    entries = directory + 2 + 12 * tf.range(number)
+    values = tf.where(u16(entries) == EXIF_ORIENTATION, u16(entries + 8), 0)
+    orientation = tf.reduce_max(tf.concat([values, [0]], axis=0))
+    return tf.where((orientation >= 1) & (orientation <= 8), orientation, 1)

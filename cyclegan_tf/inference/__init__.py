@@ -1,0 +1,1 @@
+"""A trained generator as a function from pictures to pictures."""

@@ -1,0 +1,312 @@
+"""Translating a picture of any size in bounded memory, with the same result.
+
+Cutting a picture into tiles and translating each is wrong: instance normalization takes
+mean and variance of all that it is given, so each tile would get colours of its own.
+The generator is computed layer by layer instead, each layer over stripes of rows as
+wide as the picture. What a normalization needs is stored in a scratch file before it,
+and its mean and variance over the whole picture are gathered on the way there;
+everything else is computed from stored rows when rows are asked for.
+
+Memory is that of some stripes, whatever the height. Scratch space is one and a half
+times the largest layer: 6.4 GB for 4096 x 4096 at 64 filters.
+"""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from cyclegan_tf.data.images import UnreadableImage
+from cyclegan_tf.data.ranges import to_grey_levels, to_unit_range
+from cyclegan_tf.model.networks import (
+    SIDE_MULTIPLE,
+    InstanceNormalization,
+    ReflectionPadding2D,
+)
+from cyclegan_tf.runs.generators import architecture
+
+# Of one layer; a convolution holds some of these at once.
+STRIPE_BYTES = 2**24
+FLOAT_BYTES = 4
+# Once all of the first or last stage, and half of it, the next smaller one.
+SCRATCH_FACTOR = 1.5
+
+
+def translate_in_stripes(
+    generator: keras.Model,
+    image: np.ndarray,
+    scratch_dir: str | os.PathLike,
+    stripe_bytes: int = STRIPE_BYTES,
+) -> np.ndarray:
+    """Translates one picture, holding only stripes of it in memory.
+
+    Equal to the whole picture's translation up to the rounding of float32.
+
+    Args:
+        generator: a float32 model from `networks.build_generator`.
+        image: uint8 `(height, width, 3)`; sides that are no multiples of 4 are
+            mirrored up to one, and cropped back.
+        scratch_dir: where scratch files without a name are written; they vanish with
+            the process.
+        stripe_bytes: size of a stripe of one layer; never less than one row.
+
+    Returns:
+        uint8, the same shape.
+
+    Raises:
+        UnreadableImage: the scratch space does not suffice.
+        OSError: a scratch file cannot be written or read.
+    """
+    height, width, _ = image.shape
+    border = ((0, -height % SIDE_MULTIPLE), (0, -width % SIDE_MULTIPLE), (0, 0))
+    padded = np.pad(image, border, mode="reflect")
+    # All stages have rows of as many bytes: half the width, twice the channels.
+    row_bytes = FLOAT_BYTES * architecture(generator).filters * padded.shape[1]
+    scratch = _Scratch(pathlib.Path(scratch_dir), max(1, stripe_bytes // row_bytes))
+    scratch.require(SCRATCH_FACTOR * row_bytes * len(padded))
+
+    source = _Rows(*padded.shape, lambda start, stop: to_unit_range(padded[start:stop]))
+    fake = _interpret(generator, source, scratch)
+    translated = np.empty_like(padded)
+    for start, stop in scratch.stripes(fake):
+        translated[start:stop] = to_grey_levels(fake.read(start, stop))
+    return translated[:height, :width]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """A layer's output, computed when it is asked for.
+
+    Attributes:
+        height, width, channels: of all of it.
+        read: float32 tensor `(stop - start, width, channels)` of rows start to stop.
+    """
+
+    height: int
+    width: int
+    channels: int
+    read: Callable[[int, int], tf.Tensor]
+
+
+class _Scratch:
+    """Scratch files in a folder, and the number of rows to handle at a time."""
+
+    def __init__(self, folder, num_rows):
+        self.folder, self.num_rows = folder, num_rows
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def require(self, num_bytes):
+        free = shutil.disk_usage(self.folder).free
+        if free < num_bytes:
+            raise UnreadableImage(
+                f"needs {num_bytes / 1e9:.1f} GB of scratch space, and {self.folder} "
+                f"has {free / 1e9:.1f} GB"
+            )
+
+    def stripes(self, rows) -> Iterator[tuple[int, int]]:
+        """First row, and the row after the last, of each stripe."""
+        for start in range(0, rows.height, self.num_rows):
+            yield start, min(start + self.num_rows, rows.height)
+
+    def store(self, rows, observe=lambda stripe: None) -> _Rows:
+        """The same rows, computed once and read from a file from then on."""
+        file = tempfile.TemporaryFile(dir=self.folder)
+        shape = (rows.width, rows.channels)
+        row_bytes = FLOAT_BYTES * rows.width * rows.channels
+
+        def read(start, stop):
+            data = os.pread(
+                file.fileno(), (stop - start) * row_bytes, start * row_bytes
+            )
+            return tf.constant(np.frombuffer(data, np.float32).reshape(-1, *shape))
+
+        # The file has no name; its space is free again when the last reader is gone.
+        weakref.finalize(read, file.close)
+        for start, stop in self.stripes(rows):
+            stripe = rows.read(start, stop).numpy()
+            observe(stripe)
+            file.write(stripe)
+        file.flush()
+        return dataclasses.replace(rows, read=read)
+
+
+class _Moments:
+    """Mean and variance per channel of rows that come in stripes.
+
+    Source: Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115: squares
+    around the mean of each stripe, so that no digits cancel.
+    """
+
+    def __init__(self):
+        self.count, self.mean, self.squares = 0, 0.0, 0.0
+
+    def add(self, stripe):
+        count = stripe.shape[0] * stripe.shape[1]
+        mean, variance = tf.nn.moments(tf.constant(stripe), axes=(0, 1))
+        mean, variance = mean.numpy().astype(float), variance.numpy().astype(float)
+        total, delta = self.count + count, mean - self.mean
+        self.squares += variance * count + delta**2 * (self.count * count / total)
+        self.mean += delta * (count / total)
+        self.count = total
+
+    @property
+    def variance(self):
+        return self.squares / self.count
+
+
+def _interpret(generator, source, scratch):
+    """The output of a functional model as rows."""
+    # A scratch file goes with its last reader, so what is read no more is dropped.
+    uses = Counter(id(x) for layer in generator.layers for x in _inputs(layer))
+    outputs = {id(generator.inputs[0]): source}
+    for layer in generator.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        inputs = [outputs[id(x)] for x in _inputs(layer)]
+        output = _apply(layer, inputs, scratch)
+        for x in _inputs(layer):
+            uses[id(x)] -= 1
+            if not uses[id(x)]:
+                del outputs[id(x)]
+        outputs[id(layer.output)] = output
+    return output
+
+
+def _inputs(layer):
+    return layer.input if isinstance(layer.input, list) else [layer.input]
+
+
+def _apply(layer, inputs, scratch):
+    """The output of one layer."""
+    rows = inputs[0]
+    match layer:
+        case ReflectionPadding2D():
+            return _reflected(rows, layer.padding)
+        case layers.ZeroPadding2D():
+            return _zero_padded(rows, layer.padding)
+        case layers.Cropping2D():
+            return _cropped(rows, layer.cropping)
+        case layers.UpSampling2D():
+            return _repeated(rows, layer.size)
+        case layers.Conv2D():
+            return _convolved(rows, layer)
+        case layers.Conv2DTranspose():
+            return _convolved_transposed(rows, layer)
+        case InstanceNormalization():
+            return _normalized(rows, layer, scratch)
+        case layers.Add():
+            # Stored, or each block would compute all blocks before it again.
+            return scratch.store(_sum(*inputs))
+        case layers.ReLU() | layers.Activation():
+            return _pointwise(rows, layer)
+    raise TypeError(f"{type(layer).__name__} {layer.name!r} cannot go by stripes.")
+
+
+def _pointwise(rows, function):
+    return dataclasses.replace(
+        rows, read=lambda start, stop: function(rows.read(start, stop))
+    )
+
+
+def _sum(first, second):
+    return dataclasses.replace(
+        first,
+        read=lambda start, stop: first.read(start, stop) + second.read(start, stop),
+    )
+
+
+def _normalized(rows, layer, scratch):
+    moments = _Moments()
+    stored = scratch.store(rows, observe=moments.add)
+    gain, offset = 1 / np.sqrt(moments.variance + layer.epsilon), 0.0
+    if layer.affine:
+        scale, offset = layer.get_weights()
+        gain = gain * scale
+    mean, gain, offset = (np.float32(x) for x in (moments.mean, gain, offset))
+    return _pointwise(stored, lambda x: (x - mean) * gain + offset)
+
+
+def _reflected(rows, padding):
+    def read(start, stop):
+        # Row i of the result is row i - padding, mirrored at the first and the last.
+        wanted = np.abs(np.arange(start, stop) - padding)
+        last = rows.height - 1
+        wanted = last - np.abs(last - wanted)
+        first = wanted.min()
+        x = tf.gather(rows.read(first, wanted.max() + 1), wanted - first)
+        return tf.pad(x, ((0, 0), (padding, padding), (0, 0)), mode="REFLECT")
+
+    return _grown(rows, 2 * padding, 2 * padding, read)
+
+
+def _zero_padded(rows, padding):
+    (top, bottom), (left, right) = padding
+
+    def read(start, stop):
+        above = max(0, min(top, stop) - start)
+        first, end = max(0, start - top), min(rows.height, stop - top)
+        below = stop - start - above - (end - first)
+        x = rows.read(first, end)
+        return tf.pad(x, ((above, below), (left, right), (0, 0)))
+
+    return _grown(rows, top + bottom, left + right, read)
+
+
+def _cropped(rows, cropping):
+    (top, bottom), (left, right) = cropping
+
+    def read(start, stop):
+        return rows.read(start + top, stop + top)[:, left : rows.width - right]
+
+    return _grown(rows, -top - bottom, -left - right, read)
+
+
+def _grown(rows, height, width, read):
+    return _Rows(rows.height + height, rows.width + width, rows.channels, read)
+
+
+def _repeated(rows, size):
+    down, across = size
+
+    def read(start, stop):
+        first = start // down
+        x = rows.read(first, (stop - 1) // down + 1)
+        x = tf.repeat(tf.repeat(x, down, axis=0), across, axis=1)
+        return x[start - first * down : stop - first * down]
+
+    return _Rows(rows.height * down, rows.width * across, rows.channels, read)
+
+
+def _convolved(rows, layer):
+    size, stride = layer.kernel_size[0], layer.strides[0]
+
+    def read(start, stop):
+        return layer(rows.read(start * stride, (stop - 1) * stride + size)[None])[0]
+
+    return _Rows(*_output_shape(layer, rows), read)
+
+
+def _convolved_transposed(rows, layer):
+    size, stride = layer.kernel_size[0], layer.strides[0]
+
+    def read(start, stop):
+        # Row i of the input is spread over rows i * stride to i * stride + size - 1.
+        first = max(0, (start - size) // stride + 1)
+        end = min(rows.height, (stop - 1) // stride + 1)
+        skipped = start - first * stride
+        return layer(rows.read(first, end)[None])[0, skipped : skipped + stop - start]
+
+    return _Rows(*_output_shape(layer, rows), read)
+
+
+def _output_shape(layer, rows):
+    return layer.compute_output_shape((1, rows.height, rows.width, rows.channels))[1:]

@@ -1,0 +1,173 @@
+"""A trained model as a function from pictures to pictures, from a run or an export."""
+
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from cyclegan_tf.common import checksums
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.images import MIN_SIDE, UnreadableImage
+from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
+from cyclegan_tf.inference.tiling import FLOAT_BYTES, translate_in_stripes
+from cyclegan_tf.runs.generators import DIRECTIONS, LAST, architecture, load_generators
+
+# Checksums of a SavedModel, below its folder: for `sha256sum -c` there.
+SUMS = f"assets.extra/{checksums.SUMS}"
+
+Translator = Callable[[np.ndarray], np.ndarray]
+
+
+def load(
+    model: str | os.PathLike,
+    direction: str = "a_to_b",
+    checkpoint: str = LAST,
+    scratch_dir: str | os.PathLike | None = None,
+) -> Translator:
+    """Loads one direction of a run, or of an export.
+
+    Args:
+        model: directory of a run, of an export (its newest version is taken), or of
+            one version of a SavedModel.
+        direction: "a_to_b" or "b_to_a".
+        checkpoint: of a run, "last", "best", or a step; see
+            `generators.load_generators`. An export has one model only.
+        scratch_dir: translate in bounded memory, see `stripes`, with scratch files in
+            this folder; for a run only.
+
+    Returns:
+        A function from one picture, uint8 `(height, width, 3)`, or several of one size,
+        `(count, height, width, 3)`, RGB, sides from 16 px on, to the same shape.
+
+        It raises `ValueError` for another type or shape, and `images.UnreadableImage`
+        where the pictures are too large for the model or the memory, or too small.
+
+    Raises:
+        InputError: there is no such model, it is damaged, lacks the direction, or is an
+            export and `scratch_dir` is given.
+
+    Example:
+        >>> translate = load("runs/synthetic/horse2zebra")
+        >>> translate(np.zeros((64, 64, 3), np.uint8)).shape
+        (64, 64, 3)
+    """
+    path = pathlib.Path(model).expanduser()
+    saved = _saved_model_in(path)
+    if saved:
+        _require_run_for(path, checkpoint, scratch_dir)
+        functions = _signatures(saved)
+    else:
+        models = load_generators(path, checkpoint)
+        functions = {
+            name: _function(generator, scratch_dir)
+            for name, generator in models.items()
+        }
+    if direction not in DIRECTIONS or direction not in functions:
+        raise InputError(f"{path} has no direction {direction}.")
+    function = functions[direction]
+
+    def translate(images):
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+            raise ValueError(
+                f"expected uint8 (height, width, 3) or (count, height, width, 3), got "
+                f"{images.dtype} {images.shape}."
+            )
+        height, width, channels = images.shape[-3:]
+        if channels != 3:
+            raise ValueError(f"expected 3 channels, got {channels}.")
+        if min(height, width) < MIN_SIDE:
+            raise UnreadableImage(
+                f"{width} x {height} is smaller than {MIN_SIDE} x {MIN_SIDE}"
+            )
+        try:
+            translated = function(images.reshape((-1, height, width, 3)))
+        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as e:
+            raise UnreadableImage(_reason(e)) from None
+        return translated.reshape(images.shape)
+
+    return translate
+
+
+def _reason(error):
+    """The line of TensorFlow's report that says what is wrong."""
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        return "too large for the memory"
+    lines = error.message.splitlines()
+    said = [line for line in lines if line.startswith("assertion failed")]
+    return (said or lines or [type(error).__name__])[0]
+
+
+def _saved_model_in(path):
+    """The SavedModel that a directory is, or the newest version in it, or None."""
+    versions = [p for p in path.glob("*") if p.name.isdecimal()]
+    for candidate in (path, *sorted(versions, key=lambda p: -int(p.name))):
+        # Also one that has lost a file.
+        if any((candidate / name).is_file() for name in ("saved_model.pb", SUMS)):
+            return candidate
+    return None
+
+
+def _signatures(path):
+    checksums.check_sums(path, SUMS, "export it again")
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} cannot be loaded ({reason}).") from None
+    # A signature holds its model only weakly.
+    return {
+        name: lambda images, f=function, _=loaded: _call(f, images)
+        for name, function in loaded.signatures.items()
+    }
+
+
+def _require_run_for(path, checkpoint, scratch_dir):
+    if checkpoint != LAST:
+        raise InputError(
+            f"--checkpoint {checkpoint}: {path} is an export, which holds one model; "
+            f"name the directory of a run."
+        )
+    if scratch_dir is not None:
+        raise InputError(
+            f"--tile: {path} is an export, which takes pictures as a whole; name the "
+            f"directory of a run."
+        )
+
+
+def _function(generator, scratch_dir):
+    """A generator as a function from uint8 arrays to the same."""
+    if scratch_dir is not None:
+        return lambda images: np.stack(
+            [translate_in_stripes(generator, image, scratch_dir) for image in images]
+        )
+    compiled = tf.function(pixels_function(generator), input_signature=[PIXELS_SPEC])
+    filters = architecture(generator).filters
+
+    def translate(images):
+        _require_memory(images, filters)
+        return _call(compiled, images)
+
+    return translate
+
+
+def _require_memory(images, filters):
+    """Refuses what would make the system end the process; a GPU has its own error."""
+    if tf.config.list_physical_devices("GPU"):
+        return
+    # Four of the largest layers and the picture in floats; measured with 2 to 64
+    # filters and up to 9 megapixels.
+    needed = images[..., 0].size * FLOAT_BYTES * (4 * filters + 6)
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise UnreadableImage(
+            f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
+            f"free; --tile needs little"
+        )
+
+
+def _call(function, images):
+    return function(images=tf.constant(images))["translated"].numpy()

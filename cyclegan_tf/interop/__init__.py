@@ -1,0 +1,1 @@
+"""Weights of the authors' PyTorch program, one way and the other."""

@@ -1,0 +1,254 @@
+"""The CycleGAN model: four networks, eight losses, two optimizers, one step."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES
+from cyclegan_tf.model.losses import (
+    absolute_error,
+    adversarial_loss,
+    discriminator_loss,
+)
+from cyclegan_tf.model.networks import use_fused_normalization
+from cyclegan_tf.model.replicas import SharedMean, mean_over_replicas
+
+
+class CycleGAN(keras.Model):
+    """Trains two generators and two discriminators on unpaired images.
+
+    `gen_ab` maps domain A to B, `gen_ba` maps B to A, `disc_a` judges images of
+    domain A, `disc_b` of domain B. Train it with `fit` on batches `(real_a, real_b)`,
+    float32 `(batch, height, width, 3)` in [-1, 1]; a third element of a batch, the
+    seconds waited for it, is tracked as `input_wait`.
+
+    Losses are tracked unweighted, under these names; the generators' objective is
+    their sum with the weights on the right:
+
+        G_A         (disc_b(gen_ab(a)) - 1)^2                        1
+        G_B         (disc_a(gen_ba(b)) - 1)^2                        1
+        cycle_A     |gen_ba(gen_ab(a)) - a|                          cycle_weight
+        cycle_B     |gen_ab(gen_ba(b)) - b|                          cycle_weight
+        identity_A  |gen_ab(b) - b|                                  identity_weight
+        identity_B  |gen_ba(a) - a|                                  identity_weight
+        D_A         ((disc_a(a) - 1)^2 + disc_a(pooled fake a)^2)/2  1
+        D_B         ((disc_b(b) - 1)^2 + disc_b(pooled fake b)^2)/2  1
+
+    Args:
+        gen_ab, gen_ba: generators, see `networks.build_generator`.
+        disc_a, disc_b: discriminators, see `networks.build_discriminator`.
+        pool_a, pool_b: `ImagePool` of fakes of each domain.
+        cycle_weight: weight of each cycle loss (paper: 10).
+        identity_weight: weight of each identity loss (paper: half the cycle weight).
+        remat: forget what is inside of a generator after it was called, and compute
+            it again for the gradient: slower, and less memory.
+
+    Attributes:
+        returns_logs: whether `fit` gets the losses of its next step. Reading them waits
+            for the device; a callback may spare most steps that.
+
+    Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 3 and 4. Both generators receive
+    the gradient of all six terms: each takes part in both cycles.
+    """
+
+    def __init__(
+        self,
+        gen_ab,
+        gen_ba,
+        disc_a,
+        disc_b,
+        pool_a,
+        pool_b,
+        cycle_weight=10.0,
+        identity_weight=5.0,
+        remat=False,
+    ):
+        super().__init__(name="cyclegan")
+        self.gen_ab, self.gen_ba = gen_ab, gen_ba
+        self.disc_a, self.disc_b = disc_a, disc_b
+        self.pool_a, self.pool_b = pool_a, pool_b
+        self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.remat = remat
+        self.trackers = {name: SharedMean(name=name) for name in LOSSES}
+        self.wait_tracker = SharedMean(name="input_wait")
+        self.num_replicas = self.distribute_strategy.num_replicas_in_sync
+        self.returns_logs = True
+        self.built = True
+
+    def compile(self, generator_optimizer, discriminator_optimizer, jit=True):
+        """Sets the optimizers: one for both generators, one for both discriminators.
+
+        Args:
+            generator_optimizer: a Keras optimizer; where it scales losses, this is
+                done before the gradients are taken.
+            discriminator_optimizer: another one.
+            jit: compile losses and gradients with XLA. The optimizers stay outside
+                of it, which is what lets the same step run under a
+                `tf.distribute` strategy. Without, normalizations are fused ones.
+        """
+        super().compile(jit_compile=False)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        generator_optimizer.build(self.generator_variables)
+        discriminator_optimizer.build(self.discriminator_variables)
+        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit)
+        for network in (self.gen_ab, self.gen_ba, self.disc_a, self.disc_b):
+            use_fused_normalization(network, not jit)
+
+    @property
+    def step(self):
+        """Number of steps taken since the start of the run, int."""
+        return int(self.generator_optimizer.iterations.numpy())
+
+    @property
+    def generators(self):
+        """Both generators by direction, "a_to_b" and "b_to_a"."""
+        return {"a_to_b": self.gen_ab, "b_to_a": self.gen_ba}
+
+    @property
+    def generator_variables(self):
+        """Trainable variables of both generators."""
+        return self.gen_ab.trainable_variables + self.gen_ba.trainable_variables
+
+    @property
+    def discriminator_variables(self):
+        """Trainable variables of both discriminators."""
+        return self.disc_a.trainable_variables + self.disc_b.trainable_variables
+
+    @property
+    def metrics(self):
+        """The trackers of the eight losses and of the wait for input."""
+        return [*self.trackers.values(), self.wait_tracker]
+
+    def call(self, images):
+        """Translates `(images of A, images of B)` to `(fakes of B, fakes of A)`."""
+        real_a, real_b = images
+        return self.gen_ab(real_a), self.gen_ba(real_b)
+
+    def train_step(self, data):
+        """One step on one batch; returns the running means of the trackers by name.
+
+        Under a `tf.distribute` strategy each replica does this with its own batch.
+        """
+        real_a, real_b = data[:2]
+        step, batch_size = self.generator_optimizer.iterations.value, real_a.shape[0]
+        plan_a = self.pool_a.plan(batch_size, step)
+        plan_b = self.pool_b.plan(batch_size, step)
+
+        losses, fakes, gradients = self._compiled(real_a, real_b, plan_a, plan_b)
+
+        self.pool_a.store(plan_a, fakes[0])
+        self.pool_b.store(plan_b, fakes[1])
+        self.generator_optimizer.apply(gradients[0], self.generator_variables)
+        self.discriminator_optimizer.apply(gradients[1], self.discriminator_variables)
+        measured = dict(losses)
+        if len(data) > 2:
+            measured[self.wait_tracker.name] = data[2]
+        measured = mean_over_replicas(measured)
+        for metric in self.metrics:
+            if metric.name in measured:
+                metric.update_state(measured[metric.name])
+        return {metric.name: self._as_log(metric.result()) for metric in self.metrics}
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls for a step; it returns nothing that is not wanted."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        take_step = self.train_function
+
+        def train_function(iterator):
+            logs = take_step(iterator)
+            return logs if self.returns_logs else {}
+
+        self.train_function = train_function
+
+    def losses_and_gradients(self, real_a, real_b, plan_a, plan_b):
+        """The pure part of a step.
+
+        Args:
+            real_a, real_b: float32 `(batch, height, width, 3)` in [-1, 1].
+            plan_a, plan_b: what the pools do with this step's fakes.
+
+        Returns:
+            The eight losses by name (float32 scalars, unweighted), the fakes
+            `(fake_a, fake_b)`, and the gradients `(generators', discriminators')` in
+            the order of `generator_variables` and `discriminator_variables`: this
+            replica's part of them, which the optimizers add up.
+        """
+        generators = [variable.value for variable in self.generator_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(generators)
+            losses, fakes = self.generator_losses(real_a, real_b)
+            objective = self.generator_objective(losses) / self.num_replicas
+            objective = self.generator_optimizer.scale_loss(objective)
+        generator_gradients = tape.gradient(objective, generators)
+
+        # The pooled fakes are made outside of a tape: the discriminators' objective
+        # has no gradient into the generators.
+        pooled_a = self.pool_a.exchange(plan_a, fakes[0])
+        pooled_b = self.pool_b.exchange(plan_b, fakes[1])
+        discriminators = [variable.value for variable in self.discriminator_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(discriminators)
+            more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b)
+            objective = (more["D_A"] + more["D_B"]) / self.num_replicas
+            objective = self.discriminator_optimizer.scale_loss(objective)
+        discriminator_gradients = tape.gradient(objective, discriminators)
+        return losses | more, fakes, (generator_gradients, discriminator_gradients)
+
+    def generator_losses(self, real_a, real_b):
+        """The six generator losses by name, unweighted, and `(fake_a, fake_b)`."""
+        gen_ab, gen_ba, disc_a, disc_b = (
+            functools.partial(network, training=True)
+            for network in (self.gen_ab, self.gen_ba, self.disc_a, self.disc_b)
+        )
+        if self.remat:
+            gen_ab, gen_ba = tf.recompute_grad(gen_ab), tf.recompute_grad(gen_ba)
+        # Translation and identity in one pass of each generator.
+        fake_b, same_b = _apply_to_pair(gen_ab, real_a, real_b)
+        fake_a, same_a = _apply_to_pair(gen_ba, real_b, real_a)
+        cycled_a, cycled_b = gen_ba(fake_b), gen_ab(fake_a)
+        losses = {
+            "G_A": adversarial_loss(disc_b(fake_b)),
+            "G_B": adversarial_loss(disc_a(fake_a)),
+            "cycle_A": absolute_error(real_a, cycled_a),
+            "cycle_B": absolute_error(real_b, cycled_b),
+            "identity_A": absolute_error(real_b, same_b),
+            "identity_B": absolute_error(real_a, same_a),
+        }
+        return losses, (fake_a, fake_b)
+
+    def discriminator_losses(self, real_a, real_b, pooled_a, pooled_b):
+        """The two discriminator losses by name, on real images and pooled fakes."""
+        disc_a = functools.partial(self.disc_a, training=True)
+        disc_b = functools.partial(self.disc_b, training=True)
+        scores_a = _apply_to_pair(disc_a, real_a, pooled_a)
+        scores_b = _apply_to_pair(disc_b, real_b, pooled_b)
+        return {
+            "D_A": discriminator_loss(*scores_a),
+            "D_B": discriminator_loss(*scores_b),
+        }
+
+    def generator_objective(self, losses):
+        """The weighted sum of the six generator losses."""
+        return sum(
+            (getattr(self, term.weight) if term.weight else 1.0) * losses[term.name]
+            for term in LOSS_TERMS
+            if term.is_of_generators
+        )
+
+    def _as_log(self, value):
+        """A scalar as `fit` wants it: of several workers it averages the first axis."""
+        strategy = self.distribute_strategy
+        is_multiworker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return value[None] if is_multiworker else value
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. Keras would average a batch over the replicas."""
+
+
+def _apply_to_pair(network, first, second):
+    """Runs two batches through a network as one; instance norm keeps them apart."""
+    return tf.split(network(tf.concat([first, second], axis=0)), 2, axis=0)

@@ -1,0 +1,1 @@
+"""A run directory: its options, checkpoints, trained generators and history."""

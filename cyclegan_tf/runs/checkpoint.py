@@ -1,0 +1,314 @@
+"""Exact resume: everything a run needs to go on, in one file per checkpoint.
+
+A checkpoint is an uncompressed `.npz` of named arrays, read without pickle, so that
+loading one runs no code; a checksum of the whole file, and which run it is of, are the
+comment of the zip format. With the order of the images, the crops and the coins of the
+pools being functions of the step, these variables are the whole state of a run.
+
+Of several replicas each has image pools of its own; everything else is the same on all.
+"""
+
+import io
+import pathlib
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.common import checksums, errors, files
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import written_aside
+from cyclegan_tf.model import replicas
+from cyclegan_tf.model.cyclegan import CycleGAN
+
+NUM_KEPT = 3
+BEST = "best"
+BEST_REMEDY = "take another --checkpoint; the run's next better one replaces it"
+TRACKERS = "trackers/"
+POOLS = ("pool_a", "pool_b")
+
+
+class DamagedCheckpoint(InputError):
+    """A checkpoint file's content is not what this run has written."""
+
+
+class NonFiniteState(Exception):
+    """A loss or a variable is NaN or infinite; the message names it."""
+
+
+def training_state(model: CycleGAN) -> dict:
+    """All variables of a run by name: networks, optimizers, pools, loss trackers.
+
+    Of the pools, those of this process' replicas.
+    """
+    strategy = model.distribute_strategy
+    worker, num_workers = replicas.worker_of(strategy)
+    first = worker * strategy.num_replicas_in_sync // num_workers
+    state = {}
+    for part in ("gen_ab", "gen_ba", "disc_a", "disc_b"):
+        for variable in getattr(model, part).variables:
+            state[f"{part}/{variable.path}"] = variable
+    for part in POOLS:
+        for variable in getattr(model, part).variables:
+            for replica, copy in enumerate(replicas.local_copies(variable), first):
+                state[_pool_name(part, variable, replica)] = copy
+    for part in ("generator_optimizer", "discriminator_optimizer"):
+        # Both networks of an optimizer have variables of the same name.
+        for i, variable in enumerate(getattr(model, part).variables):
+            state[f"{part}/{i:03d}/{variable.name}"] = variable
+    for name, tracker in model.trackers.items():
+        for variable in tracker.variables:
+            state[f"{TRACKERS}{name}/{variable.name}"] = variable
+    return state
+
+
+def require_finite(model: CycleGAN) -> None:
+    """Raises `NonFiniteState` if the state is not worth keeping."""
+    _require_finite(_arrays(training_state(model)))
+
+
+def save(
+    model: CycleGAN, directory: pathlib.Path, step: int, run_id: str = ""
+) -> pathlib.Path:
+    """Writes the checkpoint of `step` and removes all but the newest few.
+
+    Of several workers all must call this; the first one writes.
+
+    Args:
+        model: as it is now.
+        directory: of the checkpoints.
+        step: that it has taken.
+        run_id: of the run, which the file is to bear.
+
+    Raises:
+        NonFiniteState: the state is not worth keeping; nothing is written.
+        OSError: the disk is full or not writable; earlier checkpoints stay.
+    """
+    arrays = _arrays(training_state(model)) | _pools_of_all_workers(model)
+    path = directory / f"step-{step:09d}.npz"
+    if not replicas.is_first_worker(model.distribute_strategy):
+        _require_finite(arrays)
+        return path
+    _require_finite(arrays)
+    with written_aside(path) as aside:
+        _write(arrays, aside, run_id)
+    remove_old(directory)
+    return path
+
+
+def save_best(
+    model: CycleGAN, directory: pathlib.Path, about: dict[str, Any], run_id: str = ""
+) -> pathlib.Path:
+    """Writes the checkpoint of the best score, and beside it what it is the best by.
+
+    Args:
+        model: as it is now.
+        directory: of the checkpoints.
+        about: "step", and what else to say in `best.json`.
+        run_id: of the run, which the file is to bear.
+    """
+    path = directory / f"{BEST}.npz"
+    # Not to train on: without the pools of other workers' replicas.
+    arrays = _arrays(training_state(model))
+    _require_finite(arrays)
+    with written_aside(path) as aside:
+        _write(arrays, aside, run_id)
+        # At no moment does it describe another file; after a kill in between there is
+        # no best checkpoint, and the epoch that is repeated writes it again.
+        path.with_suffix(".json").unlink(missing_ok=True)
+    about = {**about, "checkpoint": checksums.zip_digest(path)}
+    files.write_json(path.with_suffix(".json"), about)
+    return path
+
+
+def read_best(directory: pathlib.Path) -> dict[str, Any]:
+    """What `best.json` says; empty where there is no whole best checkpoint.
+
+    Raises:
+        DamagedCheckpoint: it is damaged, or tells of another file.
+    """
+    path = directory / f"{BEST}.json"
+    if not path.is_file():
+        return {}
+    arrays = path.with_suffix(".npz")
+    try:
+        about = files.read_json(path, BEST_REMEDY)
+        if not arrays.is_file():
+            raise DamagedCheckpoint(f"{arrays} is missing; {BEST_REMEDY}.")
+        checksums.check_zip(arrays)
+    except errors.Damaged as error:
+        raise DamagedCheckpoint(str(error)) from None
+    if "step" not in about or about.pop("checkpoint", None) != checksums.zip_digest(
+        arrays
+    ):
+        raise DamagedCheckpoint(
+            f"{arrays} is damaged, or not what {path.name} tells of; {BEST_REMEDY}."
+        )
+    return about
+
+
+def find(directory: pathlib.Path, name: str) -> pathlib.Path:
+    """The checkpoint that "best" or the number of a step names.
+
+    Raises:
+        InputError: it is not there; those that are, are named. Or the best one is
+            damaged.
+    """
+    if name == BEST and read_best(directory):
+        return directory / f"{BEST}.npz"
+    for path in checkpoints(directory):
+        if name.isdecimal() and step_of(path) == int(name):
+            return path
+    steps = [str(step_of(path)) for path in checkpoints(directory)]
+    there = [BEST] if (directory / f"{BEST}.json").is_file() else []
+    file = f"{BEST}.json" if name == BEST else f"step-{name:0>9}.npz"
+    raise InputError(
+        f"--checkpoint {name}: {directory} has no such checkpoint ({file}); there are "
+        f"{', '.join(['last', *there, *steps])}."
+    )
+
+
+def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
+    """The whole checkpoints in a directory, newest first."""
+    paths = (p for p in directory.glob("step-*.npz") if p.stem[5:].isdecimal())
+    return sorted(paths, reverse=True)
+
+
+def step_of(path: pathlib.Path) -> int:
+    """The step a checkpoint was taken after."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def remove_old(directory: pathlib.Path) -> None:
+    """Removes all checkpoints but the newest few, and the best."""
+    for old in checkpoints(directory)[NUM_KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def restore(model: CycleGAN, path: pathlib.Path, run_id: str = "") -> int:
+    """Puts a checkpoint into a model of the same shape.
+
+    The number of replicas may have changed: a pool that the checkpoint does not have
+    stays as it is, and one that has no replica any more is left out.
+
+    Returns:
+        The number of replicas that the checkpoint was written with.
+
+    Raises:
+        DamagedCheckpoint: the file is damaged, or another run's; the model is
+            unchanged.
+        InputError: it belongs to another model; likewise.
+    """
+    state = training_state(model)
+    arrays = read_arrays(path, run_id)
+    for name, variable in state.items():
+        if name not in arrays and _is_of_further_replica(name):
+            continue
+        if name not in arrays or arrays[name].shape != tuple(variable.shape):
+            raise InputError(f"{path} does not fit this model: it differs in {name}.")
+    extra = [n for n in arrays if n not in state and not n.startswith(POOLS)]
+    if extra:
+        raise InputError(f"{path} does not fit this model: it has {extra[0]}, too.")
+    for name, variable in state.items():
+        if name in arrays:
+            variable.assign(arrays[name])
+    return sum(name.startswith(f"{POOLS[0]}/count") for name in arrays)
+
+
+def read_arrays(
+    path: pathlib.Path, run_id: str, prefix: str = ""
+) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint whose names begin with `prefix`.
+
+    Takes no more memory than the file is long.
+
+    Raises:
+        DamagedCheckpoint: the file is damaged, or another run's.
+    """
+    try:
+        owner = checksums.check_zip(path)
+        if owner != run_id:
+            raise DamagedCheckpoint(f"{path} is a checkpoint of another run.")
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > path.stat().st_size:
+                raise ValueError("its arrays are larger than the file")
+            return {
+                name: _array_of(archive.read(member))
+                for member in members
+                if (name := member.filename.removesuffix(".npy")).startswith(prefix)
+            }
+    except errors.Damaged as error:
+        raise DamagedCheckpoint(str(error)) from None
+    except (
+        *(OSError, ValueError, EOFError, KeyError, NotImplementedError),
+        *(RuntimeError, zipfile.BadZipFile, zlib.error),
+    ) as error:
+        raise DamagedCheckpoint(f"{path} is damaged ({error}).") from None
+
+
+def _array_of(content):
+    """The array in the content of a `.npy` file; NumPy's reader trusts its header."""
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array of another format")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject:
+        raise ValueError("an array of objects, which would need pickle")
+    array = np.frombuffer(content, dtype, offset=file.tell())
+    return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def tracker_state(model: CycleGAN) -> dict[str, np.ndarray]:
+    """The loss trackers' values by name, as numbers."""
+    return {
+        name: np.asarray(variable)
+        for name, variable in training_state(model).items()
+        if name.startswith(TRACKERS)
+    }
+
+
+def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
+    """Puts back what `tracker_state` gave."""
+    state = training_state(model)
+    for name, value in values.items():
+        state[name].assign(value)
+
+
+def _write(arrays, path, run_id):
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    checksums.seal_zip(path, run_id)
+
+
+def _arrays(state):
+    return {name: np.asarray(variable) for name, variable in state.items()}
+
+
+def _require_finite(arrays):
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise NonFiniteState(f"{name} is not finite")
+
+
+def _pools_of_all_workers(model):
+    """What `training_state` does not have: the pools of other workers' replicas."""
+    strategy = model.distribute_strategy
+    if replicas.worker_of(strategy)[1] == 1:
+        return {}
+    return {
+        _pool_name(part, variable, replica): value
+        for part in POOLS
+        for variable in getattr(model, part).variables
+        for replica, value in enumerate(replicas.values_by_replica(strategy, variable))
+    }
+
+
+def _pool_name(part, variable, replica):
+    name = f"{part}/{variable.name}"
+    return f"{name}/{replica}" if replica else name
+
+
+def _is_of_further_replica(name):
+    return name.startswith(POOLS) and name.count("/") == 2

@@ -1,0 +1,88 @@
+"""Looks, after each epoch, for signs that the training goes wrong."""
+
+import tensorflow as tf
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.data.ranges import to_unit_range
+from cyclegan_tf.inference.pixels import PIXELS_AT_ONCE, translate_all
+from cyclegan_tf.training import doctor
+from cyclegan_tf.training.callbacks import StepCallback
+
+NUM_IMAGES = 16  # per domain
+# Before, the networks are close to their initial weights; more often costs too much.
+CHECK_EVERY = 500  # steps
+
+
+class Checkup(StepCallback):
+    """Asks `doctor` after an epoch, and tells its findings.
+
+    Each is a line in the console, a shorter one as long as it stays, and all are a
+    text in TensorBoard. Nothing of the training is changed.
+
+    Args:
+        images_a, images_b: uint8 `(count, height, width, 3)`, fixed images.
+        throughput: measures the share of the time spent waiting for input.
+        writer: summary writer.
+    """
+
+    def __init__(self, images_a, images_b, throughput, writer):
+        super().__init__()
+        self.images_a, self.images_b = images_a, images_b
+        self.throughput, self.writer = throughput, writer
+        self.checked_step, self.epochs, self.told = 0, [], set()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Examines, unless that was done a few steps ago."""
+        if self.step - self.checked_step < CHECK_EVERY:
+            return
+        self.checked_step = self.step
+        self.epochs.append(logs)
+        findings = [*self._examine(), doctor.starved_input(self.throughput.input_wait)]
+        self.tell(findings, self.step)
+
+    def tell(self, findings, step):
+        """Says findings, each at length only the first time; None is no finding."""
+        findings = [finding for finding in findings if finding]
+        for name, sentence in findings:
+            if name not in self.told:
+                say(f"doctor: {sentence}")
+        still = [name for name, _ in findings if name in self.told]
+        if still:
+            say(f"doctor: still {', '.join(still)}")
+        self.told = {name for name, _ in findings}
+        if findings:
+            text = "\n".join(f"- {sentence}" for _, sentence in findings)
+            with self.writer.as_default(step=step):
+                tf.summary.text("doctor", text)
+
+    def _examine(self):
+        model = self.model
+        fake_b = translate_all(model.gen_ab, self.images_a)
+        fake_a = translate_all(model.gen_ba, self.images_b)
+        for direction, images, fakes, others in (
+            ("A to B", self.images_a, fake_b, self.images_b),
+            ("B to A", self.images_b, fake_a, self.images_a),
+        ):
+            yield doctor.colour_inversion(images, fakes, direction)
+            yield doctor.collapse_to_identity(images, fakes, direction)
+            yield doctor.collapse_to_one_image(images, fakes, direction)
+            yield doctor.checkerboard(fakes, others, direction)
+        for domain, disc, real, fakes, generator_loss in (
+            ("A", model.disc_a, self.images_a, fake_a, "G_B"),
+            ("B", model.disc_b, self.images_b, fake_b, "G_A"),
+        ):
+            losses = [logs[f"D_{domain}"] for logs in self.epochs]
+            opposing = [logs[generator_loss] for logs in self.epochs]
+            yield doctor.discriminator_won(losses, opposing, domain)
+            scores = _apply(disc, real), _apply(disc, fakes)
+            yield doctor.discriminator_gave_up(*scores, domain)
+
+
+def _apply(network, images):
+    """Outputs for uint8 images, a bounded number of them at a time."""
+    at_once = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
+    outputs = [
+        network(to_unit_range(images[i : i + at_once]), training=False)
+        for i in range(0, len(images), at_once)
+    ]
+    return tf.concat(outputs, axis=0).numpy()

@@ -1,0 +1,76 @@
+"""Starting a new run from the generators of an earlier one, or of an import.
+
+Discriminators, optimizers and image pools are fresh, and the schedule is the new run's.
+"""
+
+import pathlib
+
+import keras
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.networks import InstanceNormalization
+from cyclegan_tf.runs.generators import architecture, load_generators
+
+
+def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.Model]:
+    """The generators of an earlier run, if a run with these options can start there.
+
+    Args:
+        run_dir: the earlier run.
+        config: of the new run.
+
+    Returns:
+        Generators by direction, "a_to_b" and "b_to_a" or one of them.
+
+    Raises:
+        InputError: there is no such run, or its generators do not fit; all options
+            that would have to be other ones are named.
+    """
+    generators = load_generators(run_dir)
+    for generator in generators.values():
+        has = architecture(generator)
+        wrong = []
+        if has.filters != config.filters:
+            wrong.append(f"--filters {has.filters} (not {config.filters})")
+        if has.residual_blocks != config.resolved_residual_blocks:
+            wrong.append(
+                f"--residual-blocks {has.residual_blocks} "
+                f"(not {config.resolved_residual_blocks})"
+            )
+        # The other way round is exact: scales of 1 and offsets of 0.
+        if config.norm == "plain" and not has.norm_is_plain:
+            wrong.append("--norm affine (not plain)")
+        if has.upsampling != config.upsampling:
+            wrong.append(f"--upsampling {has.upsampling} (not {config.upsampling})")
+        if wrong:
+            raise InputError(f"--init-from {run_dir} needs {', '.join(wrong)}.")
+    return generators
+
+
+def start_from(generators: dict[str, keras.Model], model: CycleGAN) -> None:
+    """Gives the generators of a model the weights of earlier ones.
+
+    A direction that is not there keeps its fresh weights, which is said.
+    """
+    for direction, fresh in (("a_to_b", model.gen_ab), ("b_to_a", model.gen_ba)):
+        if direction in generators:
+            _copy_weights(generators[direction], fresh)
+            say(f"{direction} starts from trained weights")
+        else:
+            say(
+                f"{direction} starts from fresh weights: --init-from has only the other"
+            )
+
+
+def _copy_weights(source, target):
+    for layer in target.layers:
+        weights = source.get_layer(layer.name).get_weights()
+        # A plain norm is an affine one with the scale and offset that a fresh one has.
+        has_plain_side = isinstance(layer, InstanceNormalization) and not (
+            layer.affine and weights
+        )
+        if not has_plain_side:
+            layer.set_weights(weights)

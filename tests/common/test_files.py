@@ -1,0 +1,100 @@
+import errno
+import os
+import threading
+
+import pytest
+from filelock import Timeout
+
+from cyclegan_tf.common import files
+
+
+def write(path, text):
+    with files.folder_written_aside(path) as aside:
+        (aside / "content").write_text(text)
+
+
+def test_folder_takes_the_place_of_another(tmp_path):
+    for text in ("old", "new"):
+        write(tmp_path / "folder", text)
+        assert (tmp_path / "folder" / "content").read_text() == text
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_failed_folder_leaves_the_earlier_one(tmp_path):
+    write(tmp_path / "folder", "old")
+    with pytest.raises(ZeroDivisionError):
+        with files.folder_written_aside(tmp_path / "folder") as aside:
+            (aside / "content").write_text("half")
+            1 / 0  # noqa: B018
+    assert (tmp_path / "folder" / "content").read_text() == "old"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_failed_rename_restores_the_earlier_folder(tmp_path, monkeypatch):
+    def fail_once_moved(source, target):
+        if ".partial-" in str(source):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        rename(source, target)
+
+    rename = os.rename
+    write(tmp_path / "folder", "old")
+    monkeypatch.setattr(os, "rename", fail_once_moved)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "folder", "new")
+    assert (tmp_path / "folder" / "content").read_text() == "old"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_folder_of_a_kill_between_two_renames_is_found_and_restored(tmp_path):
+    path = tmp_path / "folder"
+    write(path, "old")
+    path.rename(tmp_path / ".earlier-folder")
+    (tmp_path / ".partial-folder").mkdir()
+    assert (files.current(path) / "content").read_text() == "old"
+    files.mend(path)
+    assert (path / "content").read_text() == "old"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_earlier_folder_that_a_kill_left_is_removed(tmp_path):
+    path = tmp_path / "folder"
+    write(path, "old")
+    path.rename(tmp_path / ".earlier-folder")
+    write(tmp_path / "other", "new")
+    (tmp_path / "other").rename(path)
+    assert (files.current(path) / "content").read_text() == "new"
+    files.mend(path)
+    assert (path / "content").read_text() == "new"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_locked_folder_is_refused_or_waited_for(tmp_path, capsys):
+    path, order = tmp_path / "new" / "folder", []
+
+    def second():
+        with files.locked_folder(path, "waiting"):
+            order.append("second")
+
+    with files.locked_folder(path):
+        with pytest.raises(Timeout), files.locked_folder(path):
+            pass
+        thread = threading.Thread(target=second)
+        thread.start()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_locked_folder_is_removed_if_nothing_is_in_it(tmp_path, is_kept):
+    path = tmp_path / "new" / "folder"
+    with files.locked_folder(path):
+        if is_kept:
+            (path / "content").touch()
+    assert (tmp_path / "new").exists() == is_kept
+
+
+def test_locked_folder_that_was_there_stays(tmp_path):
+    with files.locked_folder(tmp_path):
+        pass
+    assert tmp_path.is_dir()

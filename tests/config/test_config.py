@@ -1,0 +1,133 @@
+import dataclasses
+import json
+
+import pytest
+
+from cyclegan_tf.cli import arguments as command_line
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.seeds import derived_seed
+from cyclegan_tf.config import (
+    DatasetConfig,
+    EvaluateConfig,
+    ExportConfig,
+    TrainConfig,
+    TranslateConfig,
+)
+
+
+def parse(*arguments):
+    return command_line.parse(TrainConfig, "test", arguments=arguments)
+
+
+def test_defaults_are_the_papers():
+    config = parse("--dataset", "cycle_gan/horse2zebra")
+    assert config == TrainConfig(dataset="cycle_gan/horse2zebra")
+    assert (config.image_size, config.resolved_load_size) == (256, 286)
+    assert (config.epochs, config.resolved_constant_epochs) == (200, 100)
+    assert (config.batch_size, config.pool_size, config.filters) == (1, 50, 64)
+    assert (config.cycle_weight, config.identity_weight) == (10, 5)
+    assert config.learning_rate == 2e-4
+    assert config.discriminator == "patch46"
+
+
+@pytest.mark.parametrize("size, blocks", [(252, 6), (256, 9), (512, 9)])
+def test_residual_blocks_follow_the_image_size(size, blocks):
+    assert TrainConfig(image_size=size).resolved_residual_blocks == blocks
+    given = TrainConfig(image_size=size, residual_blocks=2)
+    assert given.resolved_residual_blocks == 2
+
+
+def test_embedded_dataset_recommends_settings_that_flags_override():
+    config = parse("--filters", "32")
+    assert (config.image_size, config.filters) == (64, 32)
+
+
+def test_recommended_settings_are_of_one_dataset_only():
+    assert parse("--dataset", "cycle_gan/maps").image_size == 256
+
+
+def test_seeds_differ_by_purpose_and_by_seed():
+    assert derived_seed(0, "order a") == derived_seed(0, "order a")
+    assert derived_seed(0, "order a") != derived_seed(0, "order b")
+    assert derived_seed(0, "order a") != derived_seed(1, "order a")
+
+
+def test_run_directory_is_named_after_the_dataset(tmp_path):
+    assert str(TrainConfig().resolved_run_dir) == "runs/synthetic/horse2zebra"
+    folder = tmp_path / "my photos"
+    folder.mkdir()
+    assert TrainConfig(dataset=str(folder)).resolved_run_dir.name == "my photos"
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"image_size": 30}, "--image-size must be a multiple of 4, got 30"),
+        ({"image_size": 8}, "--image-size must be at least 16"),
+        ({"load_size": 200}, "--load-size must be at least 256"),
+        ({"epochs": 0}, "--epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, "--batch-size"),
+        ({"filters": 0}, "--filters"),
+        ({"residual_blocks": -1}, "--residual-blocks"),
+        ({"steps_per_epoch": 0}, "--steps-per-epoch"),
+        ({"constant_epochs": -1}, "--constant-epochs"),
+        ({"pool_size": -1}, "--pool-size"),
+        ({"cycle_weight": -1.0}, "--cycle-weight"),
+        ({"cycle_weight": float("nan")}, "--cycle-weight"),
+        ({"learning_rate": 0.0}, "--learning-rate must be between 0 and 1"),
+        ({"learning_rate": float("nan")}, "--learning-rate"),
+        ({"seed": -1}, "--seed"),
+        ({"checkpoint_every": 0}, "--checkpoint-every"),
+        ({"sample_every": 0}, "--sample-every"),
+        ({"evaluate_every": 0}, "--evaluate-every"),
+        ({"synthetic_size": 31}, "--synthetic-size"),
+        ({"synthetic_images": 0}, "--synthetic-images"),
+        ({"dataset": ""}, "--dataset"),
+    ],
+)
+def test_bad_value_is_refused_by_its_flag(options, message):
+    with pytest.raises(InputError, match=message):
+        TrainConfig(**options)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--epochs", "many"], "--epochs"),
+        (["--jit", "maybe"], "--jit"),
+        (["--epoch", "3"], "unrecognized arguments: --epoch"),
+        (["horse2zebra"], "unrecognized arguments: horse2zebra"),
+    ],
+)
+def test_bad_command_line_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        parse(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["a/b", "--data-seed", "3"], ["--data-seed", "3", "a/b"]]
+)
+def test_positional_dataset_may_stand_anywhere(arguments):
+    config = command_line.parse(
+        DatasetConfig, "test", positionals=["dataset"], arguments=arguments
+    )
+    assert config == DatasetConfig(dataset="a/b", data_seed=3)
+
+
+@pytest.mark.parametrize("config", [EvaluateConfig, ExportConfig, TranslateConfig])
+def test_checkpoint_is_last_best_or_a_step(config):
+    for name in ("last", "best", "3000"):
+        assert config(checkpoint=name).checkpoint == name
+    for name in ("", "newest", "-1", "3.5", "²"):
+        with pytest.raises(InputError, match="--checkpoint takes last, best, or"):
+            config(checkpoint=name)
+
+
+@pytest.mark.parametrize("config", [TrainConfig, EvaluateConfig])
+def test_every_option_has_help(config):
+    for field in dataclasses.fields(config):
+        assert field.metadata["custom_args"]["help"]
+
+
+def test_resolved_options_are_json():
+    assert json.loads(json.dumps(TrainConfig().resolved()))["load_size"] == 286

@@ -1,0 +1,267 @@
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf.common import files
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data import convert as conversion
+from cyclegan_tf.data import pipeline, records
+from cyclegan_tf.data.convert import ensure_dataset, read_manifest
+from tests.helpers import command, random_pixels, write_images
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of both domains with test images."""
+    for split, count in (("trainA", 5), ("trainB", 4), ("testA", 2), ("testB", 1)):
+        write_images(tmp_path / "photos" / split, count)
+    return tmp_path / "photos"
+
+
+def config_of(folder, **options):
+    data_dir = str(folder.parent / "tfrecords")
+    return DatasetConfig(**({"dataset": str(folder), "data_dir": data_dir} | options))
+
+
+def examples(directory, split):
+    manifest = read_manifest(directory)
+    paths = [str(directory / s["file"]) for s in manifest["splits"][split]["shards"]]
+    return [records.parse(raw) for raw in tf.data.TFRecordDataset(paths)]
+
+
+def names(directory, split):
+    found = [e["image/filename"].numpy() for e in examples(directory, split)]
+    return [name.decode() for name in found]
+
+
+def test_folder_becomes_shards_with_a_manifest(photos):
+    directory = ensure_dataset(config_of(photos))
+    manifest = read_manifest(directory)
+    counts = {name: split["count"] for name, split in manifest["splits"].items()}
+    assert counts == {"trainA": 5, "trainB": 4, "testA": 2, "testB": 1}
+    assert manifest["source"]["kind"] == "folder"
+    for split, entry in manifest["splits"].items():
+        assert [shard["file"] for shard in entry["shards"]] == [
+            f"{split}-00000-of-00001.tfrecord"
+        ]
+
+
+def test_example_has_the_standard_keys_and_the_original_bytes(photos):
+    directory = ensure_dataset(config_of(photos))
+    example = examples(directory, "trainA")[0]
+    original = (photos / "trainA" / "000.png").read_bytes()
+    assert example["image/encoded"].numpy() == original
+    assert example["image/format"].numpy() == b"png"
+    assert (example["image/height"].numpy(), example["image/width"].numpy()) == (40, 48)
+    assert example["image/filename"].numpy() == b"trainA/000.png"
+
+
+def test_every_format_size_and_name_is_read(tmp_path):
+    folder = tmp_path / "photos"
+    write_images(folder / "trainB", 2)
+    for i, name in enumerate(
+        ["a.jpg", "b.JPEG", "c.png", "d.webp", "e.bmp", "f.gif", "деревня/馬 1.png"]
+    ):
+        path = folder / "trainA" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random_pixels(20 + i, 60 - i)).save(path)
+    (folder / "trainA" / "notes.txt").write_text("not an image")
+    (folder / "trainA" / ".hidden.png").write_text("not an image")
+    directory = ensure_dataset(config_of(folder))
+    assert names(directory, "trainA") == [
+        "trainA/a.jpg",
+        "trainA/b.JPEG",
+        "trainA/c.png",
+        "trainA/d.webp",
+        "trainA/e.bmp",
+        "trainA/f.gif",
+        "trainA/деревня/馬 1.png",
+    ]
+
+
+def test_large_split_is_sharded_in_order(photos, monkeypatch):
+    monkeypatch.setattr(conversion, "EXAMPLES_PER_SHARD", 2)
+    directory = ensure_dataset(config_of(photos))
+    shards = read_manifest(directory)["splits"]["trainA"]["shards"]
+    assert [s["file"][-18:] for s in shards] == [
+        f"{i:05d}-of-00003.tfrecord"[-18:] for i in range(3)
+    ]
+    assert [s["count"] for s in shards] == [2, 2, 1]
+    assert names(directory, "trainA") == [f"trainA/{i:03d}.png" for i in range(5)]
+    assert len(pipeline.open_split(directory, "trainA")) == 5
+
+
+def test_parallel_conversion_equals_the_serial_one(tmp_path, monkeypatch):
+    options = {"synthetic_images": 6, "synthetic_size": 32}
+    from cyclegan_tf.data import sources
+
+    fingerprints = []
+    for threshold in (1000, 1):
+        monkeypatch.setattr(sources, "MIN_PARALLEL_JOBS", threshold)
+        data_dir = str(tmp_path / str(threshold))
+        directory = ensure_dataset(DatasetConfig(data_dir=data_dir, **options))
+        fingerprints.append(read_manifest(directory)["fingerprint"])
+    assert fingerprints[0] == fingerprints[1]
+
+
+def test_folders_a_and_b_give_a_seeded_hold_out(tmp_path):
+    folder = tmp_path / "photos"
+    write_images(folder / "A", 20)
+    write_images(folder / "B", 5)
+    directory = ensure_dataset(config_of(folder))
+    train, test = names(directory, "trainA"), names(directory, "testA")
+    assert (len(train), len(test)) == (18, 2)
+    assert sorted(train + test) == [f"A/{i:03d}.png" for i in range(20)]
+    assert len(names(directory, "testB")) == 1
+    again = ensure_dataset(config_of(folder, data_dir=str(tmp_path / "again")))
+    assert names(again, "testA") == test
+    other = config_of(folder, data_dir=str(tmp_path / "other"), data_seed=1)
+    assert names(ensure_dataset(other), "testA") != test
+
+
+def test_few_unreadable_files_are_named_and_skipped(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    write_images(folder / "trainA", 30)
+    write_images(folder / "trainB", 1)
+    (folder / "trainA" / "broken.jpg").write_text("no image")
+    directory = ensure_dataset(config_of(folder))
+    assert read_manifest(directory)["splits"]["trainA"]["unreadable"] == 1
+    assert len(names(directory, "trainA")) == 30
+    errors = capsys.readouterr().err
+    assert "skipped trainA/broken.jpg: not a JPEG" in errors
+    assert "1 of 32 images could not be used" in errors
+
+
+def test_more_than_five_percent_unreadable_stops(tmp_path):
+    folder = tmp_path / "photos"
+    write_images(folder / "trainA", 18)
+    write_images(folder / "trainB", 1)
+    (folder / "trainA" / "broken.jpg").write_text("no image")
+    with pytest.raises(InputError, match="1 of 19 images of trainA.*broken.jpg"):
+        ensure_dataset(config_of(folder))
+    assert not (tmp_path / "tfrecords" / "photos").exists()
+
+
+def test_second_start_reuses_the_shards(photos, capsys):
+    directory = ensure_dataset(config_of(photos))
+    written = (directory / "dataset.json").stat().st_mtime_ns
+    assert ensure_dataset(config_of(photos)) == directory
+    assert (directory / "dataset.json").stat().st_mtime_ns == written
+
+
+def test_changed_folder_is_converted_again(photos, capsys):
+    directory = ensure_dataset(config_of(photos))
+    write_images(photos / "trainA", 6)
+    assert ensure_dataset(config_of(photos)) == directory
+    assert len(names(directory, "trainA")) == 6
+    assert "converting again" in capsys.readouterr().err
+
+
+def test_converted_dataset_is_used_by_name_without_its_source(photos, tmp_path):
+    directory = ensure_dataset(config_of(photos))
+    shutil.rmtree(photos)
+    config = DatasetConfig(dataset="photos", data_dir=str(tmp_path / "tfrecords"))
+    assert ensure_dataset(config) == directory
+
+
+def test_folder_of_the_same_name_elsewhere_is_refused(photos, tmp_path):
+    ensure_dataset(config_of(photos))
+    other = tmp_path / "elsewhere" / "photos"
+    shutil.copytree(photos, other)
+    config = config_of(other, data_dir=str(tmp_path / "tfrecords"))
+    with pytest.raises(InputError, match="was made from.*--data-dir"):
+        ensure_dataset(config)
+
+
+def test_foreign_directory_is_refused_and_kept(photos, tmp_path):
+    foreign = tmp_path / "tfrecords" / "photos"
+    foreign.mkdir(parents=True)
+    (foreign / "diary.txt").write_text("mine")
+    with pytest.raises(InputError, match="no dataset.json"):
+        ensure_dataset(config_of(photos))
+    assert (foreign / "diary.txt").read_text() == "mine"
+
+
+def test_remains_of_a_killed_conversion_are_replaced(photos, tmp_path):
+    partial = tmp_path / "tfrecords" / ".partial-photos"
+    partial.mkdir(parents=True)
+    (partial / "trainA-00000-of-00001.tfrecord").write_text("half")
+    directory = ensure_dataset(config_of(photos))
+    assert len(names(directory, "trainA")) == 5
+    assert not partial.exists()
+
+
+def test_damaged_manifest_is_named(photos):
+    directory = ensure_dataset(config_of(photos))
+    (directory / "dataset.json").write_text('{"schema_version": 1, "spl')
+    with pytest.raises(InputError, match="dataset.json is damaged"):
+        ensure_dataset(config_of(photos))
+
+
+def test_manifest_of_another_schema_is_refused(photos):
+    directory = ensure_dataset(config_of(photos))
+    manifest = json.loads((directory / "dataset.json").read_text())
+    files.write_json(directory / "dataset.json", manifest | {"schema_version": 0})
+    with pytest.raises(InputError, match="another schema version"):
+        read_manifest(directory)
+
+
+def test_manifest_cannot_name_files_elsewhere(photos):
+    directory = ensure_dataset(config_of(photos))
+    manifest = json.loads((directory / "dataset.json").read_text())
+    manifest["splits"]["trainA"]["shards"][0]["file"] = "../secret"
+    files.write_json(directory / "dataset.json", manifest)
+    with pytest.raises(InputError, match="outside its directory"):
+        read_manifest(directory)
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "missing"])
+def test_damaged_shard_is_named(photos, damage):
+    directory = ensure_dataset(config_of(photos))
+    shard = directory / "trainB-00000-of-00001.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "flip":
+        shard.write_bytes(content)
+    elif damage == "missing":
+        os.unlink(shard)
+    else:
+        shard.write_bytes(content[: 0 if damage == "empty" else -10])
+    with pytest.raises(InputError, match="trainB-00000-of-00001.tfrecord"):
+        pipeline.open_split(directory, "trainB")
+
+
+def test_index_finds_every_example(photos):
+    directory = ensure_dataset(config_of(photos))
+    path = directory / "trainA-00000-of-00001.tfrecord"
+    index = records.index_shard(path)
+    expected = [raw.numpy() for raw in tf.data.TFRecordDataset(str(path))]
+    content = path.read_bytes()
+    for offset, length, raw in zip(index.offsets, index.lengths, expected, strict=True):
+        assert content[offset : offset + length] == raw
+        dataset = records.read_example(str(path), index.size, offset, length)
+        assert next(iter(dataset)).numpy() == raw
+
+
+def test_second_process_waits_and_finds_the_dataset_done(photos):
+    config = config_of(photos)
+    arguments = [photos, "--data-dir", config.data_dir]
+    processes = [
+        subprocess.Popen(
+            command("tfrecords/build.py", *arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
+    assert len(names(ensure_dataset(config), "trainA")) == 5

@@ -1,0 +1,216 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.data import drawing, pipeline
+from cyclegan_tf.evaluation import evaluator as evaluation
+from cyclegan_tf.evaluation.evaluator import Evaluator
+from cyclegan_tf.evaluation.features import NUM_FEATURES, FeatureNetwork
+from cyclegan_tf.metrics import wasserstein
+from cyclegan_tf.metrics.feature_distances import fid, kid
+from tests.helpers import tiny_model
+
+
+@pytest.fixture(scope="module")
+def splits(tiny_data_dir):
+    """Training images, 12 of each domain."""
+    directory = tiny_data_dir / "synthetic" / "horse2zebra"
+    return [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
+
+
+@pytest.fixture(scope="module")
+def pair(tiny_data_dir):
+    """The test set: one image in both coats, with its mask."""
+    directory = tiny_data_dir / "synthetic" / "horse2zebra"
+    return [pipeline.open_split(directory, name) for name in ("testA", "testB")]
+
+
+@pytest.fixture(scope="module")
+def pixels(splits):
+    return [np.float64(pipeline.load_images(split, 32)) for split in splits]
+
+
+def pooled_colours(images):
+    """Stands for a network: mean colours of 4 x 4 fields."""
+    pooled = tf.image.resize(images, (4, 4), "area") / 64
+    flat = tf.reshape(pooled, (len(images), 48))
+    return tf.pad(flat, [[0, 0], [0, NUM_FEATURES - 48]])
+
+
+COLOURS = FeatureNetwork("mean colours", "beef", pooled_colours)
+
+
+def unchanged(images, training):
+    return images
+
+
+def inverted(images, training):
+    return -images
+
+
+def brighter(images, training):
+    return images + 20 / 127.5
+
+
+def test_generators_that_do_nothing_score_like_nothing(splits):
+    evaluator = Evaluator(*splits, 32, features=COLOURS)
+    results = evaluator.evaluate({"a_to_b": unchanged, "b_to_a": unchanged})
+    for result in results:
+        for name, value in result.nothing.items():
+            assert result.scores[name] == value
+        assert result.scores["cycle_mae"] == result.scores["identity_mae"] == 0
+        assert result.scores["cycle_ssim"] == pytest.approx(1)
+    assert list(results[0].scores) == evaluator.names
+
+
+def test_errors_equal_longhand_in_each_direction(splits, pixels):
+    evaluator = Evaluator(*splits, 32)
+    there, back = evaluator.evaluate({"a_to_b": inverted, "b_to_a": brighter})
+    images_a, images_b = pixels
+    # a_to_b: identity is of images of B; the round trip inverts, then brightens.
+    expected = np.abs(255 - 2 * images_b).mean()
+    assert there.scores["identity_mae"] == pytest.approx(expected)
+    cycled = np.minimum(255 - images_a + 20, 255)
+    assert there.scores["cycle_mae"] == pytest.approx(np.abs(cycled - images_a).mean())
+    bright = np.minimum(images_a + 20, 255)
+    assert back.scores["identity_mae"] == pytest.approx((bright - images_a).mean())
+    cycled = 255 - np.minimum(images_b + 20, 255)
+    assert back.scores["cycle_mae"] == pytest.approx(np.abs(cycled - images_b).mean())
+
+
+def test_distances_are_those_of_the_fakes_to_the_targets(splits, pixels):
+    evaluator = Evaluator(*splits, 32, features=COLOURS)
+    there, back = evaluator.evaluate({"a_to_b": inverted, "b_to_a": unchanged})
+    fakes, reals = 255 - pixels[0], pixels[1]
+    levels = wasserstein.pyramid_distance(
+        *(wasserstein.pyramid_patches(images, 128) for images in (fakes, reals))
+    )
+    np.testing.assert_allclose(there.swd_levels, levels)
+    assert there.scores["swd"] == pytest.approx(np.mean(levels))
+    features = [COLOURS(np.uint8(images)) for images in (fakes, reals)]
+    assert there.scores["kid"] == pytest.approx(kid(*features).value)
+    assert there.scores["fid"] == pytest.approx(fid(*features))
+    assert there.scores["swd"] > back.scores["swd"]
+    assert there.scores["fid"] > back.scores["fid"]
+
+
+def test_paired_images_are_scored_against_the_truth(pair):
+    reals, truths = (np.float64(pipeline.load_images(split, 32)) for split in pair)
+    evaluator = Evaluator(*pair, 32, is_paired=True)
+    result, _ = evaluator.evaluate({"a_to_b": brighter, "b_to_a": unchanged})
+    fakes = np.minimum(reals + 20, 255)
+    error = np.abs(fakes - truths).mean()
+    assert result.scores["truth_mae"] == pytest.approx(error)
+    squares = ((fakes - truths) ** 2).mean()
+    assert result.scores["truth_psnr"] == pytest.approx(10 * np.log10(255**2 / squares))
+    assert result.nothing["truth_mae"] == pytest.approx(np.abs(reals - truths).mean())
+    # It brightens the background, which nothing does not.
+    assert 15 < result.scores["background_error"] <= 20
+    assert result.nothing["background_error"] == 0
+    assert result.nothing["coat_distance"] > 20
+    assert list(result.scores) == evaluator.names
+
+
+def test_truth_itself_has_the_best_scores(pair):
+    truths = pipeline.load_images(pair[1], 32)
+    evaluator = Evaluator(*pair, 32, is_paired=True)
+    (result,) = evaluator.evaluate(
+        {"a_to_b": lambda images, training: truths / np.float32(127.5) - 1}
+    )
+    scores = result.scores
+    assert scores["swd"] == scores["truth_mae"] == scores["coat_distance"] == 0
+    assert scores["truth_psnr"] == evaluation.MAX_PSNR
+    assert "cycle_mae" not in scores  # there is no way back
+
+
+def test_evaluation_twice_gives_the_same_numbers_and_changes_nothing(splits):
+    model = tiny_model()
+    before = [variable.numpy() for variable in model.variables]
+    keras.utils.set_random_seed(3)
+    expected_next = tf.random.uniform((3,)).numpy()
+    keras.utils.set_random_seed(3)
+    evaluator = Evaluator(*splits, 32, features=COLOURS)
+    first = evaluator.evaluate(model.generators)
+    assert evaluator.evaluate(model.generators) == first
+    assert Evaluator(*splits, 32, features=COLOURS).evaluate(model.generators) == first
+    # Nor did it draw from the common random numbers.
+    np.testing.assert_array_equal(tf.random.uniform((3,)), expected_next)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_size_of_the_batches_does_not_matter(splits, monkeypatch):
+    generators = {"a_to_b": inverted, "b_to_a": brighter}
+    whole = Evaluator(*splits, 32).evaluate(generators)
+    monkeypatch.setattr(evaluation, "BATCH_PIXELS", 5 * 32 * 32)
+    assert Evaluator(*splits, 32).evaluate(generators) == whole
+
+
+def test_limit_takes_the_first_images(splits, pixels):
+    evaluator = Evaluator(*splits, 32, limit=4)
+    (result,) = evaluator.evaluate({"a_to_b": inverted})
+    expected = np.abs(255 - 2 * pixels[1][:4]).mean()
+    assert result.scores["identity_mae"] == pytest.approx(expected)
+
+
+def test_protocol_says_what_was_compared(splits):
+    evaluator = Evaluator(*splits, 32, limit=4, features=COLOURS)
+    protocol = evaluator.protocol("b_to_a")
+    assert protocol["fakes_from"] == "4 images of trainB"
+    assert protocol["compared_with"] == "4 images of trainA"
+    assert "32x32" in protocol["resize"]
+    assert protocol["kid_and_fid"]["sha256"] == "beef"
+    assert protocol != Evaluator(*splits, 32, limit=5).protocol("b_to_a")
+
+
+def test_table_has_a_row_per_score_and_a_column_per_direction(splits):
+    evaluator = Evaluator(*splits, 32)
+    results = evaluator.evaluate({"a_to_b": inverted, "b_to_a": unchanged})
+    lines = evaluation.score_table(results, "title").splitlines()
+    assert lines[0].startswith("title")
+    rows = {line.split()[0]: line.split()[1:] for line in lines[3:]}
+    assert list(rows)[:-2] == evaluator.names
+    assert len(rows["swd"]) == 4 and len(rows["cycle_mae"]) == 2
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Other scenes each: brown, striped, and striped again."""
+
+    def draw(coat, stream, count=48):
+        pictures = [drawing.draw((7, stream, i), coat, 48) for i in range(count)]
+        return np.stack([picture.image for picture in pictures])
+
+    return draw("brown", 0), draw("striped", 1), draw("striped", 2)
+
+
+def swd(fakes, reals):
+    patches = [wasserstein.pyramid_patches(i, 128) for i in (fakes, reals)]
+    return float(np.mean(wasserstein.pyramid_distance(*patches)))
+
+
+# KID and FID here are on mean colours; no weights of InceptionV3 are at hand.
+DISTANCES = {
+    "swd": swd,
+    "kid": lambda x, y: kid(COLOURS(x), COLOURS(y)).value,
+    "fid": lambda x, y: fid(COLOURS(x), COLOURS(y)),
+}
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_real_sets_order_as_they_must(drawn, name):
+    brown, striped, more_striped = drawn
+    rng = np.random.default_rng(0)
+    shuffled = rng.permuted(brown.reshape(len(brown), -1, 3), axis=1)
+    distance = DISTANCES[name]
+    halves = distance(more_striped, striped)
+    domains = distance(brown, striped)
+    pixels = distance(shuffled.reshape(brown.shape), striped)
+    assert halves < domains < pixels
+
+
+def test_half_the_images_give_kid_within_its_interval(drawn):
+    brown, striped = (COLOURS(images) for images in drawn[:2])
+    half = kid(brown[::2], striped[::2])
+    assert half.low < kid(brown, striped).value < half.high

@@ -1,0 +1,446 @@
+"""The page, read as text and used in a browser."""
+
+import dataclasses
+import html.parser
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config.evaluate import MAX_COMPARED_RUNS, EvaluateConfig
+from cyclegan_tf.evaluation import evaluator as evaluation
+from cyclegan_tf.evaluation import pictures, rankings, report
+from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import generators
+from cyclegan_tf.training import run as training
+from tests.helpers import (
+    assert_one_line_error,
+    random_pixels,
+    run_script,
+    tiny_config,
+    tiny_model,
+    write_images,
+)
+
+# What a dataset's author could call a folder, to run a script in the reader's browser.
+HOSTILE = "<img src=x onerror=alert(1)> \"'&{{7*7}}$x"
+HEADINGS = ("real A", "fake B", "cycled A", "identity A")
+BROWSER_FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--hide-scrollbars"),
+)
+
+
+@pytest.fixture(scope="module")
+def hostile_run(tmp_path_factory):
+    """A run of two epochs on a folder of pairs, all with hostile names."""
+    directory = tmp_path_factory.mktemp("report")
+    folder = directory / HOSTILE
+    for split, count in (("trainA", 2), ("trainB", 2), ("testA", 5), ("testB", 5)):
+        write_images(folder / split, count, suffix=f"{HOSTILE}.png")
+    config = tiny_config(
+        directory,
+        dataset=str(folder),
+        run_dir=str(directory / "runs" / HOSTILE),
+        steps_per_epoch=2,
+        evaluate_every=1,
+    )
+    training.train(config)
+    return config.resolved_run_dir
+
+
+@pytest.fixture
+def run_dir(hostile_run, tmp_path):
+    """A copy of the run, to be changed."""
+    return shutil.copytree(hostile_run, tmp_path / "run")
+
+
+def rewrite_config(run_dir, config, fingerprint):
+    run_id = run_directory.run_id_of(run_dir)
+    run_directory.write_config(run_dir, config, fingerprint, run_id)
+
+
+@pytest.fixture(scope="module")
+def page_path(hostile_run, tmp_path_factory):
+    """The report on two runs; the second has no picture of its last epoch."""
+    first, second = (
+        shutil.copytree(hostile_run, tmp_path_factory.mktemp("page") / name)
+        for name in (HOSTILE, "second")
+    )
+    options, fingerprint = run_directory.read_config(second)
+    other = dataclasses.replace(options, seed=7)
+    rewrite_config(second, other, fingerprint)
+    for domain in "ab":
+        (second / "samples" / f"epoch-0002-{domain}.png").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_scores, "_network_if_possible", lambda weights: None)
+        write(first, second, paired=True)
+    return first / "report.html"
+
+
+def write(*run_dirs, **options):
+    paths = [str(path) for path in run_dirs]
+    return report.write(EvaluateConfig(paths, report=True, **options))
+
+
+class Page(html.parser.HTMLParser):
+    """The elements of a page as `(tag, attributes)`, and its text."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.elements, self.text = [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text.append(data.strip())
+
+    def attributes(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+# The file.
+
+
+def test_page_is_small_and_whole(page_path):
+    assert page_path.stat().st_size < 10e6
+    page = Page(page_path)
+    assert not page.attributes("link") and not page.attributes("iframe")
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            if name in ("src", "href"):
+                assert value.startswith(("data:image/", "#")), (tag, name)
+        if tag == "img":
+            assert attributes["alt"]
+    assert not list(page_path.parent.glob(".partial-*"))
+
+
+def test_hostile_names_are_text(page_path):
+    page = Page(page_path)
+    assert page.text.count(HOSTILE) >= 3  # the run and its dataset
+    assert f"testA/004{HOSTILE}.png" in page.text
+    assert len(page.attributes("script")) == 1
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_page_names_no_place_on_the_machine(page_path, hostile_run):
+    assert str(hostile_run.parent.parent) not in page_path.read_text(encoding="utf-8")
+
+
+def test_runs_stand_side_by_side(page_path):
+    page = Page(page_path)
+    assert "second" in page.text
+    for entry in json.loads((page_path.parent / "scores.json").read_text())[
+        "evaluations"
+    ][-1]["scores"]:
+        # Of both runs, which have the same generators.
+        value = f"{entry['scores']['cycle_mae']:.2f}"
+        assert page.text.count(value) >= 2
+        assert entry["protocol"]["compared_with"] in page.text
+    (chart,) = [
+        attributes["alt"]
+        for attributes in page.attributes("img")
+        if "cycle_mae_a_to_b" in attributes["alt"]
+    ]
+    assert chart.count("cycle_mae_a_to_b from") == 2
+    assert "differs" in [
+        attributes.get("class") for attributes in page.attributes("tr")
+    ]
+
+
+def test_other_protocols_do_not_compare(run_dir, tmp_path, no_weights):
+    other = shutil.copytree(run_dir, tmp_path / "other")
+    options, fingerprint = run_directory.read_config(other)
+    smaller = dataclasses.replace(options, image_size=16)
+    rewrite_config(other, smaller, fingerprint)
+    write(run_dir, other)
+    page = Page(run_dir / "report.html")
+    text = " ".join(page.text)
+    assert "do not compare" in text and "★ marks" not in text
+    assert "value best" not in [cell.get("class") for cell in page.attributes("td")]
+    assert "to 16x16" in text and "to 32x32" in text
+
+
+def test_run_without_its_images_is_shown_with_what_is_left(
+    run_dir, tmp_path, no_weights, capsys
+):
+    options, fingerprint = run_directory.read_config(run_dir)
+    gone = dataclasses.replace(options, dataset="gone", data_dir=str(tmp_path / "d"))
+    rewrite_config(run_dir, gone, fingerprint)
+    before = (run_dir / "scores.json").read_bytes()
+    text = write(run_dir)
+    assert "going on with what" in capsys.readouterr().err
+    assert text.startswith(str(run_dir / "report.html"))
+    page = " ".join(Page(run_dir / "report.html").text)
+    # The scores are those of the end of training.
+    assert "images that it is scored on are not there" in page
+    assert "5 images of testB" in page
+    assert (run_dir / "scores.json").read_bytes() == before
+
+
+def test_imported_run_has_a_page(tmp_path, no_weights):
+    config = tiny_config(tmp_path, dataset="unknown")
+    run_dir = config.resolved_run_dir
+    run_id = run_directory.write_config(run_dir, config, None)
+    models = {"b_to_a": tiny_model().generators["b_to_a"]}
+    generators.save_generators(run_dir, models, {}, run_id)
+    write(run_dir)
+    page = " ".join(Page(run_dir / "report.html").text)
+    for part in ("imported", "Not scored", "No epoch", "drawn no samples"):
+        assert part in page
+
+
+def test_pictures_get_coarser_before_a_page_gets_too_large(hostile_run, monkeypatch):
+    config = EvaluateConfig([str(hostile_run)], report=True)
+    run = report._read_run(hostile_run, "run", "#000000", config)
+    usual = len(report.render([run], config))
+    monkeypatch.setattr(report, "MAX_BYTES", usual - 1)
+    assert len(report.render([run], config)) < usual
+    monkeypatch.setattr(report, "MAX_BYTES", 1000)
+    with pytest.raises(InputError, match="larger than"):
+        report.render([run], config)
+
+
+def test_names_that_are_no_text_are_replaced(hostile_run):
+    config = EvaluateConfig([str(hostile_run)], report=True)
+    run = report._read_run(hostile_run, "caf\udce9", "#000000", config)
+    assert "<title>caf? –" in report.render([run], config)
+
+
+# What is on it.
+
+
+def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
+    # Errors 5, 0, 3, 9, 1, 9, 2 in batches of unequal sizes.
+    errors = np.array([5, 0, 3, 9, 1, 9, 2], np.uint8)
+    reals = np.zeros((7, 16, 16, 3), np.uint8)
+    cycled = reals + errors[:, None, None, None]
+    ranking = rankings.Ranking("reals", "cycled")
+    for part in (slice(0, 1), slice(1, 6), slice(6, 7)):
+        ranking.add(evaluation.Batch(reals[part], reals[part], cycled[part], None))
+    found = {
+        kind: [(image.index, image.error) for image in images]
+        for kind, images in ranking.extremes.items()
+    }
+    assert found == {
+        "best": [(1, 0), (4, 1), (6, 2)],
+        "worst": [(5, 9), (3, 9), (0, 5)],
+    }
+    expected = pictures.error_map(np.full((16, 16), errors.mean()))
+    np.testing.assert_array_equal(ranking.mean_map, expected)
+
+
+def test_few_images_are_not_shown_twice():
+    images = np.zeros((4, 16, 16, 3), np.uint8)
+    ranking = rankings.Ranking("truths", "fakes")
+    ranking.add(evaluation.Batch(images, images, None, images))
+    assert [len(ranked) for ranked in ranking.extremes.values()] == [3, 1]
+
+
+def test_error_map_is_dark_without_error_and_bright_with_much():
+    picture = pictures.error_map(np.array([[0.0, pictures.HOTTEST, 1000.0]]))
+    assert picture[0, 0].max() < 10 and picture[0, 1].min() > 150
+    np.testing.assert_array_equal(picture[0, 1], picture[0, 2])
+
+
+@pytest.mark.parametrize("num_rows", [1, 4])
+def test_cells_of_a_panel_are_its_pictures(tmp_path, num_rows):
+    pictures = np.stack([random_pixels(70, 70, seed) for seed in range(4 * num_rows)])
+    pictures = pictures.reshape(num_rows, 4, 70, 70, 3)
+    columns = dict(zip(HEADINGS, pictures.transpose(1, 0, 2, 3, 4), strict=True))
+    path = tmp_path / "epoch-0123-a.png"
+    pictures.save_png(path, pictures.translation_panel(columns, "after epoch 123"))
+    cells = pictures.panel_cells(path, HEADINGS)
+    assert cells.shape[:2] == (num_rows, 4)
+    side = cells.shape[2]
+    nearest = (np.arange(side) + 0.5) * 70 / side
+    expected = pictures[:, :, nearest.astype(int)][:, :, :, nearest.astype(int)]
+    # Drawn at 141 pixels and cut off at 140: smooth pictures hardly differ.
+    assert np.abs(np.float32(cells) - expected).mean() < 5
+    # No white border.
+    assert np.abs(np.float32(cells) - expected)[:, :, [0, -1]].mean() < 15
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"nothing"])
+def test_picture_that_cannot_be_read_is_left_out(run_dir, capsys, content):
+    (run_dir / "samples" / "epoch-0001-a.png").write_bytes(content)
+    assert list(report._read_samples(run_dir / "samples", "a", 1)) == [2]
+    assert "going on without a picture" in capsys.readouterr().err
+
+
+def test_long_runs_show_some_epochs_the_first_and_the_last(run_dir):
+    samples = run_dir / "samples"
+    for epoch in range(3, 101):
+        shutil.copy(samples / "epoch-0001-a.png", samples / f"epoch-{epoch:04d}-a.png")
+    epochs = list(report._read_samples(samples, "a", 2))
+    assert len(epochs) == report.MAX_EPOCHS // 2
+    assert (epochs[0], epochs[-1]) == (1, 100)
+
+
+def test_scores_that_are_not_numbers_leave_a_gap(run_dir, no_weights):
+    path = run_dir / "metrics.csv"
+    header, first, second = path.read_text().splitlines()
+    cells = second.split(",")
+    place = header.split(",").index("swd_a_to_b")
+    cells[place], cells[place + 1] = "nan", ""
+    path.write_text("\n".join([header, first, ",".join(cells)]) + "\n")
+    write(run_dir)
+
+
+@pytest.mark.parametrize("content", ["epoch,step\nx,1\n", "step\n1\n", "epoch\n1,2\n"])
+def test_damaged_metrics_are_named(run_dir, content):
+    (run_dir / "metrics.csv").write_text(content)
+    with pytest.raises(InputError, match=r"metrics.csv is damaged"):
+        write(run_dir)
+
+
+def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
+    for run_dirs, options, problem in (
+        (["a", "b"], {}, "takes one run, got 2; to compare runs, add --report"),
+        (["a", "./a"], {"report": True}, "names a run twice"),
+        (map(str, range(MAX_COMPARED_RUNS + 1)), {"report": True}, "takes at most"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            EvaluateConfig(list(run_dirs), **options)
+    with pytest.raises(InputError, match="no such run directory|is missing"):
+        write(run_dir, tmp_path / "none")
+    for checkpoint in ("7", "best"):
+        (run_dir / "checkpoints" / "best.json").unlink(missing_ok=True)
+        with pytest.raises(InputError, match=f"--checkpoint {checkpoint}"):
+            write(run_dir, checkpoint=checkpoint)
+    assert not (run_dir / "report.html").exists()
+
+
+def test_command_ends_in_one_line(run_dir, tmp_path):
+    done = run_script("evaluate.py", "--run-dir", run_dir, tmp_path, "--report")
+    assert_one_line_error(done, "config.json is missing")
+
+
+# In a browser.
+
+
+@pytest.fixture(scope="module")
+def browser(page_path, tmp_path_factory):
+    """Chromium without a window, with the page open."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    from selenium.webdriver.chrome.service import Service
+
+    places = [
+        next(filter(None, map(shutil.which, names)), None)
+        for names in (
+            ("chromium", "chromium-browser", "google-chrome"),
+            ["chromedriver"],
+        )
+    ]
+    if None in places:
+        pytest.skip("no chromium, or no chromedriver, is installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = places[0]
+    for flag in (
+        *BROWSER_FLAGS,
+        f"--user-data-dir={tmp_path_factory.mktemp('chrome')}",
+    ):
+        options.add_argument(flag)
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    driver = webdriver.Chrome(options=options, service=Service(places[1]))
+    try:
+        driver.get(page_path.as_uri())
+        yield driver
+    finally:
+        driver.quit()
+
+
+def move(browser, selector, value):
+    """Sets a control as a user's hand would."""
+    browser.execute_script(
+        "const control = document.querySelector(arguments[0]);"
+        "control.value = arguments[1];"
+        "control.dispatchEvent(new Event('input', {bubbles: true}));",
+        selector,
+        value,
+    )
+
+
+def shown(browser):
+    """What is seen of the first sample in each run: alternative text and cut."""
+    return browser.execute_script(
+        "return [...document.querySelector('.sample').querySelectorAll('.after')]"
+        ".filter(image => image.checkVisibility() && image.naturalWidth > 0)"
+        ".map(image => [image.alt, image.src, getComputedStyle(image).clipPath])"
+    )
+
+
+def test_sliders_move_the_pictures(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    at_last = shown(browser)
+    # The second run has no picture of its last epoch: the one before is said to be it.
+    assert [alt for alt, *_ in at_last] == [
+        "translated, epoch 2",
+        "translated, epoch 1",
+    ]
+    browser.find_element("id", "epoch").send_keys(Keys.ARROW_LEFT)
+    at_first = shown(browser)
+    assert [alt for alt, *_ in at_first] == ["translated, epoch 1"] * 2
+    assert at_first[0][1] != at_last[0][1] and at_first[1][1] == at_last[1][1]
+    assert browser.find_element("id", "epochs").text == "1"
+
+    # Left of the edge is the real picture: all of it, then nothing.
+    for key, cut in ((Keys.END, "inset(0px 0px 0px 100%)"), (Keys.HOME, "inset(0px 0")):
+        browser.find_element("id", "edge").send_keys(key)
+        assert shown(browser)[0][2].startswith(cut)
+    assert "100%" not in shown(browser)[0][2]
+
+    move(browser, "#view", "cycled")
+    assert shown(browser)[0][0] == "translated back, epoch 1"
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_page_is_as_wide_as_the_window(browser, width):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    widths = browser.execute_script(
+        "return [innerWidth, document.documentElement.scrollWidth]"
+    )
+    assert widths == [width, width]
+
+
+def test_nothing_is_fetched_and_nothing_fails(browser, page_path):
+    browser.get_log("performance")  # what Chromium itself did when it started
+    browser.refresh()
+    assert browser.get_log("browser") == []
+    messages = [
+        json.loads(entry["message"]) for entry in browser.get_log("performance")
+    ]
+    requests = {
+        message["message"]["params"]["request"]["url"].split(",")[0]
+        for message in messages
+        if message["message"]["method"] == "Network.requestWillBeSent"
+    }
+    pictures = {url for url in requests if url.startswith("data:image/")}
+    assert pictures
+    assert requests - pictures == {page_path.as_uri()}
+    assert browser.execute_script(
+        "return [...document.images].every(image => image.naturalWidth > 0)"
+    )
+
+
+def test_policy_stops_what_is_not_the_pages(browser):
+    assert not browser.execute_script(
+        "const script = document.createElement('script');"
+        "script.textContent = 'window.hostile = true';"
+        "document.body.append(script);"
+        "return window.hostile === true"
+    )
+    browser.get_log("browser")  # takes what this logged

@@ -1,0 +1,124 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf.data import images
+from cyclegan_tf.export.graph_decoding import decode_upright
+from tests.helpers import random_pixels
+
+
+@pytest.fixture(scope="module")
+def in_graph():
+    """The decoder as a compiled function, as it is in a SavedModel."""
+    return tf.function(
+        lambda encoded: decode_upright(encoded, min_side=16, max_pixels=100_000),
+        input_signature=[tf.TensorSpec((), tf.string)],
+    )
+
+
+def encoded(image, image_format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, **options)
+    return buffer.getvalue()
+
+
+def with_orientation(orientation, byte_order="<"):
+    exif = Image.Exif()
+    exif.endian = byte_order
+    exif[0x010F] = "A camera"
+    exif[0x0112] = orientation
+    picture = Image.fromarray(random_pixels(24, 40))
+    return encoded(picture, "JPEG", exif=exif, quality=95)
+
+
+def assert_as_with_pillow(in_graph, data, tolerance=0):
+    plain = io.BytesIO(images.normalize(data).encoded)
+    expected = np.asarray(Image.open(plain).convert("RGB")).astype(int)
+    pixels = in_graph(data).numpy()
+    assert pixels.shape == expected.shape
+    assert np.abs(pixels - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "1"])
+def test_png_decodes_as_with_pillow(in_graph, mode):
+    picture = Image.fromarray(random_pixels(20, 28)).convert(mode)
+    if mode in ("RGBA", "LA"):
+        alpha = Image.fromarray(random_pixels(20, 28, seed=1)[..., 0])
+        picture.putalpha(alpha)
+    assert_as_with_pillow(in_graph, encoded(picture, "PNG"), tolerance=1)
+
+
+def test_16_bit_png_keeps_its_upper_half(in_graph):
+    values = (np.arange(32 * 20).reshape(20, 32) * 100).astype(np.uint16)
+    assert_as_with_pillow(in_graph, encoded(Image.fromarray(values), "PNG"))
+
+
+@pytest.mark.parametrize("colours", [2, 3, 16, 200])
+def test_palette_with_a_transparent_entry_is_put_on_white(in_graph, colours):
+    picture = Image.fromarray(random_pixels(20, 28)).quantize(colours)
+    data = encoded(picture, "PNG", transparency=1)
+    assert (in_graph(data).numpy() == 255).all(axis=-1).any()
+    assert_as_with_pillow(in_graph, data, tolerance=1)
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0"}])
+def test_webp_of_each_kind_decodes(in_graph, options):
+    data = encoded(Image.fromarray(random_pixels(20, 28)), "WEBP", **options)
+    assert_as_with_pillow(in_graph, data, tolerance=1)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_jpeg_decodes_as_with_pillow(in_graph, mode):
+    picture = Image.fromarray(random_pixels(20, 28)).convert(mode)
+    assert_as_with_pillow(in_graph, encoded(picture, "JPEG"), tolerance=3)
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(in_graph, orientation, byte_order):
+    data = with_orientation(orientation, byte_order)
+    upright = in_graph(data).numpy()
+    assert upright.shape == ((24, 40, 3) if orientation <= 4 else (40, 24, 3))
+    assert_as_with_pillow(in_graph, data, tolerance=3)
+
+
+def test_broken_exif_leaves_the_picture_as_it_is(in_graph):
+    data = with_orientation(6)
+    place = data.index(b"Exif\0\0") + 10  # of the first directory's offset
+    for offset in (b"\xff\xff\xff\xff", b"\xff\xff\0\0"):
+        broken = data[:place] + offset + data[place + 4 :]
+        assert in_graph(broken).shape == (24, 40, 3)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("size", [(15, 40), (400, 300)])
+def test_size_is_refused_before_decoding(in_graph, image_format, size):
+    data = encoded(Image.new("RGB", size), image_format)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 16 x 16"):
+        in_graph(data)
+
+
+@pytest.mark.parametrize("size", [b"\xff" * 8, b"\x7f\xff\xff\xff\0\0\0\x10"])
+def test_gigantic_png_header_is_refused(in_graph, size):
+    data = encoded(Image.new("RGB", (20, 20)), "PNG")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 100000 pixels"):
+        in_graph(data[:16] + size + data[24:])
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"\xff\xd8\xff", b"GIF89a" + b"0" * 60]
+)
+def test_other_bytes_are_refused(in_graph, data):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        in_graph(data)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
+def test_truncated_file_is_refused(in_graph, image_format):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = encoded(Image.fromarray(noise), image_format)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        in_graph(data[: len(data) // 2])

@@ -1,0 +1,219 @@
+import io
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cyclegan_tf
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.export import saved_model
+from cyclegan_tf.inference import files as picture_files
+from cyclegan_tf.inference.pixels import translate_all
+from cyclegan_tf.runs import checkpoint, generators
+from tests.helpers import (
+    assert_one_line_error,
+    random_pixels,
+    run_script,
+    tiny_model,
+    write_images,
+)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A run directory with models, and nothing else."""
+    path = tmp_path_factory.mktemp("translated") / "run"
+    model = tiny_model()
+    trained = {"a_to_b": model.gen_ab, "b_to_a": model.gen_ba}
+    generators.save_generators(path, trained, {"step": 0})
+    return path
+
+
+@pytest.fixture(scope="module")
+def export_dir(run_dir, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export")
+    models = generators.load_generators(run_dir)
+    saved_model.write_saved_model(models, path / "2", max_pixels=1_000_000)
+    (path / "1").mkdir()
+    return path
+
+
+def pixels_of(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
+def test_loaded_run_and_export_equal_keras(run_dir, export_dir, direction):
+    pictures = np.stack([random_pixels(22, 33, seed) for seed in range(2)])
+    model = generators.load_generators(run_dir)[direction]
+    expected = translate_all(model, pictures).astype(int)
+    for path in (run_dir, export_dir, export_dir / "2"):
+        loaded = cyclegan_tf.load(path, direction)
+        assert np.abs(loaded(pictures) - expected).max() <= 1
+        one = loaded(pictures[0])
+        assert one.shape == (22, 33, 3) and np.abs(one - expected[0]).max() <= 1
+
+
+def test_floats_are_refused(run_dir):
+    with pytest.raises(ValueError, match="expected uint8"):
+        cyclegan_tf.load(run_dir)(np.zeros((32, 32, 3), np.float32))
+
+
+def test_missing_direction_is_named(run_dir, tmp_path):
+    model = generators.load_generators(run_dir)["b_to_a"]
+    generators.save_generators(tmp_path, {"b_to_a": model}, {})
+    with pytest.raises(InputError, match="has no direction a_to_b"):
+        cyclegan_tf.load(tmp_path, "a_to_b")
+
+
+def test_best_checkpoint_of_a_run_translates(run_dir, tmp_path):
+    path = shutil.copytree(run_dir, tmp_path / "run")
+    model = tiny_model(seed=1)
+    checkpoint.save_best(model, path / "checkpoints", {"step": 7})
+    picture = random_pixels(24, 32)
+    expected = translate_all(model.gen_ba, picture[None])[0].astype(int)
+    best = cyclegan_tf.load(path, "b_to_a", "best")(picture)
+    assert np.abs(best - expected).max() <= 1
+    last = cyclegan_tf.load(path, "b_to_a")(picture)
+    assert np.abs(last - expected).max() > 1
+
+
+def test_checkpoint_of_an_export_is_refused(export_dir, tmp_path):
+    write_images(tmp_path / "in", 1)
+    done = run_script(
+        *("translate.py", "--model", export_dir, "--checkpoint", "best"),
+        *(tmp_path / "in", tmp_path / "out"),
+    )
+    assert_one_line_error(done, "--checkpoint best", "is an export")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_keeps_its_tree_sizes_and_names(run_dir, tmp_path):
+    write_images(tmp_path / "in" / "deep" / "er", 3, size=(20, 30))
+    write_images(tmp_path / "in", 2, ".jpg", size=(17, 41))
+    Image.fromarray(random_pixels(24, 24)).save(tmp_path / "in" / "馬 🦓.webp")
+    done = run_script(
+        "translate.py", "--model", run_dir, tmp_path / "in", tmp_path / "out"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 translated, 0 there before, 0 failed" in done.stdout
+    expected = {
+        path.relative_to(tmp_path / "in").with_suffix(".png"): pixels_of(path).shape
+        for path in (tmp_path / "in").rglob("*.*")
+    }
+    got = {
+        path.relative_to(tmp_path / "out"): pixels_of(path).shape
+        for path in (tmp_path / "out").rglob("*.*")
+    }
+    assert got == expected
+
+
+def test_pictures_of_a_batch_keep_their_places(run_dir, tmp_path):
+    write_images(tmp_path / "in", 5, size=(20, 24))
+    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
+    loaded = cyclegan_tf.load(run_dir)
+    picture_files.translate_files(jobs, loaded, batch_size=2, overwrite=False)
+    for source, target in jobs:
+        expected = loaded(pixels_of(source)).astype(int)
+        # Another batch size adds in another order.
+        assert np.abs(pixels_of(target) - expected).max() <= 1
+
+
+def test_bad_file_is_named_and_the_others_are_translated(run_dir, tmp_path):
+    write_images(tmp_path / "in", 2)
+    (tmp_path / "in" / "text.jpg").write_text("hello")
+    done = run_script(
+        "translate.py", "--model", run_dir, tmp_path / "in", tmp_path / "out"
+    )
+    assert done.returncode == 1
+    assert "text.jpg" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "2 translated, 0 there before, 1 failed" in done.stdout
+
+
+def test_picture_beyond_the_exports_limit_fails_alone(run_dir, tmp_path):
+    models = generators.load_generators(run_dir)
+    saved_model.write_saved_model(models, tmp_path / "1", max_pixels=40 * 48)
+    write_images(tmp_path / "in", 3, size=(40, 48))  # fits, but not two at once
+    write_images(tmp_path / "in" / "large", 1, size=(64, 64))
+    done = run_script(
+        "translate.py", "--model", tmp_path, tmp_path / "in", tmp_path / "out"
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "3 translated, 0 there before, 1 failed" in done.stdout
+    (line,) = [x for x in done.stderr.splitlines() if "failed" in x]
+    assert str(tmp_path / "in" / "large" / "000.png") in line
+    assert "at most 1920 pixels" in line
+
+
+def test_bytes_are_no_direction(export_dir):
+    with pytest.raises(InputError, match="has no direction a_to_b_bytes"):
+        cyclegan_tf.load(export_dir, "a_to_b_bytes")
+
+
+def test_second_start_skips_what_is_done_unless_told_to_overwrite(tmp_path):
+    write_images(tmp_path / "in", 3)
+    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
+
+    def outcome(overwrite):
+        done = picture_files.translate_files(jobs, lambda x: 255 - x, 2, overwrite)
+        return done.translated, done.skipped
+
+    assert outcome(overwrite=False) == (3, 0)
+    jobs[1].target.unlink()
+    assert outcome(overwrite=False) == (1, 2)
+    assert outcome(overwrite=True) == (3, 0)
+
+
+def test_one_file_becomes_the_named_file_in_its_format(tmp_path):
+    write_images(tmp_path / "in", 1)
+    target = tmp_path / "one.jpg"
+    jobs = picture_files.plan(str(tmp_path / "in" / "000.png"), str(target), "png")
+    picture_files.translate_files(jobs, lambda x: x, 1, overwrite=False)
+    assert Image.open(io.BytesIO(target.read_bytes())).format == "JPEG"
+
+
+def test_glob_finds_in_any_depth(tmp_path):
+    write_images(tmp_path / "in" / "x", 1)
+    write_images(tmp_path / "in" / "y", 1)
+    jobs = picture_files.plan(f"{tmp_path}/in/**/*.png", str(tmp_path / "o"), "jpeg")
+    targets = [str(job.target.relative_to(tmp_path / "o")) for job in jobs]
+    assert targets == ["x/000.jpg", "y/000.jpg"]
+
+
+def test_names_that_would_collide_keep_their_suffixes(tmp_path):
+    write_images(tmp_path / "in", 1, ".png")
+    write_images(tmp_path / "in", 1, ".jpg")
+    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
+    assert [job.target.name for job in jobs] == ["000.jpg.png", "000.png.png"]
+
+
+def test_output_inside_of_the_input_is_not_translated_again(tmp_path):
+    write_images(tmp_path / "in", 2)
+    out = tmp_path / "in" / "out"
+    for _ in range(2):
+        jobs = picture_files.plan(str(tmp_path / "in"), str(out), "png")
+        assert len(jobs) == 2
+        picture_files.translate_files(jobs, lambda x: x, 1, overwrite=True)
+
+
+def test_source_is_never_replaced(tmp_path):
+    write_images(tmp_path, 1)
+    with pytest.raises(InputError, match="would be replaced"):
+        picture_files.plan(str(tmp_path / "000.png"), str(tmp_path), "png")
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (["nowhere", "out"], "no such picture"),
+        (["only-in"], "expected IN and OUT"),
+        (["--direction", "up", "a", "b"], "invalid choice"),
+    ],
+)
+def test_bad_command_ends_in_one_line(tmp_path, arguments, problem):
+    done = run_script("translate.py", *arguments, cwd=tmp_path)
+    assert_one_line_error(done, problem)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,139 @@
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import cyclegan_tf
+from cyclegan_tf.data.images import UnreadableImage
+from cyclegan_tf.inference import tiling
+from cyclegan_tf.inference.pixels import translate_all
+from cyclegan_tf.inference.tiling import translate_in_stripes
+from cyclegan_tf.model.networks import build_generator
+from cyclegan_tf.runs import generators
+from tests.helpers import assert_one_line_error, random_pixels, run_script
+
+ONE_ROW, SOME_ROWS, ALL_ROWS = 1, 3000, 2**26
+
+
+def generator_of(**options):
+    """A generator whose random weights make a picture full of contrast."""
+    keras.utils.set_random_seed(0)
+    generator = build_generator(4, 2, **options)
+    for variable in generator.variables:
+        if "kernel" in variable.path:
+            variable.assign(variable * 5)
+        if "scale" in variable.path or "offset" in variable.path:
+            variable.assign_add(keras.random.normal(variable.shape, stddev=0.2, seed=1))
+    return generator
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stripes") / "run"
+    generators.save_generators(path, {"a_to_b": generator_of()}, {"step": 0})
+    return path
+
+
+@pytest.mark.parametrize("stripe_bytes", [ONE_ROW, SOME_ROWS, ALL_ROWS])
+@pytest.mark.parametrize("size", [(16, 16), (17, 33), (101, 66)])
+@pytest.mark.parametrize(
+    "options", [{}, {"norm": "plain"}, {"upsampling": "resize"}], ids=str
+)
+def test_stripes_equal_the_whole(tmp_path, options, size, stripe_bytes):
+    generator = generator_of(**options)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    whole = translate_all(generator, image[None])[0].astype(int)
+    assert whole.std() > 30
+    striped = translate_in_stripes(generator, image, tmp_path, stripe_bytes)
+    assert striped.shape == image.shape and striped.dtype == np.uint8
+    assert np.abs(striped - whole).max() <= 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_statistics_are_those_of_the_whole_picture(tmp_path):
+    # Half black, half white: tiles of their own statistics would be far off.
+    image = np.zeros((64, 32, 3), np.uint8)
+    image[32:] = 255
+    image[:, ::5] //= 2
+    generator = generator_of()
+    whole = translate_all(generator, image[None])[0].astype(int)
+    tiles = np.concatenate(
+        [translate_all(generator, half[None])[0] for half in (image[:32], image[32:])]
+    )
+    striped = translate_in_stripes(generator, image, tmp_path, SOME_ROWS)
+    assert np.abs(tiles - whole).max() > 50
+    assert np.abs(striped - whole).max() <= 1
+
+
+def test_moments_of_uneven_stripes_are_those_of_all():
+    rng = np.random.default_rng(0)
+    rows = (1000 + rng.normal(size=(50, 20, 3)) * [0.1, 1, 10]).astype(np.float32)
+    moments = tiling._Moments()
+    for part in np.split(rows, [1, 8, 30]):
+        moments.add(part)
+    exact = rows.astype(float)
+    np.testing.assert_allclose(moments.mean, exact.mean((0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(moments.variance, exact.var((0, 1)), rtol=1e-3)
+
+
+def test_no_scratch_space_is_said_before_the_start(tmp_path, monkeypatch):
+    usage = tiling.shutil._ntuple_diskusage(10**6, 10**6 - 5000, 5000)
+    monkeypatch.setattr(tiling.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(UnreadableImage, match=r"0\.0 GB of scratch space"):
+        translate_in_stripes(generator_of(), random_pixels(64, 64), tmp_path)
+
+
+def test_unknown_layer_is_named(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(2, 1, name="stem")(inputs)
+    x = keras.layers.MaxPool2D(name="up1")(x)
+    with pytest.raises(TypeError, match="MaxPooling2D 'up1' cannot go by stripes"):
+        translate_in_stripes(keras.Model(inputs, x), random_pixels(16, 16), tmp_path)
+
+
+def test_command_translates_in_bounded_memory(run_dir, tmp_path):
+    Image.fromarray(random_pixels(90, 50)).save(tmp_path / "in.png")
+    for arguments in (["whole.png"], ["tiled.png", "--tile"]):
+        done = run_script(
+            "translate.py",
+            "--model",
+            run_dir,
+            tmp_path / "in.png",
+            tmp_path / arguments[0],
+            *arguments[1:],
+        )
+        assert done.returncode == 0, done.stderr
+    whole, tiled = (
+        np.asarray(Image.open(tmp_path / name)).astype(int)
+        for name in ("whole.png", "tiled.png")
+    )
+    assert np.abs(whole - tiled).max() <= 1
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["in.png", "tiled.png", "whole.png"]
+
+
+def test_loaded_function_takes_several_pictures(run_dir, tmp_path):
+    pictures = np.stack([random_pixels(20, 24, seed) for seed in range(2)])
+    whole = cyclegan_tf.load(run_dir)(pictures).astype(int)
+    tiled = cyclegan_tf.load(run_dir, scratch_dir=tmp_path / "new")(pictures)
+    assert np.abs(tiled - whole).max() <= 1
+
+
+def test_export_cannot_be_tiled(tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    Image.fromarray(random_pixels(20, 20)).save(tmp_path / "in.png")
+    done = run_script(
+        "translate.py", "--tile", "--model", tmp_path, tmp_path / "in.png", "out"
+    )
+    assert_one_line_error(done, "is an export", "of a run")
+
+
+def test_full_disk_ends_in_an_error_and_no_file(run_dir, tmp_path, monkeypatch):
+    # /dev/full takes no byte.
+    monkeypatch.setattr(
+        tiling.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "wb")
+    )
+    with pytest.raises(OSError, match="No space left"):
+        cyclegan_tf.load(run_dir, scratch_dir=tmp_path)(random_pixels(20, 20))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,344 @@
+import os
+import runpy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.interop.convert import import_models
+from cyclegan_tf.interop.reference_weights import (
+    generator_from_reference,
+    generator_to_reference,
+    state_dict_shapes,
+)
+from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
+from cyclegan_tf.model.networks import InstanceNormalization, build_generator
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import generators
+from cyclegan_tf.training import fine_tuning
+from tests import parity
+from tests.helpers import (
+    ROOT,
+    TINY,
+    assert_one_line_error,
+    assert_same_checkpoint,
+    flags,
+    random_images,
+    run_script,
+    tiny_config,
+)
+from tests.stress.damaged_files import archive, calling
+
+IMAGES = random_images(1, 16)
+
+
+def state_dict(filters=2, blocks=1, seed=1):
+    return parity.generator_weights(filters, blocks, seed)
+
+
+def output(tensors):
+    return generator_from_reference(tensors, "x.pth")(IMAGES).numpy()
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two small `.pth` files, A to B and B to A."""
+    paths = [tmp_path / "latest_net_G_A.pth", tmp_path / "latest_net_G_B.pth"]
+    for seed, path in enumerate(paths, start=1):
+        write_tensors(path, state_dict(seed=seed))
+    return paths
+
+
+# Names as in the authors' files.
+
+
+def test_names_of_the_nine_block_network():
+    shapes = state_dict_shapes(64, 9)
+    assert len(shapes) == 2 * (1 + 2 + 18 + 2 + 1)
+    assert shapes["model.1.weight"] == (64, 3, 7, 7)
+    assert shapes["model.7.weight"] == (256, 128, 3, 3)
+    assert shapes["model.18.conv_block.5.bias"] == (256,)
+    assert shapes["model.19.weight"] == (256, 128, 3, 3)
+    assert shapes["model.22.bias"] == (64,)
+    assert shapes["model.26.weight"] == (3, 64, 7, 7)
+    assert sum(np.prod(shape) for shape in shapes.values()) == 11_378_179
+
+
+def with_statistics(tensors):
+    """As old versions wrote: running statistics of each norm."""
+    extended = dict(tensors)
+    for name in tensors:
+        parent, _, kind = name.rpartition(".")
+        if kind == "bias" and len(tensors[name]) > 3:
+            head, _, index = parent.rpartition(".")
+            norm = f"{head}.{int(index) + 1}"
+            extended[f"{norm}.running_mean"] = np.full_like(tensors[name], 7)
+            extended[f"{norm}.running_var"] = np.full_like(tensors[name], 7)
+            extended[f"{norm}.num_batches_tracked"] = np.int64(7)
+    return extended
+
+
+def without_biases(tensors):
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name.endswith("weight") or len(tensor) == 3
+    }
+
+
+def with_prefix(tensors):
+    return {f"module.{name}": tensor for name, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 6, 9])
+@pytest.mark.parametrize("vary", [with_statistics, without_biases, with_prefix])
+def test_variants_compute_the_same(vary, blocks):
+    tensors = state_dict(filters=4, blocks=blocks)
+    varied = vary(tensors)
+    assert varied.keys() != tensors.keys()
+    np.testing.assert_array_equal(output(varied), output(tensors))
+
+
+def renamed(old, new):
+    def change(tensors):
+        return {(new if name == old else name): t for name, t in tensors.items()}
+
+    return change
+
+
+def replaced(name, tensor):
+    return lambda tensors: tensors | {name: tensor}
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        (renamed("model.4.weight", "model.5.weight"), "'model.4.weight' is missing"),
+        (renamed("model.18.bias", "x"), "'model.18.bias' is missing"),
+        (renamed("model.1.weight", "x"), "no convolution 'model.1.weight'"),
+        (renamed("model.1.bias", "module.x"), "'module.x' is not expected"),
+        (replaced("model.99.weight", np.float32([1])), "'model.99.weight' is not exp"),
+        (replaced("model.2.weight", np.float32([1, 1])), "'model.2.weight' is not exp"),
+        (
+            replaced("model.4.weight", np.zeros((4, 2, 4, 4), np.float32)),
+            r"'model.4.weight' has the shape \(4, 2, 4, 4\); expected \(4, 2, 3, 3\)",
+        ),
+        (replaced("model.1.bias", np.zeros(3, np.float32)), r"shape \(3,\)"),
+        (replaced("model.1.bias", np.zeros(2, np.int64)), "'model.1.bias' is of int64"),
+        (replaced("model.1.bias", np.float32([1, np.nan])), "'model.1.bias' holds NaN"),
+        (replaced("model.2.num_batches_tracked", np.float32(1)), "is of float32"),
+        # With dropout the second convolution of a block is number 6.
+        (
+            renamed("model.10.conv_block.5.weight", "model.10.conv_block.6.weight"),
+            "'model.10.conv_block.5.weight' is missing",
+        ),
+    ],
+)
+def test_other_tensors_are_refused_by_name(change, problem):
+    with pytest.raises(InputError, match=f"x.pth.*{problem}"):
+        generator_from_reference(change(state_dict()), "x.pth")
+
+
+def test_discriminator_is_refused():
+    tensors = parity.discriminator_weights("patch70", 2, 1)
+    with pytest.raises(InputError, match="not a ResNet generator"):
+        generator_from_reference(tensors, "x.pth")
+
+
+def test_weights_survive_the_way_there_and_back():
+    tensors = state_dict(filters=4, blocks=2)
+    back = generator_to_reference(generator_from_reference(tensors, "x"), "x")
+    assert list(back) == list(tensors)
+    for name, tensor in tensors.items():
+        is_cancelled = name.endswith("bias") and name != "model.19.bias"
+        expected = np.zeros_like(tensor) if is_cancelled else tensor
+        np.testing.assert_array_equal(back[name], expected)
+
+
+def test_learned_scale_cannot_be_given_back():
+    generator = build_generator(2, 1)
+    generator_to_reference(generator, "run")  # scales of 1 and offsets of 0 can
+    generator.get_layer("down1_norm").scale.assign([1, 1, 1, 2])
+    with pytest.raises(InputError, match="run cannot be written.*--norm plain"):
+        generator_to_reference(generator, "run")
+
+
+def test_resize_upsampling_cannot_be_given_back():
+    generator = build_generator(2, 1, upsampling="resize")
+    with pytest.raises(InputError, match="run cannot be written.*--upsampling resize"):
+        generator_to_reference(generator, "run")
+
+
+# Run directories.
+
+
+def test_import_makes_a_run_directory(files, tmp_path):
+    run_dir = import_models(files, tmp_path / "runs/new", "cycle_gan/horse2zebra")
+    config, fingerprint = run_directory.read_config(run_dir)
+    assert (config.filters, config.residual_blocks, config.norm) == (2, 1, "plain")
+    assert (config.dataset, fingerprint) == ("cycle_gan/horse2zebra", None)
+    loaded = generators.load_generators(run_dir)
+    for path, generator in zip(files, loaded.values(), strict=True):
+        expected = output(read_tensors(path))
+        np.testing.assert_array_equal(generator(IMAGES), expected)
+    assert generators.read_about(run_dir)["imported_from"] == [p.name for p in files]
+
+
+def test_one_file_is_one_direction(files, tmp_path):
+    run_dir = import_models(files[:1], tmp_path / "new", "unknown")
+    assert list(generators.load_generators(run_dir)) == ["a_to_b"]
+
+
+def test_different_architectures_are_refused(files, tmp_path):
+    write_tensors(files[1], state_dict(filters=3, blocks=2))
+    with pytest.raises(InputError, match="2 filters and 1 .* has 3 and 2; both"):
+        import_models(files, tmp_path / "new", "unknown")
+
+
+def test_directory_that_exists_is_left_alone(files, tmp_path):
+    with pytest.raises(InputError, match="exists; choose a new directory"):
+        import_models(files, tmp_path, "unknown")
+
+
+def test_failed_import_leaves_nothing(files, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    before = sorted(os.listdir(tmp_path))
+    monkeypatch.setattr(generators, "save_generators", fail)
+    with pytest.raises(OSError):
+        import_models(files, tmp_path / "new", "unknown")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_imported_run_cannot_be_continued(files, tmp_path):
+    run_dir = import_models(files, tmp_path / "new", "unknown")
+    config = tiny_config(tmp_path, run_dir=str(run_dir))
+    with pytest.raises(InputError, match="imported models.*--init-from"):
+        run_directory.continue_run(run_dir, config, "f00d")
+
+
+def run_module(*arguments):
+    """Runs `python -m cyclegan_tf.interop.convert` as a user would."""
+    module = [sys.executable, "-m", "cyclegan_tf.interop.convert"]
+    return subprocess.run(
+        [*module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_commands_there_and_back(files, tmp_path):
+    run_dir, folder = tmp_path / "run", tmp_path / "back"
+    done = run_module(*files, "--run-dir", run_dir)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(run_dir)
+    done = run_module("--run-dir", run_dir, "--to-reference", folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(folder)) == [path.name for path in files]
+    for path in files:
+        back = read_tensors(folder / path.name)
+        np.testing.assert_array_equal(output(back), output(read_tensors(path)))
+
+
+def test_malicious_file_is_refused_in_one_line(tmp_path):
+    path, witness = tmp_path / "x.pth", tmp_path / "witness"
+    path.write_bytes(archive({"x/data.pkl": calling("os system", f"touch {witness}")}))
+    done = run_module(path, "--run-dir", tmp_path / "run")
+    assert_one_line_error(done, path, "would call os.system")
+    assert os.listdir(tmp_path) == ["x.pth"]
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        ([], "--run-dir is missing"),
+        (["--run-dir", "run"], "one or two .pth files are needed, got 0"),
+        (["a", "b", "c", "--run-dir", "run"], "are needed, got 3"),
+        (["none.pth", "--run-dir", "run"], "none.pth: no such file"),
+        (["a", "--run-dir", "run", "--to-reference", "x"], "--to-reference reads a"),
+        (["--run-dir", "run", "--to-reference", "x"], "no such run directory"),
+    ],
+)
+def test_bad_command_line_is_refused(tmp_path, monkeypatch, arguments, problem):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["import_reference", *arguments])
+    module = runpy.run_path(ROOT / "cyclegan_tf/import_reference.py")
+    with pytest.raises(InputError, match=problem):
+        module["main"]()
+    assert not os.listdir(tmp_path)
+
+
+# Training on.
+
+
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        ({"filters": 3}, r"needs --filters 2 \(not 3\)\."),
+        ({"residual_blocks": 2}, r"needs --residual-blocks 1 \(not 2\)\."),
+        ({"filters": 4, "residual_blocks": 0}, "--filters 2 .*, --residual-blocks 1"),
+        ({"upsampling": "resize"}, r"needs --upsampling transpose \(not resize\)\."),
+    ],
+)
+def test_other_architecture_is_named(files, tmp_path, options, problem):
+    run_dir = import_models(files, tmp_path / "new", "unknown")
+    with pytest.raises(InputError, match=problem):
+        fine_tuning.load_earlier(run_dir, tiny_config(tmp_path, **options))
+
+
+def test_learned_scale_needs_affine_norms(tmp_path):
+    generator = build_generator(2, 1)
+    generator.get_layer("down1_norm").scale.assign([1, 1, 1, 2])
+    generators.save_generators(tmp_path, {"b_to_a": generator}, {})
+    fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path))
+    with pytest.raises(InputError, match=r"needs --norm affine \(not plain\)"):
+        fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path, norm="plain"))
+
+
+@pytest.mark.parametrize("norm", ["plain", "affine"])
+def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
+    from cyclegan_tf.training.run import build_model
+
+    run_dir = import_models(files, tmp_path / "imported", "unknown")
+    model = build_model(tiny_run(norm=norm), steps_per_epoch=1)
+    fine_tuning.start_from(generators.load_generators(run_dir), model)
+    for path, generator in zip(files, (model.gen_ab, model.gen_ba), strict=True):
+        expected = output(read_tensors(path))
+        np.testing.assert_allclose(generator(IMAGES), expected, atol=1e-6)
+        norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]
+        assert all(bool(x.weights) == (norm == "affine") for x in norms)
+
+
+@pytest.mark.slow
+def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir):
+    imported = import_models(files[:1], tmp_path / "imported", "unknown")
+    arguments = flags(TINY | {"data_dir": tiny_data_dir, "init_from": imported})
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    done = run_script("train.py", *arguments, "--run-dir", whole)
+    assert done.returncode == 0, done.stderr
+    assert "a_to_b starts from trained weights" in done.stderr
+    assert "b_to_a starts from fresh weights" in done.stderr
+    start = np.load(whole / "checkpoints/step-000000000.npz")
+    kernel = read_tensors(files[0])["model.1.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(start["gen_ab/stem/kernel"], kernel)
+
+    # Cut after one epoch; the earlier run is not needed any more.
+    for name in ("config.json", "checkpoints/step-000000004.npz"):
+        (cut / name).parent.mkdir(parents=True, exist_ok=True)
+        (cut / name).write_bytes((whole / name).read_bytes())
+    imported.rename(tmp_path / "elsewhere")
+    done = run_script("train.py", *arguments, "--run-dir", cut)
+    assert done.returncode == 0, done.stderr
+    assert "starts from" not in done.stderr
+    last = "checkpoints/step-000000008.npz"
+    assert_same_checkpoint(whole / last, cut / last)
+
+
+def test_start_that_does_not_fit_leaves_no_run(files, tmp_path, tiny_data_dir):
+    imported = import_models(files, tmp_path / "imported", "unknown")
+    options = TINY | {"data_dir": tiny_data_dir, "init_from": imported, "filters": 5}
+    run_dir = tmp_path / "run"
+    done = run_script("train.py", *flags(options), "--run-dir", run_dir)
+    assert_one_line_error(done, "--init-from", "--filters 2 (not 5)")
+    assert not (run_dir / "config.json").exists()

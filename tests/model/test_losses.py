@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from cyclegan_tf.model.losses import (
+    absolute_error,
+    adversarial_loss,
+    discriminator_loss,
+)
+
+
+def test_adversarial_loss_is_mean_squared_distance_to_one():
+    scores = np.array([[0.0, 1.0], [3.0, -1.0]], np.float32)
+    assert float(adversarial_loss(scores)) == (1 + 0 + 4 + 4) / 4
+
+
+def test_discriminator_loss_is_half_of_both_errors():
+    real, fake = np.array([1.0, 3.0]), np.array([2.0, 0.0, 2.0])
+    expected = ((0 + 4) / 2 + (4 + 0 + 4) / 3) / 2
+    assert float(discriminator_loss(real, fake)) == pytest.approx(expected)
+
+
+def test_undecided_discriminator_has_a_quarter():
+    assert float(discriminator_loss(np.full(9, 0.5), np.full(9, 0.5))) == 0.25
+
+
+def test_real_and_fake_are_not_exchangeable():
+    assert float(discriminator_loss(np.ones(4), np.zeros(4))) == 0.0
+    assert float(discriminator_loss(np.zeros(4), np.ones(4))) == 1.0
+
+
+def test_absolute_error_of_full_range_is_two():
+    assert float(absolute_error(np.ones((1, 2, 2, 3)), -np.ones((1, 2, 2, 3)))) == 2.0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_losses_are_float32_whatever_comes_in(dtype):
+    values = np.ones((1, 2, 2, 1), dtype)
+    assert adversarial_loss(values).dtype == "float32"
+    assert discriminator_loss(values, values).dtype == "float32"
+    assert absolute_error(values, values).dtype == "float32"

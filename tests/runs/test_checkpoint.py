@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from cyclegan_tf.common import checksums
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.runs import checkpoint
+from tests.helpers import random_images, tiny_model
+
+REAL = random_images(2)
+
+
+def trained_model(steps=5):
+    model = tiny_model()
+    for _ in range(steps):
+        model.train_step((REAL, REAL[::-1]))
+    return model
+
+
+def numbers(model):
+    state = checkpoint.training_state(model)
+    return {name: np.asarray(variable) for name, variable in state.items()}
+
+
+def test_restored_state_is_equal_in_every_variable(tmp_path):
+    model = trained_model()
+    path = checkpoint.save(model, tmp_path, 5)
+    fresh = tiny_model(seed=1)
+    checkpoint.restore(fresh, path)
+    expected, restored = numbers(model), numbers(fresh)
+    assert expected.keys() == restored.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(restored[name], value, err_msg=name)
+
+
+def test_state_holds_all_that_training_changes():
+    model = tiny_model()
+    before = numbers(model)
+    for _ in range(5):
+        model.train_step((REAL, REAL[::-1]))
+    after = numbers(model)
+    parts = {"gen_ab", "gen_ba", "disc_a", "disc_b", "pool_a", "pool_b"}
+    parts |= {"generator_optimizer", "discriminator_optimizer", "trackers"}
+    changed = {
+        n.split("/")[0] for n in before if not np.array_equal(before[n], after[n])
+    }
+    assert changed == parts
+    # Two slots per weight, the iterations and the rate.
+    slots = [name for name in before if name.startswith("generator_optimizer/")]
+    assert len(slots) == 2 * len(model.generator_variables) + 2
+
+
+def test_newest_few_are_kept(tmp_path):
+    model = tiny_model()
+    for step in (1, 9, 10, 100):
+        checkpoint.save(model, tmp_path, step)
+    steps = [checkpoint.step_of(path) for path in checkpoint.checkpoints(tmp_path)]
+    assert steps == [100, 10, 9]
+
+
+def test_state_that_is_not_finite_is_not_saved(tmp_path):
+    model = tiny_model()
+    checkpoint.save(model, tmp_path, 1)
+    variable = model.gen_ba.trainable_variables[0]
+    variable.assign(variable * np.nan)
+    with pytest.raises(checkpoint.NonFiniteState, match="gen_ba/"):
+        checkpoint.save(model, tmp_path, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000001.npz"]
+
+
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
+def test_flipped_bit_is_found(tmp_path, position):
+    path = checkpoint.save(tiny_model(), tmp_path, 1)
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * position)] ^= 16
+    path.write_bytes(content)
+    model = tiny_model(seed=1)
+    before = numbers(model)
+    with pytest.raises(InputError, match="step-000000001.npz is damaged"):
+        checkpoint.restore(model, path)
+    for name, value in numbers(model).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_truncated_checkpoint_is_found(tmp_path):
+    path = checkpoint.save(tiny_model(), tmp_path, 1)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="is damaged"):
+        checkpoint.restore(tiny_model(), path)
+
+
+def test_pickle_is_not_loaded(tmp_path):
+    path = tmp_path / "step-000000001.npz"
+    np.savez(path, **{"gen_ab/stem/kernel": np.array([object()])})
+    checksums.seal_zip(path, "")
+    with pytest.raises(InputError, match="is damaged.*pickle"):
+        checkpoint.restore(tiny_model(), path)
+
+
+def test_checkpoint_of_another_model_is_refused(tmp_path):
+    path = checkpoint.save(tiny_model(batch_pool=4), tmp_path, 1)
+    with pytest.raises(InputError, match="differs in pool_a/"):
+        checkpoint.restore(tiny_model(), path)

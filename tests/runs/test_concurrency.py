@@ -1,0 +1,85 @@
+"""Several processes that use one run at once."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.inference import translator
+from cyclegan_tf.runs import generators
+from tests.helpers import ROOT, TINY, command, flags, random_pixels
+
+WRITER = """
+import pathlib, sys, time
+from cyclegan_tf.runs.generators import save_generators
+from tests.helpers import tiny_model
+
+model = tiny_model()
+for step in range(1, 9):
+    for generator in model.generators.values():
+        generator.set_weights([0 * x + step for x in generator.get_weights()])
+    save_generators(pathlib.Path(sys.argv[1]), model.generators, {"step": step})
+    time.sleep(step % 4 / 8)
+"""
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_models_that_are_being_replaced_are_loaded_from_one_step(tmp_path):
+    (tmp_path / "config.json").touch()
+    with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], cwd=ROOT) as writer:
+        wait_for(tmp_path / "model" / "model.json", writer)
+        picture = random_pixels(16, 16)
+        translate = translator.load(tmp_path)
+        before, steps = translate(picture), []
+        while not steps or steps[-1] < 8:
+            loaded, step = generators.load(tmp_path)
+            for generator in loaded.values():
+                assert {float(x) for w in generator.get_weights() for x in w.flat} == {
+                    step
+                }
+            steps.append(step)
+        assert writer.wait() == 0
+    assert steps == sorted(steps)
+    # What was loaded does not change.
+    np.testing.assert_array_equal(translate(picture), before)
+
+
+@pytest.fixture
+def run_in_training(tmp_path, tiny_data_dir):
+    """The directory of a run that goes on."""
+    run_dir = tmp_path / "run"
+    options = TINY | {"epochs": 2000, "evaluate_every": 1, "data_dir": tiny_data_dir}
+    with subprocess.Popen(
+        command("train.py", *flags(options | {"run_dir": run_dir})),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        wait_for(run_dir / "model" / "model.json", process)
+        yield run_dir
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_run_in_training_is_scored_with_the_step_of_its_models(
+    run_in_training, no_weights
+):
+    run_scores.evaluate(EvaluateConfig([str(run_in_training)]))
+    (entry,) = run_scores.read(run_in_training)
+    with (run_in_training / "metrics.csv").open(newline="") as file:
+        rows = {int(row["step"]): row for row in csv.DictReader(file)}
+    assert max(rows) > entry["step"]
+    for scores in entry["scores"]:
+        written = rows[entry["step"]][f"swd_{scores['direction']}"]
+        assert float(written) == pytest.approx(scores["scores"]["swd"], rel=1e-5)

@@ -1,0 +1,146 @@
+import dataclasses
+import json
+
+import pytest
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.runs import directory as run_directory
+
+
+@pytest.fixture
+def begun(tiny_run, tmp_path):
+    """A run directory with a config, and the config."""
+    config = tiny_run()
+    path = config.resolved_run_dir
+    with run_directory.locked(path, restart=False):
+        run_directory.continue_run(path, config, "f00d")
+    return path, config
+
+
+def changed(config, **options):
+    return dataclasses.replace(config, **options)
+
+
+def test_config_is_written_and_read_back(begun):
+    path, config = begun
+    assert run_directory.read_config(path) == (config, "f00d")
+
+
+def test_same_options_continue(begun):
+    path, config = begun
+    run_directory.continue_run(path, config, "f00d")
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("filters", 3),
+        ("image_size", 48),
+        ("load_size", 40),
+        ("seed", 1),
+        ("batch_size", 2),
+        ("cycle_weight", 9.0),
+        ("discriminator", "patch70"),
+        ("norm", "plain"),
+        ("init_from", "runs/earlier"),
+        ("upsampling", "resize"),
+        ("pool_size", 4),
+        ("learning_rate", 2e-3),
+        ("steps_per_epoch", 5),
+        ("constant_epochs", 2),
+        ("epochs", 1),
+        ("jit", "on"),
+    ],
+)
+def test_option_that_changes_the_result_is_refused_by_name(begun, option, value):
+    path, config = begun
+    flag = "--" + option.replace("_", "-")
+    message = f"{flag} was .* and is now {value}"
+    changes = (
+        {option: value, "load_size": 60} if option == "image_size" else {option: value}
+    )
+    with pytest.raises(InputError, match=message):
+        run_directory.continue_run(path, changed(config, **changes), "f00d")
+    assert run_directory.read_config(path)[0] == config
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cache": "none"},
+        {"checkpoint_every": 3},
+        {"sample_every": 2},
+        {"evaluate_every": 2, "best_by": "truth_mae"},
+    ],
+)
+def test_option_that_does_not_change_the_result_is_allowed(begun, options):
+    path, config = begun
+    run_directory.continue_run(path, changed(config, **options), "f00d")
+
+
+def test_derived_default_given_explicitly_is_no_difference(begun):
+    path, config = begun
+    run_directory.continue_run(path, changed(config, constant_epochs=1), "f00d")
+
+
+def test_extension_says_what_happens_to_the_schedule(begun, capsys):
+    path, config = begun
+    longer = changed(config, epochs=6)
+    run_directory.continue_run(path, longer, "f00d")
+    said = capsys.readouterr().err
+    assert "from 2 to 6 epochs" in said
+    assert "constant for 3 epochs and then falls to 0 over 3 (before: 1 and 1)" in said
+    assert run_directory.read_config(path)[0] == longer
+
+
+def test_other_images_are_refused(begun):
+    path, config = begun
+    with pytest.raises(InputError, match="other images"):
+        run_directory.continue_run(path, config, "beef")
+
+
+def test_restart_keeps_the_earlier_run_under_another_name(begun):
+    path, config = begun
+    for number in (1, 2):
+        with run_directory.locked(path, restart=True):
+            assert not (path / "config.json").exists()
+            run_directory.continue_run(path, config, "f00d")
+        earlier = path.with_name(f"{path.name}.old-{number}")
+        assert run_directory.read_config(earlier)[0] == config
+
+
+def test_directory_in_use_is_refused(begun):
+    path, _ = begun
+    with run_directory.locked(path, restart=False):
+        with pytest.raises(InputError, match="in use by another process"):
+            with run_directory.locked(path, restart=True):
+                pass
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"options": {"colour": 1}}'])
+def test_damaged_config_is_named(begun, content):
+    path, config = begun
+    (path / "config.json").write_text(content)
+    with pytest.raises(InputError, match="config.json is damaged.*--restart"):
+        run_directory.continue_run(path, config, "f00d")
+
+
+def test_config_says_what_was_resolved(begun):
+    path, config = begun
+    options = json.loads((path / "config.json").read_text())["options"]
+    assert options == dataclasses.asdict(config)
+
+
+def test_run_killed_before_its_config_was_written_begins_anew(begun):
+    path, config = begun
+    (path / "config.json").rename(path / ".partial-config.json")
+    with run_directory.locked(path, restart=False):
+        run_directory.continue_run(path, config, "f00d")
+    assert run_directory.read_config(path) == (config, "f00d")
+
+
+def test_command_that_does_not_begin_a_run_leaves_no_directory(tmp_path):
+    with pytest.raises(InputError):
+        with run_directory.locked(tmp_path / "runs" / "new", restart=False):
+            raise InputError("no such dataset")
+    assert not (tmp_path / "runs").exists()

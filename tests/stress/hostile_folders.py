@@ -1,0 +1,308 @@
+"""Makes folders of files that are hostile in more than their content, and reads them.
+
+    python -m tests.stress.hostile_folders 4000
+
+gives a folder of so many to the converter, with its worker processes, and to
+`translate_files` with a run's and an export's model. Pipes, devices, sparse and growing
+files, links in circles, names that a terminal obeys: each must be an image or one line,
+nothing may hang, and memory and time of each are bounded.
+"""
+
+import collections
+import contextlib
+import io
+import os
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import psutil
+from PIL import Image
+
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data import convert as conversion
+from cyclegan_tf.data.sources import find_source, load_in_order
+from cyclegan_tf.export import saved_model
+from cyclegan_tf.inference import files as picture_files
+from cyclegan_tf.inference import translator
+from cyclegan_tf.model.networks import build_generator
+from cyclegan_tf.runs import generators
+from tests.helpers import random_pixels
+from tests.stress.hostile_images import encode, hostile_files
+
+SPARSE_BYTES = 100 * 10**9
+NESTED_FOLDERS = 1100  # more than Python's stack of calls is deep
+NAMES = (
+    b"line\nbreak",
+    b"tab\tbell\x07back\x08",
+    b"\x1b[2J\x1b]0;owned\x07",
+    b"\xff\xfe not utf-8 \x80",
+    b"\xed\xa0\x80 surrogate",
+    "\u202egnp.exe".encode(),
+    b" spaces ",
+    b"-rf",
+    b"--help",
+    b"%s%n{}",
+    b"*?[a-z]",
+    b"'\"`$(id)`;&|",
+    b"\\..\\..",
+    b"x" * 240,
+    "馬".encode() * 80,
+    b"e\xcc\x81",
+)
+SUFFIXES = (b".png", b".jpg", b".JPEG", b".webp", b".gif", b".bmp", b".jfif")
+
+
+def make_traps(folder):
+    """Writes what is no plain file into a folder.
+
+    Returns:
+        Paths of those of which no picture may come.
+    """
+    picture = encode(Image.fromarray(random_pixels(40, 48)), "PNG")
+    outside = folder.parent / f"{folder.name}-outside"
+    folder.mkdir(parents=True)
+    outside.mkdir()
+    (outside / "good.png").write_bytes(picture)
+    (folder / "linked.png").symlink_to(outside / "good.png")
+    (folder / "dots.png").symlink_to(f"../{outside.name}/good.png")
+    os.link(outside / "good.png", folder / "hard-1.png")
+    os.link(outside / "good.png", folder / "hard-2.png")
+    # Followed, each of these two would double the paths at every level.
+    (folder / "circle").symlink_to(".")
+    (folder / "round").symlink_to(folder)
+    (folder / "up").symlink_to("..")
+    (folder / "linked-folder.png").symlink_to(outside)
+    (folder / "folder.png").mkdir()
+    (folder / "folder.png" / "within.png").write_bytes(picture)
+    nest_folders(folder / "deep", NESTED_FOLDERS)
+    nest_folders(folder / "long", 20, "long" * 60)
+
+    bad = [folder / f"{name}.png" for name in ("self", "ping", "pong", "nowhere")]
+    bad[0].symlink_to(bad[0])
+    bad[1].symlink_to(bad[2])
+    bad[2].symlink_to(bad[1])
+    bad[3].symlink_to("nowhere at all")
+    bad.append(folder / "pipe.jpg")
+    os.mkfifo(bad[-1])
+    bad.append(folder / "pipe-link.jpg")
+    bad[-1].symlink_to(folder / "pipe.jpg")
+    bad.append(folder / "socket.jpg")
+    with _in(folder):  # the path of a socket is short
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind("socket.jpg")
+    for device in ("zero", "random", "full", "tty", "null"):
+        bad.append(folder / f"{device}.jpg")
+        bad[-1].symlink_to(f"/dev/{device}")
+    # A regular file without a size that cannot be read.
+    bad.append(folder / "memory.jpg")
+    bad[-1].symlink_to("/proc/self/mem")
+    bad.append(folder / "empty.png")
+    bad[-1].touch()
+    for name, start in (("sparse.png", b""), ("sparse-png.png", picture)):
+        bad.append(folder / name)
+        bad[-1].write_bytes(start)
+        os.truncate(bad[-1], SPARSE_BYTES)
+    return bad
+
+
+def nest_folders(folder, number, name="d"):
+    """Makes so many folders in each other; no call may take so long a path."""
+    folder.mkdir()
+    handle = os.open(folder, os.O_RDONLY)
+    for _ in range(number):
+        os.mkdir(name, dir_fd=handle)
+        inner = os.open(name, os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = inner
+    os.close(handle)
+
+
+@contextlib.contextmanager
+def _in(folder):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def write_files(folder, count, seed):
+    """Writes hostile contents under hostile names."""
+    rng = random.Random(seed)
+    for i, data in enumerate(hostile_files(count, seed)):
+        name = rng.choice(NAMES) if rng.random() < 0.5 else b"plain"
+        suffix = rng.choice(SUFFIXES)
+        number = b"%d" % i
+        room = 255 - len(suffix) - len(number)
+        path = os.path.join(os.fsencode(folder), number + name[:room] + suffix)
+        with open(path, "wb") as file:
+            file.write(data)
+
+
+@contextlib.contextmanager
+def changing_files(folder):
+    """Files that vanish, come back, grow and shrink while others read them.
+
+    Yields:
+        Their paths.
+    """
+    picture = encode(Image.fromarray(random_pixels(200, 300)), "PNG")
+    paths = [folder / f"{name}.png" for name in ("vanishing", "growing", "cut")]
+    for path in paths:
+        path.write_bytes(picture)
+    done = threading.Event()
+
+    def change():
+        while not done.is_set():
+            paths[0].unlink(missing_ok=True)
+            with paths[1].open("ab") as file:
+                file.write(bytes(100_000))
+                if file.tell() > 20_000_000:
+                    file.truncate(len(picture))
+            os.truncate(paths[2], len(picture) // 2)
+            paths[0].write_bytes(picture)
+            paths[2].write_bytes(picture)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield paths
+    finally:
+        done.set()
+        thread.join()
+
+
+class Watch:
+    """The slowest of some calls, and the peak memory of any process that works."""
+
+    def __init__(self):
+        self.slowest, self.peak, self.looked = 0.0, 0, 0.0
+
+    def took(self, seconds):
+        """Takes note of a call that has ended."""
+        self.slowest = max(self.slowest, seconds)
+        now = time.monotonic()
+        if now - self.looked > 0.05:
+            self.looked = now
+            process = psutil.Process()
+            for one in (process, *process.children()):
+                with contextlib.suppress(psutil.Error):
+                    self.peak = max(self.peak, one.memory_info().rss)
+
+
+def read_by_converter(folder, watch):
+    """What becomes of the files of a folder in the converter, by its workers.
+
+    Returns:
+        Outcomes by number, and the names of what was read.
+    """
+    source = find_source(DatasetConfig(dataset=str(folder)))
+    outcomes, read = collections.Counter(), set()
+    for loaded, name, problem in load_in_order(source.load, source.open().values()):
+        problem = problem or conversion._why_undecodable(loaded)
+        assert problem is None or problem.isprintable() or "TensorFlow" in problem
+        outcomes["converter", "refused" if problem else "read"] += 1
+        if not problem:
+            read.add(name)
+        watch.took(0)  # by a worker, while another was working
+    return outcomes, read
+
+
+def read_by_translator(folder, out, translate, kind, watch):
+    """What becomes of them in `translate_files`.
+
+    Returns:
+        Outcomes by number, the files that were translated, and what was printed.
+    """
+    jobs = picture_files.plan(str(folder), str(out), "png")
+    said = io.StringIO()
+
+    def timed(pictures):
+        start = time.perf_counter()
+        translated = translate(pictures)
+        watch.took(time.perf_counter() - start)
+        return translated
+
+    with contextlib.redirect_stderr(said):
+        outcome = picture_files.translate_files(jobs, timed, 4, overwrite=False)
+    assert outcome.translated + outcome.failed == len(jobs) and not outcome.skipped
+    outcomes = collections.Counter()
+    outcomes[kind, "translated"] = outcome.translated
+    outcomes[kind, "refused"] = outcome.failed
+    return outcomes, {job.source for job in jobs if job.target.exists()}, said
+
+
+def tiny_model(folder, kind):
+    """The model of a run, or of an export, as a function."""
+    models = {"a_to_b": build_generator(2, 1)}
+    if kind == "run":
+        generators.save_generators(folder / kind, models, {"step": 0})
+    else:
+        saved_model.write_saved_model(models, folder / kind / "1", max_pixels=1_000_000)
+    return translator.load(folder / kind)
+
+
+def feed(count, seed, folder, kinds):
+    """Gives a folder of `count` files, and the traps, to the converter and to models.
+
+    Args:
+        count: number of files beside the traps.
+        seed: of their contents and names.
+        folder: where to make all this.
+        kinds: of models, "run" and "export".
+
+    Returns:
+        How often each gave what, a `Watch` by reader, and what of the traps became a
+        picture though it should not.
+    """
+    outcomes, watches = collections.Counter(), collections.defaultdict(Watch)
+    root = folder / "images"
+    bad = make_traps(root / "trainA")
+    write_files(root / "trainA", count, seed)
+    shutil.copytree(root / "trainA" / "folder.png", root / "trainB")
+    with changing_files(root / "trainA"):
+        counted, read = read_by_converter(root, watches["converter"])
+    outcomes += counted
+    wrong = [path for path in bad if f"trainA/{path.name}" in read]
+    for kind in kinds:
+        translate = tiny_model(folder, kind)
+        watch, out = watches[kind], folder / f"translated-{kind}"
+        with changing_files(root / "trainA"):
+            counted, read, said = read_by_translator(
+                root / "trainA", out, translate, kind, watch
+            )
+        outcomes += counted
+        wrong += [path for path in bad if path in read]
+        # A progress bar returns to the beginning of its line.
+        lines = said.getvalue().replace("\r", "\n").split("\n")
+        lines = [line for line in lines if "failed " in line]
+        assert len(lines) == counted[kind, "refused"], "one line each"
+        odd = [line for line in lines if not line.isprintable()]
+        assert not odd, odd[:3]
+    return outcomes, watches, wrong
+
+
+def remove(folder):
+    """Removes a tree that is too deep for `shutil.rmtree`."""
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+if __name__ == "__main__":
+    place = pathlib.Path(tempfile.mkdtemp())
+    try:
+        counted, watched, _ = feed(int(sys.argv[1]), 1, place, ("run", "export"))
+    finally:
+        remove(place)
+    for (reader, outcome), number in sorted(counted.items()):
+        print(f"{number:7} {reader} {outcome}")
+    for reader, watch in watched.items():
+        print(f"{reader}: {watch.peak / 2**20:.0f} MiB, slowest {watch.slowest:.2f} s")

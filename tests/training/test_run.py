@@ -1,0 +1,164 @@
+import csv
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.common import checksums
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.training import callbacks
+from cyclegan_tf.training import run as training
+
+
+def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tiny_run):
+    config = tiny_run(checkpoint_every=2)
+    training.train(config)
+    directory = config.resolved_run_dir / "checkpoints"
+    newest = checkpoint.checkpoints(directory)[0]
+    # Weights that overflow in the next step's forward pass, as after an explosion.
+    with np.load(newest) as file:
+        arrays = dict(file)
+    name = next(n for n in arrays if n.startswith("disc_a/") and "kernel" in n)
+    arrays[name] = np.full_like(arrays[name], 3e38)
+    np.savez(newest, **arrays)
+    checksums.seal_zip(newest, run_directory.run_id_of(config.resolved_run_dir))
+    content = newest.read_bytes()
+    longer = tiny_run(checkpoint_every=2, epochs=3)
+    with pytest.raises(InputError, match="loss .* after step 9.*is intact.*--restart"):
+        training.train(longer)
+    assert checkpoint.checkpoints(directory)[0] == newest
+    assert newest.read_bytes() == content
+
+
+def test_extended_run_trains_on(tiny_run, capsys):
+    training.train(tiny_run())
+    training.train(tiny_run(epochs=3))
+    path = tiny_run().resolved_run_dir
+    newest = checkpoint.checkpoints(path / "checkpoints")[0]
+    assert checkpoint.step_of(newest) == 12
+    with (path / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    assert "from 2 to 3 epochs" in capsys.readouterr().err
+
+
+def test_scores_of_the_end_stand_beside_doing_nothing(tiny_run, capsys):
+    training.train(tiny_run())
+    table = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in table if line}
+    for name in ("background_error", "coat_distance", "swd"):
+        there, back = rows[name][:2], rows[name][2:]
+        for model, nothing in (there, back):
+            assert float(model) > 0
+            if name == "background_error":
+                assert float(nothing) == 0
+            else:
+                assert float(nothing) > 20
+
+
+def test_learning_rate_follows_the_schedule(tiny_run):
+    config = tiny_run(epochs=4, constant_epochs=2)
+    training.train(config)
+    with (config.resolved_run_dir / "metrics.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-3 * 2 / 3, 1e-3 / 3], rtol=1e-4)
+
+
+def test_model_is_a_function_of_the_seed(tiny_run):
+    first, again, other = (
+        checkpoint.training_state(training.build_model(tiny_run(seed=seed), 4))
+        for seed in (0, 0, 1)
+    )
+    name = "gen_ab/stem/kernel"
+    np.testing.assert_array_equal(first[name], again[name])
+    assert not np.array_equal(first[name], other[name])
+    # No two networks start equal.
+    assert not np.array_equal(first[name], first["gen_ba/stem/kernel"])
+    assert not np.array_equal(
+        first["disc_a/stage1/kernel"], first["disc_b/stage1/kernel"]
+    )
+
+
+def test_optimizers_are_the_papers(tiny_run):
+    model = training.build_model(tiny_run(learning_rate=2e-4), 4)
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        assert float(optimizer.learning_rate) == pytest.approx(2e-4)
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
+        assert optimizer.epsilon == 1e-8
+
+
+@pytest.mark.slow
+def test_embedded_dataset_is_learned_a_little_in_a_minute(tiny_run):
+    config = tiny_run(filters=8, steps_per_epoch=150, epochs=2, image_size=32)
+    training.train(config)
+    with (config.resolved_run_dir / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name in ("cycle_A", "cycle_B", "identity_A", "identity_B"):
+        assert float(rows[1][name]) < 0.95 * float(rows[0][name])
+
+
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(tiny_run, capsys):
+    config = tiny_run(checkpoint_every=3)
+    training.train(config)
+    directory = config.resolved_run_dir / "checkpoints"
+    newest, before, _ = checkpoint.checkpoints(directory)
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[: len(whole) // 2])
+    training.train(config)
+    said = capsys.readouterr().err
+    assert f"{newest} is damaged" in said
+    assert f"continuing after step {checkpoint.step_of(before)}" in said
+    # The same step again, to the same bits.
+    assert newest.read_bytes() == whole
+
+
+def test_only_damaged_checkpoints_do_not_begin_anew_silently(tiny_run):
+    config = tiny_run()
+    training.train(config)
+    for path in checkpoint.checkpoints(config.resolved_run_dir / "checkpoints"):
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="no checkpoint .* --restart"):
+        training.train(config)
+
+
+def test_run_stopped_after_its_last_checkpoint_is_concluded(tiny_run, capsys):
+    config = tiny_run()
+    training.train(config)
+    (config.resolved_run_dir / "scores.json").unlink()
+    (config.resolved_run_dir / "samples" / "losses.png").unlink()
+    capsys.readouterr()
+    training.train(config)
+    output = capsys.readouterr()
+    assert "coat_distance" in output.out
+    assert "is finished" in output.err
+    assert (config.resolved_run_dir / "samples" / "losses.png").exists()
+    training.train(config)
+    assert not capsys.readouterr().out
+
+
+def test_damaged_scores_are_made_anew(tiny_run):
+    config = tiny_run(epochs=1)
+    training.train(config)
+    scores = config.resolved_run_dir / "scores.json"
+    whole = scores.read_text()
+    for content in ("{", "[]", '{"step": 4, "scores_against_the_truth": []}'):
+        scores.write_text(content)
+        training.train(config)
+        assert scores.read_text() == whole
+
+
+def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run):
+    class PoisonLastStep(callbacks.StepCallback):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if self.step == 4:
+                bias = self.model.gen_ab.get_layer("head").bias
+                bias.assign(bias * float("nan"))
+
+    config = tiny_run(epochs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks, "RestoreTrackers", lambda _: PoisonLastStep())
+        with pytest.raises(InputError, match="gen_ab/head/bias is not finite"):
+            training.train(config)
+    assert not (config.resolved_run_dir / "model").exists()
+    assert not checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
