@@ -289,7 +289,7 @@ def residual():
     channel = int(np.argmax(maps[0].std(axis=(0, 1))))
     canvas, axes = plt.subplots(1, 4, figsize=(8.8, 2.9), width_ratios=[1.5, 1, 1, 1])
     axis = axes[0]
-    blank(axis, (0, 10), (0, 12.5))
+    blank(axis, (0, 10), (-1.2, 12.5))
     steps = ("pad, 3×3", "instance norm", "ReLU", "pad, 3×3", "instance norm")
     for i, label in enumerate(steps):
         box(axis, (4, 10.2 - 1.75 * i), 5.4, 1.2, label, GREEN if i != 2 else GREY)
@@ -298,7 +298,7 @@ def residual():
     axis.plot([6.7] * 2, [3.2, 2.2], color=INK)
     axis.text(6.7, 1.6, "+", fontsize=13, ha="center", va="center")
     axis.add_patch(plt.Circle((6.7, 1.6), 0.6, fill=False, edgecolor=INK))
-    arrow(axis, (6.7, 1.0), (6.7, -0.1), INK)
+    arrow(axis, (6.7, 1.1), (6.7, -1.2), INK)
     axis.text(0.9, 6.5, "unchanged", rotation=90, va="center", ha="right", color=BLUE)
     titles = ("comes in: x", "the block adds: F(x)", "goes out: x + F(x)")
     for axis, values, title in zip(axes[1:], maps, titles, strict=True):
