@@ -181,30 +181,12 @@ def test_translations_are_complete(translated, original):
     assert images[0] == images[1]
 
 
-def between(document, name):
-    """What stands between two markers."""
-    text = text_of(ROOT / "docs" / document)
-    return text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0]
-
-
-def options_table():
-    rows = ["| flag | default | what it is |", "|-|-|-|"]
-    for field in dataclasses.fields(config.TrainConfig):
-        default = "" if field.default is None else f"`{field.default}`"
-        text = field.metadata["custom_args"]["help"]
-        rows.append(f"| `{config.flag(field.name)}` | {default} | {text} |")
-    return "\n".join(rows)
-
-
-def test_table_of_options_is_that_of_the_program():
-    assert between("training.md", "options") == options_table()
-
-
-def test_table_of_losses_names_each():
-    from cyclegan_tf.cyclegan import LOSSES
-
-    table = between("training.md", "losses")
-    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(LOSSES)
+def test_tables_are_those_of_the_code(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    tables = importlib.import_module("tables")
+    text = text_of(tables.DOCUMENT)
+    assert text == tables.with_tables(text), "run python docs/tables.py"
+    assert "| `--filters` | `64` |" in text and "| `cycle_A` |" in text
 
 
 @each_document
