@@ -7,7 +7,6 @@ read the shards; `image/mask` is ours and empty where a dataset has no masks.
 import dataclasses
 import hashlib
 import pathlib
-import struct
 
 import tensorflow as tf
 
@@ -17,7 +16,7 @@ from cyclegan_tf.data.images import EncodedImage
 SCHEMA_VERSION = 1
 
 # A record in a file: length (8 bytes), its checksum (4), the example, its checksum (4).
-RECORD_HEADER = struct.Struct("<QI")
+RECORD_HEADER_SIZE = 12
 RECORD_FOOTER_SIZE = 4
 
 
@@ -95,28 +94,25 @@ def index_shard(path: pathlib.Path) -> ShardIndex:
         raise InputError(f"{path} is missing.") from None
     offsets, lengths, position = [], [], 0
     while position < len(data):
-        start = position + RECORD_HEADER.size
-        if start > len(data):
-            raise InputError(f"{path} is cut off at byte {len(data)}.")
-        length, _ = RECORD_HEADER.unpack_from(data, position)
-        position = start + length + RECORD_FOOTER_SIZE
-        if position > len(data):
-            raise InputError(f"{path} is cut off at byte {len(data)}, or damaged.")
-        offsets.append(start)
+        length = int.from_bytes(data[position : position + 8], "little")
+        offsets.append(position + RECORD_HEADER_SIZE)
         lengths.append(length)
+        position += RECORD_HEADER_SIZE + length + RECORD_FOOTER_SIZE
+    if position > len(data):
+        raise InputError(f"{path} is cut off at byte {len(data)}, or damaged.")
     digest = hashlib.sha256(data).hexdigest()
     return ShardIndex(path, len(data), digest, offsets, lengths)
 
 
 def read_example(path, file_size, offset, length):
-    """A dataset of the one serialized example at a place in a TFRecord file.
+    """The serialized example at a place in a TFRecord file, as a scalar string.
 
     All arguments may be scalar tensors: this is random access from within `tf.data`,
     without Python. The rest of the file is declared header and footer.
     """
     return tf.data.FixedLengthRecordDataset(
         path, length, header_bytes=offset, footer_bytes=file_size - offset - length
-    )
+    ).get_single_element()
 
 
 def _bytes(value):

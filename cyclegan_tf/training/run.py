@@ -290,8 +290,10 @@ class _Run:
         checkpoint.save(self.model, self.checkpoints, self.model.step, self.run_id)
 
     def _steps_per_epoch_of(self, num_replicas):
-        return pipeline.steps_per_epoch(
-            self.splits["trainA"], self.splits["trainB"], self.config, num_replicas
+        return self.config.steps_per_epoch or pipeline.steps_per_epoch(
+            self.splits["trainA"],
+            self.splits["trainB"],
+            self.config.batch_size * num_replicas,
         )
 
     def _say(self, message):
@@ -301,7 +303,13 @@ class _Run:
 
     def _fit(self, trackers):
         self.batches_from = pipeline.training_input(
-            self.splits["trainA"], self.splits["trainB"], self.config
+            self.splits["trainA"],
+            self.splits["trainB"],
+            image_size=self.config.image_size,
+            load_size=self.config.resolved_load_size,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            cache=self.config.cache,
         )
         epoch, taken = divmod(self.model.step, self.steps_per_epoch)
         with contextlib.ExitStack() as stack:
