@@ -163,7 +163,7 @@ def _write_split(directory, split, count, results, bar):
                     writer.write(records.serialize(*loaded))
                     num_written += 1
                 bar.update()
-        digest = records.index_shard(path).sha256
+        digest = checksums.file_digest(path)
         shards.append({"file": path.name, "count": num_written, "sha256": digest})
     return {"count": count - unreadable, "unreadable": unreadable, "shards": shards}
 

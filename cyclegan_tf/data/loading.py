@@ -60,17 +60,14 @@ def _interrupts_held_back():
         yield  # not on Windows
         return
     received = []
-    is_main = threading.current_thread() is threading.main_thread()
-    if is_main:
-        # Another thread may take the signal, and Python then raises it in this one.
-        previous = signal.signal(signal.SIGINT, lambda *_: received.append(True))
+    # Another thread may take the signal, and Python then raises it in this one.
+    previous = signal.signal(signal.SIGINT, lambda *_: received.append(True))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        if is_main:
-            signal.signal(signal.SIGINT, previous)
+        signal.signal(signal.SIGINT, previous)
     if received:
         signal.raise_signal(signal.SIGINT)
 

@@ -35,8 +35,8 @@ class Split:
     Attributes:
         name: of the split, such as "trainA".
         paths: of its shards.
-        places: int64 `(count, 4)`: which shard example i lies in, that file's size,
-            and its offset and length there, in bytes.
+        places: int64 `(count, 4)`: which shard example i lies in, and its place there
+            as of `records.index_shard`.
     """
 
     name: str
@@ -55,15 +55,15 @@ def open_split(directory: pathlib.Path, name: str) -> Split:
     """
     paths, places = [], []
     for entry in read_manifest(directory)["splits"][name]["shards"]:
-        index = records.index_shard(directory / entry["file"])
-        if index.sha256 != entry["sha256"] or len(index.offsets) != entry["count"]:
+        path = directory / entry["file"]
+        sha256, found = records.index_shard(path)
+        if sha256 != entry["sha256"] or len(found) != entry["count"]:
             raise InputError(
-                f"{index.path} is damaged: its checksum is not that of dataset.json; "
+                f"{path} is damaged: its checksum is not that of dataset.json; "
                 f"delete {directory} and run again to convert anew."
             )
-        for offset, length in zip(index.offsets, index.lengths, strict=True):
-            places.append((len(paths), index.size, offset, length))
-        paths.append(str(index.path))
+        places += [(len(paths), *place) for place in found]
+        paths.append(str(path))
     return Split(name, paths, np.array(places, np.int64).reshape(-1, 4))
 
 
@@ -161,7 +161,7 @@ def image_batches(
     split: Split, size: int, batch_size: int, limit: int | None = None
 ) -> tf.data.Dataset:
     """The same images as `load_images`, a batch at a time; the last may be smaller."""
-    indices = tf.data.Dataset.range(_count(split, limit))
+    indices = tf.data.Dataset.range(len(split.places[:limit]))
     images = indices.map(_resized(split, size), num_parallel_calls=tf.data.AUTOTUNE)
     return images.batch(batch_size).prefetch(1)
 
@@ -169,7 +169,7 @@ def image_batches(
 def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray | None:
     """The masks of a split, bool `(count, size, size)`; None where it has none."""
     read, masks = _serialized(split), []
-    for i in range(_count(split, limit)):
+    for i in range(len(split.places[:limit])):
         encoded = records.parse(read(i))["image/mask"]
         if not encoded.numpy():
             return None
@@ -194,10 +194,10 @@ def _crop_at(split, domain, image_size, load_size, seed, keep_in_memory):
     )
     shape = (image_size, image_size, 3)
     count = len(split)
-    resized = _resized(split, load_size)
     if keep_in_memory:
-        images = _load_all(split, load_size)
-        resized = functools.partial(tf.gather, images)
+        resized = functools.partial(tf.gather, _load_all(split, load_size))
+    else:
+        resized = _resized(split, load_size)
 
     def crop_at(position):
         # A permutation of its own for every pass over the domain.
@@ -242,17 +242,14 @@ def _resized(split, size):
 
 def _load_all(split, size, limit=None):
     """The first images of a split as one uint8 tensor in host memory."""
-    images = np.empty((_count(split, limit), size, size, 3), np.uint8)
+    images = np.empty((len(split.places[:limit]), size, size, 3), np.uint8)
+    batches = image_batches(split, size, 1, limit).as_numpy_iterator()
     with progress_bar(len(images), f"decoding {split.name}", " images", delay=2) as bar:
-        for i, batch in enumerate(image_batches(split, size, 1, limit)):
+        for i, batch in enumerate(batches):
             images[i] = batch[0]
             bar.update()
     with tf.device("CPU"):
         return tf.constant(images)
-
-
-def _count(split, limit):
-    return len(split) if limit is None else min(limit, len(split))
 
 
 def _resize(image, size):

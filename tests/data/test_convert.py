@@ -259,13 +259,13 @@ def test_damaged_shard_is_named(photos, damage):
 def test_index_finds_every_example(photos):
     directory = ensure_dataset(config_of(photos))
     path = directory / "trainA-00000-of-00001.tfrecord"
-    index = records.index_shard(path)
+    _, places = records.index_shard(path)
     expected = [raw.numpy() for raw in tf.data.TFRecordDataset(str(path))]
     content = path.read_bytes()
-    for offset, length, raw in zip(index.offsets, index.lengths, expected, strict=True):
+    for (size, offset, length), raw in zip(places, expected, strict=True):
+        assert size == len(content)
         assert content[offset : offset + length] == raw
-        example = records.read_example(str(path), index.size, offset, length)
-        assert example.numpy() == raw
+        assert records.read_example(str(path), size, offset, length).numpy() == raw
 
 
 def test_second_process_waits_and_finds_the_dataset_done(photos):

@@ -123,8 +123,7 @@ def _split_files(path, seed):
 def _hold_out(files, seed):
     """A random tenth of the files as test images; at least one image stays to train."""
     number = min(round(len(files) * HOLDOUT_SHARE), MAX_HOLDOUT)
-    if len(files) > 1:
-        number = max(1, number)
+    number = max(number, min(1, len(files) - 1))
     order = np.random.default_rng(seed).permutation(len(files))
     held_out = set(order[:number].tolist())
     train = [file for i, file in enumerate(files) if i not in held_out]
