@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import Damaged
+from cyclegan_tf.common.errors import Damaged, InputError
 
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
@@ -19,6 +20,22 @@ LOCK = ".lock"
 MAX_NAME_BYTES = 255
 # Ours have some kilobytes; what is larger would only fill the memory.
 MAX_JSON_BYTES = 64 * 2**20
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3):", re.IGNORECASE)
+
+
+def require_local(flag: str, value: str, accepted: str = "local paths") -> None:
+    """Refuses an address elsewhere, such as `gs://...` or `hf:...`.
+
+    Args:
+        flag: that was given, such as "--output".
+        value: of the flag, as it was given.
+        accepted: what works instead, for the message.
+
+    Raises:
+        InputError: it is one.
+    """
+    if ADDRESS.match(value):
+        raise InputError(f"{flag} {value}: only {accepted} work; copy it here first.")
 
 
 @contextlib.contextmanager

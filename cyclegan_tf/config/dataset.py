@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 
+from cyclegan_tf.common.files import require_local
 from cyclegan_tf.config.options import Nature, option, require, require_at_least
 
 
@@ -35,6 +36,9 @@ class DatasetConfig:
     def __post_init__(self):
         require(bool(self.dataset), "--dataset", "must not be empty")
         require(bool(self.data_dir), "--data-dir", "must not be empty")
+        require_local("--dataset", self.dataset, "local paths and TFDS names")
+        require_local("--data-dir", self.data_dir)
+        require_local("--tfds-data-dir", self.tfds_data_dir or "")
         require_at_least(self, 0, "data_seed")
         require_at_least(self, 1, "synthetic_images")
         require_at_least(self, 32, "synthetic_size")

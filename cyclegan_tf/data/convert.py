@@ -18,7 +18,8 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, locked, mend
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import records
-from cyclegan_tf.data.sources import SPLITS, Source, find_source, load_in_order
+from cyclegan_tf.data.loading import load_in_order
+from cyclegan_tf.data.sources import SPLITS, Source, find_source
 
 MANIFEST = "dataset.json"
 EXAMPLES_PER_SHARD = 512
@@ -33,11 +34,11 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     """
     data_dir = pathlib.Path(config.data_dir).expanduser()
     existing = data_dir / config.dataset
-    if not pathlib.Path(config.dataset).is_dir() and _is_safe_name(config.dataset):
-        # A converted dataset can be used where its source cannot be reached, but
-        # the embedded one follows its flags.
-        if _read_identity(existing).get("kind") not in (None, "synthetic"):
-            return existing
+    # A converted dataset can be used where its source cannot be reached, but the
+    # embedded one follows its flags.
+    is_folder = pathlib.Path(config.dataset).expanduser().is_dir()
+    if not is_folder and _made_from(existing).get("kind") not in (None, "synthetic"):
+        return existing
     source = find_source(config)
     directory = data_dir / source.name
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -45,10 +46,11 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     waiting = f"waiting for another process that is converting {directory}"
     with locked(lock, waiting):
         mend(directory)  # of a conversion that was killed
-        if _read_identity(directory) == source.identity:
+        made_from = _made_from(directory)
+        if all(made_from.get(key) == part for key, part in source.identity.items()):
             return directory
         if directory.exists():
-            _require_replaceable(directory, source)
+            _require_replaceable(directory, made_from, source)
         with folder_written_aside(directory) as aside:
             _convert(source, aside)
     return directory
@@ -82,35 +84,29 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
     return manifest
 
 
-def _is_safe_name(name):
-    parts = pathlib.PurePath(name).parts
-    return (
-        bool(parts) and not pathlib.PurePath(name).is_absolute() and ".." not in parts
-    )
-
-
-def _read_identity(directory):
+def _made_from(directory):
+    """What a converted dataset was made from; empty where there is none."""
     if not (directory / MANIFEST).is_file():
         return {}
     return read_manifest(directory)["source"]
 
 
-def _require_replaceable(directory, source):
+def _require_replaceable(directory, made_from, source):
     """Only what this program made from the same source may be replaced."""
-    identity = _read_identity(directory)
-    if not identity:
+    if not made_from:
         if not directory.is_dir() or any(directory.iterdir()):
             raise InputError(
                 f"{directory} exists but has no {MANIFEST}, so it was not made by this "
                 f"program; move it away or choose another --data-dir."
             )
         return
-    for key in ("kind", "path", "name"):
-        if identity.get(key) != source.identity.get(key):
-            raise InputError(
-                f"{directory} was made from {identity.get(key)!r}, not from "
-                f"{source.identity.get(key)!r}; delete it or choose another --data-dir."
-            )
+    before = made_from["kind"], made_from.get("path")
+    if before != (source.identity["kind"], source.path):
+        raise InputError(
+            f"{directory} was made from other images ({before[1] or before[0]}) than "
+            f"those of {source.path or source.name}; delete it or choose another "
+            f"--data-dir."
+        )
     say(f"{directory}: its source or options have changed, converting again")
 
 
@@ -141,7 +137,7 @@ def _manifest(source, written):
     return {
         "schema_version": records.SCHEMA_VERSION,
         "name": source.name,
-        "source": source.identity,
+        "source": source.identity | ({"path": source.path} if source.path else {}),
         "is_paired": source.is_paired,
         "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
         "splits": written,
@@ -167,7 +163,7 @@ def _write_split(directory, split, count, results, bar):
                     writer.write(records.serialize(*loaded))
                     num_written += 1
                 bar.update()
-        digest = records.index_shard(path).sha256
+        digest = checksums.file_digest(path)
         shards.append({"file": path.name, "count": num_written, "sha256": digest})
     return {"count": count - unreadable, "unreadable": unreadable, "shards": shards}
 

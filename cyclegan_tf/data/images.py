@@ -23,14 +23,9 @@ MIN_SIDE = 16
 MAX_PIXELS = 100_000_000
 # What a picture of that size takes where nothing compresses it.
 MAX_BYTES = 300_000_000
-# Each scan of a progressive JPEG goes over all pixels, and may have few bytes; the
-# time that segments for EXIF take grows with the square of their number. A marker
-# does not occur among the pixels.
+# Each scan of a progressive JPEG goes over all pixels, and may have few bytes.
 MAX_SCANS = 200
-MAX_MARKERS = {
-    b"\xff\xda": (MAX_SCANS, "scans"),
-    b"\xff\xe1": (500, "EXIF segments"),
-}
+START_OF_SCAN = b"\xff\xda"  # does not occur among the pixels
 EXIF_ORIENTATION = 0x0112
 UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,11 +66,11 @@ def read_file(path: pathlib.Path) -> bytes:
             more than 300 MB.
     """
     try:
-        # Before opening, which may wait, or do something to a device.
-        _require_regular(os.stat(path))
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        with open(os.open(path, flags), "rb") as file:
-            _require_regular(os.fstat(file.fileno()))
+        status = os.stat(path)  # before opening, which may wait
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImage("not a regular file")
+        _require_few_bytes(status.st_size)
+        with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)  # it may have grown
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from None
@@ -83,12 +78,6 @@ def read_file(path: pathlib.Path) -> bytes:
         raise UnreadableImage("it is empty")
     _require_few_bytes(len(data))
     return data
-
-
-def _require_regular(status):
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableImage("not a regular file")
-    _require_few_bytes(status.st_size)
 
 
 def _require_few_bytes(number):
@@ -142,8 +131,8 @@ def pixels_of(data: bytes) -> np.ndarray:
 
 def _normalize(data):
     _require_few_bytes(len(data))
-    if data.startswith(b"\xff\xd8"):
-        _require_quick(data)
+    if data.startswith(b"\xff\xd8") and data.count(START_OF_SCAN) > MAX_SCANS:
+        raise UnreadableImage(f"a JPEG with more than {MAX_SCANS} scans")
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
@@ -156,19 +145,13 @@ def _normalize(data):
             )
         image.load()
         turn = UPRIGHT_BY.get(_orientation(image))
-        is_plain = image.mode == "RGB" and "transparency" not in image.info
-        if turn is None and is_plain and image.format in JPEG_FORMATS:
-            return EncodedImage(data, "jpeg", height, width)
-        if turn is None and is_plain and _is_8_bit_png(image.format, data):
-            return EncodedImage(data, "png", height, width)
+        if turn is None and image.mode == "RGB" and "transparency" not in image.info:
+            if image.format in JPEG_FORMATS:
+                return EncodedImage(data, "jpeg", height, width)
+            if image.format == "PNG" and data[PNG_BIT_DEPTH_AT] == 8:
+                return EncodedImage(data, "png", height, width)
         upright = image if turn is None else image.transpose(turn)
         return encode_png(np.asarray(_to_rgb(upright)))
-
-
-def _require_quick(data):
-    for marker, (limit, name) in MAX_MARKERS.items():
-        if data.count(marker) > limit:
-            raise UnreadableImage(f"a JPEG with more than {limit} {name}")
 
 
 def _orientation(image):
@@ -176,10 +159,6 @@ def _orientation(image):
         return image.getexif().get(EXIF_ORIENTATION)
     except Exception:  # nearly any type
         return None  # damaged EXIF, but perhaps whole pixels
-
-
-def _is_8_bit_png(image_format, data):
-    return image_format == "PNG" and data[PNG_BIT_DEPTH_AT] == 8
 
 
 def _to_rgb(image):

@@ -7,6 +7,7 @@ image is read.
 """
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
 
@@ -17,7 +18,6 @@ import tensorflow as tf
 from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
-from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import records
 from cyclegan_tf.data.convert import read_manifest
 from cyclegan_tf.data.ranges import to_unit_range
@@ -35,20 +35,16 @@ class Split:
     Attributes:
         name: of the split, such as "trainA".
         paths: of its shards.
-        shard: int64 `(count,)`, which shard example i lies in.
-        sizes: int64 `(shards,)`, file sizes in bytes.
-        offsets, lengths: int64 `(count,)`, place in the shard in bytes.
+        places: int64 `(count, 4)`: which shard example i lies in, and its place there
+            as of `records.index_shard`.
     """
 
     name: str
     paths: list[str]
-    shard: np.ndarray
-    sizes: np.ndarray
-    offsets: np.ndarray
-    lengths: np.ndarray
+    places: np.ndarray
 
     def __len__(self):
-        return len(self.offsets)
+        return len(self.places)
 
 
 def open_split(directory: pathlib.Path, name: str) -> Split:
@@ -57,38 +53,43 @@ def open_split(directory: pathlib.Path, name: str) -> Split:
     Raises:
         InputError: a shard is missing, damaged or cut off.
     """
-    indices = []
+    paths, places = [], []
     for entry in read_manifest(directory)["splits"][name]["shards"]:
-        index = records.index_shard(directory / entry["file"])
-        if index.sha256 != entry["sha256"] or len(index.offsets) != entry["count"]:
+        path = directory / entry["file"]
+        sha256, found = records.index_shard(path)
+        if sha256 != entry["sha256"] or len(found) != entry["count"]:
             raise InputError(
-                f"{index.path} is damaged: its checksum is not that of dataset.json; "
+                f"{path} is damaged: its checksum is not that of dataset.json; "
                 f"delete {directory} and run again to convert anew."
             )
-        indices.append(index)
-    return Split(
-        name,
-        [str(index.path) for index in indices],
-        np.repeat(np.arange(len(indices)), [len(i.offsets) for i in indices]),
-        np.array([index.size for index in indices], np.int64),
-        np.array([offset for i in indices for offset in i.offsets], np.int64),
-        np.array([length for i in indices for length in i.lengths], np.int64),
-    )
+        places += [(len(paths), *place) for place in found]
+        paths.append(str(path))
+    return Split(name, paths, np.array(places, np.int64).reshape(-1, 4))
 
 
 def training_input(
-    split_a: Split, split_b: Split, config: TrainConfig
+    split_a: Split,
+    split_b: Split,
+    *,
+    image_size: int,
+    load_size: int,
+    batch_size: int,
+    seed: int,
+    cache: str,
 ) -> Callable[..., tf.data.Dataset]:
     """Endless unpaired batches, from any step on.
 
     Each domain is walked through in passes, each pass in a fresh random order; the
     transform of every image is drawn anew each time: resize to the load size (bicubic,
-    antialiased, rounded to grey levels), random crop, random horizontal flip. Where
-    the config and the memory allow it, the resized images are decoded once, here.
+    antialiased, rounded to grey levels), random crop, random horizontal flip.
 
     Args:
         split_a, split_b: training images of both domains.
-        config: sizes, batch size, seed and cache mode.
+        image_size, load_size: side of the crop, and before it, in pixels.
+        batch_size: images of each domain per step and replica.
+        seed: of the order, the crops and the flips.
+        cache: "memory" decodes and resizes all images once, here; "none" does so each
+            time; "auto" is "memory" where that takes a quarter of what is free.
 
     Returns:
         A function from a step to a dataset of `(real_a, real_b)`, both float32
@@ -97,29 +98,29 @@ def training_input(
         pipelines this is; together they give every position once, and a step takes
         one batch for each replica.
     """
-    keep = _keeps_in_memory(split_a, split_b, config)
-    lookups = [_lookup(s, config.resolved_load_size, keep) for s in (split_a, split_b)]
+    keep = _keeps_in_memory(cache, len(split_a) + len(split_b), load_size)
+    crops = [
+        _crop_at(split, domain, image_size, load_size, seed, keep)
+        for split, domain in ((split_a, "a"), (split_b, "b"))
+    ]
     options = tf.data.Options()
     options.deterministic = True
 
     def batches_from(step, context=ALONE):
-        start = step * config.batch_size * context.num_replicas_in_sync
+        start = step * batch_size * context.num_replicas_in_sync
         # Of n pipelines, each takes every n-th position.
         positions = tf.data.Dataset.range(
             start + context.input_pipeline_id,
             np.iinfo(np.int64).max,
             context.num_input_pipelines,
         )
-        domains = []
-        for split, lookup, domain in zip(
-            (split_a, split_b), lookups, "ab", strict=True
-        ):
-            shuffled = positions.map(_shuffle(len(split), config, domain))
-            crops = lookup(shuffled).map(
-                _augmentation(config, domain), num_parallel_calls=tf.data.AUTOTUNE
+        domains = tuple(
+            positions.map(crop_at, num_parallel_calls=tf.data.AUTOTUNE).batch(
+                batch_size, drop_remainder=True
             )
-            domains.append(crops.batch(config.batch_size, drop_remainder=True))
-        return tf.data.Dataset.zip(tuple(domains)).prefetch(4).with_options(options)
+            for crop_at in crops
+        )
+        return tf.data.Dataset.zip(domains).prefetch(4).with_options(options)
 
     return batches_from
 
@@ -142,13 +143,9 @@ def with_waiting_time(
     return timed.map(with_wait)
 
 
-def steps_per_epoch(
-    split_a: Split, split_b: Split, config: TrainConfig, num_replicas: int = 1
-) -> int:
-    """Steps in which the larger domain is seen once, unless the config says."""
-    largest = max(len(split_a), len(split_b))
-    global_batch_size = config.batch_size * num_replicas
-    return config.steps_per_epoch or max(1, -(-largest // global_batch_size))
+def steps_per_epoch(split_a: Split, split_b: Split, global_batch_size: int) -> int:
+    """Steps in which the larger domain is seen once, at least 1."""
+    return max(1, -(-max(len(split_a), len(split_b)) // global_batch_size))
 
 
 def load_images(split: Split, size: int, limit: int | None = None) -> np.ndarray:
@@ -164,18 +161,16 @@ def image_batches(
     split: Split, size: int, batch_size: int, limit: int | None = None
 ) -> tf.data.Dataset:
     """The same images as `load_images`, a batch at a time; the last may be smaller."""
-    decoded = _serialized(split, limit).map(
-        lambda serialized: _decode_resized(serialized, size),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    return decoded.batch(batch_size).prefetch(1)
+    indices = tf.data.Dataset.range(len(split.places[:limit]))
+    images = indices.map(_resized(split, size), num_parallel_calls=tf.data.AUTOTUNE)
+    return images.batch(batch_size).prefetch(1)
 
 
 def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray | None:
     """The masks of a split, bool `(count, size, size)`; None where it has none."""
-    masks = []
-    for serialized in _serialized(split, limit):
-        encoded = records.parse(serialized)["image/mask"]
+    read, masks = _serialized(split), []
+    for i in range(len(split.places[:limit])):
+        encoded = records.parse(read(i))["image/mask"]
         if not encoded.numpy():
             return None
         masks.append(_resize(records.decode(encoded, 1), size).numpy()[..., 0] > 127)
@@ -184,69 +179,48 @@ def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray 
 
 def load_names(split: Split) -> list[str]:
     """The file names of a split's images in their order, as their source had them."""
-    names = _serialized(split).map(lambda s: records.parse(s)["image/filename"])
+    read = _serialized(split)
+    names = tf.data.Dataset.range(len(split)).map(
+        lambda i: records.parse(read(i))["image/filename"]
+    )
     return [name.decode("utf-8", "replace") for name in names.as_numpy_iterator()]
 
 
-def _shuffle(count, config, domain):
-    """From a position in the run to `(position, index of an image)`."""
-    seed = derived_seed(config.seed, f"order {domain}")
-
-    def index_at(position):
-        # A permutation of its own for every pass over the domain.
-        pass_seed = tf.stack([seed, position // count])
-        place = position % count
-        shuffled = tf.random.experimental.index_shuffle(place, pass_seed, count - 1)
-        return position, shuffled
-
-    return index_at
-
-
-def _augmentation(config, domain):
-    """From `(position, image)` to that position's crop, in [-1, 1]."""
-    crop_seed = derived_seed(config.seed, f"crop {domain}")
-    flip_seed = derived_seed(config.seed, f"flip {domain}")
-    shape = (config.image_size, config.image_size, 3)
-
-    def augment(position, image):
-        crop = tf.image.stateless_random_crop(
-            image, shape, seed=tf.stack([crop_seed, position])
-        )
-        return to_unit_range(
-            tf.image.stateless_random_flip_left_right(
-                crop, seed=tf.stack([flip_seed, position])
-            )
-        )
-
-    return augment
-
-
-def _lookup(split, size, keep_in_memory):
-    """From a dataset of `(position, index)` to one of `(position, resized image)`."""
-    if keep_in_memory:
-        images = _load_all(split, size)
-        return lambda indices: indices.map(lambda p, i: (p, tf.gather(images, i)))
-    read = _reader(split)
-
-    def with_position(position, index):
-        return read(index).map(lambda serialized: (position, serialized))
-
-    return lambda indices: indices.flat_map(with_position).map(
-        lambda position, serialized: (position, _decode_resized(serialized, size)),
-        num_parallel_calls=tf.data.AUTOTUNE,
+def _crop_at(split, domain, image_size, load_size, seed, keep_in_memory):
+    """A function from a position in the run to its crop, in [-1, 1]."""
+    order_seed, crop_seed, flip_seed = (
+        derived_seed(seed, f"{purpose} {domain}")
+        for purpose in ("order", "crop", "flip")
     )
+    shape = (image_size, image_size, 3)
+    count = len(split)
+    if keep_in_memory:
+        resized = functools.partial(tf.gather, _load_all(split, load_size))
+    else:
+        resized = _resized(split, load_size)
 
-
-def _reader(split):
-    """A function from an index tensor to a dataset of that one serialized example."""
-    paths = tf.constant(split.paths)
-    with tf.device("CPU"):
-        places = tf.constant(
-            np.stack(
-                [split.shard, split.sizes[split.shard], split.offsets, split.lengths],
-                axis=1,
-            )
+    def crop_at(position):
+        # A permutation of its own for every pass over the domain.
+        pass_seed = tf.stack([order_seed, position // count])
+        index = tf.random.experimental.index_shuffle(
+            position % count, pass_seed, count - 1
         )
+        crop = tf.image.stateless_random_crop(
+            resized(index), shape, seed=tf.stack([crop_seed, position])
+        )
+        flipped = tf.image.stateless_random_flip_left_right(
+            crop, seed=tf.stack([flip_seed, position])
+        )
+        return to_unit_range(flipped)
+
+    return crop_at
+
+
+def _serialized(split):
+    """A function from an index tensor to that serialized example of a split."""
+    paths = tf.constant(split.paths, tf.string)
+    with tf.device("CPU"):
+        places = tf.constant(split.places)
 
     def read(index):
         shard, size, offset, length = tf.unstack(places[index])
@@ -255,32 +229,27 @@ def _reader(split):
     return read
 
 
-def _serialized(split, limit=None):
-    """All serialized examples of a split in their order."""
-    count = len(split) if limit is None else min(limit, len(split))
-    if not count:
-        return tf.data.Dataset.from_tensor_slices(tf.constant([], tf.string))
-    return tf.data.Dataset.range(count).flat_map(_reader(split))
+def _resized(split, size):
+    """A function from an index tensor to that image: uint8 `(size, size, 3)`."""
+    read = _serialized(split)
+
+    def resized(index):
+        encoded = records.parse(read(index))["image/encoded"]
+        return _resize(records.decode(encoded), size)
+
+    return resized
 
 
 def _load_all(split, size, limit=None):
-    """Decoded and resized images of a split, one uint8 tensor in host memory."""
-    count = len(split) if limit is None else min(limit, len(split))
-    images = np.empty((count, size, size, 3), np.uint8)
-    decoded = _serialized(split, limit).map(
-        lambda serialized: _decode_resized(serialized, size),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    with progress_bar(count, f"decoding {split.name}", " images", delay=2) as bar:
-        for i, image in enumerate(decoded.prefetch(8).as_numpy_iterator()):
-            images[i] = image
+    """The first images of a split as one uint8 tensor in host memory."""
+    images = np.empty((len(split.places[:limit]), size, size, 3), np.uint8)
+    batches = image_batches(split, size, 1, limit).as_numpy_iterator()
+    with progress_bar(len(images), f"decoding {split.name}", " images", delay=2) as bar:
+        for i, batch in enumerate(batches):
+            images[i] = batch[0]
             bar.update()
     with tf.device("CPU"):
         return tf.constant(images)
-
-
-def _decode_resized(serialized, size):
-    return _resize(records.decode(records.parse(serialized)["image/encoded"]), size)
 
 
 def _resize(image, size):
@@ -289,11 +258,10 @@ def _resize(image, size):
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
 
-def _keeps_in_memory(split_a, split_b, config):
-    if config.cache != "auto":
-        return config.cache == "memory"
-    needed = (len(split_a) + len(split_b)) * config.resolved_load_size**2 * 3
-    return needed <= CACHE_SHARE * _available_memory()
+def _keeps_in_memory(cache, num_images, size):
+    if cache == "auto":
+        return num_images * size**2 * 3 <= CACHE_SHARE * _available_memory()
+    return cache == "memory"
 
 
 def _available_memory():

@@ -4,10 +4,8 @@ The keys are the standard ones of TensorFlow's image examples, so other programs
 read the shards; `image/mask` is ours and empty where a dataset has no masks.
 """
 
-import dataclasses
 import hashlib
 import pathlib
-import struct
 
 import tensorflow as tf
 
@@ -17,7 +15,7 @@ from cyclegan_tf.data.images import EncodedImage
 SCHEMA_VERSION = 1
 
 # A record in a file: length (8 bytes), its checksum (4), the example, its checksum (4).
-RECORD_HEADER = struct.Struct("<QI")
+RECORD_HEADER_SIZE = 12
 RECORD_FOOTER_SIZE = 4
 
 
@@ -63,28 +61,14 @@ def decode(encoded, channels=3):
     return tf.ensure_shape(pixels, (None, None, channels))
 
 
-@dataclasses.dataclass(frozen=True)
-class ShardIndex:
-    """Where the examples of one TFRecord file lie.
-
-    Attributes:
-        path: of the file.
-        size: of the file in bytes.
-        sha256: of its content, in hexadecimal.
-        offsets, lengths: place and length in bytes of each serialized example.
-    """
-
-    path: pathlib.Path
-    size: int
-    sha256: str
-    offsets: list[int]
-    lengths: list[int]
-
-
-def index_shard(path: pathlib.Path) -> ShardIndex:
+def index_shard(path: pathlib.Path) -> tuple[str, list[tuple[int, int, int]]]:
     """Reads one TFRecord file once, for its checksum and the places of its examples.
 
-    With the places, an example can be read without reading those before it.
+    With its place, an example can be read without reading those before it.
+
+    Returns:
+        The file's SHA-256 in hexadecimal, and for each serialized example the size of
+        the file, its offset there, and its length, in bytes.
 
     Raises:
         InputError: the file is missing, or ends within a record.
@@ -93,30 +77,25 @@ def index_shard(path: pathlib.Path) -> ShardIndex:
         data = memoryview(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
-    offsets, lengths, position = [], [], 0
+    places, position = [], 0
     while position < len(data):
-        start = position + RECORD_HEADER.size
-        if start > len(data):
-            raise InputError(f"{path} is cut off at byte {len(data)}.")
-        length, _ = RECORD_HEADER.unpack_from(data, position)
-        position = start + length + RECORD_FOOTER_SIZE
-        if position > len(data):
-            raise InputError(f"{path} is cut off at byte {len(data)}, or damaged.")
-        offsets.append(start)
-        lengths.append(length)
-    digest = hashlib.sha256(data).hexdigest()
-    return ShardIndex(path, len(data), digest, offsets, lengths)
+        length = int.from_bytes(data[position : position + 8], "little")
+        places.append((len(data), position + RECORD_HEADER_SIZE, length))
+        position += RECORD_HEADER_SIZE + length + RECORD_FOOTER_SIZE
+    if position > len(data):
+        raise InputError(f"{path} is cut off at byte {len(data)}, or damaged.")
+    return hashlib.sha256(data).hexdigest(), places
 
 
 def read_example(path, file_size, offset, length):
-    """A dataset of the one serialized example at a place in a TFRecord file.
+    """The serialized example at a place in a TFRecord file, as a scalar string.
 
     All arguments may be scalar tensors: this is random access from within `tf.data`,
     without Python. The rest of the file is declared header and footer.
     """
     return tf.data.FixedLengthRecordDataset(
         path, length, header_bytes=offset, footer_bytes=file_size - offset - length
-    )
+    ).get_single_element()
 
 
 def _bytes(value):

@@ -15,7 +15,7 @@ from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import written_aside
 from cyclegan_tf.data import images
-from cyclegan_tf.data.sources import image_files
+from cyclegan_tf.data.sources.folder import image_files
 from cyclegan_tf.inference.translator import Translator
 
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg"}

@@ -6,6 +6,7 @@ import pytest
 from filelock import Timeout
 
 from cyclegan_tf.common import files
+from cyclegan_tf.common.errors import InputError
 
 
 def write(path, text):
@@ -98,3 +99,18 @@ def test_locked_folder_that_was_there_stays(tmp_path):
     with files.locked_folder(tmp_path):
         pass
     assert tmp_path.is_dir()
+
+
+@pytest.mark.parametrize(
+    "value", ["gs://bucket/a", "hf:user/a", "HTTPS://host/a", "s3:a", "file:///a"]
+)
+def test_addresses_elsewhere_are_refused(value):
+    with pytest.raises(InputError, match=f"--output {value}: only local paths work"):
+        files.require_local("--output", value)
+
+
+@pytest.mark.parametrize(
+    "value", ["runs/a", "/a", "C:\\a", "cycle_gan/maps:3.0.0", "../a:b//c", "hf", ""]
+)
+def test_paths_and_tfds_names_are_local(value):
+    files.require_local("--output", value)

@@ -83,6 +83,9 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"synthetic_size": 31}, "--synthetic-size"),
         ({"synthetic_images": 0}, "--synthetic-images"),
         ({"dataset": ""}, "--dataset"),
+        ({"dataset": "gs://bucket/photos"}, "--dataset gs://bucket/photos"),
+        ({"data_dir": "s3://bucket"}, "--data-dir s3://bucket"),
+        ({"tfds_data_dir": "hf:user/photos"}, "--tfds-data-dir hf:user/photos"),
     ],
 )
 def test_bad_value_is_refused_by_its_flag(options, message):

@@ -11,7 +11,7 @@ from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import convert as conversion
-from cyclegan_tf.data import pipeline, records
+from cyclegan_tf.data import loading, pipeline, records
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from tests.helpers import command, random_pixels, write_images
 
@@ -99,11 +99,9 @@ def test_large_split_is_sharded_in_order(photos, monkeypatch):
 
 def test_parallel_conversion_equals_the_serial_one(tmp_path, monkeypatch):
     options = {"synthetic_images": 6, "synthetic_size": 32}
-    from cyclegan_tf.data import sources
-
     fingerprints = []
     for threshold in (1000, 1):
-        monkeypatch.setattr(sources, "MIN_PARALLEL_JOBS", threshold)
+        monkeypatch.setattr(loading, "MIN_PARALLEL_JOBS", threshold)
         data_dir = str(tmp_path / str(threshold))
         directory = ensure_dataset(DatasetConfig(data_dir=data_dir, **options))
         fingerprints.append(read_manifest(directory)["fingerprint"])
@@ -170,13 +168,34 @@ def test_converted_dataset_is_used_by_name_without_its_source(photos, tmp_path):
     assert ensure_dataset(config) == directory
 
 
-def test_folder_of_the_same_name_elsewhere_is_refused(photos, tmp_path):
-    ensure_dataset(config_of(photos))
+def test_moved_folder_is_the_same_dataset(photos, tmp_path, monkeypatch, capsys):
+    directory = ensure_dataset(config_of(photos))
+    written = (directory / "dataset.json").stat().st_mtime_ns
+    moved = tmp_path / "elsewhere" / "photos"
+    moved.parent.mkdir()
+    photos.rename(moved)
+    monkeypatch.chdir(moved.parent)
+    for path in (str(moved), "photos", "../elsewhere/photos/"):
+        config = config_of(moved, dataset=path, data_dir=str(tmp_path / "tfrecords"))
+        assert ensure_dataset(config) == directory
+    assert (directory / "dataset.json").stat().st_mtime_ns == written
+    # Where it lies does not even matter for what becomes of it.
+    anew = ensure_dataset(config_of(moved, data_dir=str(tmp_path / "anew")))
+    fingerprints = [read_manifest(place)["fingerprint"] for place in (directory, anew)]
+    assert fingerprints[0] == fingerprints[1]
+
+
+def test_other_folder_of_the_same_name_is_refused(photos, tmp_path):
+    directory = ensure_dataset(config_of(photos))
     other = tmp_path / "elsewhere" / "photos"
     shutil.copytree(photos, other)
+    write_images(other / "trainA", 6)
     config = config_of(other, data_dir=str(tmp_path / "tfrecords"))
-    with pytest.raises(InputError, match="was made from.*--data-dir"):
+    with pytest.raises(
+        InputError, match=f"other images .{photos}.*{other}.*--data-dir"
+    ):
         ensure_dataset(config)
+    assert len(names(directory, "trainA")) == 5
 
 
 def test_foreign_directory_is_refused_and_kept(photos, tmp_path):
@@ -240,13 +259,13 @@ def test_damaged_shard_is_named(photos, damage):
 def test_index_finds_every_example(photos):
     directory = ensure_dataset(config_of(photos))
     path = directory / "trainA-00000-of-00001.tfrecord"
-    index = records.index_shard(path)
+    _, places = records.index_shard(path)
     expected = [raw.numpy() for raw in tf.data.TFRecordDataset(str(path))]
     content = path.read_bytes()
-    for offset, length, raw in zip(index.offsets, index.lengths, expected, strict=True):
+    for (size, offset, length), raw in zip(places, expected, strict=True):
+        assert size == len(content)
         assert content[offset : offset + length] == raw
-        dataset = records.read_example(str(path), index.size, offset, length)
-        assert next(iter(dataset)).numpy() == raw
+        assert records.read_example(str(path), size, offset, length).numpy() == raw
 
 
 def test_second_process_waits_and_finds_the_dataset_done(photos):

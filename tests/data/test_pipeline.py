@@ -1,10 +1,22 @@
 import dataclasses
+import hashlib
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
-from cyclegan_tf.data import pipeline
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data import ensure_dataset, pipeline
+
+OPTIONS = {
+    "image_size": 32,
+    "load_size": 36,
+    "batch_size": 1,
+    "seed": 0,
+    "cache": "auto",
+}
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +27,13 @@ def splits(tiny_data_dir):
     )
 
 
-def batches(splits, config, count, first_step=0):
-    dataset = pipeline.training_input(*splits, config)(first_step)
+def batches(splits, count, first_step=0, **options):
+    dataset = pipeline.training_input(*splits, **OPTIONS | options)(first_step)
     return [tuple(domain.numpy() for domain in pair) for pair in dataset.take(count)]
 
 
-def test_batches_have_shape_type_and_range(splits, tiny_run):
-    config = tiny_run(batch_size=3)
-    for pair in batches(splits, config, 2):
+def test_batches_have_shape_type_and_range(splits):
+    for pair in batches(splits, 2, batch_size=3):
         for images in pair:
             assert images.shape == (3, 32, 32, 3)
             assert images.dtype == np.float32
@@ -30,22 +41,42 @@ def test_batches_have_shape_type_and_range(splits, tiny_run):
 
 
 @pytest.mark.parametrize("cache", ["memory", "none"])
-def test_batches_from_a_later_step_are_those_of_an_uncut_run(splits, tiny_run, cache):
-    config = tiny_run(batch_size=2, cache=cache)
-    whole = batches(splits, config, 12)
-    np.testing.assert_array_equal(batches(splits, config, 5, 7), whole[7:])
+def test_batches_from_a_later_step_are_those_of_an_uncut_run(splits, cache):
+    options = {"batch_size": 2, "cache": cache}
+    whole = batches(splits, 12, **options)
+    np.testing.assert_array_equal(batches(splits, 5, 7, **options), whole[7:])
 
 
-def test_cache_does_not_change_the_batches(splits, tiny_run):
-    kept = batches(splits, tiny_run(cache="memory"), 15)
-    np.testing.assert_array_equal(kept, batches(splits, tiny_run(cache="none"), 15))
+def test_cache_does_not_change_the_batches(splits):
+    kept = batches(splits, 15, cache="memory")
+    np.testing.assert_array_equal(kept, batches(splits, 15, cache="none"))
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_order_crops_and_flips_of_a_seed_are_the_same_for_ever(tmp_path, cache):
+    # A run that is continued by a later version of this program must see the same.
+    rng = np.random.default_rng(0)
+    for name, count in (("trainA", 5), ("trainB", 3)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = rng.integers(0, 256, (20, 20, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    config = DatasetConfig(f"{tmp_path}/photos", data_dir=f"{tmp_path}/tfrecords")
+    directory = ensure_dataset(config)
+    splits = [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
+    # The images have the load size, so that no rounding of a resize matters.
+    sizes = {"image_size": 16, "load_size": 20}
+    taken = batches(splits, 10, 3, **sizes, batch_size=2, seed=7, cache=cache)
+    levels = np.rint((np.array(taken) + 1) * 127.5).astype(np.uint8)
+    digest = hashlib.sha256(levels.tobytes()).hexdigest()
+    assert digest.startswith("ca6e07ae0ae17b92b5251999f7d54a0c")
 
 
 @pytest.mark.parametrize("num_workers, per_worker", [(1, 2), (2, 1), (2, 3)])
-def test_workers_share_each_step(splits, tiny_run, num_workers, per_worker):
+def test_workers_share_each_step(splits, num_workers, per_worker):
     num_replicas = num_workers * per_worker
-    batches_from = pipeline.training_input(*splits, tiny_run(batch_size=2))
-    [(whole, _)] = batches(splits, tiny_run(batch_size=2 * num_replicas), 1, 3)
+    batches_from = pipeline.training_input(*splits, **OPTIONS | {"batch_size": 2})
+    [(whole, _)] = batches(splits, 1, 3, batch_size=2 * num_replicas)
     shares = []
     for worker in range(num_workers):
         context = tf.distribute.InputContext(num_workers, worker, num_replicas)
@@ -56,17 +87,16 @@ def test_workers_share_each_step(splits, tiny_run, num_workers, per_worker):
     assert sum(map(len, shares)) == len(whole)
 
 
-def test_seed_changes_the_batches(splits, tiny_run):
-    first = batches(splits, tiny_run(), 3)
-    assert not np.array_equal(first, batches(splits, tiny_run(seed=1), 3))
+def test_seed_changes_the_batches(splits):
+    assert not np.array_equal(batches(splits, 3), batches(splits, 3, seed=1))
 
 
-def sightings(splits, config, count):
+def sightings(splits, count):
     """Which image each crop of A and B comes from, and where it was cut."""
     seen = []
     for domain, split in enumerate(splits):
-        sources = pipeline.load_images(split, config.resolved_load_size)
-        offsets = config.resolved_load_size - config.image_size + 1
+        sources = pipeline.load_images(split, 36)
+        offsets = 36 - 32 + 1
         places = {}
         for i, source in enumerate(sources):
             for flip, picture in enumerate((source, source[:, ::-1])):
@@ -74,16 +104,16 @@ def sightings(splits, config, count):
                     for x in range(offsets):
                         crop = picture[y : y + 32, x : x + 32]
                         places[crop.tobytes()] = (i, flip, y, x)
-        crops = [pair[domain][0] for pair in batches(splits, config, count)]
+        crops = [pair[domain][0] for pair in batches(splits, count)]
         levels = [np.rint((crop + 1) * 127.5).astype(np.uint8) for crop in crops]
         # A crop that is not exactly part of its source would be a KeyError.
         seen.append([places[level.tobytes()] for level in levels])
     return seen
 
 
-def test_order_and_transform(splits, tiny_run):
+def test_order_and_transform(splits):
     number = len(splits[0])
-    seen_a, seen_b = sightings(splits, tiny_run(), 8 * number)
+    seen_a, seen_b = sightings(splits, 8 * number)
     orders = []
     for seen in (seen_a, seen_b):
         images = [place[0] for place in seen]
@@ -103,41 +133,27 @@ def test_order_and_transform(splits, tiny_run):
     assert set(rows) == set(columns) == set(range(5))
 
 
-def test_smaller_domain_is_repeated(splits, tiny_run):
-    small = dataclasses.replace(
-        splits[1],
-        offsets=splits[1].offsets[:5],
-        lengths=splits[1].lengths[:5],
-        shard=splits[1].shard[:5],
-    )
-    assert (
-        pipeline.steps_per_epoch(splits[0], small, tiny_run(steps_per_epoch=None)) == 12
-    )
-    seen = sightings((splits[0], small), tiny_run(), 15)[1]
+def test_smaller_domain_is_repeated(splits):
+    small = dataclasses.replace(splits[1], places=splits[1].places[:5])
+    assert pipeline.steps_per_epoch(splits[0], small, 1) == 12
+    seen = sightings((splits[0], small), 15)[1]
     images = [place[0] for place in seen]
     assert all(sorted(images[i : i + 5]) == list(range(5)) for i in (0, 5, 10))
 
 
 @pytest.mark.parametrize("batch_size, steps", [(1, 12), (5, 3), (12, 1), (100, 1)])
-def test_steps_per_epoch_see_the_larger_domain_once(
-    splits, tiny_run, batch_size, steps
-):
-    config = tiny_run(batch_size=batch_size, steps_per_epoch=None)
-    assert pipeline.steps_per_epoch(*splits, config) == steps
+def test_steps_per_epoch_see_the_larger_domain_once(splits, batch_size, steps):
+    assert pipeline.steps_per_epoch(*splits, batch_size) == steps
 
 
-def test_waiting_time_is_added(splits, tiny_run):
-    dataset = pipeline.training_input(*splits, tiny_run())(0)
+def test_waiting_time_is_added(splits):
+    dataset = pipeline.training_input(*splits, **OPTIONS)(0)
     a, b, waited = next(iter(pipeline.with_waiting_time(dataset)))
     assert a.shape == b.shape == (1, 32, 32, 3)
     assert 0 <= float(waited) < 60
 
 
-def test_slow_input_shows_in_the_waiting_time(splits, tiny_run):
-    import time
-
-    import tensorflow as tf
-
+def test_slow_input_shows_in_the_waiting_time():
     def slowly(x):
         time.sleep(0.1)
         return x
@@ -148,11 +164,18 @@ def test_slow_input_shows_in_the_waiting_time(splits, tiny_run):
     assert all(wait > 0.15 for wait in waits)
 
 
-def test_auto_cache_compares_with_the_free_memory(splits, tiny_run, monkeypatch):
+def test_auto_cache_compares_with_the_free_memory(monkeypatch):
     needed = 24 * 36 * 36 * 3
     for available, keeps in ((needed * 4, True), (needed * 4 - 8, False)):
         monkeypatch.setattr(pipeline, "_available_memory", lambda a=available: a)
-        assert pipeline._keeps_in_memory(*splits, tiny_run(cache="auto")) is keeps
+        assert pipeline._keeps_in_memory("auto", 24, 36) is keeps
+
+
+def test_split_without_images_is_empty(tiny_data_dir):
+    empty = pipeline.Split("testA", [], np.zeros((0, 4), np.int64))
+    assert len(empty) == len(pipeline.load_names(empty)) == 0
+    assert pipeline.load_images(empty, 32).shape == (0, 32, 32, 3)
+    assert pipeline.load_masks(empty, 32) is None
 
 
 def test_masks_belong_to_test_images_only(tiny_data_dir):

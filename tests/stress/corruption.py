@@ -108,7 +108,7 @@ def kinds_of_runs(run: pathlib.Path, other: pathlib.Path) -> list[Kind]:
         splits = [
             pipeline.open_split(dataset, x) for x in read_manifest(dataset)["splits"]
         ]
-        return [(split.paths, split.offsets.tolist()) for split in splits]
+        return [(split.paths, split.places.tolist()) for split in splits]
 
     def read_options():
         run_directory.require_own_models(run)

@@ -27,7 +27,8 @@ from PIL import Image
 
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import convert as conversion
-from cyclegan_tf.data.sources import find_source, load_in_order
+from cyclegan_tf.data.loading import load_in_order
+from cyclegan_tf.data.sources import find_source
 from cyclegan_tf.export import saved_model
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import translator

@@ -102,8 +102,9 @@ def test_unreadable_file_and_folder_are_named(tmp_path):
     (tmp_path / "in" / "000.png").chmod(0)
     (tmp_path / "in" / "closed").chmod(0)
     script = (
-        "import sys, pathlib; from cyclegan_tf import images, sources\n"
-        "for path in sources.image_files(pathlib.Path(sys.argv[1])):\n"
+        "import sys, pathlib; from cyclegan_tf.data import images\n"
+        "from cyclegan_tf.data.sources import folder\n"
+        "for path in folder.image_files(pathlib.Path(sys.argv[1])):\n"
         "    try: images.read_file(path)\n"
         "    except images.UnreadableImage as error: print(path.name, error)\n"
     )

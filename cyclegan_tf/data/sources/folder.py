@@ -1,0 +1,144 @@
+"""Folders of images, one for each domain."""
+
+import hashlib
+import os
+import pathlib
+from collections import Counter
+
+import numpy as np
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data import images
+from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split
+
+HOLDOUT_SHARE = 0.1
+MAX_HOLDOUT = 200
+
+
+def find(config: DatasetConfig) -> Source | None:
+    """The folder that `--dataset` names, if there is one.
+
+    What is in it counts, not where it lies: moved, or named by a relative path, it is
+    the same dataset.
+
+    Raises:
+        InputError: it is a file, or not laid out as expected.
+    """
+    path = pathlib.Path(config.dataset).expanduser()
+    if not path.exists():
+        return None
+    if not path.is_dir():
+        raise InputError(f"--dataset {path} is a file; expected a folder of images.")
+    path = path.resolve()
+    if not path.name:
+        raise InputError(f"--dataset {path}: name a folder below the root.")
+    splits, listing = {}, hashlib.sha256()
+    for split, files in _split_files(path, config.data_seed).items():
+        jobs = [(file, file.relative_to(path).as_posix()) for file in files]
+        splits[split] = Split(len(jobs), jobs)
+        for file, name in jobs:
+            listing.update(os.fsencode(f"{split}\0{name}\0{_stamp(file)}\0"))
+    identity = {
+        "kind": "folder",
+        "seed": config.data_seed,
+        "listing": listing.hexdigest(),
+    }
+    place = str(path).encode("utf-8", "backslashreplace").decode()
+    return Source(config.dataset_name, identity, lambda: splits, _read_file, path=place)
+
+
+def names_near(name: str) -> list[str]:
+    """Paths of the folders beside one that is not there."""
+    beside = pathlib.Path(name).expanduser().parent
+    try:
+        return [str(path) for path in beside.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+
+
+def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Files below a folder that are named like images, sorted; none that are hidden.
+
+    Links to files are followed wherever they lead, links to folders are not. What is
+    passed over is said.
+    """
+    found, others = [], Counter()
+    # Not os.walk, which before Python 3.12 ends with an error where folders are nested
+    # a thousand times.
+    folders = [str(folder)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                seen = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            if error.filename != str(folder):
+                say(f"skipped the folder {error.filename}: {error.strerror}")
+            continue
+        for entry in seen:
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            elif os.path.isdir(entry.path):
+                say(f"skipped {entry.path}: links to folders are not followed")
+            elif suffix in images.SUFFIXES:
+                found.append(pathlib.Path(entry.path))
+            else:
+                others[suffix or "suffixless"] += 1
+    if others:
+        counts = ", ".join(
+            f"{number} {suffix}" for suffix, number in others.most_common(9)
+        )
+        say(f"{folder}: not used: {counts} files")
+    return sorted(found)
+
+
+def _split_files(path, seed):
+    """Image files per split, from either layout."""
+    if (path / "trainA").is_dir() or (path / "trainB").is_dir():
+        files = {split: image_files(path / split) for split in SPLITS}
+        names = ("trainA", "trainB")
+    elif (path / "A").is_dir() or (path / "B").is_dir():
+        files = {}
+        for domain in "AB":
+            train, test = _hold_out(image_files(path / domain), seed)
+            files[f"train{domain}"], files[f"test{domain}"] = train, test
+        names = ("A", "B")
+    else:
+        raise InputError(
+            f"{path} has neither trainA/ and trainB/ (and perhaps testA/ and testB/) "
+            f"nor A/ and B/; expected one folder of images per domain."
+        )
+    for name, split in zip(names, ("trainA", "trainB"), strict=True):
+        if not files[split]:
+            found = "has no images" if (path / name).is_dir() else "is missing"
+            raise InputError(
+                f"{path / name} {found}; expected JPEG, PNG, WebP, BMP or GIF files "
+                f"of one domain in it."
+            )
+    return files
+
+
+def _hold_out(files, seed):
+    """A random tenth of the files as test images; at least one image stays to train."""
+    number = min(round(len(files) * HOLDOUT_SHARE), MAX_HOLDOUT)
+    number = max(number, min(1, len(files) - 1))
+    order = np.random.default_rng(seed).permutation(len(files))
+    held_out = set(order[:number].tolist())
+    train = [file for i, file in enumerate(files) if i not in held_out]
+    return train, [files[i] for i in sorted(held_out)]
+
+
+def _stamp(file):
+    """Changes when the file does."""
+    try:
+        status = file.stat()
+    except OSError:
+        return "none"  # vanished, or a link to nowhere
+    return f"{status.st_size}\0{status.st_mtime_ns}"
+
+
+def _read_file(job):
+    file, name = job
+    return Loaded(images.normalize(images.read_file(file)), name)

@@ -1,0 +1,115 @@
+"""TensorFlow Datasets: downloaded and prepared by TFDS, or prepared already."""
+
+import pathlib
+import re
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data import images
+from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split
+
+NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
+NETWORK_TIMEOUT = 8  # seconds to connect, and again to answer
+
+
+def find(config: DatasetConfig) -> Source | None:
+    """The dataset of that name, if TFDS has one; nothing is downloaded before `open`.
+
+    Raises:
+        InputError: TFDS has it but cannot load it, or there is no `--tfds-data-dir`.
+    """
+    import tensorflow_datasets as tfds
+
+    name, data_dir = config.dataset, config.tfds_data_dir
+    if not NAME.fullmatch(name):
+        return None
+    if data_dir is not None:
+        data_dir = pathlib.Path(data_dir).expanduser()
+        if not data_dir.is_dir():
+            raise InputError(f"--tfds-data-dir {data_dir}: no such directory.")
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except ValueError:
+        return None  # no dataset of that name, or no configuration of it
+    except (ImportError, OSError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--dataset {name}: TFDS cannot load it ({reason}).") from None
+    identity = {"kind": "tfds", "name": name}
+    return Source(name, identity, lambda: _open(builder, name), _normalize_example)
+
+
+def names_near(_) -> list[str]:
+    """Names of the paper's datasets."""
+    import tensorflow_datasets as tfds
+
+    return [
+        f"cycle_gan/{name}" for name in tfds.builder_cls("cycle_gan").builder_configs
+    ]
+
+
+def _open(builder, name):
+    import tensorflow_datasets as tfds
+
+    _prepare(builder, name)
+    read_config = tfds.ReadConfig(add_tfds_id=True)
+    decoders = {"image": tfds.decode.SkipDecoding()}
+
+    def examples(split):
+        dataset = builder.as_dataset(
+            split=split, decoders=decoders, read_config=read_config
+        )
+        for example in tfds.as_numpy(dataset):
+            yield bytes(example["image"]), example["tfds_id"].decode()
+
+    return {
+        split: Split(builder.info.splits[split].num_examples, examples(split))
+        for split in SPLITS
+    }
+
+
+def _normalize_example(job):
+    data, name = job
+    return Loaded(images.normalize(data), name)
+
+
+def _prepare(builder, name):
+    """Downloads the dataset where that is needed and possible."""
+    import requests
+    import tensorflow_datasets as tfds
+
+    if not builder.info.splits:
+        _require_network(builder, name)
+        try:
+            builder.download_and_prepare()
+        except (requests.RequestException, tfds.download.DownloadError) as error:
+            raise InputError(
+                f"--dataset {name}: the download failed "
+                f"({type(error).__name__}); run the command again to retry."
+            ) from None
+    missing = [split for split in SPLITS if split not in builder.info.splits]
+    if missing:
+        raise InputError(
+            f"--dataset {name} has no split {missing[0]}; expected the four splits "
+            f"{', '.join(SPLITS)}."
+        )
+    if "image" not in (builder.info.features or {}):
+        raise InputError(f"--dataset {name} has no feature 'image'.")
+
+
+def _require_network(builder, name):
+    """Fails within seconds where TFDS would retry for minutes."""
+    import requests
+
+    part = builder.builder_config.name if builder.builder_config else builder.name
+    urls = sorted(builder.url_infos)
+    urls = [url for url in urls if part in url] or urls
+    if not urls:
+        return
+    try:
+        requests.head(urls[0], timeout=NETWORK_TIMEOUT, allow_redirects=False)
+    except requests.RequestException as error:
+        raise InputError(
+            f"--dataset {name}: it is not in {builder.data_dir} and its server "
+            f"cannot be reached ({type(error).__name__}); give a prepared directory "
+            f"with --tfds-data-dir, or a folder of images with --dataset."
+        ) from None

@@ -1,0 +1,61 @@
+import pytest
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data.sources import folder
+from tests.helpers import write_images
+
+
+def test_files_that_are_not_read_are_counted_by_suffix(tmp_path, capsys):
+    write_images(tmp_path, 2)
+    (tmp_path / "within").mkdir()
+    for name in ("a.tif", "b.TIF", "within/c.tif", "d.heic", "README", ".hidden"):
+        (tmp_path / name).touch()
+    assert len(folder.image_files(tmp_path)) == 2
+    errors = capsys.readouterr().err
+    assert errors == f"{tmp_path}: not used: 3 .tif, 1 .heic, 1 suffixless files\n"
+
+
+def test_links_to_folders_are_named_and_not_followed(tmp_path, capsys):
+    write_images(tmp_path / "in", 1)
+    write_images(tmp_path / "outside", 1)
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "outside" / "000.png")
+    found = folder.image_files(tmp_path / "in")
+    assert [path.name for path in found] == ["000.png", "link.png"]
+    assert "in/link: links to folders are not followed" in capsys.readouterr().err
+
+
+def test_other_layout_is_refused(tmp_path):
+    write_images(tmp_path / "horses", 1)
+    with pytest.raises(InputError, match="neither trainA/ and trainB/"):
+        folder.find(DatasetConfig(dataset=str(tmp_path)))
+
+
+@pytest.mark.parametrize("layout, missing", [("trainA", "trainB"), ("B", "A")])
+def test_missing_domain_is_named(tmp_path, layout, missing):
+    write_images(tmp_path / layout, 1)
+    with pytest.raises(InputError, match=f"/{missing} is missing"):
+        folder.find(DatasetConfig(dataset=str(tmp_path)))
+    (tmp_path / missing).mkdir()
+    with pytest.raises(InputError, match=f"/{missing} has no images"):
+        folder.find(DatasetConfig(dataset=str(tmp_path)))
+
+
+def test_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "photos").touch()
+    with pytest.raises(InputError, match="photos is a file"):
+        folder.find(DatasetConfig(dataset=str(tmp_path / "photos")))
+
+
+def test_identity_follows_the_files_and_not_the_place(tmp_path):
+    write_images(tmp_path / "a" / "trainA", 2)
+    write_images(tmp_path / "a" / "trainB", 1)
+    config = DatasetConfig(dataset=str(tmp_path / "a"))
+    before = folder.find(config).identity
+    (tmp_path / "a").rename(tmp_path / "b")
+    config = DatasetConfig(dataset=str(tmp_path / "b"))
+    assert folder.find(config).identity == before
+    first = tmp_path / "b" / "trainA" / "000.png"
+    first.rename(first.with_name("001x.png"))
+    assert folder.find(config).identity != before
