@@ -125,24 +125,6 @@ def training_input(
     return batches_from
 
 
-def with_waiting_time(
-    dataset: tf.data.Dataset, batches_per_step: int = 1
-) -> tf.data.Dataset:
-    """Adds to each element the seconds (float32) that its consumer waited for it.
-
-    Where a step takes several batches one after another, one for each replica of the
-    process, the waits are multiplied, so that their mean is that of a step.
-    """
-    # A zip asks its inputs in their order: clock, data, clock.
-    clock = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
-    timed = tf.data.Dataset.zip((clock, dataset, clock))
-
-    def with_wait(start, data, end):
-        return *data, tf.cast(batches_per_step * (end - start), tf.float32)
-
-    return timed.map(with_wait)
-
-
 def steps_per_epoch(split_a: Split, split_b: Split, global_batch_size: int) -> int:
     """Steps in which the larger domain is seen once, at least 1."""
     return max(1, -(-max(len(split_a), len(split_b)) // global_batch_size))

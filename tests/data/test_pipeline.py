@@ -1,6 +1,5 @@
 import dataclasses
 import hashlib
-import time
 
 import numpy as np
 import pytest
@@ -144,24 +143,6 @@ def test_smaller_domain_is_repeated(splits):
 @pytest.mark.parametrize("batch_size, steps", [(1, 12), (5, 3), (12, 1), (100, 1)])
 def test_steps_per_epoch_see_the_larger_domain_once(splits, batch_size, steps):
     assert pipeline.steps_per_epoch(*splits, batch_size) == steps
-
-
-def test_waiting_time_is_added(splits):
-    dataset = pipeline.training_input(*splits, **OPTIONS)(0)
-    a, b, waited = next(iter(pipeline.with_waiting_time(dataset)))
-    assert a.shape == b.shape == (1, 32, 32, 3)
-    assert 0 <= float(waited) < 60
-
-
-def test_slow_input_shows_in_the_waiting_time():
-    def slowly(x):
-        time.sleep(0.1)
-        return x
-
-    slow = tf.data.Dataset.range(3).map(lambda x: tf.py_function(slowly, [x], tf.int64))
-    pairs = tf.data.Dataset.zip((slow, slow))
-    waits = [float(wait) for _, _, wait in pipeline.with_waiting_time(pairs)]
-    assert all(wait > 0.15 for wait in waits)
 
 
 def test_auto_cache_compares_with_the_free_memory(monkeypatch):
