@@ -15,8 +15,9 @@ from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
 from cyclegan_tf.inference.tiling import FLOAT_BYTES, translate_in_stripes
 from cyclegan_tf.runs.generators import DIRECTIONS, LAST, architecture, load_generators
 
-# Checksums of a SavedModel, below its folder: for `sha256sum -c` there.
-SUMS = f"assets.extra/{checksums.SUMS}"
+# Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
+EXTRAS = "assets.extra"
+SUMS = f"{EXTRAS}/{checksums.SUMS}"
 
 Translator = Callable[[np.ndarray], np.ndarray]
 
