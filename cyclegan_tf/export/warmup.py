@@ -36,10 +36,9 @@ def write(path: pathlib.Path, model_name: str, images: dict[str, np.ndarray]) ->
                 (direction, "images", tf.constant(pictures[:1])),
                 (f"{direction}_bytes", "image_bytes", encoded),
             ):
-                request = predict_pb2.PredictRequest()
-                request.model_spec.name = model_name
-                request.model_spec.signature_name = signature
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
-                log = prediction_log_pb2.PredictLog(request=request)
-                entry = prediction_log_pb2.PredictionLog(predict_log=log)
-                writer.write(entry.SerializeToString())
+                request = predict_pb2.PredictRequest(
+                    model_spec={"name": model_name, "signature_name": signature},
+                    inputs={key: tf.make_tensor_proto(value)},
+                )
+                log = prediction_log_pb2.PredictionLog(predict_log={"request": request})
+                writer.write(log.SerializeToString())

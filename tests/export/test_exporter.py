@@ -3,6 +3,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from cyclegan_tf.export.formats import saved_model
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from tests.helpers import (
+    ROOT,
     assert_one_line_error,
     command,
     random_pixels,
@@ -23,6 +25,30 @@ from tests.helpers import (
 )
 
 DIRECTIONS = ("a_to_b", "b_to_a")
+
+
+def test_export_is_a_function_in_whichever_order_it_is_imported():
+    program = (
+        "import sys\n"
+        "if {first}: import cyclegan_tf.export\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "from cyclegan_tf import ExportConfig, export\n"
+        "from cyclegan_tf.export import export as the_same\n"
+        "for function in (export, the_same):\n"
+        "    try:\n"
+        "        list(function(ExportConfig(format='none')))\n"
+        "    except Exception as error:\n"
+        "        assert '--format takes' in str(error)\n"
+        "    else:\n"
+        "        raise AssertionError\n"
+    )
+    for first in (True, False):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(first=first)],
+            cwd=ROOT,
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_script_prints_the_differences_and_commands(exports):

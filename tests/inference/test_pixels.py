@@ -1,11 +1,8 @@
-import subprocess
-import sys
-
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.inference import pixels
-from tests.helpers import ROOT, random_pixels
+from tests.helpers import random_pixels
 
 
 def test_padding_mirrors_without_the_border():
@@ -38,18 +35,3 @@ def test_many_pictures_go_in_calls_of_a_bounded_size():
     images = np.stack([random_pixels(128, 128, seed) for seed in range(9)])
     np.testing.assert_array_equal(pixels.translate_all(same, images), images)
     assert sizes == [4, 4, 1]
-
-
-def test_packages_name_their_public_functions_without_tensorflow():
-    program = (
-        "import sys, cyclegan_tf.export, cyclegan_tf.inference as inference\n"
-        "assert 'tensorflow' not in sys.modules\n"
-        "from cyclegan_tf.inference import load, translate\n"
-        "from cyclegan_tf.export import export\n"
-        "assert all(map(callable, (load, translate, export)))\n"
-        "assert not hasattr(inference, 'nothing')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
