@@ -1,6 +1,6 @@
 """Which form of a model translates fastest on this machine?
 
-    pip install -r requirements-export.txt
+    pip install '.[export]'
     python benchmarks/latency.py
     python benchmarks/latency.py --run-dir runs/synthetic/horse2zebra
 
@@ -45,7 +45,9 @@ def main():
     with arguments.quiet_start():
         import tensorflow as tf
 
-        from cyclegan_tf.export import portable, run_exported, saved_model
+        from cyclegan_tf.config import ExportConfig
+        from cyclegan_tf.export import run_exported
+        from cyclegan_tf.export.formats import FORMATS
         from cyclegan_tf.model.networks import build_generator
         from cyclegan_tf.runs import generators
 
@@ -55,15 +57,15 @@ def main():
         generator = build_generator(options.filters, options.residual_blocks)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        saved_model.write_saved_model({"a_to_b": generator}, folder / "1", 10**8)
-        portable.write_onnx({"a_to_b": generator}, folder, "float32")
-        portable.write_litert({"a_to_b": generator}, folder, "float32")
+        config = ExportConfig(max_megapixels=100)
+        for form in FORMATS:
+            form.write({"a_to_b": generator}, folder, config)
         forms = {
-            "SavedModel": saved_model(tf, folder / "1"),
+            "SavedModel": saved_model(tf, folder),
             "ONNX Runtime": from_files(run_exported.onnx, folder),
             "LiteRT": from_files(run_exported.litert, folder),
             "Keras predict": keras_predict(generator),
-            "Keras call": keras_call(tf, saved_model, generator),
+            "Keras call": keras_call(tf, generator),
         }
         for batch_size in options.batch_sizes:
             rng = np.random.default_rng(0)
@@ -123,7 +125,7 @@ def keras_predict(generator):
     )
 
 
-def keras_call(tf, serving, generator):
+def keras_call(tf, generator):
     """What `cyclegan_tf.load` makes of a run: one compiled function."""
     from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
 

@@ -21,91 +21,94 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, locked_folder
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.export import model_card, portable, saved_model, verify
+from cyclegan_tf.export import model_card, verify, warmup
+from cyclegan_tf.export.formats import FORMATS
+from cyclegan_tf.export.formats.format import Format
 from cyclegan_tf.inference.pixels import translate_all
-from cyclegan_tf.model.networks import with_dtype
-from cyclegan_tf.runs.directory import read_config, require_own_models
+from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import load
 
-# Where the versions of a format live, below the output directory.
-FOLDERS = {"savedmodel": ".", "onnx": "onnx", "litert": "litert"}
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """One kept version of one format, and the versions of what it was verified with."""
+
+    file_format: str
+    directory: pathlib.Path
+    megabytes: float
+    versions: dict[str, str]
+    comparisons: list[verify.Comparison]
 
 
-def export(config: ExportConfig) -> Iterator[verify.Exported]:
+def export(config: ExportConfig) -> Iterator[Exported]:
     """Writes and verifies every format that the config asks for.
 
     Raises:
-        InputError: the run cannot be exported, a library is missing, or an export
-            differs too much from the Keras model; nothing of that format is kept.
+        InputError: a format is unknown or lacks a library, the run cannot be exported,
+            or an export differs too much from the Keras model; nothing of that format
+            is kept.
     """
+    formats = chosen_formats(config)
     run_dir = pathlib.Path(config.run_dir).expanduser()
-    for file_format in config.formats:
-        portable.require_libraries(file_format)
     generators, step = load(run_dir, config.checkpoint)
-    require_own_models(run_dir)
     run_config, _ = read_config(run_dir)
-    held_out = verify.held_out_images(run_config, generators)
+    images, origin = verify.held_out_images(run_config, generators)
+    inputs = verify.variants(images)
     expected = {
-        name: translate_all(generators[name.split("/")[0]], images)
-        for name, images in verify.variants(held_out).items()
+        name: translate_all(generators[name.split("/")[0]], array)
+        for name, array in inputs.items()
     }
-    for file_format in config.formats:
-        say(f"writing {file_format}, and verifying it on {held_out.origin}")
-        folder = config.resolved_output / FOLDERS[file_format]
-        # Each has a number of its own, and finds what a killed one has left.
-        waiting = f"waiting for another process that is exporting to {folder}"
-        with _failed_writes(folder), locked_folder(folder, waiting):
-            directory = _next_version(folder)
-            with folder_written_aside(directory) as aside:
-                _write(file_format, generators, aside, config)
-                exported = verify.verify(
-                    file_format, aside, held_out, expected, config.precision
-                )
-                model_card.write(
-                    aside, file_format, run_dir, run_config, config, exported, step
-                )
-                if file_format == "savedmodel":
-                    name = config.resolved_output.name
-                    saved_model.write_warmup(aside, name, held_out.images)
-                checksums.write_sums(aside, _sums_of(file_format))
-        yield dataclasses.replace(exported, directory=directory)
+    for form in formats:
+        say(f"writing {form.name}, and verifying it on {origin}")
+        folder = config.resolved_output / form.folder
+        with _next_version(folder) as (directory, aside):
+            form.write(generators, aside, config)
+            comparisons, versions = verify.verify(
+                form, aside, inputs, expected, config.precision
+            )
+            extras = aside / form.extras
+            extras.mkdir(exist_ok=True)
+            about = {"precision": config.precision, "step": step, "versions": versions}
+            model_card.write(extras, form, run_dir, run_config, comparisons, about)
+            if form.is_served:
+                name = config.resolved_output.name
+                warmup.write(extras / warmup.FILE, name, images)
+            checksums.write_sums(aside, form.sums)
+            sizes = [p.stat().st_size for p in aside.rglob("*") if p.is_file()]
+        yield Exported(form.name, directory, sum(sizes) / 1e6, versions, comparisons)
+
+
+def chosen_formats(config: ExportConfig) -> list[Format]:
+    """The formats that a config names.
+
+    Raises:
+        InputError: one is unknown, not for the precision, or lacks a library.
+    """
+    known = {form.name: form for form in FORMATS}
+    for name in config.formats:
+        if name not in known:
+            raise InputError(f"--format takes {', '.join(known)}, got {name!r}.")
+        known[name].require(config.precision)
+    return [known[name] for name in config.formats]
 
 
 @contextlib.contextmanager
-def _failed_writes(folder):
-    """Names the folder where TensorFlow cannot write; it has errors of its own."""
+def _next_version(folder):
+    """The directory of a folder's next version, and the one aside to write it to."""
+    waiting = f"waiting for another process that is exporting to {folder}"
     try:
-        yield
-    except tf.errors.OpError as error:
+        with locked_folder(folder, waiting):
+            numbers = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
+            directory = folder / str(max(numbers, default=0) + 1)
+            with folder_written_aside(directory) as aside:
+                yield directory, aside
+    except tf.errors.OpError as error:  # of a full disk, for instance
         reason = (error.message.splitlines() or [type(error).__name__])[0]
         raise InputError(f"{folder}: nothing was exported ({reason}).") from None
 
 
-def _write(file_format, generators, directory, config):
-    if file_format == "savedmodel":
-        converted = {
-            direction: with_dtype(generator, config.precision)
-            for direction, generator in generators.items()
-        }
-        saved_model.write_saved_model(converted, directory, config.max_pixels)
-    elif file_format == "onnx":
-        portable.write_onnx(generators, directory, config.precision)
-    else:
-        portable.write_litert(generators, directory, config.precision)
-
-
-def _next_version(folder):
-    numbers = [int(p.name) for p in folder.iterdir() if p.name.isdecimal()]
-    return folder / str(max(numbers, default=0) + 1)
-
-
-def _sums_of(file_format):
-    # In a SavedModel's folder, other programs expect extras in one place.
-    return saved_model.SUMS if file_format == "savedmodel" else checksums.SUMS
-
-
-def report(exported: verify.Exported) -> str:
-    """What was kept, how close it is, and how to try it, as lines of text."""
+def report(exported: Exported) -> str:
+    """What was kept, and how close it is, as lines of text."""
     versions = ", ".join(f"{name} {v}" for name, v in exported.versions.items())
     lines = [
         f"{exported.directory}  {exported.megabytes:.1f} MB, verified with {versions}",

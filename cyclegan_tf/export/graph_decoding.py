@@ -1,30 +1,25 @@
 """From an image file's bytes to an upright RGB picture, as a TensorFlow graph.
 
-What `images.normalize` does with Pillow, for models that are served without Python:
-JPEG, PNG and WebP, transparency on white, 16 bits to 8, CMYK to RGB, and the EXIF
-orientation of JPEG files. An orientation in a PNG or WebP file, which is rare, is not
-honoured. The size is read from the header and checked before anything is decoded.
+What `data.images` does with Pillow, for models that are served without Python: JPEG and
+PNG, transparency on white, 16 bits to 8, CMYK to RGB, and the EXIF orientation of JPEG
+files. The size is read from the header and checked before anything is decoded.
 """
 
 import tensorflow as tf
 
-from cyclegan_tf.data.images import MAX_SCANS
-
 HEADER_BYTES = 32
 # EXIF stands in one of the first segments, and a segment has at most 64 KB.
 EXIF_BYTES = 1 << 17
-MAX_SEGMENTS = 32
-MAX_EXIF_ENTRIES = 512
-
-APP1, START_OF_SCAN, END_OF_IMAGE = 0xE1, 0xDA, 0xD9
+EXIF_START = {0: 0xFF, 1: 0xE1} | dict(enumerate(b"Exif\0\0", start=4))
 EXIF_ORIENTATION = 0x0112
+MAX_EXIF_ENTRIES = 512
 
 
 def decode_upright(encoded, min_side: int, max_pixels: int):
     """Decodes one picture.
 
     Args:
-        encoded: scalar string tensor, the content of a JPEG, PNG or WebP file; of an
+        encoded: scalar string tensor, the content of a JPEG or PNG file; of an
             animation the first picture is taken.
         min_side: smallest height and width accepted, in pixels.
         max_pixels: largest product of height and width accepted.
@@ -33,39 +28,21 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
         uint8 `(height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: another format, damaged, too small or large, or
-            a JPEG of more than 200 scans.
+        tf.errors.InvalidArgumentError: another format, damaged, too small or large.
     """
     header = _bytes_of(encoded, HEADER_BYTES)
     is_jpeg = tf.reduce_all(header[:3] == [0xFF, 0xD8, 0xFF])
     is_png = tf.reduce_all(header[:4] == [0x89, 0x50, 0x4E, 0x47])
-    is_webp = _is_webp(header)
     known = tf.debugging.Assert(
-        is_jpeg | is_png | is_webp,
-        ["expected the bytes of a JPEG, PNG or WebP image"],
+        is_jpeg | is_png, ["expected the bytes of a JPEG or PNG image"]
     )
     with tf.control_dependencies([known]):
         height, width = tf.cond(
-            is_jpeg,
-            lambda: _jpeg_size(encoded),
-            lambda: tf.cond(
-                is_png, lambda: _png_size(header), lambda: _webp_size(header)
-            ),
+            is_jpeg, lambda: _jpeg_size(encoded), lambda: _png_size(header)
         )
-    size = check_size(height, width, min_side, max_pixels)
-    quick = tf.debugging.Assert(
-        ~is_jpeg | (_number_of_scans(encoded) <= MAX_SCANS),
-        [f"expected a JPEG image with at most {MAX_SCANS} scans"],
-    )
-    with tf.control_dependencies([size, quick]):
+    with tf.control_dependencies([check_size(height, width, min_side, max_pixels)]):
         pixels = tf.cond(
-            is_jpeg,
-            lambda: _decode_jpeg(encoded),
-            lambda: tf.cond(
-                is_png,
-                lambda: _decode_png(encoded, header),
-                lambda: _decode_webp(encoded),
-            ),
+            is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_png(encoded, header)
         )
     return tf.ensure_shape(pixels, (None, None, 3))
 
@@ -94,9 +71,6 @@ def _bytes_of(encoded, number):
     return tf.cast(tf.ensure_shape(padded, (number,)), tf.int32)
 
 
-# Sizes, from the headers.
-
-
 def _jpeg_size(encoded):
     shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
     return shape[0], shape[1]
@@ -104,61 +78,10 @@ def _jpeg_size(encoded):
 
 def _png_size(header):
     # The first chunk: length (8..11), "IHDR" (12..15), width, height.
-    return _big_endian(header, 20, 4), _big_endian(header, 16, 4)
-
-
-def _is_webp(header):
-    return tf.reduce_all(header[:4] == list(b"RIFF")) & tf.reduce_all(
-        header[8:12] == list(b"WEBP")
-    )
-
-
-def _webp_size(header):
-    """Of the three kinds of first chunk: lossy, lossless, extended."""
-    kind = header[15]
-    lossless = _little_endian(header, 21, 4)
-    width, height = tf.case(
-        [
-            (
-                kind == ord(" "),
-                lambda: (
-                    _little_endian(header, 26, 2) & 0x3FFF,
-                    _little_endian(header, 28, 2) & 0x3FFF,
-                ),
-            ),
-            (
-                kind == ord("L"),
-                lambda: (
-                    1 + (lossless & 0x3FFF),
-                    1 + (tf.bitwise.right_shift(lossless, 14) & 0x3FFF),
-                ),
-            ),
-        ],
-        default=lambda: (
-            1 + _little_endian(header, 24, 3),
-            1 + _little_endian(header, 27, 3),
-        ),
-    )
+    places = tf.constant([256**3, 256**2, 256, 1], tf.int64)
+    sides = tf.cast(tf.reshape(header[16:24], (2, 4)), tf.int64) * places
+    width, height = tf.unstack(tf.reduce_sum(sides, axis=1))
     return height, width
-
-
-def _big_endian(values, start, number):
-    return _little_endian(values[start : start + number][::-1], 0, number)
-
-
-def _little_endian(values, start, number):
-    weights = tf.constant([256**i for i in range(number)], tf.int64)
-    return tf.reduce_sum(tf.cast(values[start : start + number], tf.int64) * weights)
-
-
-def _number_of_scans(encoded):
-    """How often the marker of a JPEG scan occurs in a file, which may be any file."""
-    data = tf.io.decode_raw(encoded, tf.uint8)
-    marked = (data[:-1] == 0xFF) & (data[1:] == START_OF_SCAN)
-    return tf.math.count_nonzero(marked)
-
-
-# Pixels.
 
 
 def _decode_png(encoded, header):
@@ -175,10 +98,6 @@ def _on_white(pixels):
     pixels = tf.cast(pixels, tf.float32)
     colour, alpha = pixels[..., :3], pixels[..., 3:] / 255.0
     return tf.cast(tf.round(colour * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
-
-
-def _decode_webp(encoded):
-    return tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
 
 def _decode_jpeg(encoded):
@@ -205,25 +124,16 @@ def _upright(pixels, orientation):
 def _orientation(encoded):
     """The EXIF orientation of a JPEG file, 1 (upright) where it has none."""
     data = _bytes_of(encoded, EXIF_BYTES)
-
-    def u16(place):
-        return 256 * data[place] + data[place + 1]
-
-    def is_before_the_pixels(place, found, number):
-        marker = data[place + 1]
-        is_segment = (data[place] == 0xFF) & (marker != START_OF_SCAN)
-        is_inside = (place < EXIF_BYTES - 70_000) & (number < MAX_SEGMENTS)
-        return is_segment & is_inside & (marker != END_OF_IMAGE) & (found == 0)
-
-    def look(place, found, number):
-        is_exif = tf.reduce_all(data[place + 4 : place + 10] == list(b"Exif\0\0"))
-        found = tf.where((data[place + 1] == APP1) & is_exif, place + 10, found)
-        return place + 2 + u16(place + 2), found, number + 1
-
-    _, tiff, _ = tf.while_loop(
-        is_before_the_pixels, look, (tf.constant(2), tf.constant(0), tf.constant(0))
+    # A search, not a walk through the segments: among pixels the marker cannot occur.
+    end = EXIF_BYTES // 2
+    places = tf.where(
+        tf.reduce_all([data[i : end + i] == b for i, b in EXIF_START.items()], axis=0)
     )
-    return tf.cond(tiff > 0, lambda: _tiff_orientation(data, tiff), lambda: 1)
+    return tf.cond(
+        tf.size(places) > 0,
+        lambda: _tiff_orientation(data, tf.cast(places[0, 0], tf.int32) + 10),
+        lambda: 1,
+    )
 
 
 def _tiff_orientation(data, tiff):
@@ -235,8 +145,9 @@ def _tiff_orientation(data, tiff):
         return tf.where(is_little, first + 256 * second, 256 * first + second)
 
     first, second = u16(tiff + 4), u16(tiff + 6)
-    low = tf.where(is_little, first, second)
-    high = tf.where(is_little, second, first)
+    low, high = (
+        tf.where(is_little, *pair) for pair in [(first, second), (second, first)]
+    )
     last = EXIF_BYTES - 12 * MAX_EXIF_ENTRIES - 14
     is_inside = (high == 0) & (tiff + low <= last)
     directory = tf.minimum(tiff + low, last)

@@ -1,131 +1,134 @@
-"""What one must know of an exported model, beside it: text, options, a picture."""
+"""What one must know of an exported model, beside it: text, options, pictures."""
 
-import json
 import pathlib
 import shutil
+from typing import Any
 
 import keras
 
 import cyclegan_tf
 from cyclegan_tf.common.console import markdown
-from cyclegan_tf.common.files import write_text
-from cyclegan_tf.config import ExportConfig, TrainConfig
+from cyclegan_tf.common.files import write_json, write_text
+from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.evaluation import scores as run_scores
-from cyclegan_tf.export.verify import Exported
+from cyclegan_tf.evaluation.evaluator import score_text
+from cyclegan_tf.export.formats.format import Format
+from cyclegan_tf.export.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
 from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS
 
 CARD = "MODEL_CARD.md"
 OPTIONS = "options.json"
-INTERFACE = {
-    "savedmodel": """
-- `a_to_b`, `b_to_a`: `images`, uint8 [N, H, W, 3], RGB, sides from 16 px on, to
-  `translated`, uint8 of the same shape.
-- `a_to_b_bytes`, `b_to_a_bytes`: `image_bytes`, string [N], JPEG, PNG or WebP of any
-  sizes, to `translated_bytes`, string [N], PNG.
-- `serving_default` is the first direction.
-""",
-    "onnx": """
-One file per direction: `images`, uint8 [N, H, W, 3], RGB, sides from 16 px on, to
-`translated`, uint8 of the same shape.
-""",
-}
-INTERFACE["litert"] = INTERFACE["onnx"]
 
 
 def write(
-    directory: pathlib.Path,
-    file_format: str,
+    folder: pathlib.Path,
+    form: Format,
     run_dir: pathlib.Path,
-    run_config: TrainConfig,
-    export_config: ExportConfig,
-    exported: Exported,
-    step: int | None,
+    config: TrainConfig,
+    comparisons: list[Comparison],
+    about: dict[str, Any],
 ) -> None:
-    """Writes the card and what belongs to it into a version's directory.
+    """Writes the card, the run's options, and copies of its newest pictures.
 
     Args:
-        directory: of the version; a SavedModel keeps extras in `assets.extra/`.
-        file_format: "savedmodel", "onnx" or "litert".
+        folder: to write to.
+        form: of the export.
         run_dir: where the model comes from.
-        run_config: its options.
-        export_config: how it was exported.
-        exported: the comparisons.
-        step: that the model was trained for, if it is known.
+        config: the run's options.
+        comparisons: of the signatures with the Keras model.
+        about: "precision", "step" that the model was trained for, or None, and
+            "versions" of what the export was verified with.
     """
-    folder = directory / "assets.extra" if file_format == "savedmodel" else directory
-    folder.mkdir(exist_ok=True)
-    pictures = _copy_pictures(run_dir / "samples", folder)
-    options = run_config.shown()
-    write_text(folder / OPTIONS, json.dumps(options, indent=2) + "\n")
-    signatures = [row.signature for row in exported.comparisons]
-    directions = ", ".join(name for name in signatures if name in DIRECTIONS)
-    steps = "an unknown number of" if step is None else step
-    rows = "\n".join(
-        f"| `{row.signature}` | {row.max_difference} | {row.mean_difference:.4f} |"
-        for row in exported.comparisons
-    )
-    option_rows = "\n".join(
-        f"| `{name}` | {markdown(value)} |" for name, value in options.items()
-    )
-    versions = {"cyclegan_tf": cyclegan_tf.__version__, "keras": keras.__version__}
+    directions = [d for d in DIRECTIONS if d in {row.signature for row in comparisons}]
+    steps = "an unknown number of" if about["step"] is None else about["step"]
+    differences = [
+        (row.signature, row.max_difference, f"{row.mean_difference:.4f}")
+        for row in comparisons
+    ]
+    options = config.shown()
+    write_json(folder / OPTIONS, options)
     text = f"""\
-# CycleGAN: {markdown(run_config.dataset_name)}
+# CycleGAN: {markdown(config.dataset_name)}
 
-Unpaired image-to-image translation, {directions}; trained for
-{steps} steps on {markdown(run_config.dataset_name)}.
-{_licence_note(run_config.dataset)}
+Unpaired image-to-image translation, {", ".join(directions)}; trained for
+{steps} steps on {markdown(config.dataset_name)}.
+{_licence_note(config.dataset)}
 
 ## Interface
-{INTERFACE[file_format]}
-Trained on crops of {run_config.image_size} px; other sizes work, but objects much
+
+{form.interface}
+
+Trained on crops of {config.image_size} px; other sizes work, but objects much
 larger or smaller than in training may not be recognised.
 
 ## Scores
 
-{_scores(run_dir, step)}
+{_scores(run_dir, about["step"])}
 
 ## Verified
 
-In {export_config.precision}, beside the Keras model in float32, in grey levels:
+In {about["precision"]}, beside the Keras model in float32, in grey levels:
 
-| signature | largest difference | mean difference |
-|-|-|-|
-{rows}
+{_table(("signature", "largest difference", "mean difference"), differences)}
 
-Written by {_listed(versions)}; verified with {_listed(exported.versions)}.
-{pictures}
+Written by cyclegan_tf {cyclegan_tf.__version__}, keras {keras.__version__}; verified
+with {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
+
+{_copy_pictures(run_dir / "samples", folder)}
 ## Options of the run
 
-| option | value |
-|-|-|
-{option_rows}
+{_table(("option", "value"), options.items())}
 """
     write_text(folder / CARD, text)
 
 
-def _listed(versions):
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+def _table(head, rows):
+    """A table in Markdown; what stands in its cells is plain text."""
+    lines = [head, ["-"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(markdown, cells))} |" for cells in lines)
 
 
 def _copy_pictures(samples, folder):
-    """Copies the newest panel of each domain; returns Markdown that shows them."""
-    shown = []
+    """Copies the newest samples of each domain; returns Markdown that shows them."""
+    shown = ""
     for domain in "ab":
-        panels = sorted(samples.glob(f"epoch-*-{domain}.png"))
-        if panels:
-            shutil.copyfile(panels[-1], folder / f"sample-{domain}.png")
-            shown.append(f"![From {domain.upper()}](sample-{domain}.png)")
-    return "\n" + "\n".join(shown) + "\n" if shown else ""
+        for path in sorted(samples.glob(f"epoch-*-{domain}.png"))[-1:]:
+            shutil.copyfile(path, folder / f"sample-{domain}.png")
+            shown += f"![From {domain.upper()}](sample-{domain}.png)\n"
+    return shown
 
 
 def _scores(run_dir, step):
-    """What is known of the exported step: evaluations, or else why it is the best."""
-    scores = [e for e in run_scores.read(run_dir) if e["step"] == step]
+    """The evaluations of the exported step, or those that made it the best."""
+    known = [e for e in run_scores.read(run_dir) if e["step"] == step]
     best = read_best(run_dir / CHECKPOINTS)
-    if not scores and best.get("step", -1) == step:
-        scores = [best]
-    return f"```json\n{json.dumps(scores, indent=2)}\n```" if scores else "Not scored."
+    if not known and best.get("step", -1) == step:
+        known = [best]
+    return "\n\n".join(map(_evaluation, known)) or "Not scored."
+
+
+def _evaluation(evaluation):
+    """An evaluation as a table, and its protocol below."""
+    results = evaluation["scores"]
+    head = ["score"]
+    rows = {name: [name] for result in results for name in result["scores"]}
+    for result in results:
+        head += [result["direction"], "nothing"]
+        for name, row in rows.items():
+            row += [
+                score_text(result[kind].get(name)) for kind in ("scores", "nothing")
+            ]
+    protocols = [f"- {markdown(_in_words(result['protocol']))}" for result in results]
+    return "\n".join([_table(head, rows.values()), "", *protocols])
+
+
+def _in_words(protocol):
+    """A protocol, and those within it, as text."""
+    return "; ".join(
+        _in_words(value) if isinstance(value, dict) else f"{name}: {value}"
+        for name, value in protocol.items()
+    )
 
 
 def _licence_note(dataset):

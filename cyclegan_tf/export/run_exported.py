@@ -1,10 +1,9 @@
 """Runs an exported model on given images, in a process of its own.
 
-    python -I run_exported.py KIND MODEL INPUTS.npz OUTPUTS.npz
+    python -I run_exported.py FORMAT MODEL INPUTS.npz OUTPUTS.npz
 
 A program for itself, which imports nothing of this package and no Keras: what it can
-do, any server can. KIND is savedmodel, onnx or litert. For ONNX and LiteRT, MODEL is a
-folder with a file `<direction>.onnx` or `.tflite` for each direction.
+do, any server can. MODEL is the folder that was exported.
 
 INPUTS holds uint8 arrays `(count, height, width, 3)` by name: what is called
 `<direction>/<anything>` goes through the model's `<direction>`, and OUTPUTS gets the
@@ -12,24 +11,21 @@ results under the same names. A SavedModel's `<direction>_bytes/<anything>` take
 returns `(count,)` strings of encoded pictures. (NumPy drops zeros at the end of a
 string; PNG and JPEG files do not end in one.)
 
-Prints one line of JSON: median milliseconds per call by name, the libraries' versions.
+Prints one line of JSON: milliseconds per call by name, and the libraries' versions.
 """
 
 import json
 import os
 import pathlib
-import statistics
 import sys
 import time
 from importlib.metadata import version
 
 import numpy as np
 
-REPEATS = 3
 
-
-def saved_model(directory):
-    """A function from a signature's name and an array to an array."""
+def savedmodel(directory):
+    """A function from a signature's name and an array to an array; and versions."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow imports Keras where it finds it; a model that needed it fails now.
     sys.modules["keras"] = None
@@ -48,7 +44,7 @@ def saved_model(directory):
 
 
 def onnx(directory):
-    """The same for ONNX files."""
+    """The same for ONNX files, `<direction>.onnx`."""
     import onnxruntime
 
     sessions = {
@@ -65,7 +61,7 @@ def onnx(directory):
 
 
 def litert(directory):
-    """The same for LiteRT files."""
+    """The same for LiteRT files, `<direction>.tflite`."""
     from ai_edge_litert import interpreter as interpreters
 
     loaded = {
@@ -85,22 +81,21 @@ def litert(directory):
     return run, {"ai-edge-litert": version("ai-edge-litert")}
 
 
+RUNNERS = {"savedmodel": savedmodel, "onnx": onnx, "litert": litert}
+
+
 def main():
-    """Loads, runs everything once to compare and a few times more to measure."""
-    kind, model, inputs, outputs = sys.argv[1:]
-    load = {"savedmodel": saved_model, "onnx": onnx, "litert": litert}[kind]
-    run, versions = load(pathlib.Path(model))
+    """Loads, runs everything once to warm up and once more to compare and measure."""
+    name_of_format, model, inputs, outputs = sys.argv[1:]
+    run, versions = RUNNERS[name_of_format](pathlib.Path(model))
     results, milliseconds = {}, {}
     with np.load(inputs) as arrays:
         for name in arrays.files:
             signature, array = name.split("/")[0], arrays[name]
+            run(signature, array)
+            start = time.perf_counter()
             results[name] = run(signature, array)
-            times = []
-            for _ in range(REPEATS):
-                start = time.perf_counter()
-                run(signature, array)
-                times.append(1000 * (time.perf_counter() - start))
-            milliseconds[name] = statistics.median(times)
+            milliseconds[name] = 1000 * (time.perf_counter() - start)
     np.savez(outputs, **results)
     print(json.dumps({"milliseconds": milliseconds, "versions": versions}))
 

@@ -11,8 +11,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 
-import keras
 import numpy as np
 from PIL import Image
 
@@ -20,6 +20,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import drawing, pipeline
 from cyclegan_tf.data.images import MIN_SIDE, encode_png
+from cyclegan_tf.export.formats.format import Format
 
 NUM_HELD_OUT = 4
 RUNNER = pathlib.Path(__file__).with_name("run_exported.py")
@@ -36,7 +37,7 @@ class Comparison:
     Attributes:
         signature: such as "a_to_b".
         max_difference, mean_difference: in grey levels, over all held-out images.
-        milliseconds: median time of a call with one image of the run's image size.
+        milliseconds: of a call with one image of the run's image size.
     """
 
     signature: str
@@ -45,66 +46,39 @@ class Comparison:
     milliseconds: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Exported:
-    """One kept version of one format."""
+def held_out_images(
+    config: TrainConfig, directions: Iterable[str]
+) -> tuple[dict[str, np.ndarray], str]:
+    """Images that the generators of a run were not trained on.
 
-    file_format: str
-    directory: pathlib.Path
-    megabytes: float
-    versions: dict[str, str]
-    comparisons: list[Comparison]
-
-
-@dataclasses.dataclass(frozen=True)
-class HeldOut:
-    """Images that the generators were not trained on.
-
-    Attributes:
-        images: uint8 `(count, height, width, 3)` by direction.
-        origin: where they come from, in words.
+    Returns:
+        uint8 `(count, height, width, 3)` by direction, and where they come from, in
+        words: test images of the dataset, or drawn ones where it is not at hand.
     """
-
-    images: dict[str, np.ndarray]
-    origin: str
-
-
-def held_out_images(config: TrainConfig, generators: dict[str, keras.Model]) -> HeldOut:
-    """Test images of the run's dataset, or drawn ones where it is not at hand."""
-    size, count = config.image_size, NUM_HELD_OUT
+    size, directions = config.image_size, list(directions)
     directory = pathlib.Path(config.data_dir).expanduser() / config.dataset_name
-    domains = {direction: direction[0].upper() for direction in generators}
     try:
-        images = {
-            direction: pipeline.load_images(
-                pipeline.open_split(directory, f"test{domain}"), size, count
-            )
-            for direction, domain in domains.items()
-        }
-        if all(len(array) for array in images.values()):
-            return HeldOut(images, f"test images of {config.dataset}")
+        images = {}
+        for direction in directions:
+            split = pipeline.open_split(directory, f"test{direction[0].upper()}")
+            images[direction] = pipeline.load_images(split, size, NUM_HELD_OUT)
+        if all(map(len, images.values())):
+            return images, f"test images of {config.dataset}"
         why = f"{config.dataset} has too few test images"
     except InputError as error:
-        why = str(error)  # the dataset need not be on the machine that exports
-    coats = {"a_to_b": "brown", "b_to_a": "striped"}
-    images = {
-        direction: np.stack(
-            [_drawn((9, i), coats[direction], size) for i in range(count)]
-        )
-        for direction in generators
-    }
-    return HeldOut(images, f"drawn images ({why.rstrip('.')})")
+        why = str(error).rstrip(".")
+    for direction in directions:
+        coat = {"a_to_b": "brown", "b_to_a": "striped"}[direction]
+        side = max(size, drawing.MIN_SIZE)
+        drawn = [drawing.draw((9, i), coat, side).image for i in range(NUM_HELD_OUT)]
+        images[direction] = np.stack(drawn)[:, :size, :size]
+    return images, f"drawn images ({why})"
 
 
-def _drawn(seed, coat, size):
-    picture = drawing.draw(seed, coat, max(size, drawing.MIN_SIZE)).image
-    return picture[:size, :size]
-
-
-def variants(held_out: HeldOut) -> dict[str, np.ndarray]:
+def variants(held_out: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Inputs by `<direction>/<what>`: one, all, and a size that needs padding."""
     variants = {}
-    for direction, images in held_out.images.items():
+    for direction, images in held_out.items():
         height = max(MIN_SIDE, images.shape[1] - 3)
         width = max(MIN_SIDE, images.shape[2] - 6)
         variants[f"{direction}/one"] = images[:1]
@@ -114,102 +88,91 @@ def variants(held_out: HeldOut) -> dict[str, np.ndarray]:
 
 
 def verify(
-    file_format: str,
+    form: Format,
     directory: pathlib.Path,
-    held_out: HeldOut,
+    inputs: dict[str, np.ndarray],
     expected: dict[str, np.ndarray],
     precision: str,
-) -> Exported:
+) -> tuple[list[Comparison], dict[str, str]]:
     """Runs an exported model, and compares.
 
     Args:
-        file_format: "savedmodel", "onnx" or "litert".
+        form: what it was written as.
         directory: what was written.
-        held_out: the images it is run on.
-        expected: what the Keras model makes of `variants(held_out)`, by name.
+        inputs: of `variants`.
+        expected: what the Keras model makes of them, by the same names.
         precision: of the export; its bound is in `BOUNDS`.
+
+    Returns:
+        The comparison of each signature, and the versions of what ran it.
 
     Raises:
         InputError: the model does not run, or differs by more than the bound.
     """
-    inputs = variants(held_out)
-    if file_format == "savedmodel":
-        for direction in held_out.images:
-            encoded = [
-                encode_png(image).encoded
-                for what in ("all", "odd")
-                for image in inputs[f"{direction}/{what}"]
-            ]
-            inputs[f"{direction}_bytes/all"] = np.array(encoded)
-    outputs, report = _run_alone(file_format, directory, inputs)
-
-    # All of a signature's outputs beside what the Keras model makes of the inputs.
+    if form.is_served:
+        inputs = inputs | {
+            name.replace("/", "_bytes/"): _encoded(images)
+            for name, images in inputs.items()
+        }
+    outputs, report = _run_alone(form.name, directory, inputs)
     comparisons = []
     for signature in dict.fromkeys(name.split("/")[0] for name in inputs):
-        direction = signature.removesuffix("_bytes")
-        if signature == direction:
-            names = [n for n in inputs if n.startswith(f"{direction}/")]
-            pairs = [(outputs[n], expected[n]) for n in names]
-            timed = f"{direction}/one"
-        else:
-            wanted = [*expected[f"{direction}/all"], *expected[f"{direction}/odd"]]
-            got = map(_decode_png, outputs[f"{signature}/all"])
-            pairs = list(zip(got, wanted, strict=True))
-            timed = f"{signature}/all"
-        difference = np.concatenate([_difference(*pair) for pair in pairs])
-        images_per_call = 1 if signature == direction else len(pairs)
+        differences = [
+            _difference(output, expected[name.replace("_bytes/", "/")])
+            for name, output in outputs.items()
+            if name.split("/")[0] == signature
+        ]
+        difference = np.concatenate(differences)
+        milliseconds = report["milliseconds"][f"{signature}/one"]
         comparisons.append(
             Comparison(
-                signature,
-                int(difference.max()),
-                float(difference.mean()),
-                report["milliseconds"][timed] / images_per_call,
+                signature, int(difference.max()), float(difference.mean()), milliseconds
             )
         )
-    _require_close(file_format, comparisons, precision)
-    size = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())
-    return Exported(file_format, directory, size / 1e6, report["versions"], comparisons)
+    _require_close(form.name, comparisons, precision)
+    return comparisons, report["versions"]
 
 
-def _difference(first, second):
-    if first.shape != second.shape:
+def _encoded(images):
+    return np.array([encode_png(image).encoded for image in images])
+
+
+def _difference(output, expected):
+    if output.dtype.kind == "S":
+        output = np.stack([Image.open(io.BytesIO(png)) for png in output])
+    if output.shape != expected.shape:
         raise InputError(
-            f"the exported model returned shape {first.shape}, expected "
-            f"{second.shape}; nothing was kept."
+            f"the exported model returned shape {output.shape}, expected "
+            f"{expected.shape}; nothing was kept."
         )
-    return np.abs(first.astype(np.int16) - second.astype(np.int16)).ravel()
+    return np.abs(output.astype(int) - expected).ravel()
 
 
-def _decode_png(encoded):
-    return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
-
-
-def _run_alone(file_format, directory, inputs):
+def _run_alone(name, directory, inputs):
     """Runs a model by `run_exported.py`; the outputs by name, and what it reports."""
     with tempfile.TemporaryDirectory() as scratch:
         given, got = (pathlib.Path(scratch, f"{n}.npz") for n in ("given", "got"))
         np.savez(given, **inputs)
         # Isolated (-I): what is in the working directory cannot be imported.
-        command = [sys.executable, "-I", RUNNER, file_format, directory, given, got]
+        command = [sys.executable, "-I", RUNNER, name, directory, given, got]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
             raise InputError(
-                f"the exported {file_format} model does not run ({lines[-1][:500]}); "
-                f"nothing was kept."
+                f"the exported {name} model does not run ({lines[-1][:500]}); nothing "
+                f"was kept."
             )
         with np.load(got) as outputs:
-            arrays = {name: outputs[name] for name in outputs.files}
-    return arrays, json.loads(done.stdout.strip().splitlines()[-1])
+            return dict(outputs), json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def _require_close(file_format, comparisons, precision):
+def _require_close(name, comparisons, precision):
     maximum, mean = BOUNDS[precision]
     for row in comparisons:
         if row.max_difference > maximum or row.mean_difference > mean:
             raise InputError(
-                f"{file_format} {row.signature} in {precision} differs from the Keras "
-                f"model by up to {row.max_difference} and on average "
+                f"{name} {row.signature} in {precision} differs from the Keras model "
+                f"by up to {row.max_difference} and on average "
                 f"{row.mean_difference:.3f} grey levels, more than {maximum} and "
                 f"{mean}; nothing was kept. Use --precision float32."
             )

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import errno
 import os
 import pathlib
 from collections import Counter, defaultdict
@@ -40,6 +39,11 @@ class Outcome:
     skipped: int = 0
     failed: int = 0
 
+    def fail(self, job: Job, reason: Exception) -> None:
+        """Says and counts that a picture could not be translated."""
+        say(f"failed {str(job.source)!r}: {reason}")
+        self.failed += 1
+
 
 def plan(given: str, output: str, image_format: str) -> list[Job]:
     """Lists what is to be translated; a folder's tree and its names are kept.
@@ -56,55 +60,51 @@ def plan(given: str, output: str, image_format: str) -> list[Job]:
         raise InputError("expected IN and OUT: what to translate, and where to.")
     path, out = pathlib.Path(given).expanduser(), pathlib.Path(output).expanduser()
     if path.is_file():
-        if out.suffix.lower() in FORMAT_OF and not out.is_dir():
-            return [_checked(Job(path, out))]
         files, root = [path], path.parent
     elif path.is_dir():
-        files, root = image_files(path), path
         # Translations of an earlier start are no input.
-        files = [file for file in files if not _is_within(file, out)]
+        files = [file for file in image_files(path) if not _is_within(file, out)]
+        root = path
     else:
-        files = _globbed(str(path))
+        files = _globbed(path)
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
-    if out.exists() and not out.is_dir():
+    if path.is_file() and out.suffix.lower() in FORMAT_OF and not out.is_dir():
+        targets = [out]
+    elif out.exists() and not out.is_dir():
         raise InputError(f"{output} is a file; expected a folder for {given}.")
+    else:
+        names = _target_names([file.relative_to(root) for file in files], image_format)
+        targets = [out / name for name in names]
+    for file, target in zip(files, targets, strict=True):
+        with contextlib.suppress(OSError):  # one of them is not there
+            if os.path.samefile(target, file):
+                raise InputError(f"{file} would be replaced; choose another OUT.")
+    return list(map(Job, files, targets))
 
-    # a.jpg and a.png would both become a.png: they keep their suffixes.
+
+def _target_names(names, image_format):
+    """The names with the format's suffix; those that would collide keep their own."""
     suffix = SUFFIX_OF[image_format]
-    names = Counter(file.with_suffix("") for file in files)
-    return [
-        _checked(Job(file, _target(out / file.relative_to(root), names, file, suffix)))
-        for file in files
-    ]
+    stems = Counter(name.with_suffix("") for name in names)
+    for name in names:
+        is_alone = stems[name.with_suffix("")] == 1
+        yield name.with_suffix(suffix) if is_alone else f"{name}{suffix}"
 
 
-def _target(place, names, file, suffix):
-    if names[file.with_suffix("")] > 1:
-        return place.with_name(place.name + suffix)
-    return place.with_suffix(suffix)
-
-
-def _checked(job):
-    with contextlib.suppress(OSError):  # one of them is not there
-        if os.path.samefile(job.target, job.source):
-            raise InputError(f"{job.source} would be replaced; choose another OUT.")
-    return job
-
-
-def _globbed(pattern):
+def _globbed(path):
     """Files that a glob names; `**` follows no links to folders, which may be loops."""
-    path = pathlib.Path(pattern)
     within = pathlib.Path(path.anchor)
-    inner = str(path.relative_to(path.anchor))
     try:
-        found = [file for file in within.glob(inner) if file.is_file()]
+        found = list(within.glob(str(path.relative_to(within))))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{pattern}: {error}.") from None
-    if not _is_hidden(path):
-        found = [file for file in found if not _is_hidden(file)]
-    return sorted(found)
+        raise InputError(f"{path}: {error}.") from None
+    return sorted(
+        file
+        for file in found
+        if file.is_file() and (_is_hidden(path) or not _is_hidden(file))
+    )
 
 
 def _is_hidden(path):
@@ -129,62 +129,54 @@ def translate_files(
         OSError: a translation cannot be written.
     """
     outcome = Outcome()
-    waiting = defaultdict(list)  # by size
-
     with progress_bar(len(jobs), "translating", " images") as bar:
-
-        def fail(source, reason):
-            say(f"failed {str(source)!r}: {reason}")
-            outcome.failed += 1
-            bar.update()
-
-        def translate_batch(batch):
-            try:
-                fakes = translate(np.stack([pixels for _, pixels in batch]))
-            except images.UnreadableImage as error:
-                if len(batch) == 1:
-                    fail(batch[0][0].source, error)
-                else:  # one after the other may fit
-                    for one in batch:
-                        translate_batch([one])
-                return
-            for (job, _), fake in zip(batch, fakes, strict=True):
-                try:
-                    _write(job.target, fake)
-                except OSError as error:
-                    if error.errno != errno.ENAMETOOLONG:
-                        raise
-                    fail(job.source, f"{error.strerror}: {job.target}")
-                    continue
-                outcome.translated += 1
-                bar.update()
-
-        for job in jobs:
-            if os.path.exists(job.target) and not overwrite:
-                outcome.skipped += 1
-                bar.update()
-                continue
-            try:
-                pixels = images.pixels_of(images.read_file(job.source))
-            except images.UnreadableImage as error:
-                fail(job.source, error)
-                continue
-            size = pixels.shape[:2]
-            waiting[size].append((job, pixels))
-            largest = max(1, min(batch_size, MAX_BATCH_PIXELS // (size[0] * size[1])))
-            if len(waiting[size]) >= largest:
-                translate_batch(waiting.pop(size))
-            # Of many sizes, few pictures wait.
-            elif sum(map(len, waiting.values())) > 4 * batch_size:
-                fullest = max(waiting.items(), key=lambda item: len(item[1]))[0]
-                translate_batch(waiting.pop(fullest))
-        for batch in waiting.values():
-            translate_batch(batch)
+        for batch in _batches(jobs, batch_size, overwrite, outcome):
+            _translate_batch(batch, translate, outcome)
+            done = outcome.translated + outcome.skipped + outcome.failed
+            bar.update(done - bar.n)
     return outcome
 
 
+def _batches(jobs, batch_size, overwrite, outcome):
+    """Jobs with their pixels, of one size in each list."""
+    waiting = defaultdict(list)  # by size
+    for job in jobs:
+        if os.path.exists(job.target) and not overwrite:
+            outcome.skipped += 1
+            continue
+        try:
+            pixels = images.pixels_of(images.read_file(job.source))
+        except images.UnreadableImage as error:
+            outcome.fail(job, error)
+            continue
+        size = pixels.shape[:2]
+        waiting[size].append((job, pixels))
+        if len(waiting[size]) >= min(batch_size, MAX_BATCH_PIXELS // np.prod(size)):
+            yield waiting.pop(size)
+        # Of many sizes, few pictures wait.
+        elif sum(map(len, waiting.values())) > 4 * batch_size:
+            yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
+    yield from waiting.values()
+
+
+def _translate_batch(batch, translate, outcome):
+    """Translates and writes; what is too much at once one after the other."""
+    try:
+        fakes = translate(np.stack([pixels for _, pixels in batch]))
+    except images.UnreadableImage as error:
+        if len(batch) == 1:
+            outcome.fail(batch[0][0], error)
+        else:
+            for one in batch:
+                _translate_batch([one], translate, outcome)
+        return
+    for (job, _), fake in zip(batch, fakes, strict=True):
+        _write(job.target, fake)
+        outcome.translated += 1
+
+
 def _write(target, pixels):
+    image_format = FORMAT_OF[target.suffix.lower()]
+    options = {"quality": JPEG_QUALITY} if image_format == "JPEG" else {}
     with written_aside(target) as aside:
-        image_format = FORMAT_OF[target.suffix.lower()]
-        options = {"quality": JPEG_QUALITY} if image_format == "JPEG" else {}
         Image.fromarray(pixels).save(aside, image_format, **options)

@@ -32,7 +32,6 @@ from cyclegan_tf.model.networks import (
     InstanceNormalization,
     ReflectionPadding2D,
 )
-from cyclegan_tf.runs.generators import architecture
 
 # Of one layer; a convolution holds some of these at once.
 STRIPE_BYTES = 2**24
@@ -53,7 +52,7 @@ def translate_in_stripes(
 
     Args:
         generator: a float32 model from `networks.build_generator`.
-        image: uint8 `(height, width, 3)`; sides that are no multiples of 4 are
+        image: uint8 `(height, width, channels)`; sides that are no multiples of 4 are
             mirrored up to one, and cropped back.
         scratch_dir: where scratch files without a name are written; they vanish with
             the process.
@@ -70,7 +69,7 @@ def translate_in_stripes(
     border = ((0, -height % SIDE_MULTIPLE), (0, -width % SIDE_MULTIPLE), (0, 0))
     padded = np.pad(image, border, mode="reflect")
     # All stages have rows of as many bytes: half the width, twice the channels.
-    row_bytes = FLOAT_BYTES * architecture(generator).filters * padded.shape[1]
+    row_bytes = FLOAT_BYTES * generator.get_layer("stem").filters * padded.shape[1]
     scratch = _Scratch(pathlib.Path(scratch_dir), max(1, stripe_bytes // row_bytes))
     scratch.require(SCRATCH_FACTOR * row_bytes * len(padded))
 
@@ -96,6 +95,11 @@ class _Rows:
     channels: int
     read: Callable[[int, int], tf.Tensor]
 
+    def then(self, function) -> "_Rows":
+        """These rows after a function that keeps their shape."""
+        read = self.read
+        return dataclasses.replace(self, read=lambda *span: function(read(*span)))
+
 
 class _Scratch:
     """Scratch files in a folder, and the number of rows to handle at a time."""
@@ -120,14 +124,13 @@ class _Scratch:
     def store(self, rows, observe=lambda stripe: None) -> _Rows:
         """The same rows, computed once and read from a file from then on."""
         file = tempfile.TemporaryFile(dir=self.folder)
-        shape = (rows.width, rows.channels)
+        shape = (-1, rows.width, rows.channels)
         row_bytes = FLOAT_BYTES * rows.width * rows.channels
 
         def read(start, stop):
-            data = os.pread(
-                file.fileno(), (stop - start) * row_bytes, start * row_bytes
-            )
-            return tf.constant(np.frombuffer(data, np.float32).reshape(-1, *shape))
+            size, place = (stop - start) * row_bytes, start * row_bytes
+            data = os.pread(file.fileno(), size, place)
+            return tf.constant(np.frombuffer(data, np.float32).reshape(shape))
 
         # The file has no name; its space is free again when the last reader is gone.
         weakref.finalize(read, file.close)
@@ -166,14 +169,12 @@ class _Moments:
 def _interpret(generator, source, scratch):
     """The output of a functional model as rows."""
     # A scratch file goes with its last reader, so what is read no more is dropped.
-    uses = Counter(id(x) for layer in generator.layers for x in _inputs(layer))
+    layers_and_inputs = [(x, keras.tree.flatten(x.input)) for x in generator.layers[1:]]
+    uses = Counter(id(x) for _, inputs in layers_and_inputs for x in inputs)
     outputs = {id(generator.inputs[0]): source}
-    for layer in generator.layers:
-        if isinstance(layer, layers.InputLayer):
-            continue
-        inputs = [outputs[id(x)] for x in _inputs(layer)]
-        output = _apply(layer, inputs, scratch)
-        for x in _inputs(layer):
+    for layer, inputs in layers_and_inputs:
+        output = _apply(layer, [outputs[id(x)] for x in inputs], scratch)
+        for x in inputs:
             uses[id(x)] -= 1
             if not uses[id(x)]:
                 del outputs[id(x)]
@@ -181,47 +182,34 @@ def _interpret(generator, source, scratch):
     return output
 
 
-def _inputs(layer):
-    return layer.input if isinstance(layer.input, list) else [layer.input]
-
-
 def _apply(layer, inputs, scratch):
     """The output of one layer."""
     rows = inputs[0]
     match layer:
-        case ReflectionPadding2D():
-            return _reflected(rows, layer.padding)
-        case layers.ZeroPadding2D():
-            return _zero_padded(rows, layer.padding)
-        case layers.Cropping2D():
-            return _cropped(rows, layer.cropping)
-        case layers.UpSampling2D():
-            return _repeated(rows, layer.size)
-        case layers.Conv2D():
-            return _convolved(rows, layer)
-        case layers.Conv2DTranspose():
-            return _convolved_transposed(rows, layer)
         case InstanceNormalization():
             return _normalized(rows, layer, scratch)
         case layers.Add():
             # Stored, or each block would compute all blocks before it again.
             return scratch.store(_sum(*inputs))
         case layers.ReLU() | layers.Activation():
-            return _pointwise(rows, layer)
-    raise TypeError(f"{type(layer).__name__} {layer.name!r} cannot go by stripes.")
-
-
-def _pointwise(rows, function):
-    return dataclasses.replace(
-        rows, read=lambda start, stop: function(rows.read(start, stop))
-    )
-
-
-def _sum(first, second):
-    return dataclasses.replace(
-        first,
-        read=lambda start, stop: first.read(start, stop) + second.read(start, stop),
-    )
+            return rows.then(layer)
+        case ReflectionPadding2D():
+            read = _reflected(rows, layer.padding)
+        case layers.ZeroPadding2D():
+            read = _zero_padded(rows, *layer.padding)
+        case layers.Cropping2D():
+            read = _cropped(rows, *layer.cropping)
+        case layers.UpSampling2D():
+            read = _repeated(rows, *layer.size)
+        case layers.Conv2D():
+            read = _convolved(rows, layer)
+        case layers.Conv2DTranspose():
+            read = _convolved_transposed(rows, layer)
+        case _:
+            kind = type(layer).__name__
+            raise TypeError(f"{kind} {layer.name!r} cannot go by stripes.")
+    shape = (1, rows.height, rows.width, rows.channels)
+    return _Rows(*layer.compute_output_shape(shape)[1:], read)
 
 
 def _normalized(rows, layer, scratch):
@@ -232,7 +220,13 @@ def _normalized(rows, layer, scratch):
         scale, offset = layer.get_weights()
         gain = gain * scale
     mean, gain, offset = (np.float32(x) for x in (moments.mean, gain, offset))
-    return _pointwise(stored, lambda x: (x - mean) * gain + offset)
+    return stored.then(lambda x: (x - mean) * gain + offset)
+
+
+def _sum(first, second):
+    return dataclasses.replace(
+        first, read=lambda *span: first.read(*span) + second.read(*span)
+    )
 
 
 def _reflected(rows, padding):
@@ -245,45 +239,38 @@ def _reflected(rows, padding):
         x = tf.gather(rows.read(first, wanted.max() + 1), wanted - first)
         return tf.pad(x, ((0, 0), (padding, padding), (0, 0)), mode="REFLECT")
 
-    return _grown(rows, 2 * padding, 2 * padding, read)
+    return read
 
 
-def _zero_padded(rows, padding):
-    (top, bottom), (left, right) = padding
+def _zero_padded(rows, vertical, horizontal):
+    top = vertical[0]
 
     def read(start, stop):
         above = max(0, min(top, stop) - start)
         first, end = max(0, start - top), min(rows.height, stop - top)
         below = stop - start - above - (end - first)
-        x = rows.read(first, end)
-        return tf.pad(x, ((above, below), (left, right), (0, 0)))
+        return tf.pad(rows.read(first, end), ((above, below), horizontal, (0, 0)))
 
-    return _grown(rows, top + bottom, left + right, read)
+    return read
 
 
-def _cropped(rows, cropping):
-    (top, bottom), (left, right) = cropping
+def _cropped(rows, vertical, horizontal):
+    top, (left, right) = vertical[0], horizontal
 
     def read(start, stop):
         return rows.read(start + top, stop + top)[:, left : rows.width - right]
 
-    return _grown(rows, -top - bottom, -left - right, read)
+    return read
 
 
-def _grown(rows, height, width, read):
-    return _Rows(rows.height + height, rows.width + width, rows.channels, read)
-
-
-def _repeated(rows, size):
-    down, across = size
-
+def _repeated(rows, down, across):
     def read(start, stop):
         first = start // down
         x = rows.read(first, (stop - 1) // down + 1)
         x = tf.repeat(tf.repeat(x, down, axis=0), across, axis=1)
         return x[start - first * down : stop - first * down]
 
-    return _Rows(rows.height * down, rows.width * across, rows.channels, read)
+    return read
 
 
 def _convolved(rows, layer):
@@ -292,7 +279,7 @@ def _convolved(rows, layer):
     def read(start, stop):
         return layer(rows.read(start * stride, (stop - 1) * stride + size)[None])[0]
 
-    return _Rows(*_output_shape(layer, rows), read)
+    return read
 
 
 def _convolved_transposed(rows, layer):
@@ -305,8 +292,4 @@ def _convolved_transposed(rows, layer):
         skipped = start - first * stride
         return layer(rows.read(first, end)[None])[0, skipped : skipped + stop - start]
 
-    return _Rows(*_output_shape(layer, rows), read)
-
-
-def _output_shape(layer, rows):
-    return layer.compute_output_shape((1, rows.height, rows.width, rows.channels))[1:]
+    return read

@@ -13,10 +13,11 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.images import MIN_SIDE, UnreadableImage
 from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
 from cyclegan_tf.inference.tiling import FLOAT_BYTES, translate_in_stripes
-from cyclegan_tf.runs.generators import DIRECTIONS, LAST, architecture, load_generators
+from cyclegan_tf.runs.generators import DIRECTIONS, LAST, load_generators
 
-# Checksums of a SavedModel, below its folder: for `sha256sum -c` there.
-SUMS = f"assets.extra/{checksums.SUMS}"
+# Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
+EXTRAS = "assets.extra"
+SUMS = f"{EXTRAS}/{checksums.SUMS}"
 
 Translator = Callable[[np.ndarray], np.ndarray]
 
@@ -35,7 +36,7 @@ def load(
         direction: "a_to_b" or "b_to_a".
         checkpoint: of a run, "last", "best", or a step; see
             `generators.load_generators`. An export has one model only.
-        scratch_dir: translate in bounded memory, see `stripes`, with scratch files in
+        scratch_dir: translate in bounded memory, see `tiling`, with scratch files in
             this folder; for a run only.
 
     Returns:
@@ -47,7 +48,7 @@ def load(
 
     Raises:
         InputError: there is no such model, it is damaged, lacks the direction, or is an
-            export and `scratch_dir` is given.
+            export and `checkpoint` or `scratch_dir` is given.
 
     Example:
         >>> translate = load("runs/synthetic/horse2zebra")
@@ -56,14 +57,15 @@ def load(
     """
     path = pathlib.Path(model).expanduser()
     saved = _saved_model_in(path)
+    if saved and (checkpoint != LAST or scratch_dir is not None):
+        flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
+        raise InputError(f"{flag}: {path} is an export; name the directory of a run.")
     if saved:
-        _require_run_for(path, checkpoint, scratch_dir)
         functions = _signatures(saved)
     else:
-        models = load_generators(path, checkpoint)
         functions = {
             name: _function(generator, scratch_dir)
-            for name, generator in models.items()
+            for name, generator in load_generators(path, checkpoint).items()
         }
     if direction not in DIRECTIONS or direction not in functions:
         raise InputError(f"{path} has no direction {direction}.")
@@ -71,34 +73,33 @@ def load(
 
     def translate(images):
         images = np.asarray(images)
-        if images.dtype != np.uint8 or images.ndim not in (3, 4):
-            raise ValueError(
-                f"expected uint8 (height, width, 3) or (count, height, width, 3), got "
-                f"{images.dtype} {images.shape}."
-            )
-        height, width, channels = images.shape[-3:]
-        if channels != 3:
-            raise ValueError(f"expected 3 channels, got {channels}.")
-        if min(height, width) < MIN_SIDE:
-            raise UnreadableImage(
-                f"{width} x {height} is smaller than {MIN_SIDE} x {MIN_SIDE}"
-            )
+        _require_pictures(images)
         try:
-            translated = function(images.reshape((-1, height, width, 3)))
-        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as e:
-            raise UnreadableImage(_reason(e)) from None
+            translated = function(images.reshape((-1, *images.shape[-3:])))
+        except tf.errors.ResourceExhaustedError:
+            raise UnreadableImage(
+                "too large for the memory; --tile, with a run, needs little"
+            ) from None
+        except tf.errors.InvalidArgumentError as error:
+            lines = error.message.splitlines()
+            said = [line for line in lines if line.startswith("assertion failed")]
+            raise UnreadableImage((said or lines)[0]) from None
         return translated.reshape(images.shape)
 
     return translate
 
 
-def _reason(error):
-    """The line of TensorFlow's report that says what is wrong."""
-    if isinstance(error, tf.errors.ResourceExhaustedError):
-        return "too large for the memory"
-    lines = error.message.splitlines()
-    said = [line for line in lines if line.startswith("assertion failed")]
-    return (said or lines or [type(error).__name__])[0]
+def _require_pictures(images):
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3:
+        raise ValueError(
+            f"expected uint8 (height, width, 3) or (count, height, width, 3), got "
+            f"{images.dtype} {images.shape}."
+        )
+    height, width = images.shape[-3:-1]
+    if min(height, width) < MIN_SIDE:
+        raise UnreadableImage(
+            f"{width} x {height} is smaller than {MIN_SIDE} x {MIN_SIDE}"
+        )
 
 
 def _saved_model_in(path):
@@ -125,19 +126,6 @@ def _signatures(path):
     }
 
 
-def _require_run_for(path, checkpoint, scratch_dir):
-    if checkpoint != LAST:
-        raise InputError(
-            f"--checkpoint {checkpoint}: {path} is an export, which holds one model; "
-            f"name the directory of a run."
-        )
-    if scratch_dir is not None:
-        raise InputError(
-            f"--tile: {path} is an export, which takes pictures as a whole; name the "
-            f"directory of a run."
-        )
-
-
 def _function(generator, scratch_dir):
     """A generator as a function from uint8 arrays to the same."""
     if scratch_dir is not None:
@@ -145,13 +133,17 @@ def _function(generator, scratch_dir):
             [translate_in_stripes(generator, image, scratch_dir) for image in images]
         )
     compiled = tf.function(pixels_function(generator), input_signature=[PIXELS_SPEC])
-    filters = architecture(generator).filters
+    filters = generator.get_layer("stem").filters
 
     def translate(images):
         _require_memory(images, filters)
         return _call(compiled, images)
 
     return translate
+
+
+def _call(function, images):
+    return function(images=tf.constant(images))["translated"].numpy()
 
 
 def _require_memory(images, filters):
@@ -167,7 +159,3 @@ def _require_memory(images, filters):
             f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
             f"free; --tile needs little"
         )
-
-
-def _call(function, images):
-    return function(images=tf.constant(images))["translated"].numpy()

@@ -64,12 +64,6 @@ def test_palette_with_a_transparent_entry_is_put_on_white(in_graph, colours):
     assert_as_with_pillow(in_graph, data, tolerance=1)
 
 
-@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0"}])
-def test_webp_of_each_kind_decodes(in_graph, options):
-    data = encoded(Image.fromarray(random_pixels(20, 28)), "WEBP", **options)
-    assert_as_with_pillow(in_graph, data, tolerance=1)
-
-
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_decodes_as_with_pillow(in_graph, mode):
     picture = Image.fromarray(random_pixels(20, 28)).convert(mode)
@@ -85,6 +79,14 @@ def test_exif_orientation_is_honoured(in_graph, orientation, byte_order):
     assert_as_with_pillow(in_graph, data, tolerance=3)
 
 
+def test_exif_is_found_behind_other_segments(in_graph):
+    comment = b"\xff\xfe\x40\x00" + bytes(0x4000 - 2)
+    data = with_orientation(6)
+    data = data[:2] + 2 * comment + data[2:]
+    assert in_graph(data).shape == (40, 24, 3)
+    assert_as_with_pillow(in_graph, data, tolerance=3)
+
+
 def test_broken_exif_leaves_the_picture_as_it_is(in_graph):
     data = with_orientation(6)
     place = data.index(b"Exif\0\0") + 10  # of the first directory's offset
@@ -93,7 +95,7 @@ def test_broken_exif_leaves_the_picture_as_it_is(in_graph):
         assert in_graph(broken).shape == (24, 40, 3)
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
 @pytest.mark.parametrize("size", [(15, 40), (400, 300)])
 def test_size_is_refused_before_decoding(in_graph, image_format, size):
     data = encoded(Image.new("RGB", size), image_format)
@@ -109,16 +111,15 @@ def test_gigantic_png_header_is_refused(in_graph, size):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"hello", b"\xff\xd8\xff", b"GIF89a" + b"0" * 60]
+    "data", [b"", b"hello", b"\xff\xd8\xff", b"GIF89a" + b"0" * 60, b"RIFF0000WEBP"]
 )
 def test_other_bytes_are_refused(in_graph, data):
     with pytest.raises(tf.errors.InvalidArgumentError):
         in_graph(data)
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
-def test_truncated_file_is_refused(in_graph, image_format):
+def test_truncated_png_is_refused(in_graph):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    data = encoded(Image.fromarray(noise), image_format)
+    data = encoded(Image.fromarray(noise), "PNG")
     with pytest.raises(tf.errors.InvalidArgumentError):
         in_graph(data[: len(data) // 2])

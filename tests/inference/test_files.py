@@ -6,35 +6,47 @@ import pytest
 from PIL import Image
 
 import cyclegan_tf
+from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.export import saved_model
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.export.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import directory as run_directory
 from tests.helpers import (
     assert_one_line_error,
     random_pixels,
     run_script,
+    tiny_config,
     tiny_model,
     write_images,
 )
 
 
+def save_run(path, models):
+    run_directory.write_config(path, tiny_config(path), "fingerprint")
+    generators.save_generators(path, models, {"step": 0})
+    return path
+
+
+def save_export(path, models, megapixels):
+    saved_model.write(models, path, ExportConfig(max_megapixels=megapixels))
+    checksums.write_sums(path, saved_model.FORMAT.sums)
+
+
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    """A run directory with models, and nothing else."""
+    """A run directory with options and models, and nothing else."""
     path = tmp_path_factory.mktemp("translated") / "run"
-    model = tiny_model()
-    trained = {"a_to_b": model.gen_ab, "b_to_a": model.gen_ba}
-    generators.save_generators(path, trained, {"step": 0})
-    return path
+    return save_run(path, tiny_model().generators)
 
 
 @pytest.fixture(scope="module")
 def export_dir(run_dir, tmp_path_factory):
     path = tmp_path_factory.mktemp("export")
     models = generators.load_generators(run_dir)
-    saved_model.write_saved_model(models, path / "2", max_pixels=1_000_000)
+    save_export(path / "2", models, megapixels=1)
     (path / "1").mkdir()
     return path
 
@@ -63,7 +75,7 @@ def test_floats_are_refused(run_dir):
 
 def test_missing_direction_is_named(run_dir, tmp_path):
     model = generators.load_generators(run_dir)["b_to_a"]
-    generators.save_generators(tmp_path, {"b_to_a": model}, {})
+    save_run(tmp_path, {"b_to_a": model})
     with pytest.raises(InputError, match="has no direction a_to_b"):
         cyclegan_tf.load(tmp_path, "a_to_b")
 
@@ -135,7 +147,7 @@ def test_bad_file_is_named_and_the_others_are_translated(run_dir, tmp_path):
 
 def test_picture_beyond_the_exports_limit_fails_alone(run_dir, tmp_path):
     models = generators.load_generators(run_dir)
-    saved_model.write_saved_model(models, tmp_path / "1", max_pixels=40 * 48)
+    save_export(tmp_path / "1", models, megapixels=40 * 48 / 1e6)
     write_images(tmp_path / "in", 3, size=(40, 48))  # fits, but not two at once
     write_images(tmp_path / "in" / "large", 1, size=(64, 64))
     done = run_script(

@@ -9,8 +9,14 @@ from cyclegan_tf.inference import tiling
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.inference.tiling import translate_in_stripes
 from cyclegan_tf.model.networks import build_generator
+from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
-from tests.helpers import assert_one_line_error, random_pixels, run_script
+from tests.helpers import (
+    assert_one_line_error,
+    random_pixels,
+    run_script,
+    tiny_config,
+)
 
 ONE_ROW, SOME_ROWS, ALL_ROWS = 1, 3000, 2**26
 
@@ -30,6 +36,8 @@ def generator_of(**options):
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
     path = tmp_path_factory.mktemp("stripes") / "run"
+    config = tiny_config(path, filters=4, residual_blocks=2)
+    run_directory.write_config(path, config, "fingerprint")
     generators.save_generators(path, {"a_to_b": generator_of()}, {"step": 0})
     return path
 
@@ -86,8 +94,8 @@ def test_no_scratch_space_is_said_before_the_start(tmp_path, monkeypatch):
 def test_unknown_layer_is_named(tmp_path):
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(2, 1, name="stem")(inputs)
-    x = keras.layers.MaxPool2D(name="up1")(x)
-    with pytest.raises(TypeError, match="MaxPooling2D 'up1' cannot go by stripes"):
+    x = keras.layers.MaxPool2D(name="pool")(x)
+    with pytest.raises(TypeError, match="MaxPooling2D 'pool' cannot go by stripes"):
         translate_in_stripes(keras.Model(inputs, x), random_pixels(16, 16), tmp_path)
 
 

@@ -25,11 +25,12 @@ import time
 import psutil
 from PIL import Image
 
-from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.common import checksums
+from cyclegan_tf.config import DatasetConfig, ExportConfig
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data.loading import load_in_order
 from cyclegan_tf.data.sources import find_source
-from cyclegan_tf.export import saved_model
+from cyclegan_tf.export.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator
@@ -248,7 +249,9 @@ def tiny_model(folder, kind):
     if kind == "run":
         generators.save_generators(folder / kind, models, {"step": 0})
     else:
-        saved_model.write_saved_model(models, folder / kind / "1", max_pixels=1_000_000)
+        config = ExportConfig(max_megapixels=1)
+        saved_model.write(models, folder / kind / "1", config)
+        checksums.write_sums(folder / kind / "1", saved_model.FORMAT.sums)
     return translator.load(folder / kind)
 
 

@@ -23,8 +23,9 @@ import psutil
 import tensorflow as tf
 from PIL import Image
 
+from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data import images, records
-from cyclegan_tf.export import saved_model
+from cyclegan_tf.export.formats import saved_model
 from cyclegan_tf.model.networks import build_generator
 from tests.helpers import random_pixels
 
@@ -249,9 +250,8 @@ def feed(count, seed):
     """
     with tempfile.TemporaryDirectory() as name:
         path = pathlib.Path(name, "1")
-        saved_model.write_saved_model(
-            {"a_to_b": build_generator(2, 1)}, path, MAX_PIXELS
-        )
+        config = ExportConfig(max_megapixels=MAX_PIXELS / 1e6)
+        saved_model.write({"a_to_b": build_generator(2, 1)}, path, config)
         model = tf.saved_model.load(str(path))
     outcomes, slowest, peak = collections.Counter(), 0.0, 0
     for data in hostile_files(count, seed):

@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
@@ -13,7 +12,7 @@ from cyclegan_tf.data import images
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator
-from tests.helpers import random_pixels, run_script, write_images
+from tests.helpers import run_script, write_images
 from tests.stress import hostile_folders
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and devices")
@@ -127,16 +126,6 @@ def test_longest_names_are_written(tmp_path):
     path = tmp_path / ("馬" * 83 + ".json")
     write_text(path, "{}")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
-
-
-def test_translation_whose_name_is_too_long_fails_alone(tmp_path):
-    write_images(tmp_path / "in", 1)
-    for suffix in (".png", ".jpg"):  # would be one name, so they keep their suffixes
-        picture = Image.fromarray(random_pixels(20, 20))
-        picture.save(tmp_path / "in" / ("x" * 251 + suffix))
-    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
-    done = picture_files.translate_files(jobs, lambda x: x, 1, overwrite=False)
-    assert (done.translated, done.failed) == (1, 2)
 
 
 def test_picture_that_the_memory_cannot_hold_is_refused():

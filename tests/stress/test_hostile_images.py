@@ -1,10 +1,8 @@
 import time
 
 import pytest
-import tensorflow as tf
 
 from cyclegan_tf.data import images
-from cyclegan_tf.export.graph_decoding import decode_upright
 from tests.stress import hostile_images
 
 
@@ -35,9 +33,6 @@ def test_scans_without_end_are_refused_before_they_take_long():
     images.normalize(few)
     with pytest.raises(images.UnreadableImage, match="more than 200 scans"):
         images.normalize(many)
-    decode_upright(tf.constant(few), 16, 10**6)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 200 scans"):
-        decode_upright(tf.constant(many), 16, 10**6)
 
 
 def test_damaged_exif_does_not_cost_the_picture():

@@ -1,0 +1,55 @@
+"""LiteRT files, for phones and other small devices."""
+
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.export.formats.format import FILE_PER_DIRECTION, Format
+from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
+
+
+def write(
+    generators: dict[str, keras.Model], directory: pathlib.Path, config: ExportConfig
+) -> None:
+    """Writes `<direction>.tflite` for each direction.
+
+    In float16 the weights are stored in half precision; what computes with them
+    decides on its own precision.
+    """
+    for direction, generator in generators.items():
+        function = tf.function(
+            pixels_function(_with_constants(generator)), input_signature=[PIXELS_SPEC]
+        )
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [function.get_concrete_function()], generator
+        )
+        if config.precision == "float16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        (directory / f"{direction}.tflite").write_bytes(converter.convert())
+
+
+def _with_constants(generator):
+    """The generator as a function whose weights are constants of the graph.
+
+    The converter leaves Keras' variables as variables, which no file can hold.
+    """
+    weights = [variable.numpy() for variable in generator.trainable_variables]
+
+    def call(images, training):
+        constants = [tf.constant(array) for array in weights]
+        return generator.stateless_call(constants, [], images, training=training)[0]
+
+    return call
+
+
+FORMAT = Format(
+    name="litert",
+    folder="litert",
+    precisions=("float32", "float16"),
+    write=write,
+    interface=FILE_PER_DIRECTION,
+    packages={"ai_edge_litert": "ai-edge-litert"},
+)

@@ -1,0 +1,97 @@
+import dataclasses
+import json
+
+import pytest
+from PIL import Image
+
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.evaluation import scores
+from cyclegan_tf.evaluation.evaluator import DirectionScores
+from cyclegan_tf.export import model_card
+from cyclegan_tf.export.formats import onnx
+from cyclegan_tf.export.verify import Comparison
+from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.runs import directory as run_directory
+from tests.helpers import random_pixels, tiny_config, tiny_model
+
+ABOUT = {"precision": "float32", "step": 7, "versions": {"onnxruntime": "1.2"}}
+COMPARISONS = [Comparison("a_to_b", 1, 0.00123, 4.5), Comparison("b_to_a", 0, 0, 4.5)]
+RESULTS = [
+    DirectionScores(
+        direction=direction,
+        scores={"swd": 12.3456, "cycle_mae": 5.0},
+        nothing={"swd": 45.6},
+        swd_levels=[12.3456],
+        protocol={
+            "fakes_from": f"12 images of {name}",
+            "kid_and_fid": {"kid": "all pairs"},
+        },
+    )
+    for direction, name in (("a_to_b", "testA"), ("b_to_a", "testB"))
+]
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """A run directory with options only."""
+    run_directory.write_config(tmp_path / "run", tiny_config(tmp_path), "fingerprint")
+    return tmp_path / "run"
+
+
+def card_of(run_dir, folder, **options):
+    folder.mkdir()
+    config = TrainConfig(**options)
+    model_card.write(folder, onnx.FORMAT, run_dir, config, COMPARISONS, ABOUT)
+    return (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def rows_of(card, heading):
+    """The cells of the first table below a heading, by row."""
+    below = card.split(f"## {heading}\n")[1]
+    lines = [line for line in below.split("\n\n## ")[0].splitlines() if "|" in line]
+    return [[c.strip().replace("\\", "") for c in x.split("|")[1:-1]] for x in lines]
+
+
+def test_card_has_tables_of_scores_differences_and_options(run_dir, tmp_path):
+    scores.record(run_dir, 7, RESULTS, {})
+    card = card_of(run_dir, tmp_path / "card", filters=5)
+    assert rows_of(card, "Scores") == [
+        ["score", "a_to_b", "nothing", "b_to_a", "nothing"],
+        ["-"] * 5,
+        ["swd", "12.35", "45.60", "12.35", "45.60"],
+        ["cycle_mae", "5.00", "", "5.00", ""],
+    ]
+    assert "12 images of testA; kid: all pairs" in card and "images of testB" in card
+    assert rows_of(card, "Verified")[2] == ["a_to_b", "1", "0.0012"]
+    assert ["filters", "5"] in rows_of(card, "Options of the run")
+    assert "MIT licence" in card and "trained for\n7 steps" in card
+    options = json.loads((tmp_path / "card" / "options.json").read_text())
+    assert options["filters"] == 5
+    assert "run_dir" not in options and "data_dir" not in options
+
+
+def test_best_step_has_the_scores_that_made_it_the_best(run_dir, tmp_path):
+    entries = [dataclasses.asdict(result) for result in RESULTS]
+    best = {"step": 7, "best_by": "swd", "value": 12.3456, "scores": entries}
+    checkpoint.save_best(tiny_model(), run_dir / "checkpoints", best)
+    assert "12.35" in card_of(run_dir, tmp_path / "card")
+
+
+def test_scores_of_another_step_are_not_shown(run_dir, tmp_path):
+    scores.record(run_dir, 8, RESULTS, {})
+    assert "Not scored." in card_of(run_dir, tmp_path / "card")
+
+
+def test_newest_samples_are_copied_and_shown(tmp_path):
+    (tmp_path / "samples").mkdir()
+    for number in (1, 2):
+        path = tmp_path / "samples" / f"epoch-000{number}-a.png"
+        Image.fromarray(random_pixels(20, 24, seed=number)).save(path)
+    card = card_of(tmp_path, tmp_path / "card")
+    assert "(sample-a.png)" in card and "sample-b.png" not in card
+    assert (tmp_path / "card" / "sample-a.png").read_bytes() == path.read_bytes()
+
+
+def test_hostile_names_stay_text(tmp_path):
+    card = card_of(tmp_path, tmp_path / "card", dataset="x\n# <script>| [y](z)")
+    assert "<script" not in card and "\n# <" not in card and "[y](z)" not in card
