@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -11,14 +12,28 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import Damaged
+from cyclegan_tf.common.errors import Damaged, InputError
 
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
 LOCK = ".lock"
-MAX_NAME_BYTES = 255
-# Ours have some kilobytes; what is larger would only fill the memory.
-MAX_JSON_BYTES = 64 * 2**20
+
+
+def require_local(flag: str, value: str | None) -> None:
+    """Refuses what names a place in a cloud, or on another machine.
+
+    Args:
+        flag: that the value was given by.
+        value: a path, or none.
+
+    Raises:
+        InputError: it begins with a scheme, such as `gs://` or `hf:`.
+    """
+    if value and re.match(r"[A-Za-z][\w+.-]*://|hf:", value):
+        raise InputError(
+            f"{flag} {value}: only local paths are supported; copy inputs here "
+            f"first, and results there afterwards."
+        )
 
 
 @contextlib.contextmanager
@@ -35,9 +50,9 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     aside.unlink(missing_ok=True)
     try:
         yield aside
-        sync(aside)
+        _sync(aside)
         os.replace(aside, path)
-        sync(path.parent)
+        _sync(path.parent)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a write that fails does not know where to
@@ -45,16 +60,6 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
-
-
-def _end_of(name):
-    """As much of a name as fits behind the prefix; its suffix, which Keras needs, too.
-
-    A name has at most 255 bytes.
-    """
-    while len(os.fsencode(name)) > MAX_NAME_BYTES - len(PARTIAL):
-        name = name[1:]
-    return name
 
 
 @contextlib.contextmanager
@@ -70,11 +75,11 @@ def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         yield aside
         for content in (*aside.rglob("*"), aside):
-            sync(content)
+            _sync(content)
         if path.exists():
             os.rename(path, earlier)  # a folder cannot be renamed over another
         os.rename(aside, path)
-        sync(path.parent)
+        _sync(path.parent)
     finally:
         mend(path)
 
@@ -165,27 +170,16 @@ def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
         remedy: what to do about a damaged one, such as "delete it".
 
     Raises:
-        Damaged: it is no JSON object, or larger than any of ours.
+        Damaged: it is no JSON object.
         OSError: it is not there, or cannot be read.
     """
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"larger than {MAX_JSON_BYTES} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{path} is damaged ({error}); {remedy}.") from None
     return content
-
-
-def sync(path: pathlib.Path) -> None:
-    """Flushes a file's content, or a directory's names, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _acquire(lock, waiting):
@@ -198,8 +192,18 @@ def _acquire(lock, waiting):
         lock.acquire()
 
 
+def _sync(path):
+    """Flushes a file's content, or a directory's names, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _aside(path):
-    return path.with_name(PARTIAL + _end_of(path.name))
+    # A name has at most 255 bytes, and a character up to 4; a suffix is kept.
+    return path.with_name(PARTIAL + path.name[-60:])
 
 
 def _earlier(path):
