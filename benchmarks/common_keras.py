@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from cyclegan_tf.model.networks import ReflectionPadding2D
+from cyclegan_tf.model.layers import ReflectionPadding2D
 
 ADAM = {"learning_rate": 2e-4, "beta_1": 0.5}
 

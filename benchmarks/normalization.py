@@ -39,7 +39,7 @@ def main():
         import keras
         import tensorflow as tf
 
-        from cyclegan_tf.model.networks import InstanceNormalization
+        from cyclegan_tf.model.layers import InstanceNormalization
 
     tf.get_logger().setLevel("ERROR")  # many functions are traced, and each is meant
     policy = "float32" if options.dtype == "float32" else f"mixed_{options.dtype}"

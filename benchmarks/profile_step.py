@@ -43,7 +43,7 @@ def main():
     with arguments.quiet_start():
         import tensorflow as tf
 
-        from cyclegan_tf.training.run import build_model
+        from cyclegan_tf.training.build import build_model
 
     names = ("image_size", "batch_size", "filters", "residual_blocks", "precision")
     settings = {name: getattr(options, name) for name in names}

@@ -190,7 +190,7 @@ def ours(options, **more):
     with arguments.quiet_start():
         import tensorflow as tf
 
-        from cyclegan_tf.training.run import build_model
+        from cyclegan_tf.training.build import build_model
 
     settings = network_of(options) | more
     strategy = strategy_of(settings.pop("replicas"), tf)

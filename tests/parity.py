@@ -22,7 +22,7 @@ from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator
 from cyclegan_tf.model.optimizers import Adam
-from cyclegan_tf.training.run import ADAM
+from cyclegan_tf.training.build import ADAM
 from tests.helpers import ROOT
 
 RECORDED = ROOT / "tests" / "reference" / "recorded.npz"

@@ -16,7 +16,7 @@ else:
     import tomli as tomllib
 
 LOCK = (ROOT / ".ci" / "requirements.lock").read_text()
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PACKAGE = ROOT / "cyclegan_tf"
@@ -103,8 +103,8 @@ def test_lock_fits_the_requirements():
             assert wanted.specifier.contains(version), f"make lock: {wanted} {version}"
 
 
-def test_readme_names_the_licence_of_every_dependency():
-    section = README.split("\n## Dependencies\n")[1].split("\n## ")[0]
+def test_document_names_the_licence_of_every_dependency():
+    section = DOCUMENT.split("\n## Licences\n")[1].split("\n## ")[0]
     for name in EXTRAS:
         for wanted in (*product(), *extra(name)):
             assert f"`{wanted.name}`" in section, wanted.name

@@ -157,6 +157,12 @@ def write_text(path: pathlib.Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file aside and renames it."""
+    with written_aside(path) as aside:
+        aside.write_bytes(content)
+
+
 def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
     """Writes a JSON file aside and renames it."""
     write_text(path, json.dumps(content, indent=2) + "\n")

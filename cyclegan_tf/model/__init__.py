@@ -1,1 +1,22 @@
-"""The networks, the losses, and the `keras.Model` that trains them."""
+"""The networks, the losses, and the `keras.Model` that trains them.
+
+from cyclegan_tf.model import CycleGAN, build_generator, build_discriminator, ImagePool
+"""
+
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.image_pool import ImagePool
+from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.model.networks import build_discriminator, build_generator
+from cyclegan_tf.model.optimizers import Adam
+from cyclegan_tf.model.schedules import LinearDecay
+
+__all__ = [
+    "Adam",
+    "CycleGAN",
+    "ImagePool",
+    "InstanceNormalization",
+    "LinearDecay",
+    "ReflectionPadding2D",
+    "build_discriminator",
+    "build_generator",
+]

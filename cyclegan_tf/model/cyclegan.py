@@ -1,17 +1,18 @@
 """The CycleGAN model: four networks, eight losses, two optimizers, one step."""
 
 import functools
+import time
 
 import keras
 import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES
+from cyclegan_tf.model.layers import use_fused_normalization
 from cyclegan_tf.model.losses import (
     absolute_error,
     adversarial_loss,
     discriminator_loss,
 )
-from cyclegan_tf.model.networks import use_fused_normalization
 from cyclegan_tf.model.replicas import SharedMean, mean_over_replicas
 
 
@@ -20,20 +21,10 @@ class CycleGAN(keras.Model):
 
     `gen_ab` maps domain A to B, `gen_ba` maps B to A, `disc_a` judges images of
     domain A, `disc_b` of domain B. Train it with `fit` on batches `(real_a, real_b)`,
-    float32 `(batch, height, width, 3)` in [-1, 1]; a third element of a batch, the
-    seconds waited for it, is tracked as `input_wait`.
+    float32 `(batch, height, width, channels)` in [-1, 1].
 
-    Losses are tracked unweighted, under these names; the generators' objective is
-    their sum with the weights on the right:
-
-        G_A         (disc_b(gen_ab(a)) - 1)^2                        1
-        G_B         (disc_a(gen_ba(b)) - 1)^2                        1
-        cycle_A     |gen_ba(gen_ab(a)) - a|                          cycle_weight
-        cycle_B     |gen_ab(gen_ba(b)) - b|                          cycle_weight
-        identity_A  |gen_ab(b) - b|                                  identity_weight
-        identity_B  |gen_ba(a) - a|                                  identity_weight
-        D_A         ((disc_a(a) - 1)^2 + disc_a(pooled fake a)^2)/2  1
-        D_B         ((disc_b(b) - 1)^2 + disc_b(pooled fake b)^2)/2  1
+    The losses are those of `config.losses.LOSS_TERMS`, tracked under their names
+    without their weights; the generators' objective is the weighted sum of six.
 
     Args:
         gen_ab, gen_ba: generators, see `networks.build_generator`.
@@ -47,9 +38,15 @@ class CycleGAN(keras.Model):
     Attributes:
         returns_logs: whether `fit` gets the losses of its next step. Reading them waits
             for the device; a callback may spare most steps that.
+        seconds_waited: for batches, in this process since it began.
 
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 3 and 4. Both generators receive
     the gradient of all six terms: each takes part in both cycles.
+
+    Example:
+        >>> model = CycleGAN(gen_ab, gen_ba, disc_a, disc_b, pool_a, pool_b)
+        >>> model.compile(Adam(2e-4, beta_1=0.5), Adam(2e-4, beta_1=0.5), jit=False)
+        >>> model.fit(batches, steps_per_epoch=100)
     """
 
     def __init__(
@@ -71,9 +68,9 @@ class CycleGAN(keras.Model):
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.remat = remat
         self.trackers = {name: SharedMean(name=name) for name in LOSSES}
-        self.wait_tracker = SharedMean(name="input_wait")
         self.num_replicas = self.distribute_strategy.num_replicas_in_sync
         self.returns_logs = True
+        self.seconds_waited = 0.0
         self.built = True
 
     def compile(self, generator_optimizer, discriminator_optimizer, jit=True):
@@ -118,8 +115,8 @@ class CycleGAN(keras.Model):
 
     @property
     def metrics(self):
-        """The trackers of the eight losses and of the wait for input."""
-        return [*self.trackers.values(), self.wait_tracker]
+        """The trackers of the eight losses."""
+        return list(self.trackers.values())
 
     def call(self, images):
         """Translates `(images of A, images of B)` to `(fakes of B, fakes of A)`."""
@@ -127,11 +124,11 @@ class CycleGAN(keras.Model):
         return self.gen_ab(real_a), self.gen_ba(real_b)
 
     def train_step(self, data):
-        """One step on one batch; returns the running means of the trackers by name.
+        """One step on one batch; returns the running means of the losses by name.
 
         Under a `tf.distribute` strategy each replica does this with its own batch.
         """
-        real_a, real_b = data[:2]
+        real_a, real_b = data
         step, batch_size = self.generator_optimizer.iterations.value, real_a.shape[0]
         plan_a = self.pool_a.plan(batch_size, step)
         plan_b = self.pool_b.plan(batch_size, step)
@@ -142,33 +139,15 @@ class CycleGAN(keras.Model):
         self.pool_b.store(plan_b, fakes[1])
         self.generator_optimizer.apply(gradients[0], self.generator_variables)
         self.discriminator_optimizer.apply(gradients[1], self.discriminator_variables)
-        measured = dict(losses)
-        if len(data) > 2:
-            measured[self.wait_tracker.name] = data[2]
-        measured = mean_over_replicas(measured)
-        for metric in self.metrics:
-            if metric.name in measured:
-                metric.update_state(measured[metric.name])
-        return {metric.name: self._as_log(metric.result()) for metric in self.metrics}
-
-    def make_train_function(self, force=False):
-        """Makes what `fit` calls for a step; it returns nothing that is not wanted."""
-        if self.train_function is not None and not force:
-            return
-        super().make_train_function(force)
-        take_step = self.train_function
-
-        def train_function(iterator):
-            logs = take_step(iterator)
-            return logs if self.returns_logs else {}
-
-        self.train_function = train_function
+        for name, value in mean_over_replicas(losses).items():
+            self.trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
 
     def losses_and_gradients(self, real_a, real_b, plan_a, plan_b):
         """The pure part of a step.
 
         Args:
-            real_a, real_b: float32 `(batch, height, width, 3)` in [-1, 1].
+            real_a, real_b: float32 `(batch, height, width, channels)` in [-1, 1].
             plan_a, plan_b: what the pools do with this step's fakes.
 
         Returns:
@@ -193,7 +172,7 @@ class CycleGAN(keras.Model):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(discriminators)
             more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b)
-            objective = (more["D_A"] + more["D_B"]) / self.num_replicas
+            objective = sum(more.values()) / self.num_replicas
             objective = self.discriminator_optimizer.scale_loss(objective)
         discriminator_gradients = tape.gradient(objective, discriminators)
         return losses | more, fakes, (generator_gradients, discriminator_gradients)
@@ -206,44 +185,63 @@ class CycleGAN(keras.Model):
         )
         if self.remat:
             gen_ab, gen_ba = tf.recompute_grad(gen_ab), tf.recompute_grad(gen_ba)
-        # Translation and identity in one pass of each generator.
+        # Translate: a translation and an identity in one pass of each generator.
         fake_b, same_b = _apply_to_pair(gen_ab, real_a, real_b)
         fake_a, same_a = _apply_to_pair(gen_ba, real_b, real_a)
-        cycled_a, cycled_b = gen_ba(fake_b), gen_ab(fake_a)
-        losses = {
+        return {
+            # Judge: Eq. 1 of the paper, least squares as in its Sec. 4.
             "G_A": adversarial_loss(disc_b(fake_b)),
             "G_B": adversarial_loss(disc_a(fake_a)),
-            "cycle_A": absolute_error(real_a, cycled_a),
-            "cycle_B": absolute_error(real_b, cycled_b),
+            # Cycle: Eq. 2.
+            "cycle_A": absolute_error(real_a, gen_ba(fake_b)),
+            "cycle_B": absolute_error(real_b, gen_ab(fake_a)),
+            # Identity: Sec. 5.2, "Photo generation from paintings".
             "identity_A": absolute_error(real_b, same_b),
             "identity_B": absolute_error(real_a, same_a),
-        }
-        return losses, (fake_a, fake_b)
-
-    def discriminator_losses(self, real_a, real_b, pooled_a, pooled_b):
-        """The two discriminator losses by name, on real images and pooled fakes."""
-        disc_a = functools.partial(self.disc_a, training=True)
-        disc_b = functools.partial(self.disc_b, training=True)
-        scores_a = _apply_to_pair(disc_a, real_a, pooled_a)
-        scores_b = _apply_to_pair(disc_b, real_b, pooled_b)
-        return {
-            "D_A": discriminator_loss(*scores_a),
-            "D_B": discriminator_loss(*scores_b),
-        }
+        }, (fake_a, fake_b)
 
     def generator_objective(self, losses):
-        """The weighted sum of the six generator losses."""
+        """The weighted sum of the six generator losses (Eq. 3 of the paper)."""
         return sum(
             (getattr(self, term.weight) if term.weight else 1.0) * losses[term.name]
             for term in LOSS_TERMS
             if term.is_of_generators
         )
 
-    def _as_log(self, value):
-        """A scalar as `fit` wants it: of several workers it averages the first axis."""
+    def discriminator_losses(self, real_a, real_b, pooled_a, pooled_b):
+        """The two discriminator losses by name, on real images and pooled fakes."""
+        disc_a = functools.partial(self.disc_a, training=True)
+        disc_b = functools.partial(self.disc_b, training=True)
+        return {
+            "D_A": discriminator_loss(*_apply_to_pair(disc_a, real_a, pooled_a)),
+            "D_B": discriminator_loss(*_apply_to_pair(disc_b, real_b, pooled_b)),
+        }
+
+    def make_train_function(self, force=False):
+        """Makes what `fit` calls for a step.
+
+        Keras' own takes the batch within a graph, where nobody sees how long it waited
+        for it, and always returns the losses, for which the host waits.
+        """
+        if self.train_function is not None and not force:
+            return
+        # Traced once per process, over all calls of `fit`.
+        take_step = tf.function(self._step_on_all_replicas, autograph=False)
+
+        def train_function(iterator):
+            start = time.monotonic()
+            batch = next(iterator)
+            self.seconds_waited += time.monotonic() - start
+            logs = take_step(batch)
+            return logs if self.returns_logs else {}
+
+        self.train_function = train_function
+
+    def _step_on_all_replicas(self, batch):
         strategy = self.distribute_strategy
-        is_multiworker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        return value[None] if is_multiworker else value
+        logs = strategy.run(self.train_step, args=(batch,))
+        # They are the same on every replica: means over all of them.
+        return {n: strategy.experimental_local_results(v)[0] for n, v in logs.items()}
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all is built. Keras would average a batch over the replicas."""

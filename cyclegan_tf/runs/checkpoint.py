@@ -1,36 +1,27 @@
 """Exact resume: everything a run needs to go on, in one file per checkpoint.
 
-A checkpoint is an uncompressed `.npz` of named arrays, read without pickle, so that
-loading one runs no code; a checksum of the whole file, and which run it is of, are the
-comment of the zip format. With the order of the images, the crops and the coins of the
-pools being functions of the step, these variables are the whole state of a run.
-
-Of several replicas each has image pools of its own; everything else is the same on all.
+With the order of the images, the crops and the coins of the pools being functions of
+the step, the variables in a checkpoint are the whole state of a run. Of several
+replicas each has image pools of its own; everything else is the same on all.
 """
 
-import io
 import pathlib
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
 
-from cyclegan_tf.common import checksums, errors, files
-from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import written_aside
+from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.common.files import read_json, write_json, written_aside
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.runs.weights import read_arrays, write_arrays
 
+CHECKPOINTS = "checkpoints"
 NUM_KEPT = 3
 BEST = "best"
 BEST_REMEDY = "take another --checkpoint; the run's next better one replaces it"
 TRACKERS = "trackers/"
 POOLS = ("pool_a", "pool_b")
-
-
-class DamagedCheckpoint(InputError):
-    """A checkpoint file's content is not what this run has written."""
 
 
 class NonFiniteState(Exception):
@@ -65,40 +56,30 @@ def training_state(model: CycleGAN) -> dict:
 
 def require_finite(model: CycleGAN) -> None:
     """Raises `NonFiniteState` if the state is not worth keeping."""
-    _require_finite(_arrays(training_state(model)))
+    _finite_arrays(model)
 
 
-def save(
-    model: CycleGAN, directory: pathlib.Path, step: int, run_id: str = ""
-) -> pathlib.Path:
+def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
     """Writes the checkpoint of `step` and removes all but the newest few.
 
     Of several workers all must call this; the first one writes.
-
-    Args:
-        model: as it is now.
-        directory: of the checkpoints.
-        step: that it has taken.
-        run_id: of the run, which the file is to bear.
 
     Raises:
         NonFiniteState: the state is not worth keeping; nothing is written.
         OSError: the disk is full or not writable; earlier checkpoints stay.
     """
-    arrays = _arrays(training_state(model)) | _pools_of_all_workers(model)
+    pools = _pools_of_all_workers(model)
+    arrays = _finite_arrays(model) | pools
     path = directory / f"step-{step:09d}.npz"
-    if not replicas.is_first_worker(model.distribute_strategy):
-        _require_finite(arrays)
-        return path
-    _require_finite(arrays)
-    with written_aside(path) as aside:
-        _write(arrays, aside, run_id)
-    remove_old(directory)
+    if replicas.is_first_worker(model.distribute_strategy):
+        with written_aside(path) as aside:
+            write_arrays(aside, arrays)
+        remove_old(directory)
     return path
 
 
 def save_best(
-    model: CycleGAN, directory: pathlib.Path, about: dict[str, Any], run_id: str = ""
+    model: CycleGAN, directory: pathlib.Path, about: dict[str, Any]
 ) -> pathlib.Path:
     """Writes the checkpoint of the best score, and beside it what it is the best by.
 
@@ -106,45 +87,33 @@ def save_best(
         model: as it is now.
         directory: of the checkpoints.
         about: "step", and what else to say in `best.json`.
-        run_id: of the run, which the file is to bear.
     """
     path = directory / f"{BEST}.npz"
     # Not to train on: without the pools of other workers' replicas.
-    arrays = _arrays(training_state(model))
-    _require_finite(arrays)
+    arrays = _finite_arrays(model)
     with written_aside(path) as aside:
-        _write(arrays, aside, run_id)
+        write_arrays(aside, arrays)
         # At no moment does it describe another file; after a kill in between there is
         # no best checkpoint, and the epoch that is repeated writes it again.
         path.with_suffix(".json").unlink(missing_ok=True)
-    about = {**about, "checkpoint": checksums.zip_digest(path)}
-    files.write_json(path.with_suffix(".json"), about)
+    write_json(path.with_suffix(".json"), about)
     return path
 
 
 def read_best(directory: pathlib.Path) -> dict[str, Any]:
-    """What `best.json` says; empty where there is no whole best checkpoint.
+    """What `best.json` says; empty where there is no best checkpoint.
 
     Raises:
-        DamagedCheckpoint: it is damaged, or tells of another file.
+        Damaged: it is damaged, or its checkpoint is missing.
     """
     path = directory / f"{BEST}.json"
     if not path.is_file():
         return {}
-    arrays = path.with_suffix(".npz")
-    try:
-        about = files.read_json(path, BEST_REMEDY)
-        if not arrays.is_file():
-            raise DamagedCheckpoint(f"{arrays} is missing; {BEST_REMEDY}.")
-        checksums.check_zip(arrays)
-    except errors.Damaged as error:
-        raise DamagedCheckpoint(str(error)) from None
-    if "step" not in about or about.pop("checkpoint", None) != checksums.zip_digest(
-        arrays
-    ):
-        raise DamagedCheckpoint(
-            f"{arrays} is damaged, or not what {path.name} tells of; {BEST_REMEDY}."
-        )
+    about = read_json(path, BEST_REMEDY)
+    if not isinstance(about.get("step"), int):
+        raise Damaged(f"{path} is damaged: it names no step; {BEST_REMEDY}.")
+    if not path.with_suffix(".npz").is_file():
+        raise Damaged(f"{path.with_suffix('.npz')} is missing; {BEST_REMEDY}.")
     return about
 
 
@@ -186,7 +155,7 @@ def remove_old(directory: pathlib.Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def restore(model: CycleGAN, path: pathlib.Path, run_id: str = "") -> int:
+def restore(model: CycleGAN, path: pathlib.Path) -> int:
     """Puts a checkpoint into a model of the same shape.
 
     The number of replicas may have changed: a pool that the checkpoint does not have
@@ -196,12 +165,11 @@ def restore(model: CycleGAN, path: pathlib.Path, run_id: str = "") -> int:
         The number of replicas that the checkpoint was written with.
 
     Raises:
-        DamagedCheckpoint: the file is damaged, or another run's; the model is
-            unchanged.
+        Damaged: the file is damaged; the model is unchanged.
         InputError: it belongs to another model; likewise.
     """
     state = training_state(model)
-    arrays = read_arrays(path, run_id)
+    arrays = read_arrays(path)
     for name, variable in state.items():
         if name not in arrays and _is_of_further_replica(name):
             continue
@@ -216,57 +184,10 @@ def restore(model: CycleGAN, path: pathlib.Path, run_id: str = "") -> int:
     return sum(name.startswith(f"{POOLS[0]}/count") for name in arrays)
 
 
-def read_arrays(
-    path: pathlib.Path, run_id: str, prefix: str = ""
-) -> dict[str, np.ndarray]:
-    """The arrays of a checkpoint whose names begin with `prefix`.
-
-    Takes no more memory than the file is long.
-
-    Raises:
-        DamagedCheckpoint: the file is damaged, or another run's.
-    """
-    try:
-        owner = checksums.check_zip(path)
-        if owner != run_id:
-            raise DamagedCheckpoint(f"{path} is a checkpoint of another run.")
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > path.stat().st_size:
-                raise ValueError("its arrays are larger than the file")
-            return {
-                name: _array_of(archive.read(member))
-                for member in members
-                if (name := member.filename.removesuffix(".npy")).startswith(prefix)
-            }
-    except errors.Damaged as error:
-        raise DamagedCheckpoint(str(error)) from None
-    except (
-        *(OSError, ValueError, EOFError, KeyError, NotImplementedError),
-        *(RuntimeError, zipfile.BadZipFile, zlib.error),
-    ) as error:
-        raise DamagedCheckpoint(f"{path} is damaged ({error}).") from None
-
-
-def _array_of(content):
-    """The array in the content of a `.npy` file; NumPy's reader trusts its header."""
-    file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("an array of another format")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype.hasobject:
-        raise ValueError("an array of objects, which would need pickle")
-    array = np.frombuffer(content, dtype, offset=file.tell())
-    return array.reshape(shape, order="F" if is_fortran else "C")
-
-
 def tracker_state(model: CycleGAN) -> dict[str, np.ndarray]:
     """The loss trackers' values by name, as numbers."""
-    return {
-        name: np.asarray(variable)
-        for name, variable in training_state(model).items()
-        if name.startswith(TRACKERS)
-    }
+    state = training_state(model).items()
+    return {n: np.asarray(v) for n, v in state if n.startswith(TRACKERS)}
 
 
 def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
@@ -276,20 +197,12 @@ def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
         state[name].assign(value)
 
 
-def _write(arrays, path, run_id):
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
-    checksums.seal_zip(path, run_id)
-
-
-def _arrays(state):
-    return {name: np.asarray(variable) for name, variable in state.items()}
-
-
-def _require_finite(arrays):
+def _finite_arrays(model):
+    arrays = {name: np.asarray(v) for name, v in training_state(model).items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise NonFiniteState(f"{name} is not finite")
+    return arrays
 
 
 def _pools_of_all_workers(model):

@@ -11,8 +11,6 @@ model/        both generators
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 import os
 import pathlib
 import shlex
@@ -21,21 +19,20 @@ from typing import Any
 
 from filelock import Timeout
 
-from cyclegan_tf.common import checksums, files
+from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import LOCK, PARTIAL, locked_folder
+from cyclegan_tf.common.files import (
+    LOCK,
+    PARTIAL,
+    locked_folder,
+    read_json,
+    write_json,
+)
 from cyclegan_tf.config import Nature, TrainConfig, flag, names_of
-from cyclegan_tf.runs import generators
 
 CONFIG = "config.json"
 REMEDY = "restore it from a copy, or begin anew with --restart"
-
-# Options that another value of leaves the result as it is.
-FREE_OPTIONS = frozenset(
-    names_of(TrainConfig, Nature.PLACE, Nature.MEANS, Nature.TELLING, Nature.COMMAND)
-)
-SCHEDULE_OPTIONS = frozenset(names_of(TrainConfig, Nature.SCHEDULE))
 
 
 @contextlib.contextmanager
@@ -52,7 +49,7 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
     """
     with contextlib.ExitStack() as stack:
         _require_a_run(path)
-        checksums.require_no_links(path)
+        require_no_links(path)
         try:
             stack.enter_context(locked_folder(path))
             if restart and (path / CONFIG).exists():
@@ -91,34 +88,20 @@ def _free_name(path):
 
 
 def write_config(
-    path: pathlib.Path,
-    config: TrainConfig,
-    fingerprint: str | None,
-    run_id: str | None = None,
-) -> str:
-    """Writes `config.json`: the options, and which data they were used on.
+    path: pathlib.Path, config: TrainConfig, fingerprint: str | None
+) -> None:
+    """Writes `config.json`.
 
     Args:
         path: directory of the run.
         config: the options.
-        fingerprint: of the data; none means that the models were imported.
-        run_id: of a run that has one already.
-
-    Returns:
-        What the files of this run bear, so that none is taken for another run's: a
-        function of the options that change the result, and of the data.
+        fingerprint: of the data that they are used on; none for imported models.
     """
-    if run_id is None:
-        fixed = {k: v for k, v in config.resolved().items() if k not in FREE_OPTIONS}
-        identity = json.dumps([fixed, fingerprint], sort_keys=True)
-        run_id = hashlib.sha256(identity.encode()).hexdigest()[:16]
     content = {
-        "run_id": run_id,
         "options": dataclasses.asdict(config),
         "dataset_fingerprint": fingerprint,
     }
-    files.write_json(path / CONFIG, content)
-    return run_id
+    write_json(path / CONFIG, content)
 
 
 def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
@@ -127,44 +110,17 @@ def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
     Raises:
         InputError: `config.json` is missing, damaged, or of another version.
     """
-    content = _read(path)
     try:
+        content = read_json(path / CONFIG, REMEDY)
         return TrainConfig(**content["options"]), content["dataset_fingerprint"]
+    except FileNotFoundError:
+        raise InputError(
+            f"{path / CONFIG} is missing; expected the directory of a run."
+        ) from None
     except (ValueError, TypeError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(
             f"{path / CONFIG} is damaged or of another version ({reason}); {REMEDY}."
-        ) from None
-
-
-def run_id_of(path: pathlib.Path) -> str:
-    """What the files of a run bear, see `write_config`.
-
-    Raises:
-        InputError: `config.json` is missing or damaged.
-    """
-    return str(_read(path).get("run_id"))
-
-
-def require_own_models(path: pathlib.Path) -> None:
-    """Checks that `config.json` and `model/` are of the same run.
-
-    Raises:
-        InputError: they are not, or one is damaged.
-    """
-    if generators.read_about(path).get("run_id") != run_id_of(path):
-        raise InputError(
-            f"{path / CONFIG} and {path / generators.FOLDER} are of different runs; "
-            f"restore the one that was replaced."
-        )
-
-
-def _read(path):
-    try:
-        return files.read_json(path / CONFIG, REMEDY)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path / CONFIG} is missing; expected the directory of a run."
         ) from None
 
 
@@ -181,30 +137,23 @@ def require_config(path: pathlib.Path) -> None:
         )
 
 
-def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> str:
-    """Begins the run in an empty directory, or checks that it can be continued.
+def require_same_options(path: pathlib.Path, config: TrainConfig) -> None:
+    """Checks that the run in a directory, if there is one, can be continued so.
 
-    An exact continuation needs the same options on the same data. More `--epochs` are
-    allowed; the schedule then follows the new number, which is said.
-
-    Returns:
-        What the files of this run bear, see `write_config`.
+    An exact continuation needs the same options. More `--epochs` are allowed.
 
     Raises:
         InputError: an option differs from the run's; all that differ are named.
     """
     if not (path / CONFIG).exists():
-        return write_config(path, config, fingerprint)
-    earlier, earlier_fingerprint = read_config(path)
-    if earlier_fingerprint is None:
+        return
+    earlier, fingerprint = read_config(path)
+    if fingerprint is None:
         raise InputError(
             f"{path} holds imported models, not a training run; to train them on, "
             f"give --init-from {shlex.quote(str(path))} and another --run-dir."
         )
     differing = _differences(earlier, config)
-    is_extended = config.epochs > earlier.epochs
-    if is_extended:
-        differing = {k: v for k, v in differing.items() if k not in SCHEDULE_OPTIONS}
     if differing:
         named = ", ".join(
             f"{flag(name)} was {old} and is now {new}"
@@ -214,28 +163,51 @@ def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> s
             f"{path} holds a run that cannot be continued like this: {named}. Give the "
             f"same options, another --run-dir, or --restart."
         )
+
+
+def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> None:
+    """Begins the run in an empty directory, or continues it, perhaps extended.
+
+    Of more epochs the schedule follows the new number, which is said.
+
+    Raises:
+        InputError: it is another run, or was on other images.
+    """
+    if not (path / CONFIG).exists():
+        write_config(path, config, fingerprint)
+        return
+    require_same_options(path, config)
+    earlier, earlier_fingerprint = read_config(path)
+    # By what is there, not by where it is: a dataset may be moved.
     if fingerprint != earlier_fingerprint:
         raise InputError(
-            f"{path} holds a run on other images of {config.dataset} than are there "
-            f"now; choose another --run-dir, or --restart."
+            f"{path} holds a run on other images than {config.dataset} has now; choose "
+            f"another --run-dir, or --restart."
         )
-    if is_extended:
+    if config.epochs > earlier.epochs:
+        constant, before = (c.resolved_constant_epochs for c in (config, earlier))
         say(
             f"extended from {earlier.epochs} to {config.epochs} epochs: the learning "
-            f"rate is now constant for {config.resolved_constant_epochs} epochs and "
-            f"then falls to 0 over {config.epochs - config.resolved_constant_epochs} "
-            f"(before: {earlier.resolved_constant_epochs} and "
-            f"{earlier.epochs - earlier.resolved_constant_epochs})"
+            f"rate is now constant for {constant} epochs and then falls to 0 over "
+            f"{config.epochs - constant} (before: {before} and "
+            f"{earlier.epochs - before})"
         )
-        write_config(path, config, fingerprint, run_id_of(path))
-    return run_id_of(path)
+        write_config(path, config, fingerprint)
 
 
 def _differences(earlier, config) -> dict[str, tuple[Any, Any]]:
     """Options that change what is computed, with the run's value and the new one."""
-    old, new = earlier.resolved(), config.resolved()
-    return {
-        name: (old[name], new[name])
-        for name in old
-        if name not in FREE_OPTIONS and old[name] != new[name]
-    }
+    old, new = (_comparable(c) for c in (earlier, config))
+    names = names_of(config, Nature.RESULT, Nature.SOURCE)
+    if config.epochs <= earlier.epochs:
+        names += names_of(config, Nature.SCHEDULE)
+    return {name: (old[name], new[name]) for name in names if old[name] != new[name]}
+
+
+def _comparable(config):
+    """Options as they will be used; the dataset is compared by its fingerprint."""
+    places = {"dataset": None}
+    if config.init_from is not None:
+        init_from = pathlib.Path(config.init_from).expanduser()
+        places["init_from"] = str(init_from.resolve())
+    return config.resolved() | places

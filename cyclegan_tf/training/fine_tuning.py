@@ -11,8 +11,9 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.model.cyclegan import CycleGAN
-from cyclegan_tf.model.networks import InstanceNormalization
-from cyclegan_tf.runs.generators import architecture, load_generators
+from cyclegan_tf.model.layers import InstanceNormalization
+from cyclegan_tf.runs.directory import read_config
+from cyclegan_tf.runs.generators import load_generators
 
 
 def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.Model]:
@@ -30,23 +31,19 @@ def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.
             that would have to be other ones are named.
     """
     generators = load_generators(run_dir)
-    for generator in generators.values():
-        has = architecture(generator)
-        wrong = []
-        if has.filters != config.filters:
-            wrong.append(f"--filters {has.filters} (not {config.filters})")
-        if has.residual_blocks != config.resolved_residual_blocks:
-            wrong.append(
-                f"--residual-blocks {has.residual_blocks} "
-                f"(not {config.resolved_residual_blocks})"
-            )
-        # The other way round is exact: scales of 1 and offsets of 0.
-        if config.norm == "plain" and not has.norm_is_plain:
-            wrong.append("--norm affine (not plain)")
-        if has.upsampling != config.upsampling:
-            wrong.append(f"--upsampling {has.upsampling} (not {config.upsampling})")
-        if wrong:
-            raise InputError(f"--init-from {run_dir} needs {', '.join(wrong)}.")
+    has, wrong = read_config(run_dir)[0], []
+    if has.filters != config.filters:
+        wrong.append(f"--filters {has.filters} (not {config.filters})")
+    blocks, wanted = has.resolved_residual_blocks, config.resolved_residual_blocks
+    if blocks != wanted:
+        wrong.append(f"--residual-blocks {blocks} (not {wanted})")
+    # The other way round is exact: scales of 1 and offsets of 0.
+    if config.norm == "plain" and has.norm != "plain":
+        wrong.append("--norm affine (not plain)")
+    if has.upsampling != config.upsampling:
+        wrong.append(f"--upsampling {has.upsampling} (not {config.upsampling})")
+    if wrong:
+        raise InputError(f"--init-from {run_dir} needs {', '.join(wrong)}.")
     return generators
 
 
@@ -55,7 +52,7 @@ def start_from(generators: dict[str, keras.Model], model: CycleGAN) -> None:
 
     A direction that is not there keeps its fresh weights, which is said.
     """
-    for direction, fresh in (("a_to_b", model.gen_ab), ("b_to_a", model.gen_ba)):
+    for direction, fresh in model.generators.items():
         if direction in generators:
             _copy_weights(generators[direction], fresh)
             say(f"{direction} starts from trained weights")
@@ -69,8 +66,5 @@ def _copy_weights(source, target):
     for layer in target.layers:
         weights = source.get_layer(layer.name).get_weights()
         # A plain norm is an affine one with the scale and offset that a fresh one has.
-        has_plain_side = isinstance(layer, InstanceNormalization) and not (
-            layer.affine and weights
-        )
-        if not has_plain_side:
+        if weights or not isinstance(layer, InstanceNormalization):
             layer.set_weights(weights)

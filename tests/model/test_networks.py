@@ -4,12 +4,12 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.model import networks
-from cyclegan_tf.model.networks import (
+from cyclegan_tf.model.layers import (
+    NORM_EPSILON,
     InstanceNormalization,
     ReflectionPadding2D,
-    build_discriminator,
-    build_generator,
 )
+from cyclegan_tf.model.networks import build_discriminator, build_generator
 
 # Recorded from tensorflow-addons 0.23.0 under TensorFlow 2.15.1 by
 #   layer = tfa.layers.InstanceNormalization(epsilon=1e-5)
@@ -319,4 +319,4 @@ def test_networks_end_in_float32_in_half_precision(build):
 
 
 def test_constants_are_the_papers():
-    assert (networks.WEIGHT_STDDEV, networks.NORM_EPSILON) == (0.02, 1e-5)
+    assert (networks.WEIGHT_STDDEV, NORM_EPSILON) == (0.02, 1e-5)

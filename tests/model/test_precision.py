@@ -6,14 +6,12 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSSES
-from cyclegan_tf.model.networks import (
-    InstanceNormalization,
-    build_generator,
-    with_dtype,
-)
+from cyclegan_tf.model.layers import InstanceNormalization
+from cyclegan_tf.model.networks import build_generator, with_dtype
 from cyclegan_tf.model.optimizers import Adam, LossScaling
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.training import run as training
+from cyclegan_tf.training.build import build_model
 from tests.helpers import random_images
 
 IMAGES = random_images(1, size=32, seed=1), random_images(1, size=32, seed=2)
@@ -35,7 +33,7 @@ def relative_error(values, expected):
 
 @pytest.fixture
 def model_of(tiny_run):
-    return lambda **options: training.build_model(tiny_run(**options), 4)
+    return lambda **options: build_model(tiny_run(**options), 4)
 
 
 @pytest.mark.parametrize("jit", ["off", "on"])

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.runs import checkpoint
 from tests.helpers import random_images, tiny_model
@@ -91,8 +90,7 @@ def test_truncated_checkpoint_is_found(tmp_path):
 def test_pickle_is_not_loaded(tmp_path):
     path = tmp_path / "step-000000001.npz"
     np.savez(path, **{"gen_ab/stem/kernel": np.array([object()])})
-    checksums.seal_zip(path, "")
-    with pytest.raises(InputError, match="is damaged.*pickle"):
+    with pytest.raises(InputError, match="is damaged.*(pickle|Object)"):
         checkpoint.restore(tiny_model(), path)
 
 

@@ -13,7 +13,8 @@ from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import generators
-from tests.helpers import ROOT, TINY, command, flags, random_pixels
+from cyclegan_tf.runs.directory import write_config
+from tests.helpers import ROOT, TINY, command, flags, random_pixels, tiny_config
 
 WRITER = """
 import pathlib, sys, time
@@ -37,7 +38,7 @@ def wait_for(path, process):
 
 
 def test_models_that_are_being_replaced_are_loaded_from_one_step(tmp_path):
-    (tmp_path / "config.json").touch()
+    write_config(tmp_path, tiny_config(tmp_path), None)
     with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], cwd=ROOT) as writer:
         wait_for(tmp_path / "model" / "model.json", writer)
         picture = random_pixels(16, 16)

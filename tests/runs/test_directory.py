@@ -42,7 +42,6 @@ def test_same_options_continue(begun):
         ("cycle_weight", 9.0),
         ("discriminator", "patch70"),
         ("norm", "plain"),
-        ("init_from", "runs/earlier"),
         ("upsampling", "resize"),
         ("pool_size", 4),
         ("learning_rate", 2e-3),
@@ -62,6 +61,26 @@ def test_option_that_changes_the_result_is_refused_by_name(begun, option, value)
     with pytest.raises(InputError, match=message):
         run_directory.continue_run(path, changed(config, **changes), "f00d")
     assert run_directory.read_config(path)[0] == config
+
+
+def test_place_is_no_difference_but_the_earlier_run_is(begun, tmp_path, monkeypatch):
+    path, config = begun
+    run_directory.continue_run(path, changed(config, dataset="elsewhere/x"), "f00d")
+    with pytest.raises(InputError, match="--init-from was None and is now .*earlier"):
+        run_directory.continue_run(
+            path, changed(config, init_from="runs/earlier"), "f00d"
+        )
+    given = changed(config, init_from=str(tmp_path / "earlier"))
+    run_directory.write_config(path, given, "f00d")
+    monkeypatch.chdir(tmp_path)
+    run_directory.continue_run(path, changed(config, init_from="earlier"), "f00d")
+
+
+def test_options_are_compared_before_the_images_are_known(begun):
+    path, config = begun
+    run_directory.require_same_options(path, config)
+    with pytest.raises(InputError, match="--filters was 2 and is now 3"):
+        run_directory.require_same_options(path, changed(config, filters=3))
 
 
 @pytest.mark.parametrize(

@@ -57,48 +57,36 @@ def write(log, step, size=10):
     log.flush()
 
 
-def test_vanished_folder_is_made_again_and_said_once(tmp_path, capsys):
-    log = event_log.EventLog(tmp_path / "log", event_log.Warnings())
-    write(log, 1)
-    for step in (10, 20):
-        shutil.rmtree(tmp_path / "log")
-        write(log, step)  # lost, as TensorFlow does not look
-        write(log, step + 1)
+def test_folder_that_cannot_be_written_is_said_once(tmp_path, capsys):
+    (tmp_path / "log").write_text("a file")
+    log = event_log.EventLog(tmp_path / "log")
+    for step in range(3):
+        write(log, step)
     log.close()
-    assert events_in(tmp_path / "log") == [21]
     (line,) = capsys.readouterr().err.splitlines()
-    assert "warning:" in line and "has vanished" in line
+    assert "warning: the tensorboard of this run cannot be written" in line
 
 
-def test_full_disk_is_said_once_and_space_is_used_again(tmp_path, capsys):
-    with small_disk(tmp_path / "disk", 300) as disk:
-        log = event_log.EventLog(disk / "log", event_log.Warnings())
-        write(log, 1)
-        fill = disk / "fill"
-        with contextlib.suppress(OSError), fill.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-        for step in range(2, 7):
-            write(log, step, 50_000)
-        fill.unlink()
-        write(log, 8)  # notices that nothing arrives
-        write(log, 9)
-        log.close()
-        assert {1, 9} <= set(events_in(disk / "log"))
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "warning:" in line and "may be full" in line
+def test_events_are_read_back(tmp_path):
+    log = event_log.EventLog(tmp_path / "log")
+    for step in (1, 2):
+        write(log, step)
+    log.close()
+    assert events_in(tmp_path / "log") == [1, 2]
 
 
 DRIVER = """
     import pathlib, shutil, sys
-    import train
-    from cyclegan_tf import callbacks, command_line
+    from cyclegan_tf.cli import arguments
+    from cyclegan_tf.config import TrainConfig
+    from cyclegan_tf.training import fit
+    from cyclegan_tf.training.run import train
 
     def keep(path):
         pass
 
     def remove(path):
-        shutil.rmtree(path / "tensorboard")
+        shutil.rmtree(path / "tensorboard", ignore_errors=True)
         shutil.rmtree(path / "samples")
         (path / "metrics.csv").unlink()
 
@@ -123,15 +111,15 @@ DRIVER = """
 
     acts = [globals()[name] for name in sys.argv.pop(1).split(",")]
 
-    class Checkpoints(callbacks.Checkpoints):
+    class Checkpoints(fit.Checkpoints):
         def on_epoch_end(self, epoch, logs=None):
             super().on_epoch_end(epoch, logs)
             if epoch < len(acts):
                 acts[epoch](self.directory.parent)
 
-    callbacks.Checkpoints = Checkpoints
-    with command_line.errors_in_one_line():
-        train.main()
+    fit.Checkpoints = Checkpoints
+    with arguments.errors_in_one_line():
+        train(arguments.parse(TrainConfig, ""))
 """
 CLOCK = """
     import itertools, time
@@ -190,9 +178,8 @@ def test_run_goes_on_without_its_logs_and_writes_them_again(eventful_run):
         "losses.png",
     }
     lines = [line for line in said.splitlines() if "warning:" in line]
-    assert len(lines) == 4, lines
-    for words in ("has vanished", "may be full", "samples", "metrics"):
-        assert any(words in line for line in lines), lines
+    for words in ("samples", "metrics"):
+        assert sum(words in line for line in lines) == 1, lines
 
 
 def test_full_disk_ends_the_run_in_one_line_with_the_checkpoints_intact(

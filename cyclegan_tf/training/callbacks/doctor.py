@@ -6,15 +6,15 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.data.ranges import to_unit_range
 from cyclegan_tf.inference.pixels import PIXELS_AT_ONCE, translate_all
 from cyclegan_tf.training import doctor
-from cyclegan_tf.training.callbacks import StepCallback
+from cyclegan_tf.training.callbacks.step import StepCallback
 
 NUM_IMAGES = 16  # per domain
 # Before, the networks are close to their initial weights; more often costs too much.
 CHECK_EVERY = 500  # steps
 
 
-class Checkup(StepCallback):
-    """Asks `doctor` after an epoch, and tells its findings.
+class Doctor(StepCallback):
+    """Asks the detectors of `training.doctor` after an epoch, and tells its findings.
 
     Each is a line in the console, a shorter one as long as it stays, and all are a
     text in TensorBoard. Nothing of the training is changed.
@@ -22,13 +22,13 @@ class Checkup(StepCallback):
     Args:
         images_a, images_b: uint8 `(count, height, width, 3)`, fixed images.
         throughput: measures the share of the time spent waiting for input.
-        writer: summary writer.
+        log: `EventLog`.
     """
 
-    def __init__(self, images_a, images_b, throughput, writer):
+    def __init__(self, images_a, images_b, throughput, log):
         super().__init__()
         self.images_a, self.images_b = images_a, images_b
-        self.throughput, self.writer = throughput, writer
+        self.throughput, self.log = throughput, log
         self.checked_step, self.epochs, self.told = 0, [], set()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -52,7 +52,7 @@ class Checkup(StepCallback):
         self.told = {name for name, _ in findings}
         if findings:
             text = "\n".join(f"- {sentence}" for _, sentence in findings)
-            with self.writer.as_default(step=step):
+            with self.log.as_default(step=step):
                 tf.summary.text("doctor", text)
 
     def _examine(self):

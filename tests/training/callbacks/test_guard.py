@@ -1,7 +1,7 @@
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.training.callbacks import Guard
+from cyclegan_tf.training.callbacks.guard import Guard
 from tests.helpers import random_images, tiny_model
 
 

@@ -1,0 +1,70 @@
+"""From options to a compiled model."""
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf.common.seeds import derived_seed
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.image_pool import ImagePool
+from cyclegan_tf.model.networks import build_discriminator, with_dtype
+from cyclegan_tf.model.optimizers import Adam, LossScaling
+from cyclegan_tf.model.schedules import LinearDecay
+from cyclegan_tf.runs.generators import new_generator
+
+# Sec. 4 of the paper; epsilon as in the authors' program.
+ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
+
+
+def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
+    """The compiled model at step 0; a function of the config alone."""
+    keras.utils.set_random_seed(derived_seed(config.seed, "weights"))
+    networks = {
+        "gen_ab": new_generator(config, "gen_ab"),
+        "gen_ba": new_generator(config, "gen_ba"),
+        "disc_a": _new_discriminator(config, "disc_a"),
+        "disc_b": _new_discriminator(config, "disc_b"),
+    }
+    if config.precision != "float32":
+        policy = f"mixed_{config.precision}"
+        networks = {name: with_dtype(x, policy) for name, x in networks.items()}
+    shape = (config.image_size, config.image_size, 3)
+    model = CycleGAN(
+        **networks,
+        pool_a=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool a")),
+        pool_b=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool b")),
+        cycle_weight=config.cycle_weight,
+        identity_weight=config.identity_weight,
+        remat=config.remat,
+    )
+    schedule = learning_rate(config, steps_per_epoch)
+    optimizers = [Adam(schedule, **ADAM) for _ in range(2)]
+    if config.precision == "float16":  # small gradients would become zeros
+        optimizers = [LossScaling(optimizer) for optimizer in optimizers]
+    model.compile(*optimizers, jit=_uses_jit(config.jit))
+    return model
+
+
+def _new_discriminator(config, name):
+    return build_discriminator(
+        config.discriminator, config.filters, norm=config.norm, name=name
+    )
+
+
+def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
+    """The schedule that the config asks for."""
+    constant = config.resolved_constant_epochs
+    decay = config.epochs - constant
+    return LinearDecay(config.learning_rate, constant, decay, steps_per_epoch)
+
+
+def _uses_jit(mode):
+    if mode != "auto":
+        return mode == "on"
+    if not tf.config.list_physical_devices("GPU"):
+        return False  # no faster on a CPU, and slower to start
+    try:
+        tf.function(lambda x: x + 1.0, jit_compile=True)(tf.constant(1.0))
+    except (tf.errors.OpError, ValueError):
+        return False
+    return True

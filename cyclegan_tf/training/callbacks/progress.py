@@ -1,0 +1,79 @@
+"""The progress bar of a run."""
+
+from cyclegan_tf.common.console import is_terminal, progress_bar, say, status_line
+from cyclegan_tf.config.losses import LOSS_KINDS, LOSSES
+from cyclegan_tf.training.callbacks.step import StepCallback
+
+
+class ProgressBar(StepCallback):
+    """A bar over the whole run, the losses below; a line per finished epoch.
+
+    Args:
+        epochs: of the whole run.
+        num_steps: of the whole run.
+        throughput: measures the images per second.
+        scores: has the scores of the epoch.
+    """
+
+    def __init__(self, epochs, num_steps, throughput, scores):
+        super().__init__()
+        self.epochs, self.num_steps = epochs, num_steps
+        self.throughput, self.scores = throughput, scores
+        self.bar = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the bar at the first step, and says what the first step takes."""
+        super().on_epoch_begin(epoch, logs)
+        self.epoch = epoch + 1
+        if self.bar is None:
+            self.bar = progress_bar(self.num_steps, "", " steps", initial=self.step)
+            self.losses = status_line()
+            self.bar.set_description("tracing and compiling the step", refresh=True)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves on."""
+        super().on_train_batch_end(batch, logs)
+        if logs:
+            self._show(logs)
+        if self.bar.update():
+            self.losses.refresh()
+
+    def _show(self, logs):
+        self.bar.set_description(f"epoch {self.epoch}/{self.epochs}", refresh=False)
+        rate = f"{self.throughput.images_per_s:.3g} images/s"
+        if is_terminal():
+            self.bar.set_postfix_str(rate, refresh=False)
+            self.losses.set_description_str(_in_brief(logs), refresh=False)
+        else:
+            self.bar.set_postfix_str(f"{rate}, {_in_words(logs, 2)}", refresh=False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Leaves a line."""
+        name = self.scores.best_by
+        scores = "".join(
+            f"{name} {result.direction} {result.scores[name]:.4g}  "
+            for result in self.scores.results
+        )
+        say(
+            f"epoch {epoch + 1}/{self.epochs}  {_in_words(logs, 3)}  {scores}"
+            f"{self.throughput.images_per_s:.3g} images/s  "
+            f"waiting for input {self.throughput.input_wait:.1%}"
+        )
+
+    def close(self):
+        """Removes the bar from the console."""
+        if self.bar is not None:
+            self.losses.close()
+            self.bar.close()
+
+
+def _in_words(logs, digits):
+    return " ".join(f"{name} {logs[name]:.{digits}f}" for name in LOSSES)
+
+
+def _in_brief(logs):
+    """All losses within 80 columns."""
+    return "  ".join(
+        f"{kind}_A|B {logs[f'{kind}_A']:.2f} {logs[f'{kind}_B']:.2f}"
+        for kind in LOSS_KINDS
+    )

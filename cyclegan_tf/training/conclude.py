@@ -1,0 +1,74 @@
+"""The end of a run: its models, its scores, and what is said of them."""
+
+from cyclegan_tf.common.console import say, show
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import write_bytes
+from cyclegan_tf.evaluation import pictures
+from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.evaluation.evaluator import score_table
+from cyclegan_tf.runs import checkpoint, generators, history
+from cyclegan_tf.training.prepare import Run
+
+LOSS_PLOT = "samples/losses.png"
+
+
+def save_generators(run: Run, step: int) -> None:
+    """Writes `model/`: both generators, and where they come from."""
+    if run.is_first:
+        about = {
+            "dataset": run.config.dataset_name,
+            "step": step,
+            "epochs": step / run.steps_per_epoch,
+        }
+        generators.save_generators(run.path, run.model.generators, about)
+
+
+def complete(run: Run) -> None:
+    """Writes what a finished run lacks, or has only damaged."""
+    try:
+        generators.load_generators(run.path)
+    except InputError as error:
+        say(f"{error} It is written anew.")
+        save_generators(run, run.model.step)
+    if not _is_concluded(run):
+        # It was stopped after the last checkpoint.
+        conclude(run, run.evaluator.evaluate(run.model.generators))
+    say(
+        f"{run.path} is finished: {run.config.epochs} epochs, {run.model.step} steps. "
+        f"To train on give more --epochs; to begin anew, --restart."
+    )
+
+
+def _is_concluded(run):
+    try:
+        evaluations = run_scores.read(run.path)
+    except InputError as error:
+        say(f"{error} It is made anew.")
+        return False
+    has_scores = any(e["step"] == run.num_steps for e in evaluations)
+    return has_scores and (run.path / LOSS_PLOT).is_file()
+
+
+def conclude(run: Run, results: list) -> None:
+    """Records and shows the scores of the end, and says where everything is."""
+    try:
+        rows = history.read(run.path / history.METRICS)
+        write_bytes(run.path / LOSS_PLOT, pictures.loss_plot(rows))
+    except OSError as error:
+        say(f"warning: the curves cannot be written ({error.strerror})")
+    run_scores.record(run.path, run.num_steps, results, {"checkpoint": "last"})
+    show(score_table(results, f"{run.path}, last: step {run.num_steps}"))
+    try:
+        best = checkpoint.read_best(run.checkpoints)
+    except InputError as error:
+        say(str(error))
+        best = {}
+    if best:
+        say(
+            f"best by {best['best_by']}: step {best['step']} with {best['value']:.4g}; "
+            f"--checkpoint best evaluates, exports, or translates with it"
+        )
+    say(
+        f"finished: models in {run.path / generators.FOLDER}, pictures in "
+        f"{run.path / 'samples'}"
+    )

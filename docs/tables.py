@@ -1,0 +1,48 @@
+"""Writes the tables in the documents that follow from the code.
+
+    python docs/tables.py               the options and losses in docs/training.md
+
+Between `<!-- options -->` and `<!-- /options -->`, and so on; a test compares them.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from cyclegan_tf.config import LOSS_TERMS, TrainConfig, flag
+
+DOCUMENT = pathlib.Path(__file__).resolve().parent / "training.md"
+
+
+def options_table() -> str:
+    """The options of a training run."""
+    rows = ["| flag | default | what it is |", "|-|-|-|"]
+    for field in dataclasses.fields(TrainConfig):
+        default = "" if field.default is None else f"`{field.default}`"
+        text = field.metadata["custom_args"]["help"]
+        rows.append(f"| `{flag(field.name)}` | {default} | {text} |")
+    return "\n".join(rows)
+
+
+def losses_table() -> str:
+    """The losses, each with the option that is its weight."""
+    rows = ["| name | what it is, mean over the batch | weight |", "|-|-|-|"]
+    for term in LOSS_TERMS:
+        weight = f"`{flag(term.weight)}`" if term.weight else "1"
+        rows.append(f"| `{term.name}` | {term.formula} | {weight} |")
+    return "\n".join(rows)
+
+
+def with_tables(text: str) -> str:
+    """The document with its tables as the code has them."""
+    for name, table in (("options", options_table()), ("losses", losses_table())):
+        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, _, rest = text.partition(start)
+        text = before + start + table + end + rest.partition(end)[2]
+    return text
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text("utf-8")), "utf-8")

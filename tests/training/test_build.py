@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.training.build import build_model
+
+
+def test_model_is_a_function_of_the_seed(tiny_run):
+    first, again, other = (
+        checkpoint.training_state(build_model(tiny_run(seed=seed), 4))
+        for seed in (0, 0, 1)
+    )
+    name = "gen_ab/stem/kernel"
+    np.testing.assert_array_equal(first[name], again[name])
+    assert not np.array_equal(first[name], other[name])
+    # No two networks start equal.
+    assert not np.array_equal(first[name], first["gen_ba/stem/kernel"])
+    assert not np.array_equal(
+        first["disc_a/stage1/kernel"], first["disc_b/stage1/kernel"]
+    )
+
+
+def test_optimizers_are_the_papers(tiny_run):
+    model = build_model(tiny_run(learning_rate=2e-4), 4)
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        assert float(optimizer.learning_rate) == pytest.approx(2e-4)
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
+        assert optimizer.epsilon == 1e-8
