@@ -13,9 +13,10 @@ from typing import TypeVar
 from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.common.console import printable
-from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.common.files import read_json, require_local
-from cyclegan_tf.config import Nature, TrainConfig, flag, names_of, recommended
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import require_local
+from cyclegan_tf.config import Nature, TrainConfig, flag, recommended
+from cyclegan_tf.runs.directory import CONFIG, read_config
 
 Config = TypeVar("Config")
 # What the authors' program calls our options.
@@ -102,30 +103,18 @@ def parse(
 def _training_defaults(arguments):
     parser = _Parser(add_help=False)
     parser.add_argument("--dataset", default=TrainConfig.dataset)
-    parser.add_argument("--run-dir")
-    given, _ = parser.parse_known_args(arguments)
-    earlier = _config_of_run(given.run_dir) if given.run_dir else None
-    if earlier is not None:
-        return earlier
+    parser.add_argument("--run-dir", type=pathlib.Path)
+    given, others = parser.parse_known_args(arguments)
+    run_dir = given.run_dir and given.run_dir.expanduser()
+    if run_dir and (run_dir / CONFIG).is_file():
+        try:
+            config, fingerprint = read_config(run_dir)
+            if fingerprint is not None:  # the models were not imported
+                return dataclasses.replace(config, restart=False, dry_run=False)
+        except InputError:
+            if "--restart" not in others:
+                raise
     return TrainConfig(dataset=given.dataset, **recommended(TrainConfig, given.dataset))
-
-
-def _config_of_run(run_dir):
-    """What `config.json` says, read without TensorFlow; None where nobody trained."""
-    path = pathlib.Path(run_dir).expanduser() / "config.json"
-    remedy = "restore it from a copy, or choose another --run-dir"
-    names = names_of(TrainConfig, *(set(Nature) - {Nature.COMMAND}))
-    try:
-        content = read_json(path, remedy)
-        if content["dataset_fingerprint"] is None:
-            return None  # the models were imported
-        options = {k: v for k, v in content["options"].items() if k in names}
-        return TrainConfig(**options)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (AttributeError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise Damaged(f"{path} is damaged ({reason}); {remedy}.") from None
 
 
 def _hint(unknown, known):

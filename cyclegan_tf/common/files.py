@@ -17,22 +17,24 @@ from cyclegan_tf.common.errors import Damaged, InputError
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
 LOCK = ".lock"
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3):", re.IGNORECASE)
 
 
-def require_local(flag: str, value: str | None) -> None:
-    """Refuses what names a place in a cloud, or on another machine.
+def require_local(flag: str, value: str | None, accepted: str = "local paths") -> None:
+    """Refuses an address elsewhere, such as `gs://...` or `hf:...`.
 
     Args:
-        flag: that the value was given by.
-        value: a path, or none.
+        flag: that was given, such as "--output".
+        value: of the flag, as it was given, or none.
+        accepted: what works instead, for the message.
 
     Raises:
-        InputError: it begins with a scheme, such as `gs://` or `hf:`.
+        InputError: it is one.
     """
-    if value and re.match(r"[A-Za-z][\w+.-]*://|hf:", value):
+    if value and ADDRESS.match(value):
         raise InputError(
-            f"{flag} {value}: only local paths are supported; copy inputs here "
-            f"first, and results there afterwards."
+            f"{flag} {value}: only {accepted} work; copy inputs here first, and "
+            f"results there afterwards."
         )
 
 

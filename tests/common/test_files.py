@@ -116,12 +116,12 @@ def test_json_that_is_no_object_is_damaged(tmp_path, text):
         files.read_json(tmp_path / "x.json", "delete it")
 
 
-@pytest.mark.parametrize("value", ["gs://b/x", "https://x", "hf:a/b", "S3://x"])
+@pytest.mark.parametrize("value", ["gs://b/x", "https://x", "hf:a/b", "S3://x", "s3:x"])
 def test_place_elsewhere_is_refused(value):
-    with pytest.raises(InputError, match=f"--output {value}: only local paths are"):
+    with pytest.raises(InputError, match=f"--output {value}: only local paths work"):
         files.require_local("--output", value)
 
 
-@pytest.mark.parametrize("value", [None, "", "runs/x", "C:\\x", "a:b", "/x://y"])
+@pytest.mark.parametrize("value", [None, "", "runs/x", "C:\\x", "maps:3.0", "/x://y"])
 def test_local_place_is_taken(value):
     files.require_local("--output", value)
