@@ -1,5 +1,6 @@
 # make train: environment, then the main job on the embedded dataset.
-# make test:  the same environment and what tests need, then the whole suite.
+# make test:  the same environment and what tests need, then the suite.
+# make stress: the same environment, then the tests that pound: kills, damage, hostile files.
 # make test-reference: the same environment with PyTorch, then the comparison with it.
 # make locked: the environment of the tests, of exactly the files that the lock names.
 # make lock:   makes the lock anew from the requirements.
@@ -9,13 +10,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := .ci/requirements.lock
 
-.PHONY: train test test-reference check format clean locked lock
+.PHONY: train test stress test-reference check format clean locked lock
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+stress: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/stress
 
 test-reference: $(VENV)/.installed-reference
 	$(BIN)/python -m pytest tests/reference
@@ -37,7 +41,7 @@ lock:
 	$(VENV)-lock/bin/python -m pip install -q uv
 	$(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.10 --upgrade \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	    -c .ci/constraints.txt requirements-dev.txt -o $(LOCK)
+	    -c .ci/constraints.txt pyproject.toml --extra dev -o $(LOCK)
 	rm -rf $(VENV)-lock
 
 clean:
@@ -63,10 +67,10 @@ $(VENV)/.locked: $(VENV)/.created $(LOCK)
 	    --only-binary :all: --no-binary promise -r $(LOCK)
 	@touch $(VENV)/.installed $(VENV)/.installed-dev $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt requirements-export.txt
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
 	@touch $@
 
-$(VENV)/.installed-reference: $(VENV)/.installed-dev requirements-reference.txt
+$(VENV)/.installed-reference: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -r requirements-reference.txt
 	@touch $@

@@ -3,6 +3,8 @@
 from cyclegan_tf import TrainConfig, train, evaluate, export, load
 """
 
+import importlib
+
 __version__ = "0.1.0"
 
 _PLACES = {
@@ -19,8 +21,8 @@ __all__ = ["__version__", *_PLACES]
 
 def __getattr__(name):
     # Imported when first used: the package itself, and so --help, needs no TensorFlow.
-    import importlib
-
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = value  # and not the folder of the same name
+    return value

@@ -1,4 +1,4 @@
-"""`train.py` with several logical CPU devices, for `--strategy mirrored`.
+"""`cyclegan train` with several logical CPU devices, for `--strategy mirrored`.
 
 python -m tests.train_on_cpus 2 --strategy mirrored ...
 """
@@ -7,18 +7,11 @@ import sys
 
 import tensorflow as tf
 
-import train
-from cyclegan_tf.cli import arguments
+from cyclegan_tf.cli import run, train
 
-
-def main():
+if __name__ == "__main__":
     num_devices = int(sys.argv.pop(1))
     [cpu] = tf.config.list_physical_devices("CPU")
     devices = [tf.config.LogicalDeviceConfiguration()] * num_devices
     tf.config.set_logical_device_configuration(cpu, devices)
-    train.main()
-
-
-if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    run(train)

@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import dataclasses
+import difflib
 import os
+import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -12,14 +14,41 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import DatasetConfig, flag, recommended
+from cyclegan_tf.common.files import require_local
+from cyclegan_tf.config import Nature, TrainConfig, flag, recommended
+from cyclegan_tf.runs.directory import CONFIG, read_config
 
 Config = TypeVar("Config")
+# What the authors' program calls our options.
+THEIR_NAMES = {
+    "--dataset": ["dataroot"],
+    "--run-dir": ["name", "checkpoints_dir"],
+    "--image-size": ["crop_size"],
+    "--epochs": ["n_epochs", "n_epochs_decay"],
+    "--filters": ["ngf", "ndf"],
+    "--residual-blocks": ["netG"],
+    "--discriminator": ["netD"],
+    "--cycle-weight": ["lambda_A", "lambda_B"],
+    "--identity-weight": ["lambda_identity"],
+    "--learning-rate": ["lr"],
+    "--strategy": ["gpu_ids"],
+    "--output": ["results_dir"],
+}
 
 
 class _Parser(ArgumentParser):
+    def __init__(self, **how):
+        dashes = DashVariant.DASH
+        super().__init__(
+            allow_abbrev=False, add_option_string_dash_variants=dashes, **how
+        )
+
     def error(self, message):
         raise InputError(f"{message} (see --help)")
+
+
+class _HelpFormatter(SimpleHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the description."""
 
 
 def parse(
@@ -30,8 +59,8 @@ def parse(
 ) -> Config:
     """Parses the command line into `config_class`.
 
-    Where it has a dataset, what that dataset recommends are the defaults of all other
-    flags.
+    The defaults of a training are the options of the run in `--run-dir`, or else what
+    its dataset recommends.
 
     Args:
         config_class: a dataclass of options.
@@ -40,42 +69,62 @@ def parse(
         arguments: instead of `sys.argv[1:]`.
 
     Raises:
-        InputError: an unknown flag or a value that does not fit.
+        InputError: an unknown flag, a value that does not fit, or a place that is not
+            on this machine.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-
-    def parse_with(defaults, given):
-        parser = _Parser(
-            description=description,
-            formatter_class=_HelpFormatter,
-            allow_abbrev=False,
-            add_option_string_dash_variants=DashVariant.DASH,
+    parser = _Parser(description=description, formatter_class=_HelpFormatter)
+    is_training = config_class is TrainConfig
+    defaults = _training_defaults(arguments) if is_training else config_class()
+    parser.add_arguments(config_class, dest="config", default=defaults)
+    for name in positionals:
+        parser.add_argument(
+            f"positional_{name}",
+            metavar=name.upper(),
+            nargs="?",
+            help=f"the same as {flag(name)}",
         )
-        parser.add_arguments(config_class, dest="config", default=defaults)
-        for name in positionals:
-            parser.add_argument(
-                f"positional_{name}",
-                metavar=name.upper(),
-                nargs="?",
-                help=f"the same as {flag(name)}",
-            )
-        parsed = parser.parse_args(given)
-        places = {name: getattr(parsed, f"positional_{name}") for name in positionals}
-        given_places = {k: v for k, v in places.items() if v is not None}
-        return dataclasses.replace(parsed.config, **given_places)
-
-    if not issubclass(config_class, DatasetConfig):
-        return parse_with(config_class(), arguments)
-    # Once for the dataset, once more with what that dataset recommends as defaults;
-    # `--help` then shows those.
-    without_help = [a for a in arguments if a not in ("-h", "--help")]
-    dataset = parse_with(config_class(), without_help).dataset
-    settings = recommended(config_class, dataset)
-    return parse_with(config_class(dataset=dataset, **settings), arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = [flag(field.name) for field in dataclasses.fields(config_class)]
+        words = " ".join(unknown)
+        parser.error(f"unrecognized arguments: {words}{_hint(unknown, known)}")
+    places = {name: getattr(parsed, f"positional_{name}") for name in positionals}
+    given_places = {k: v for k, v in places.items() if v is not None}
+    config = dataclasses.replace(parsed.config, **given_places)
+    for field in dataclasses.fields(config):
+        if field.metadata.get("nature") in (Nature.PLACE, Nature.SOURCE):
+            value = getattr(config, field.name)
+            for place in value if isinstance(value, list) else [value]:
+                require_local(flag(field.name), place)
+    return config
 
 
-class _HelpFormatter(SimpleHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of the description."""
+def _training_defaults(arguments):
+    parser = _Parser(add_help=False)
+    parser.add_argument("--dataset", default=TrainConfig.dataset)
+    parser.add_argument("--run-dir", type=pathlib.Path)
+    given, others = parser.parse_known_args(arguments)
+    run_dir = given.run_dir and given.run_dir.expanduser()
+    if run_dir and (run_dir / CONFIG).is_file():
+        try:
+            config, fingerprint = read_config(run_dir)
+            if fingerprint is not None:  # the models were not imported
+                return dataclasses.replace(config, restart=False, dry_run=False)
+        except InputError:
+            if "--restart" not in others:
+                raise
+    return TrainConfig(dataset=given.dataset, **recommended(TrainConfig, given.dataset))
+
+
+def _hint(unknown, known):
+    """What was probably meant by flags that the command does not have."""
+    meant = []
+    for word in (x.split("=")[0] for x in unknown if x.startswith("-")):
+        theirs = [x for x in known if word.lstrip("-") in THEIR_NAMES.get(x, [])]
+        near = difflib.get_close_matches(word.replace("_", "-"), known, 1)
+        meant += theirs or near
+    return f"; did you mean {', '.join(meant)}?" if meant else ""
 
 
 @contextlib.contextmanager

@@ -17,25 +17,25 @@ from cyclegan_tf.common.errors import Damaged, InputError
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
 LOCK = ".lock"
-MAX_NAME_BYTES = 255
-# Ours have some kilobytes; what is larger would only fill the memory.
-MAX_JSON_BYTES = 64 * 2**20
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3):", re.IGNORECASE)
 
 
-def require_local(flag: str, value: str, accepted: str = "local paths") -> None:
+def require_local(flag: str, value: str | None, accepted: str = "local paths") -> None:
     """Refuses an address elsewhere, such as `gs://...` or `hf:...`.
 
     Args:
         flag: that was given, such as "--output".
-        value: of the flag, as it was given.
+        value: of the flag, as it was given, or none.
         accepted: what works instead, for the message.
 
     Raises:
         InputError: it is one.
     """
-    if ADDRESS.match(value):
-        raise InputError(f"{flag} {value}: only {accepted} work; copy it here first.")
+    if value and ADDRESS.match(value):
+        raise InputError(
+            f"{flag} {value}: only {accepted} work; copy inputs here first, and "
+            f"results there afterwards."
+        )
 
 
 @contextlib.contextmanager
@@ -52,9 +52,9 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     aside.unlink(missing_ok=True)
     try:
         yield aside
-        sync(aside)
+        _sync(aside)
         os.replace(aside, path)
-        sync(path.parent)
+        _sync(path.parent)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a write that fails does not know where to
@@ -62,16 +62,6 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
-
-
-def _end_of(name):
-    """As much of a name as fits behind the prefix; its suffix, which Keras needs, too.
-
-    A name has at most 255 bytes.
-    """
-    while len(os.fsencode(name)) > MAX_NAME_BYTES - len(PARTIAL):
-        name = name[1:]
-    return name
 
 
 @contextlib.contextmanager
@@ -87,11 +77,11 @@ def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         yield aside
         for content in (*aside.rglob("*"), aside):
-            sync(content)
+            _sync(content)
         if path.exists():
             os.rename(path, earlier)  # a folder cannot be renamed over another
         os.rename(aside, path)
-        sync(path.parent)
+        _sync(path.parent)
     finally:
         mend(path)
 
@@ -188,27 +178,16 @@ def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
         remedy: what to do about a damaged one, such as "delete it".
 
     Raises:
-        Damaged: it is no JSON object, or larger than any of ours.
+        Damaged: it is no JSON object.
         OSError: it is not there, or cannot be read.
     """
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"larger than {MAX_JSON_BYTES} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{path} is damaged ({error}); {remedy}.") from None
     return content
-
-
-def sync(path: pathlib.Path) -> None:
-    """Flushes a file's content, or a directory's names, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _acquire(lock, waiting):
@@ -221,8 +200,18 @@ def _acquire(lock, waiting):
         lock.acquire()
 
 
+def _sync(path):
+    """Flushes a file's content, or a directory's names, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _aside(path):
-    return path.with_name(PARTIAL + _end_of(path.name))
+    # A name has at most 255 bytes, and a character up to 4; a suffix is kept.
+    return path.with_name(PARTIAL + path.name[-60:])
 
 
 def _earlier(path):

@@ -5,6 +5,7 @@ import pathlib
 from typing import Literal
 
 from cyclegan_tf.config.options import (
+    Nature,
     option,
     require,
     require_at_least,
@@ -22,8 +23,10 @@ class EvaluateConfig:
 
     run_dir: list[str] = option(
         help="directory of a run; with --report of several, to be compared",
+        nature=Nature.PLACE,
         default_factory=lambda: [DEFAULT_RUN],
         nargs="+",
+        required=False,
         metavar="RUN",
     )
     report: bool = option(
@@ -38,10 +41,14 @@ class EvaluateConfig:
         "of the embedded dataset that is known",
     )
     data_dir: str | None = option(
-        None, "where the dataset's shards are; default: where the run had them"
+        None,
+        "where the dataset's shards are; default: where the run had them",
+        Nature.PLACE,
     )
     inception_weights: str | None = option(
-        None, "file of weights for kid and fid; default: of keras.applications"
+        None,
+        "file of weights for kid and fid; default: of keras.applications",
+        Nature.PLACE,
     )
 
     def __post_init__(self):

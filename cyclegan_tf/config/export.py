@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import Literal
 
-from cyclegan_tf.config.options import option, require, require_checkpoint
+from cyclegan_tf.config.options import Nature, option, require, require_checkpoint
 from cyclegan_tf.config.recommended import DEFAULT_RUN
 
 
@@ -12,9 +12,9 @@ from cyclegan_tf.config.recommended import DEFAULT_RUN
 class ExportConfig:
     """Which run, where its models go, and in which form."""
 
-    run_dir: str = option(DEFAULT_RUN, "directory of a run")
+    run_dir: str = option(DEFAULT_RUN, "directory of a run", Nature.PLACE)
     output: str | None = option(
-        None, "gets the version folders 1, 2, ...; default: exports/<run>"
+        None, "gets the version folders 1, 2, ...; default: exports/<run>", Nature.PLACE
     )
     checkpoint: str = option("last", "last, best, or the step of a checkpoint")
     format: str = option(

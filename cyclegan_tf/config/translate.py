@@ -3,7 +3,12 @@
 import dataclasses
 from typing import Literal
 
-from cyclegan_tf.config.options import option, require_at_least, require_checkpoint
+from cyclegan_tf.config.options import (
+    Nature,
+    option,
+    require_at_least,
+    require_checkpoint,
+)
 from cyclegan_tf.config.recommended import DEFAULT_RUN
 
 
@@ -11,9 +16,15 @@ from cyclegan_tf.config.recommended import DEFAULT_RUN
 class TranslateConfig:
     """Which model translates which pictures, and where they go."""
 
-    input: str = option("", "a picture, a folder of them, or a quoted glob")
-    output: str = option("", "a folder; for one picture also a .png or .jpg file")
-    model: str = option(DEFAULT_RUN, "directory of a run, or of an export")
+    input: str = option(
+        "", "a picture, a folder of them, or a quoted glob", Nature.PLACE
+    )
+    output: str = option(
+        "", "a folder; for one picture also a .png or .jpg file", Nature.PLACE
+    )
+    model: str = option(
+        DEFAULT_RUN, "directory of a run, or of an export", Nature.PLACE
+    )
     checkpoint: str = option(
         "last", "of a run: last, best, or the step of a checkpoint"
     )

@@ -1,43 +1,13 @@
-"""Takes over generators of the authors' PyTorch program, and gives generators back.
-
-    python -m cyclegan_tf.interop.convert G_A.pth G_B.pth --run-dir runs/pretrained
-    python -m cyclegan_tf.interop.convert --run-dir runs/mine --to-reference pth/
-
-The first file is the generator from A to B; the second may be left out. PyTorch is not
-needed, and no code from a file is run. The first command writes a run directory for
-`train.py --init-from` and for everything that uses a trained run; the second writes
-`latest_net_G_A.pth` and `latest_net_G_B.pth`, which the authors' program loads.
-"""
+"""Takes over generators of the authors' PyTorch program, and gives generators back."""
 
 import pathlib
 
-from cyclegan_tf.cli import arguments
-from cyclegan_tf.common.console import show
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import ImportConfig, TrainConfig
+from cyclegan_tf.config import TrainConfig
 
 FILES = {"a_to_b": "latest_net_G_A.pth", "b_to_a": "latest_net_G_B.pth"}
 # Of the authors' training crops; a fully convolutional network takes any size.
 IMAGE_SIZE = 256
-
-
-def main():
-    """Parses, converts, and says what was written."""
-    config = arguments.parse(ImportConfig, __doc__)
-    if config.run_dir is None:
-        raise InputError("--run-dir is missing (see --help).")
-    run_dir = pathlib.Path(config.run_dir).expanduser()
-    if config.to_reference is not None and config.models:
-        raise InputError("--to-reference reads a run, and no .pth files (see --help).")
-    with arguments.quiet_start():
-        from cyclegan_tf.runs import generators  # noqa: F401, the slow part of the imports
-
-    if config.to_reference is None:
-        models = [pathlib.Path(name).expanduser() for name in config.models]
-        show(str(import_models(models, run_dir, config.dataset)))
-    else:
-        for path in export_models(run_dir, pathlib.Path(config.to_reference)):
-            show(str(path))
 
 
 def import_models(
@@ -117,8 +87,3 @@ def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.P
     for path, tensors in state_dicts.items():
         write_tensors(path, tensors)
     return list(state_dicts)
-
-
-if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()

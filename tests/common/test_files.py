@@ -6,7 +6,7 @@ import pytest
 from filelock import Timeout
 
 from cyclegan_tf.common import files
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
 
 
 def write(path, text):
@@ -101,16 +101,27 @@ def test_locked_folder_that_was_there_stays(tmp_path):
     assert tmp_path.is_dir()
 
 
-@pytest.mark.parametrize(
-    "value", ["gs://bucket/a", "hf:user/a", "HTTPS://host/a", "s3:a", "file:///a"]
-)
-def test_addresses_elsewhere_are_refused(value):
+def test_long_name_is_written_aside(tmp_path):
+    path = tmp_path / ("\N{BLACK HEART SUIT}" * 83 + ".png")  # 253 bytes
+    with files.written_aside(path) as aside:
+        assert aside.suffix == ".png"
+        aside.touch()
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", "[" * 10**5, "\x00"])
+def test_json_that_is_no_object_is_damaged(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(Damaged, match=r"x.json is damaged \(.*\); delete it\."):
+        files.read_json(tmp_path / "x.json", "delete it")
+
+
+@pytest.mark.parametrize("value", ["gs://b/x", "https://x", "hf:a/b", "S3://x", "s3:x"])
+def test_place_elsewhere_is_refused(value):
     with pytest.raises(InputError, match=f"--output {value}: only local paths work"):
         files.require_local("--output", value)
 
 
-@pytest.mark.parametrize(
-    "value", ["runs/a", "/a", "C:\\a", "cycle_gan/maps:3.0.0", "../a:b//c", "hf", ""]
-)
-def test_paths_and_tfds_names_are_local(value):
+@pytest.mark.parametrize("value", [None, "", "runs/x", "C:\\x", "maps:3.0", "/x://y"])
+def test_local_place_is_taken(value):
     files.require_local("--output", value)

@@ -1,11 +1,11 @@
 import os
-import runpy
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from cyclegan_tf.cli import import_
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.interop.convert import import_models
 from cyclegan_tf.interop.reference_weights import (
@@ -220,20 +220,18 @@ def test_imported_run_cannot_be_continued(files, tmp_path):
         run_directory.continue_run(run_dir, config, "f00d")
 
 
-def run_module(*arguments):
-    """Runs `python -m cyclegan_tf.interop.convert` as a user would."""
-    module = [sys.executable, "-m", "cyclegan_tf.interop.convert"]
-    return subprocess.run(
-        [*module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
+def run_command(*arguments):
+    """Runs `python -m cyclegan_tf import` as a user would."""
+    command = [sys.executable, "-m", "cyclegan_tf", "import", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_commands_there_and_back(files, tmp_path):
     run_dir, folder = tmp_path / "run", tmp_path / "back"
-    done = run_module(*files, "--run-dir", run_dir)
+    done = run_command(*files, "--run-dir", run_dir)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(run_dir)
-    done = run_module("--run-dir", run_dir, "--to-reference", folder)
+    done = run_command("--run-dir", run_dir, "--to-reference", folder)
     assert done.returncode == 0, done.stderr
     assert sorted(os.listdir(folder)) == [path.name for path in files]
     for path in files:
@@ -244,7 +242,7 @@ def test_commands_there_and_back(files, tmp_path):
 def test_malicious_file_is_refused_in_one_line(tmp_path):
     path, witness = tmp_path / "x.pth", tmp_path / "witness"
     path.write_bytes(archive({"x/data.pkl": calling("os system", f"touch {witness}")}))
-    done = run_module(path, "--run-dir", tmp_path / "run")
+    done = run_command(path, "--run-dir", tmp_path / "run")
     assert_one_line_error(done, path, "would call os.system")
     assert os.listdir(tmp_path) == ["x.pth"]
 
@@ -262,10 +260,8 @@ def test_malicious_file_is_refused_in_one_line(tmp_path):
 )
 def test_bad_command_line_is_refused(tmp_path, monkeypatch, arguments, problem):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["import_reference", *arguments])
-    module = runpy.run_path(ROOT / "cyclegan_tf/import_reference.py")
     with pytest.raises(InputError, match=problem):
-        module["main"]()
+        import_.main(arguments)
     assert not os.listdir(tmp_path)
 
 

@@ -1,0 +1,137 @@
+import dataclasses
+
+import pytest
+
+from cyclegan_tf.cli.arguments import parse
+from cyclegan_tf.common import files
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import (
+    DatasetConfig,
+    EvaluateConfig,
+    ExportConfig,
+    ImportConfig,
+    TrainConfig,
+    TranslateConfig,
+)
+
+
+def parse_train(*arguments):
+    return parse(TrainConfig, "test", arguments=list(map(str, arguments)))
+
+
+@pytest.mark.parametrize(
+    "given, meant",
+    [
+        (["--batch_size", "4"], "--batch-size"),
+        (["--batchsize=4"], "--batch-size"),
+        (["--epoch", "4"], "--epochs"),
+        (["--lr", "1e-4"], "--learning-rate"),
+        (["--lambda_A", "5", "--netG", "unet"], "--cycle-weight, --residual-blocks"),
+        (["--dataroot", "x", "--name", "y"], "--dataset, --run-dir"),
+    ],
+)
+def test_flag_that_was_meant_is_suggested(given, meant):
+    with pytest.raises(InputError) as error:
+        parse_train(*given)
+    named = f"unrecognized arguments: {' '.join(given)}; did you mean {meant}?"
+    assert str(error.value) == f"{named} (see --help)"
+
+
+@pytest.mark.parametrize("given", [["--zzz"], ["photos"]])
+def test_nothing_is_suggested_where_nothing_is_near(given):
+    with pytest.raises(InputError, match=f"arguments: {given[0]} \\(see --help\\)"):
+        parse_train(*given)
+
+
+def test_suggestion_is_of_the_command_that_was_called():
+    with pytest.raises(InputError, match="did you mean --output"):
+        parse(ExportConfig, "test", arguments=["--results_dir", "x"])
+    with pytest.raises(InputError, match="--lr 1 \\(see"):
+        parse(ExportConfig, "test", arguments=["--lr", "1"])
+
+
+@pytest.mark.parametrize(
+    "config_class, arguments",
+    [
+        (DatasetConfig, ["--data-dir", "gs://bucket/x"]),
+        (TrainConfig, ["--run-dir", "gs://bucket/x"]),
+        (TrainConfig, ["--init-from", "hf:someone/model"]),
+        (TrainConfig, ["--dataset", "https://example.org/photos.zip"]),
+        (EvaluateConfig, ["--report", "--run-dir", "runs/x", "s3://bucket/x"]),
+        (ExportConfig, ["--output", "gs://bucket/x"]),
+        (TranslateConfig, ["--model", "hf://someone/model"]),
+        (ImportConfig, ["--to-reference", "S3://bucket/x"]),
+    ],
+)
+def test_place_elsewhere_is_refused(config_class, arguments):
+    with pytest.raises(InputError) as error:
+        parse(config_class, "test", arguments=arguments)
+    flags = [x for x in arguments if x.startswith("--")]
+    named = f"{flags[-1]} {arguments[-1]}: only local paths work;"
+    assert str(error.value).startswith(named)
+
+
+def test_positional_place_elsewhere_is_refused():
+    with pytest.raises(InputError, match="--output gs://x: only local"):
+        parse(TranslateConfig, "test", ["input", "output"], ["in", "gs://x"])
+
+
+def test_load_size_may_be_given_alone():
+    assert parse_train("--load-size", 80).load_size == 80
+
+
+# A run's own options.
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    config = TrainConfig(
+        dataset="photos", filters=8, batch_size=2, restart=True, run_dir="elsewhere"
+    )
+    write(tmp_path, dataclasses.asdict(config))
+    return tmp_path
+
+
+def write(run_dir, options, fingerprint="f00d"):
+    content = {"options": options, "dataset_fingerprint": fingerprint}
+    files.write_json(run_dir / "config.json", content)
+
+
+def test_run_is_continued_with_its_own_options(run_dir):
+    assert parse_train("--run-dir", run_dir) == TrainConfig(
+        dataset="photos", filters=8, batch_size=2, run_dir=str(run_dir)
+    )
+
+
+def test_flag_overrides_what_the_run_was_begun_with(run_dir):
+    config = parse_train(f"--run-dir={run_dir}", "--filters", 16, "--restart")
+    assert (config.filters, config.batch_size, config.restart) == (16, 2, True)
+
+
+def test_new_run_has_what_its_dataset_recommends(tmp_path):
+    assert parse_train("--run-dir", tmp_path / "new").image_size == 64
+    (tmp_path / "file").touch()
+    assert parse_train("--run-dir", tmp_path / "file").image_size == 64
+
+
+def test_imported_models_bring_no_options(run_dir):
+    write(run_dir, {"filters": 8}, fingerprint=None)
+    assert parse_train("--run-dir", run_dir).filters == 16
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "{}",
+        '{"dataset_fingerprint": "f00d"}',
+        '{"options": 1, "dataset_fingerprint": "f00d"}',
+        '{"options": {"epochs": "many"}, "dataset_fingerprint": "f00d"}',
+        '{"options": {"gradient_penalty": 1}, "dataset_fingerprint": "f00d"}',
+    ],
+)
+def test_damaged_config_is_named(run_dir, content):
+    (run_dir / "config.json").write_text(content)
+    with pytest.raises(InputError, match="config.json is damaged .*--restart"):
+        parse_train("--run-dir", run_dir)
+    assert parse_train("--run-dir", run_dir, "--restart").image_size == 64
