@@ -7,12 +7,9 @@ and the `DirectionScores` of each direction, protocol included.
 import dataclasses
 import json
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
-
-import psutil
 
 from cyclegan_tf.common import files
 from cyclegan_tf.common.console import say
@@ -22,8 +19,9 @@ from cyclegan_tf.config import EvaluateConfig, TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from cyclegan_tf.data.images import SUFFIXES
-from cyclegan_tf.evaluation.evaluator import DirectionScores, Evaluator, score_table
+from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import FeatureNetwork, load_inception
+from cyclegan_tf.evaluation.results import DirectionScores, score_table
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 
@@ -71,18 +69,13 @@ def score(
     network = _network_if_possible(config.inception_weights)
     evaluator = _open_evaluator(run_dir, config, network)
     results = evaluator.evaluate(trained, watch)
-    cost = {
-        "seconds": round(time.monotonic() - start, 1),
-        "peak_memory_mb": peak_memory_mb(),
-    }
-    record(run_dir, step, results, {"checkpoint": config.checkpoint, **cost})
+    seconds = round(time.monotonic() - start, 1)
+    about = {"checkpoint": config.checkpoint, "seconds": seconds}
+    record(run_dir, step, results, about)
     table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
     if network is not None:
         table += f"\nfeatures: {network.name}, SHA-256 {network.sha256[:12]}..."
-    table += (
-        f"\nin {cost['seconds']} s, with at most {cost['peak_memory_mb']} MB; "
-        f"added to {run_dir / SCORES}"
-    )
+    table += f"\nin {seconds} s; added to {run_dir / SCORES}"
     return Scored(step, results, table, evaluator)
 
 
@@ -105,7 +98,6 @@ def find_dataset(
     Raises:
         InputError: they are gone, are other ones now, or, of imports, not known.
     """
-    run_directory.require_own_models(run_dir)
     options, fingerprint = run_directory.read_config(run_dir)
     if config.data_dir is not None:
         options = dataclasses.replace(options, data_dir=config.data_dir)
@@ -180,23 +172,18 @@ def record(
             say(f"{error} It is begun anew.")
             earlier = []
         others = [e for e in earlier if _identity(e) != _identity(entry)]
-        content = {
-            "run_id": run_directory.run_id_of(run_dir),
-            "evaluations": [*others, entry],
-        }
-        files.write_json(run_dir / SCORES, content)
+        files.write_json(run_dir / SCORES, {"evaluations": [*others, entry]})
 
 
 def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
     """The evaluations of a run, in the order in which they were made.
 
     Raises:
-        InputError: `scores.json` is damaged, or of another run.
+        InputError: `scores.json` is damaged.
     """
     path = run_dir / SCORES
     try:
-        content = files.read_json(path, REMEDY)
-        evaluations = content["evaluations"]
+        evaluations = files.read_json(path, REMEDY)["evaluations"]
         for evaluation in evaluations:
             _identity(evaluation)
     except FileNotFoundError:
@@ -206,21 +193,9 @@ def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
         raise InputError(
             f"{path} is damaged or of another version ({reason}); {REMEDY}."
         ) from None
-    if content.get("run_id") != run_directory.run_id_of(run_dir):
-        raise InputError(f"{path} is of another run; {REMEDY}.")
     return evaluations
 
 
 def _identity(evaluation):
     protocols = [entry["protocol"] for entry in evaluation["scores"]]
     return evaluation["step"], json.dumps(protocols, sort_keys=True)
-
-
-def peak_memory_mb() -> int:
-    """The most memory that this process has had, in MB."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return psutil.Process().memory_info().peak_wset // 10**6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 10**6

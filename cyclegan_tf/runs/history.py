@@ -44,3 +44,11 @@ def _require_numbers(row):
         if name is None:
             raise ValueError("more cells than columns")
         float(value or 0)
+
+
+def read(path: pathlib.Path) -> list[dict[str, float]]:
+    """The same as numbers; empty cells are left out."""
+    return [
+        {name: float(value) for name, value in row.items() if value}
+        for row in read_rows(path)
+    ]

@@ -19,7 +19,7 @@ from cyclegan_tf.common.console import is_terminal, progress_bar, say, status_li
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.evaluation import pictures
-from cyclegan_tf.evaluation.evaluator import DOMAINS, flat_name, flat_scores, mean_score
+from cyclegan_tf.evaluation.results import DOMAINS, flat_name, flat_scores, mean_score
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, history
 
@@ -300,7 +300,7 @@ class Samples(StepCallback):
         self.every, self.epochs = every, epochs
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draws one panel for A and one for B."""
+        """Draws one grid for A and one for B."""
         number = epoch + 1
         if number % self.every and number != self.epochs:
             return
@@ -316,13 +316,12 @@ class Samples(StepCallback):
             columns[f"identity {domain.upper()}"] = translate_all(
                 back, self.images[domain]
             )
-            png = pictures.translation_panel(columns, f"after epoch {number}")
+            grid = pictures.sample_grid(columns)
             with self.warnings.instead_of_errors("samples"):
                 path = self.directory / f"epoch-{number:04d}-{domain}.png"
-                pictures.save_png(path, png)
+                pictures.save_png(path, grid)
             with self.writer.as_default(step=self.step):
-                picture = tf.io.decode_png(png, channels=3)[None]
-                tf.summary.image(f"samples/{domain.upper()}", picture)
+                tf.summary.image(f"samples/{domain.upper()}", grid[None])
 
 
 class MetricsCsv(StepCallback):

@@ -14,21 +14,23 @@ import tensorflow as tf
 from cyclegan_tf.common import files
 from cyclegan_tf.common.console import markdown, say, show
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import written_aside
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
-from cyclegan_tf.evaluation import evaluator as evaluation
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception
+from cyclegan_tf.evaluation.results import score_table
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator, build_generator, with_dtype
 from cyclegan_tf.model.optimizers import Adam, LossScaling
 from cyclegan_tf.model.schedules import LinearDecay
-from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import checkpoint, generators, history
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.training import callbacks, checkup, doctor, event_log, fine_tuning
 
@@ -85,7 +87,7 @@ def _make_evaluator(config, splits, is_paired, network):
     """Of the test images, or of training images where a domain has no others."""
     is_test = len(splits["testA"]) > 0 and len(splits["testB"]) > 0
     kind = "test" if is_test else "train"
-    evaluator = evaluation.Evaluator(
+    evaluator = Evaluator(
         splits[f"{kind}A"],
         splits[f"{kind}B"],
         config.image_size,
@@ -462,11 +464,12 @@ class _Run:
 
     def _conclude(self, results):
         with self.warnings.instead_of_errors("curves"):
-            png = pictures.loss_plot(self.path / "metrics.csv")
-            pictures.save_png(self.path / LOSS_PLOT, png)
+            png = pictures.loss_plot(history.read(self.path / "metrics.csv"))
+            with written_aside(self.path / LOSS_PLOT) as aside:
+                aside.write_bytes(png)
         run_scores.record(self.path, self.num_steps, results, {"checkpoint": "last"})
         title = f"{self.path}, last: step {self.num_steps}"
-        show(evaluation.score_table(results, title))
+        show(score_table(results, title))
         try:
             best = checkpoint.read_best(self.checkpoints)
         except InputError as error:
