@@ -87,10 +87,9 @@ class Evaluator:
 
         Those of the round trip are missing where there is one generator only.
         """
-        has_sets = min(self.counts.values()) > 1
         has = {
             None: True,
-            "features": self.features is not None and has_sets,
+            "features": self.features is not None and min(self.counts.values()) > 1,
             "pairs": self.is_paired,
             "masks": self._masked is not None,
         }
@@ -113,7 +112,8 @@ class Evaluator:
         source, target = DOMAINS[direction]
         there = generators[direction]
         back = generators.get(f"{target}_to_{source}")
-        fakes, errors, kept = self._summary(), Errors(), []
+        fakes = Summary(self.patches_per_image, self.features)
+        errors, kept = Errors(), []
         for reals, truth in self._pairs(source, target):
             fake = translate(there, reals).numpy()
             fakes.add(fake)
@@ -170,10 +170,8 @@ class Evaluator:
         source, target = DOMAINS[direction]
         protocol = {
             "direction": direction,
-            "fakes_from": f"{self.counts[source]} images of {self.splits[source].name}",
-            "compared_with": (
-                f"{self.counts[target]} images of {self.splits[target].name}"
-            ),
+            "fakes_from": self._described(source),
+            "compared_with": self._described(target),
             "is_paired": self.is_paired,
             "resize": f"bicubic, antialiased, to {self.size}x{self.size}",
             "swd": f"{self.patches_per_image} patches of 7x7 per image and level, "
@@ -186,6 +184,9 @@ class Evaluator:
                 f"{feature_distances.NUM_RESAMPLES} bootstrap samples"
             }
         return protocol
+
+    def _described(self, domain):
+        return f"{self.counts[domain]} images of {self.splits[domain].name}"
 
     def _batches(self, domain):
         return self._images[domain].as_numpy_iterator()
@@ -210,12 +211,9 @@ class Evaluator:
         }
         return masks, images
 
-    def _summary(self):
-        return Summary(self.patches_per_image, self.features)
-
     def _real(self, domain):
         if domain not in self._reals:
-            self._reals[domain] = self._summary()
+            self._reals[domain] = Summary(self.patches_per_image, self.features)
             for images in self._batches(domain):
                 self._reals[domain].add(images)
         return self._reals[domain]

@@ -89,25 +89,18 @@ def loss_plot(rows: list[dict[str, float]]) -> bytes:
     Args:
         rows: of `metrics.csv`, see `runs.history`; losses they lack are left out.
     """
-    figure = Figure(figsize=(10, 4), dpi=100, layout="tight")
-    left, right = figure.subplots(1, 2)
-    players = (
-        (left, "generators", GENERATOR_LOSSES),
-        (right, "discriminators", DISCRIMINATOR_LOSSES),
-    )
-    for axis, title, names in players:
+    figure = Figure(figsize=(10, 4), layout="tight")
+    players = {"generators": GENERATOR_LOSSES, "discriminators": DISCRIMINATOR_LOSSES}
+    axes = figure.subplots(1, 2)
+    for axis, (title, names) in zip(axes, players.items(), strict=True):
         for name in names:
             known = [row for row in rows if name in row]
             x, y = ([row[key] for row in known] for key in ("epoch", name))
-            axis.plot(x, y, marker=_marker(x), label=name)
-        axis.set(
-            title=title, xlabel="epoch", ylabel="loss, unweighted mean over the epoch"
-        )
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
+            _plot(axis, x, y, label=name)
+        axis.set(title=title, xlabel="epoch", ylabel="unweighted mean over the epoch")
         axis.legend(fontsize=8)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
 
 
@@ -124,22 +117,20 @@ def chart(curves: list[Curve]) -> bytes:
     """Lines over the epochs, without any text but the numbers at the axes, as SVG."""
     # Letters as text, not as outlines: a tenth of the size.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chart"}):
-        # "constrained" is laid out when it is saved, with the ticks of the SVG file.
         figure = Figure(figsize=(4, 2.4), layout="constrained")
         axis = figure.subplots()
-        for curve in curves:
-            style, marker = "--" if curve.is_dashed else "-", _marker(curve.x)
-            axis.plot(curve.x, curve.y, style, marker=marker, color=curve.colour)
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
+        for x, y, colour, is_dashed in curves:
+            _plot(axis, x, y, color=colour, linestyle="--" if is_dashed else "-")
         axis.spines[["top", "right"]].set_visible(False)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
-def _marker(x):
-    return "." if len(x) < MAX_DOTS else ""
+def _plot(axis, x, y, **style):
+    axis.plot(x, y, marker="." if len(x) < MAX_DOTS else "", **style)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.grid(True, alpha=0.3)
 
 
 def error_map(errors: np.ndarray) -> np.ndarray:

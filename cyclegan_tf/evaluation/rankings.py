@@ -1,4 +1,4 @@
-"""Which test images come out best and worst, and where the errors are.
+"""Which test images come out best and worst.
 
 Images are seen in batches, in passing; of each ranking six are kept.
 """
@@ -37,7 +37,7 @@ class Ranked(NamedTuple):
 
 
 class Ranking:
-    """The images with the smallest and the largest errors, and the mean map.
+    """The images with the smallest and the largest errors.
 
     Args:
         first, second: which images of a `Batch` are compared.
@@ -46,7 +46,7 @@ class Ranking:
     def __init__(self, first: str, second: str):
         self.first, self.second = first, second
         self.kept: list[Ranked] = []
-        self.sum, self.count = 0.0, 0
+        self.count = 0
 
     def add(self, batch: Batch) -> None:
         """Looks at the next images; few of them are kept."""
@@ -60,7 +60,6 @@ class Ranking:
             self.kept.append(Ranked(float(error), self.count + i, pictures))
         self.kept.sort(key=lambda ranked: ranked[:2])
         self.kept = self.best + self.kept[NUM_EXTREMES:][-NUM_EXTREMES:]
-        self.sum += difference.sum(axis=0)
         self.count += len(difference)
 
     @property
@@ -72,11 +71,6 @@ class Ranking:
     def worst(self) -> list[Ranked]:
         """From the worst on; none that is among the best."""
         return self.kept[NUM_EXTREMES:][::-1]
-
-    @property
-    def mean_map(self) -> np.ndarray:
-        """Where the errors are, as colours."""
-        return error_map(self.sum / self.count)
 
 
 class Rankings:

@@ -3,9 +3,6 @@
 The page is a single file that fetches nothing, and that can be mailed. The names
 of images and runs may hold anything; jinja2 escapes all of them, and by the page's
 content security policy only the script in `report.js` runs.
-
-The charts are SVG files by matplotlib, which is here anyway: a library of interactive
-ones would add 4 MB to every page, for curves that have a table beside them.
 """
 
 import base64
@@ -27,7 +24,6 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
-from cyclegan_tf.config.losses import LOSS_KINDS
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
@@ -36,7 +32,6 @@ from cyclegan_tf.evaluation.results import (
     DOMAINS,
     SCORES,
     DirectionScores,
-    flat_name,
     score_text,
 )
 from cyclegan_tf.runs import directory as run_directory
@@ -51,12 +46,11 @@ MAX_SIDE = 160  # of the pictures, in pixels
 # Epochs in the gallery, of all runs together; of longer runs evenly chosen ones.
 MAX_EPOCHS = 24
 # Dark enough to be read on white.
-COLOURS = (
-    *("#1f5fa8", "#c1440e", "#2e7d32", "#7b3fa0"),
-    *("#8a6d00", "#0f7c85", "#b0256f", "#555555"),
-)
+COLOURS = "#1f5fa8 #c1440e #2e7d32 #7b3fa0 #8a6d00 #0f7c85 #b0256f #555555".split()
 # The columns of the grids in samples/, see `pictures.sample_grid`.
 VIEWS = ("real", "translated", "translated back", "identity")
+# Columns of `metrics.csv` that share a chart differ in these ends, whatever they are of.
+PAIRS = {"Losses": ("_A", "_B"), "Scores": tuple(f"_{name}" for name in DOMAINS)}
 # The ends of an interval are not better or worse.
 INTERVAL = ("kid_low", "kid_high")
 
@@ -66,18 +60,18 @@ class Run:
     """What the page shows of a run.
 
     Attributes:
-        name: of its directory.
+        path, name: of its directory.
         colour: of its curves.
         step: of the checkpoint that is scored, None of imported models.
         options: that it was trained with, by flag.
         epochs: rows of `metrics.csv`; none of imported models.
-        samples: pictures `(rows, columns, side, side, 3)` by domain and epoch.
+        samples: uint8 `(rows, columns, side, side, 3)` by domain and epoch.
         results: the scores by direction.
-        rankings: of the test images.
-        names: of the test images by direction.
+        rankings, names: of the test images; the names by direction.
         missing: why it has no scores or no pictures of test images.
     """
 
+    path: pathlib.Path
     name: str
     colour: str
     step: int | None
@@ -107,10 +101,10 @@ def write(config: EvaluateConfig) -> str:
         names = [str(path) for path in paths]
     # All are read before any is scored: what is wrong shows at once.
     runs = [
-        _read_run(path, name, colour, config)
-        for path, name, colour in zip(paths, names, COLOURS, strict=False)
+        _read_run(*place, config)
+        for place in zip(paths, names, COLOURS[: len(paths)], strict=True)
     ]
-    tables = [_score(run, path, config) for run, path in zip(runs, paths, strict=True)]
+    tables = [_score(run, config) for run in runs]
     page = render(runs, config)
     write_text(paths[0] / REPORT, page)
     written = f"{paths[0] / REPORT}, {len(page.encode()) / 1e6:.1f} MB"
@@ -121,6 +115,7 @@ def _read_run(path, name, colour, config):
     options, _ = run_directory.read_config(path)
     _, step = generators.load(path, config.checkpoint)
     return Run(
+        path,
         name,
         colour,
         step,
@@ -150,29 +145,24 @@ def _read_samples(paths, image_size, limit):
     return samples
 
 
-def _score(run, path, config):
+def _score(run, config):
     """Adds the scores and the best and worst images; returns the table."""
     try:
-        run_scores.find_dataset(path, config)
+        run_scores.find_dataset(run.path, config)
     except InputError as error:
-        say(f"going on with what {path} holds: {error}")
+        say(f"going on with what {run.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
-        run.results = _earlier_results(path, run.step)
-        return ""
-    scored = run_scores.score(path, config, run.rankings.add)
-    run.step, run.results = scored.step, {r.direction: r for r in scored.results}
-    for direction, (source, _) in DOMAINS.items():
-        run.names[direction] = pipeline.load_names(scored.evaluator.splits[source])
-    return scored.table
-
-
-def _earlier_results(path, step):
-    evaluations = [e for e in run_scores.read(path) if e["step"] == step]
-    try:
-        results = [DirectionScores(**x) for e in evaluations[-1:] for x in e["scores"]]
-    except TypeError:  # of another version
-        return {}
-    return {result.direction: result for result in results}
+        earlier = [e for e in run_scores.read(run.path) if e["step"] == run.step]
+        results = [DirectionScores(**x) for e in earlier[-1:] for x in e["scores"]]
+        table = ""
+    else:
+        run.step, results, table, splits = run_scores.score(
+            run.path, config, run.rankings.add
+        )
+        for direction, (source, _) in DOMAINS.items():
+            run.names[direction] = pipeline.load_names(splits[source])
+    run.results = {result.direction: result for result in results}
+    return table
 
 
 def render(runs: list[Run], config: EvaluateConfig) -> str:
@@ -231,7 +221,7 @@ def _score_tables(runs):
             best = None
             if is_comparable and len(known) > 1 and score.name not in INTERVAL:
                 best = (max if score.is_higher_better else min)(known)
-            if known:
+            if any(value is not None for value in values):
                 rows.append((score, values, best))
         if scored:
             tables[direction] = {
@@ -247,28 +237,20 @@ def _score_tables(runs):
 def _charts(runs):
     """`(title, description, SVG as a data URI)` of each measure, by group."""
     known = dict.fromkeys(name for run in runs for row in run.epochs for name in row)
-    scores = dict.fromkeys(
-        name.removesuffix(f"_{direction}")
-        for name in known
-        for direction in DOMAINS
-        if name.endswith(f"_{direction}")
-    )
-    groups = {
-        "Losses": {kind: (f"{kind}_A", f"{kind}_B") for kind in LOSS_KINDS},
-        "Scores": {
-            name: [flat_name(name, direction) for direction in DOMAINS]
-            for name in scores
-            if name not in INTERVAL
-        },
-    }
-    return {
-        group: [
-            (title, *_chart(runs, columns))
-            for title, columns in measures.items()
-            if not known.keys().isdisjoint(columns)
+    groups = {}
+    for group, ends in PAIRS.items():
+        measures = dict.fromkeys(
+            name.removesuffix(end)
+            for name in known
+            for end in ends
+            if name.endswith(end)
+        )
+        groups[group] = [
+            (measure, *_chart(runs, [measure + end for end in ends]))
+            for measure in measures
+            if measure not in INTERVAL
         ]
-        for group, measures in groups.items()
-    }
+    return groups
 
 
 def _chart(runs, columns):

@@ -5,6 +5,7 @@ and the `DirectionScores` of each direction, protocol included.
 """
 
 import dataclasses
+import itertools
 import json
 import pathlib
 import time
@@ -30,23 +31,6 @@ LOCK = ".scores.lock"
 REMEDY = "delete it, and run evaluate.py to score anew"
 
 
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """What came of scoring a run.
-
-    Attributes:
-        step: that the generators are of; of imports, None.
-        results: the scores of each direction.
-        table: the same as lines of text.
-        evaluator: has the images.
-    """
-
-    step: int | None
-    results: list[DirectionScores]
-    table: str
-    evaluator: Evaluator
-
-
 def evaluate(config: EvaluateConfig) -> str:
     """Scores a checkpoint of a run and adds the result to its `scores.json`.
 
@@ -57,13 +41,18 @@ def evaluate(config: EvaluateConfig) -> str:
         InputError: something the user can mend.
     """
     (run_dir,) = config.run_dirs
-    return score(run_dir, config).table
+    return score(run_dir, config)[2]
 
 
 def score(
     run_dir: pathlib.Path, config: EvaluateConfig, watch: Callable | None = None
-) -> Scored:
-    """Like `evaluate`, of any run, with `watch` as in `Evaluator.evaluate`."""
+) -> tuple[int | None, list[DirectionScores], str, dict[str, pipeline.Split]]:
+    """Like `evaluate`, of any run, with `watch` as in `Evaluator.evaluate`.
+
+    Returns:
+        The step that was scored (of imports, None), the scores of each direction, the
+        same as lines of text, and the images by domain.
+    """
     start = time.monotonic()
     trained, step = generators.load(run_dir, config.checkpoint)
     network = _network_if_possible(config.inception_weights)
@@ -76,7 +65,7 @@ def score(
     if network is not None:
         table += f"\nfeatures: {network.name}, SHA-256 {network.sha256[:12]}..."
     table += f"\nin {seconds} s; added to {run_dir / SCORES}"
-    return Scored(step, results, table, evaluator)
+    return step, results, table, evaluator.splits
 
 
 def _network_if_possible(weights: str | None) -> FeatureNetwork | None:
@@ -131,12 +120,7 @@ def _open_evaluator(run_dir, config, network):
 def _require_pairs(split_a, split_b):
     """Compares the names: another order would give plausible, wrong numbers."""
     names = [pipeline.load_names(split) for split in (split_a, split_b)]
-    if len(names[0]) != len(names[1]):
-        raise InputError(
-            f"--paired: {split_a.name} has {len(names[0])} images and {split_b.name} "
-            f"has {len(names[1])}."
-        )
-    for first, second in zip(*names, strict=True):
+    for first, second in itertools.zip_longest(*names, fillvalue="no image"):
         if _scene(first, "A") != _scene(second, "B"):
             raise InputError(
                 f"--paired: {first!r} of {split_a.name} stands beside {second!r} of "

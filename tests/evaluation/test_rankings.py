@@ -15,8 +15,6 @@ def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
         ranking.add(Batch(reals[part], reals[part] + 1, cycled[part], None))
     found = [[(x.index, x.error) for x in y] for y in (ranking.best, ranking.worst)]
     assert found == [[(1, 0), (4, 1), (6, 2)], [(5, 9), (3, 9), (0, 5)]]
-    expected = pictures.error_map(np.full((16, 16), errors.mean()))
-    np.testing.assert_array_equal(ranking.mean_map, expected)
     # Each with what became of it, and with a map of its own error.
     shown = ranking.worst[0].pictures
     assert list(shown) == ["real", "translated", "translated back", "error"]

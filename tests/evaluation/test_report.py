@@ -237,12 +237,12 @@ def test_scores_that_are_not_numbers_leave_a_gap(run_dir, no_weights):
     write(run_dir)
 
 
-def test_run_with_other_columns_is_shown_as_far_as_it_goes():
+def test_run_with_other_columns_is_shown_as_far_as_it_goes(tmp_path):
     rows = [
         {"epoch": 1, "G_A": 0.5, "lpips_a_to_b": 0.25, "images_per_s": 3.0},
         {"epoch": 2, "G_A": 0.4, "lpips_a_to_b": 0.125, "images_per_s": 3.0},
     ]
-    charts = report._charts([report.Run("run", "#000000", 4, {}, rows, {})])
+    charts = report._charts([report.Run(tmp_path, "run", "#000000", 4, {}, rows, {})])
     described = {title: text for group in charts.values() for title, text, _ in group}
     assert described == {
         "G": "run: G_A from 0.5000 to 0.4000",
