@@ -49,7 +49,7 @@ MAX_EPOCHS = 24
 COLOURS = "#1f5fa8 #c1440e #2e7d32 #7b3fa0 #8a6d00 #0f7c85 #b0256f #555555".split()
 # The columns of the grids in samples/, see `pictures.sample_grid`.
 VIEWS = ("real", "translated", "translated back", "identity")
-# Columns of `metrics.csv` that share a chart differ in these ends, whatever they are of.
+# Columns of `metrics.csv` that share a chart differ in these ends.
 PAIRS = {"Losses": ("_A", "_B"), "Scores": tuple(f"_{name}" for name in DOMAINS)}
 # The ends of an interval are not better or worse.
 INTERVAL = ("kid_low", "kid_high")
