@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from simple_parsing import field
 
 from cyclegan_tf.cli import arguments
-from cyclegan_tf.evaluation.evaluator import DOMAINS
+from cyclegan_tf.evaluation.results import DOMAINS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCORES = ("coat_distance", "background_error", "swd", "truth_psnr", "cycle_mae")

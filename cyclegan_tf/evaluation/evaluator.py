@@ -1,21 +1,13 @@
 """Scores of generators on a split of a dataset, with the protocol beside the numbers.
 
-swd                        texture and colour of the fakes against the target's images
-kid, fid                   the same by InceptionV3 features, where these are given
-cycle_mae, cycle_ssim      images against their round trip
-identity_mae, identity_ssim  images of the target domain against their translation
-truth_mae, truth_ssim, truth_psnr  fakes against the truth, of image pairs
-background_error, coat_distance    of image pairs with masks, see `metrics.coats`
-
-Errors are in grey levels, PSNR in decibels. Images are read in batches and forgotten;
-what is kept of each are 128 patches or fewer, and its features. Only the images of a
-split with masks, of the embedded dataset, are kept whole.
+Images are read in batches and forgotten; what is kept of each are 128 patches or fewer,
+and its features. Only the images of a split with masks, of the embedded dataset, are
+kept whole.
 """
 
-import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,35 +15,15 @@ import numpy as np
 from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation.features import FeatureNetwork
+from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
+from cyclegan_tf.evaluation.summaries import Errors, Summary
 from cyclegan_tf.inference.pixels import translate
 from cyclegan_tf.metrics import feature_distances, masked, wasserstein
-from cyclegan_tf.metrics.similarity import mean_absolute_error, psnr, ssim
 
-DOMAINS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
 # Of a batch: bounds the memory of the networks.
 BATCH_PIXELS = 2**19
 # Of the decoded images of a domain, to be kept for the next evaluation.
 MAX_KEPT_BYTES = 2**28
-MAX_PSNR = 100.0  # instead of infinity, of equal images
-
-
-@dataclasses.dataclass(frozen=True)
-class DirectionScores:
-    """The scores of one direction.
-
-    Attributes:
-        direction: "a_to_b" or "b_to_a".
-        scores: of the generator, by name.
-        nothing: those that untranslated images would have, by name, where there are.
-        swd_levels: SWD by level of the pyramid, the finest first.
-        protocol: what was compared with what, and how.
-    """
-
-    direction: str
-    scores: dict[str, float]
-    nothing: dict[str, float]
-    swd_levels: list[float]
-    protocol: dict[str, Any]
 
 
 class Batch(NamedTuple):
@@ -93,14 +65,13 @@ class Evaluator:
             domain: len(split) if limit is None else min(limit, len(split))
             for domain, split in self.splits.items()
         }
-        self.patches_per_image = wasserstein.patches_per_image(
-            max(self.counts.values())
-        )
+        most = max(self.counts.values())
+        self.patches_per_image = wasserstein.patches_per_image(most)
         self._images = {
             domain: self._open(split) for domain, split in self.splits.items()
         }
         # Of the untranslated images: the same at every evaluation.
-        self._reals: dict[str, _Summary] = {}
+        self._reals: dict[str, Summary] = {}
         self._nothing: dict[str, dict[str, float]] = {}
 
     def _open(self, split):
@@ -112,19 +83,17 @@ class Evaluator:
 
     @property
     def names(self) -> list[str]:
-        """The scores that its images allow, in the order of `DirectionScores.scores`.
+        """The scores that its images allow, in the order of `results.SCORES`.
 
         Those of the round trip are missing where there is one generator only.
         """
-        names = ["swd"]
-        if self.features is not None and min(self.counts.values()) > 1:
-            names += ["kid", "kid_low", "kid_high", "fid"]
-        names += ["cycle_mae", "cycle_ssim", "identity_mae", "identity_ssim"]
-        if self.is_paired:
-            names += ["truth_mae", "truth_ssim", "truth_psnr"]
-        if self._masked is not None:
-            names += ["background_error", "coat_distance"]
-        return names
+        has = {
+            None: True,
+            "features": self.features is not None and min(self.counts.values()) > 1,
+            "pairs": self.is_paired,
+            "masks": self._masked is not None,
+        }
+        return [score.name for score in SCORES if has[score.needs]]
 
     def evaluate(
         self, generators: dict[str, Callable], watch: Callable | None = None
@@ -143,7 +112,8 @@ class Evaluator:
         source, target = DOMAINS[direction]
         there = generators[direction]
         back = generators.get(f"{target}_to_{source}")
-        fakes, errors, kept = self._summary(), _Errors(), []
+        fakes = Summary(self.patches_per_image, self.features)
+        errors, kept = Errors(), []
         for reals, truth in self._pairs(source, target):
             fake = translate(there, reals).numpy()
             fakes.add(fake)
@@ -165,7 +135,7 @@ class Evaluator:
         scores, levels = fakes.distances_to(self._real(target))
         scores |= errors.means()
         if self._masked is not None:
-            scores |= self._coat_scores(np.concatenate(kept), source, target)
+            scores |= self._masked_scores(np.concatenate(kept), source, target)
         return DirectionScores(
             direction,
             {name: scores[name] for name in self.names if name in scores},
@@ -178,17 +148,17 @@ class Evaluator:
         if source not in self._nothing:
             scores, _ = self._real(source).distances_to(self._real(target))
             if self.is_paired:
-                errors = _Errors()
+                errors = Errors()
                 for reals, truth in self._pairs(source, target):
                     errors.add("truth", reals, truth)
                 scores |= errors.means()
             if self._masked is not None:
                 images = self._masked[1][source]
-                scores |= self._coat_scores(images, source, target)
+                scores |= self._masked_scores(images, source, target)
             self._nothing[source] = scores
         return dict(self._nothing[source])
 
-    def _coat_scores(self, images, source, target):
+    def _masked_scores(self, images, source, target):
         masks, reals = self._masked
         return {
             "background_error": masked.background_error(images, reals[source], masks),
@@ -200,10 +170,8 @@ class Evaluator:
         source, target = DOMAINS[direction]
         protocol = {
             "direction": direction,
-            "fakes_from": f"{self.counts[source]} images of {self.splits[source].name}",
-            "compared_with": (
-                f"{self.counts[target]} images of {self.splits[target].name}"
-            ),
+            "fakes_from": self._described(source),
+            "compared_with": self._described(target),
             "is_paired": self.is_paired,
             "resize": f"bicubic, antialiased, to {self.size}x{self.size}",
             "swd": f"{self.patches_per_image} patches of 7x7 per image and level, "
@@ -217,7 +185,10 @@ class Evaluator:
             }
         return protocol
 
-    def _batches(self, domain) -> Iterator[np.ndarray]:
+    def _described(self, domain):
+        return f"{self.counts[domain]} images of {self.splits[domain].name}"
+
+    def _batches(self, domain):
         return self._images[domain].as_numpy_iterator()
 
     def _pairs(self, source, target):
@@ -240,118 +211,9 @@ class Evaluator:
         }
         return masks, images
 
-    def _summary(self):
-        return _Summary(self.patches_per_image, self.features)
-
     def _real(self, domain):
         if domain not in self._reals:
-            summary = self._summary()
+            self._reals[domain] = Summary(self.patches_per_image, self.features)
             for images in self._batches(domain):
-                summary.add(images)
-            self._reals[domain] = summary
+                self._reals[domain].add(images)
         return self._reals[domain]
-
-
-class _Summary:
-    """What is kept of a set of images to compare it with another set."""
-
-    def __init__(self, patches_per_image, network):
-        self.patches_per_image, self.network = patches_per_image, network
-        self.patches, self.features, self.count = [], [], 0
-
-    def add(self, images):
-        self.patches.append(
-            wasserstein.pyramid_patches(images, self.patches_per_image, self.count)
-        )
-        if self.network is not None:
-            self.features.append(self.network(images))
-        self.count += len(images)
-
-    def distances_to(self, reals):
-        """SWD, KID and FID by name, and the SWD by level."""
-        levels = wasserstein.pyramid_distance(self.all_patches(), reals.all_patches())
-        scores = {"swd": float(np.mean(levels))}
-        if self.network is not None and min(self.count, reals.count) > 1:
-            features = [np.concatenate(s.features) for s in (self, reals)]
-            kid = feature_distances.kid(*features)
-            scores |= {"kid": kid.value, "kid_low": kid.low, "kid_high": kid.high}
-            scores["fid"] = feature_distances.fid(*features)
-        return scores, levels
-
-    def all_patches(self):
-        # Joined once, and kept joined.
-        self.patches = [
-            [np.concatenate(level) for level in zip(*self.patches, strict=True)]
-        ]
-        return self.patches[0]
-
-
-class _Errors:
-    """Errors of pairs of images, by name."""
-
-    def __init__(self):
-        self.values = {}
-
-    def add(self, kind, first, second):
-        errors = {
-            "mae": mean_absolute_error(first, second),
-            "ssim": ssim(first, second),
-        }
-        if kind == "truth":
-            errors["psnr"] = np.minimum(psnr(first, second), MAX_PSNR)
-        for name, values in errors.items():
-            self.values.setdefault(f"{kind}_{name}", []).append(values)
-
-    def means(self):
-        return {
-            name: float(np.concatenate(parts).mean())
-            for name, parts in self.values.items()
-        }
-
-
-def mean_score(results: list[DirectionScores], name: str) -> float:
-    """The mean of a score over the directions."""
-    return float(np.mean([result.scores[name] for result in results]))
-
-
-def flat_name(name: str, direction: str) -> str:
-    """What a score is called where both directions stand side by side."""
-    return f"{name}_{direction}"
-
-
-def flat_scores(results: list[DirectionScores]) -> dict[str, float]:
-    """All scores by name and direction, such as `swd_a_to_b`."""
-    return {
-        flat_name(name, result.direction): value
-        for result in results
-        for name, value in result.scores.items()
-    }
-
-
-def score_table(results: list[DirectionScores], title: str) -> str:
-    """The scores as lines of text, beside those of doing nothing."""
-    lines = [
-        f"{title} (lower is better, but of ssim and psnr higher)",
-        f"{'':18}" + "".join(f"{result.direction:>22}" for result in results),
-        f"{'':18}" + f"{'model':>12}{'nothing':>10}" * len(results),
-    ]
-    for name in dict.fromkeys(name for result in results for name in result.scores):
-        row = f"{name:18}"
-        for result in results:
-            row += f"{score_text(result.scores.get(name)):>12}"
-            row += f"{score_text(result.nothing.get(name)):>10}"
-        lines.append(row.rstrip())
-    for result in results:
-        protocol = result.protocol
-        lines.append(
-            f"{result.direction}: {protocol['fakes_from']} beside "
-            f"{protocol['compared_with']}, {protocol['resize']}"
-        )
-    return "\n".join(lines)
-
-
-def score_text(value: float | None) -> str:
-    """A score with as many digits as say something; of None nothing."""
-    if value is None:
-        return ""
-    return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"

@@ -1,16 +1,14 @@
 """Features of InceptionV3, on which FID and KID are defined.
 
-By default the ImageNet weights of keras.applications, from Keras' cache or downloaded
-into it. Numbers on these are like FID and KID, but not those that papers print: they
-come from another training of the network, of December 2015. A file of the user's may
-take the default's place: weights of Keras' InceptionV3 (`.h5`), or the graph of 2015
-as the first FID was computed with it (`.pb`, `classify_image_graph_def.pb`). Weights
-converted for PyTorch are not read. Numbers of different weights must not be compared,
-so the file's SHA-256 is part of the protocol.
+By default of the ImageNet weights of keras.applications, from Keras' cache or
+downloaded into it. Numbers on these are not those that papers print, which come from
+another training of the network: the graph of December 2015 that the first FID was
+computed with. A file takes the default's place: that graph (`.pb`,
+`classify_image_graph_def.pb`), or other weights of Keras' InceptionV3 (`.h5`). Numbers
+of different weights do not compare, so the file's SHA-256 is part of the protocol.
 """
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 from collections.abc import Callable
@@ -21,6 +19,7 @@ import requests
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from cyclegan_tf.common.checksums import file_digest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.ranges import to_unit_range
 
@@ -114,27 +113,16 @@ def load_inception(weights: str | None = None) -> FeatureNetwork:
         found = tuple(function(tf.zeros((1, SIDE, SIDE, 3))).shape)
         if found != (1, NUM_FEATURES):
             raise ValueError(f"its features have the shape {found}")
+    # What Keras, h5py, protobuf and TensorFlow raise for a file that is something else.
     except (
-        AssertionError,
-        ValueError,
-        KeyError,
-        TypeError,
-        OSError,
-        tf.errors.OpError,
+        *(AssertionError, ValueError, KeyError, TypeError, OSError),
+        *(DecodeError, tf.errors.OpError),
     ) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
             f"--inception-weights {path}: cannot be used ({reason})."
         ) from None
-    return FeatureNetwork(name, _sha256(path), function)
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    return FeatureNetwork(name, file_digest(path), function)
 
 
 def _default_weights():
@@ -167,17 +155,12 @@ def _load_keras(path):
 
 
 def _load_graph(path):
-    graph = tf.compat.v1.GraphDef()
-    try:
-        graph.ParseFromString(path.read_bytes())
-    except DecodeError:
-        raise ValueError("not a graph of TensorFlow") from None
+    graph = tf.compat.v1.GraphDef.FromString(path.read_bytes())
     # Without what comes after the features, and without the decoder before them.
     graph = tf.compat.v1.graph_util.extract_sub_graph(graph, [GRAPH_OUTPUT[:-2]])
-    needed = [node for node in graph.node if node.op != "DecodeJpeg"]
-    unknown = {node.op for node in needed} - GRAPH_OPERATIONS
+    unknown = {node.op for node in graph.node} - GRAPH_OPERATIONS - {"DecodeJpeg"}
     if unknown:
-        raise ValueError(f"its graph has the operation {sorted(unknown)[0]}")
+        raise ValueError(f"its graph has the operation {min(unknown)}")
 
     def features(images):
         (output,) = tf.graph_util.import_graph_def(

@@ -1,4 +1,4 @@
-"""Which test images come out best and worst, and where the errors are.
+"""Which test images come out best and worst.
 
 Images are seen in batches, in passing; of each ranking six are kept.
 """
@@ -7,13 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation.evaluator import Batch
+from cyclegan_tf.evaluation.pictures import error_map
 from cyclegan_tf.metrics.similarity import mean_absolute_error
 
 NUM_EXTREMES = 3
-# Single images can be ranked by these: name, and what is compared in a `Batch`.
-RANKINGS = {"cycle_mae": ("reals", "cycled"), "truth_mae": ("truths", "fakes")}
+CAPTIONS = {
+    "reals": "real",
+    "fakes": "translated",
+    "cycled": "translated back",
+    "truths": "truth",
+}
+# Single images can be ranked by these: what is compared in a `Batch`.
+RANKINGS = {"cycle_mae": ("reals", "cycled"), "truth_mae": ("fakes", "truths")}
 
 
 class Ranked(NamedTuple):
@@ -31,7 +37,7 @@ class Ranked(NamedTuple):
 
 
 class Ranking:
-    """The images with the smallest and the largest errors, and the mean map.
+    """The images with the smallest and the largest errors.
 
     Args:
         first, second: which images of a `Batch` are compared.
@@ -39,52 +45,32 @@ class Ranking:
 
     def __init__(self, first: str, second: str):
         self.first, self.second = first, second
-        self.best: list[Ranked] = []
-        self.worst: list[Ranked] = []
-        self.sum, self.count = 0.0, 0
+        self.kept: list[Ranked] = []
+        self.count = 0
 
     def add(self, batch: Batch) -> None:
         """Looks at the next images; few of them are kept."""
         first, second = getattr(batch, self.first), getattr(batch, self.second)
-        errors = mean_absolute_error(first, second)
-        ranked = [(float(error), self.count + i, i) for i, error in enumerate(errors)]
-        candidates = sorted(ranked)
-        few = {*candidates[:NUM_EXTREMES], *candidates[-NUM_EXTREMES:]}
-        new = [
-            Ranked(error, index, self._pictures(batch, i))
-            for error, index, i in ranked
-            if (error, index, i) in few
-        ]
-        self.best = sorted([*self.best, *new], key=_by_error)[:NUM_EXTREMES]
-        self.worst = sorted([*self.worst, *new], key=_by_error)[-NUM_EXTREMES:]
-        self.sum += _difference(first, second).sum(axis=0)
-        self.count += len(errors)
+        difference = np.abs(np.float32(first) - np.float32(second)).mean(axis=-1)
+        shown = dict.fromkeys(("reals", "fakes", self.first, self.second))
+        for i, error in enumerate(mean_absolute_error(first, second)):
+            # Copies: a view would keep the whole batch.
+            pictures = {CAPTIONS[x]: getattr(batch, x)[i].copy() for x in shown}
+            pictures["error"] = error_map(difference[i])
+            self.kept.append(Ranked(float(error), self.count + i, pictures))
+        self.kept.sort(key=lambda ranked: ranked[:2])
+        self.kept = self.best + self.kept[NUM_EXTREMES:][-NUM_EXTREMES:]
+        self.count += len(difference)
 
     @property
-    def mean_map(self) -> np.ndarray:
-        """Where the errors are, as colours."""
-        return pictures.error_map(self.sum / self.count)
+    def best(self) -> list[Ranked]:
+        """From the best on."""
+        return self.kept[:NUM_EXTREMES]
 
     @property
-    def extremes(self) -> dict[str, list[Ranked]]:
-        """The best, from the best on, and the worst, from the worst on, none twice."""
-        worst = [x for x in reversed(self.worst) if x.index not in self._best_indices]
-        return {"best": self.best, "worst": worst}
-
-    @property
-    def _best_indices(self):
-        return {ranked.index for ranked in self.best}
-
-    def _pictures(self, batch, i):
-        # Copies: a view would keep the whole batch.
-        pictures = {"real": batch.reals[i].copy(), "translated": batch.fakes[i].copy()}
-        if "cycled" in (self.first, self.second):
-            pictures["translated back"] = batch.cycled[i].copy()
-        else:
-            pictures["truth"] = batch.truths[i].copy()
-        first, second = getattr(batch, self.first), getattr(batch, self.second)
-        pictures["error"] = pictures.error_map(_difference(first[i], second[i]))
-        return pictures
+    def worst(self) -> list[Ranked]:
+        """From the worst on; none that is among the best."""
+        return self.kept[NUM_EXTREMES:][::-1]
 
 
 class Rankings:
@@ -99,12 +85,3 @@ class Rankings:
         for name, (first, second) in RANKINGS.items():
             if getattr(batch, first) is not None and getattr(batch, second) is not None:
                 rankings.setdefault(name, Ranking(first, second)).add(batch)
-
-
-def _difference(first, second):
-    """Absolute difference per pixel, in grey levels, the mean over the channels."""
-    return np.abs(np.float32(first) - np.float32(second)).mean(axis=-1)
-
-
-def _by_error(ranked):
-    return ranked.error, ranked.index

@@ -7,14 +7,20 @@ const edge = document.querySelector("#edge");
 const view = document.querySelector("#view");
 
 function update() {
-  const place = Number(epoch.value);
-  for (const element of gallery.querySelectorAll("[data-from]")) {
-    const { from, until, view: own } = element.dataset;
-    const isNow = Number(from) <= place && place < Number(until);
-    element.hidden = !isNow || (own !== undefined && own !== view.value);
+  const chosen = Number(epoch.dataset.epochs.split(" ")[epoch.value]);
+  for (const figure of gallery.querySelectorAll("figure")) {
+    const elements = [...figure.querySelectorAll("[data-epoch]")];
+    // A run that has no picture of an epoch shows its latest one before it.
+    const own = elements.map((element) => Number(element.dataset.epoch));
+    const now = Math.max(Math.min(...own), ...own.filter((number) => number <= chosen));
+    for (const element of elements) {
+      const { epoch: number, view: kind } = element.dataset;
+      element.hidden = Number(number) !== now || (kind ?? view.value) !== view.value;
+    }
   }
   gallery.style.setProperty("--edge", `${edge.value}%`);
-  epoch.setAttribute("aria-valuetext", document.querySelector("#epochs").innerText);
+  document.querySelector("#shown").textContent = chosen;
+  epoch.setAttribute("aria-valuetext", chosen);
   edge.setAttribute("aria-valuetext", `${edge.value} % before`);
 }
 

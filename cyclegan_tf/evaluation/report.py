@@ -3,13 +3,9 @@
 The page is a single file that fetches nothing, and that can be mailed. The names
 of images and runs may hold anything; jinja2 escapes all of them, and by the page's
 content security policy only the script in `report.js` runs.
-
-The charts are SVG files by matplotlib, which is here anyway: a library of interactive
-ones would add 4 MB to every page, for curves that have a table beside them.
 """
 
 import base64
-import csv
 import dataclasses
 import functools
 import hashlib
@@ -28,20 +24,18 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
-from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
-from cyclegan_tf.evaluation.evaluator import (
+from cyclegan_tf.evaluation.rankings import Rankings
+from cyclegan_tf.evaluation.results import (
     DOMAINS,
+    SCORES,
     DirectionScores,
-    flat_name,
     score_text,
 )
-from cyclegan_tf.evaluation.pictures import HOTTEST
-from cyclegan_tf.evaluation.rankings import Rankings
-from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import generators, history
 
 REPORT = "report.html"
 HERE = pathlib.Path(__file__).parent
@@ -52,12 +46,13 @@ MAX_SIDE = 160  # of the pictures, in pixels
 # Epochs in the gallery, of all runs together; of longer runs evenly chosen ones.
 MAX_EPOCHS = 24
 # Dark enough to be read on white.
-COLOURS = (
-    *("#1f5fa8", "#c1440e", "#2e7d32", "#7b3fa0"),
-    *("#8a6d00", "#0f7c85", "#b0256f", "#555555"),
-)
-# What a column of a panel of samples shows, as `callbacks.Samples` draws it.
-VIEWS = {"fake": "translated", "cycled": "translated back", "identity": "identity"}
+COLOURS = "#1f5fa8 #c1440e #2e7d32 #7b3fa0 #8a6d00 #0f7c85 #b0256f #555555".split()
+# The columns of the grids in samples/, see `pictures.sample_grid`.
+VIEWS = ("real", "translated", "translated back", "identity")
+# Columns of `metrics.csv` that share a chart differ in these ends.
+PAIRS = {"Losses": ("_A", "_B"), "Scores": tuple(f"_{name}" for name in DOMAINS)}
+# The ends of an interval are not better or worse.
+INTERVAL = ("kid_low", "kid_high")
 
 
 @dataclasses.dataclass
@@ -65,32 +60,28 @@ class Run:
     """What the page shows of a run.
 
     Attributes:
-        name: of its directory.
+        path, name: of its directory.
         colour: of its curves.
         step: of the checkpoint that is scored, None of imported models.
         options: that it was trained with, by flag.
-        epochs: rows of `metrics.csv` as numbers; none of imported models.
-        samples: panels' cells `(rows, columns, side, side, 3)` by domain and epoch.
-        results: the scores of each direction.
-        rankings: of the test images.
-        names: of the test images by direction.
+        epochs: rows of `metrics.csv`; none of imported models.
+        samples: uint8 `(rows, columns, side, side, 3)` by domain and epoch.
+        results: the scores by direction.
+        rankings, names: of the test images; the names by direction.
         missing: why it has no scores or no pictures of test images.
     """
 
+    path: pathlib.Path
     name: str
     colour: str
     step: int | None
     options: dict[str, Any]
     epochs: list[dict[str, float]]
     samples: dict[str, dict[int, np.ndarray]]
-    results: list[DirectionScores] = dataclasses.field(default_factory=list)
+    results: dict[str, DirectionScores] = dataclasses.field(default_factory=dict)
     rankings: Rankings = dataclasses.field(default_factory=Rankings)
     names: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     missing: str = ""
-
-    def result(self, direction: str) -> DirectionScores | None:
-        """The scores of a direction, if there are any."""
-        return next((r for r in self.results if r.direction == direction), None)
 
 
 def write(config: EvaluateConfig) -> str:
@@ -104,108 +95,74 @@ def write(config: EvaluateConfig) -> str:
     Raises:
         InputError: something the user can mend.
     """
-    names = _names(config.run_dirs)
-    # All are read before any is scored: what is wrong shows at once.
-    runs = [
-        _read_run(path, name, colour, config)
-        for path, name, colour in zip(config.run_dirs, names, COLOURS, strict=False)
-    ]
-    tables = [
-        _score(run, path, config)
-        for run, path in zip(runs, config.run_dirs, strict=True)
-    ]
-    page = render(runs, config)
-    path = config.run_dirs[0] / REPORT
-    write_text(path, page)
-    size = len(page.encode()) / 1e6
-    return "\n\n".join([*filter(None, tables), f"{path}, {size:.1f} MB"])
-
-
-def _names(paths):
-    """What the runs are called: the name of the directory, where it says enough."""
+    paths = config.run_dirs
     names = [path.resolve().name for path in paths]
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
-    return names
+    # All are read before any is scored: what is wrong shows at once.
+    runs = [
+        _read_run(*place, config)
+        for place in zip(paths, names, COLOURS[: len(paths)], strict=True)
+    ]
+    tables = [_score(run, config) for run in runs]
+    page = render(runs, config)
+    write_text(paths[0] / REPORT, page)
+    written = f"{paths[0] / REPORT}, {len(page.encode()) / 1e6:.1f} MB"
+    return "\n\n".join([*filter(None, tables), written])
 
 
 def _read_run(path, name, colour, config):
     options, _ = run_directory.read_config(path)
-    run_directory.require_own_models(path)
-    if config.checkpoint != generators.LAST:
-        checkpoint.find(path / generators.CHECKPOINTS, config.checkpoint)
+    _, step = generators.load(path, config.checkpoint)
     return Run(
+        path,
         name,
         colour,
-        generators.step_of(path, config.checkpoint),
+        step,
         {flag(name): value for name, value in options.shown().items()},
-        _read_epochs(path / "metrics.csv"),
+        history.read(path / "metrics.csv"),
         {
-            domain: _read_samples(path / "samples", domain, len(config.run_dir))
+            domain: _read_samples(
+                sorted((path / "samples").glob(f"epoch-[0-9]*-{domain}.png")),
+                options.image_size,
+                max(2, MAX_EPOCHS // len(config.run_dir)),
+            )
             for domain in "ab"
         },
     )
 
 
-def _read_epochs(path):
-    if not path.exists():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                {name: float(value) for name, value in row.items() if value}
-                for row in csv.DictReader(file)
-            ]
-        for row in rows:
-            row["epoch"] = int(row["epoch"])
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path} is damaged ({reason}).") from None
-    return rows
-
-
-def _read_samples(folder, domain, num_runs):
-    """The cells of some epochs' panels, evenly chosen, with the first and the last."""
-    paths = sorted(folder.glob(f"epoch-[0-9]*-{domain}.png"))
-    count = min(len(paths), max(2, MAX_EPOCHS // num_runs))
-    chosen = [paths[round(i)] for i in np.linspace(0, len(paths) - 1, count)]
-    other = {"a": "B", "b": "A"}[domain]
-    headings = [
-        *(f"real {domain.upper()}", f"fake {other}"),
-        *(f"{view} {domain.upper()}" for view in ("cycled", "identity")),
-    ]
+def _read_samples(paths, image_size, limit):
+    """By epoch the pictures of some, evenly chosen, with the first and the last."""
+    count = min(len(paths), limit)
     samples = {}
-    for path in chosen:
+    for path in [paths[round(i)] for i in np.linspace(0, len(paths) - 1, count)]:
         try:
-            cells = pictures.panel_cells(path, headings)
+            cells = pictures.grid_cells(path, len(VIEWS), image_size)
             samples[int(path.stem.split("-")[1])] = cells
-        except (InputError, ValueError) as error:
+        except InputError as error:
             say(f"going on without a picture: {error}")
     return samples
 
 
-def _score(run, path, config):
+def _score(run, config):
     """Adds the scores and the best and worst images; returns the table."""
     try:
-        run_scores.find_dataset(path, config)
+        run_scores.find_dataset(run.path, config)
     except InputError as error:
-        say(f"going on with what {path} holds: {error}")
+        say(f"going on with what {run.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
-        run.results = _earlier_results(path, run.step)
-        return ""
-    scored = run_scores.score(path, config, run.rankings.add)
-    run.step, run.results = scored.step, scored.results
-    for direction, (source, _) in DOMAINS.items():
-        run.names[direction] = pipeline.load_names(scored.evaluator.splits[source])
-    return scored.table
-
-
-def _earlier_results(path, step):
-    evaluations = [e for e in run_scores.read(path) if e["step"] == step]
-    try:
-        return [DirectionScores(**x) for e in evaluations[-1:] for x in e["scores"]]
-    except TypeError:  # of another version
-        return []
+        earlier = [e for e in run_scores.read(run.path) if e["step"] == run.step]
+        results = [DirectionScores(**x) for e in earlier[-1:] for x in e["scores"]]
+        table = ""
+    else:
+        run.step, results, table, splits = run_scores.score(
+            run.path, config, run.rankings.add
+        )
+        for direction, (source, _) in DOMAINS.items():
+            run.names[direction] = pipeline.load_names(splits[source])
+    run.results = {result.direction: result for result in results}
+    return table
 
 
 def render(runs: list[Run], config: EvaluateConfig) -> str:
@@ -225,26 +182,22 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
     )
     environment.filters["number"] = score_text
     template = environment.get_template("report.html.jinja")
+    content = {
+        "runs": runs,
+        "config": config,
+        "version": cyclegan_tf.__version__,
+        "script": Markup(script),
+        "script_hash": f"sha256-{digest}",
+        "score_tables": _score_tables(runs),
+        "charts": _charts(runs),
+        "views": VIEWS,
+        "gallery": {domain: _gallery(runs, domain) for domain in "ab"},
+        "epochs": sorted({e for run in runs for x in run.samples.values() for e in x}),
+        "hottest": round(pictures.HOTTEST),
+        "scale": pictures.error_map(np.linspace(0, pictures.HOTTEST, 128)[None]),
+    }
     for quality in QUALITIES:
-        page = template.render(
-            jpeg=functools.partial(_jpeg, quality=quality),
-            runs=runs,
-            config=config,
-            version=cyclegan_tf.__version__,
-            script=Markup(script),
-            script_hash=f"sha256-{digest}",
-            score_tables=_score_tables(runs),
-            charts=_charts(runs),
-            gallery=_gallery(runs),
-            options=_options(runs),
-            views=VIEWS,
-            ranking_names={
-                "cycle_mae": "error of the round trip",
-                "truth_mae": "error to the truth",
-            },
-            hottest=round(HOTTEST),
-            scale=pictures.error_map(np.linspace(0, HOTTEST, 128)[None]),
-        )
+        page = template.render(content, jpeg=functools.partial(_jpeg, quality=quality))
         # Names of files need not be text.
         encoded = page.encode("utf-8", "replace")
         if len(encoded) <= MAX_BYTES:
@@ -255,75 +208,49 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
 
 
 def _score_tables(runs):
-    """Of each direction the rows, the protocols, and whether they are all the same."""
+    """Of each direction the runs with scores, whether they compare, and the rows."""
     tables = {}
     for direction in DOMAINS:
-        results = [run.result(direction) for run in runs]
-        present = [result for result in results if result is not None]
-        if not present:
-            continue
-        protocols = [result.protocol for result in present]
-        is_comparable = all(protocol == protocols[0] for protocol in protocols)
-        rows = {}
-        for name in dict.fromkeys(name for r in present for name in r.scores):
-            values = [None if r is None else r.scores.get(name) for r in results]
-            is_higher_better = name.endswith(("ssim", "psnr"))
+        scored = [run for run in runs if direction in run.results]
+        results = [run.results[direction] for run in scored]
+        is_comparable = all(r.protocol == results[0].protocol for r in results)
+        rows = []
+        for score in SCORES:
+            values = [result.scores.get(score.name) for result in results]
             known = [v for v in values if v is not None and math.isfinite(v)]
-            rows[name] = {
-                "values": values,
-                "nothing": [
-                    None if r is None else r.nothing.get(name) for r in results
-                ],
-                "is_higher_better": is_higher_better,
-                "best": (max if is_higher_better else min)(known)
-                if is_comparable and len(known) > 1 and "kid_" not in name
-                else None,
+            best = None
+            if is_comparable and len(known) > 1 and score.name not in INTERVAL:
+                best = (max if score.is_higher_better else min)(known)
+            if any(value is not None for value in values):
+                rows.append((score, values, best))
+        if scored:
+            tables[direction] = {
+                "runs": scored,
+                "is_comparable": is_comparable,
+                # The same images, the same scores of doing nothing.
+                "distinct": scored[:1] if is_comparable else scored,
+                "rows": rows,
             }
-        tables[direction] = {
-            "rows": rows,
-            "is_comparable": is_comparable,
-            # The same images, the same scores of doing nothing: one column.
-            "num_nothing": 1 if is_comparable else len(runs),
-            "protocols": [
-                (run.name, _flat(result.protocol))
-                for run, result in zip(runs, results, strict=True)
-                if result is not None
-            ],
-        }
     return tables
 
 
-def _flat(protocol, prefix=""):
-    """Nested entries as `(name, value)`."""
-    entries = []
-    for name, value in protocol.items():
-        if isinstance(value, dict):
-            entries += _flat(value, f"{prefix}{name}: ")
-        else:
-            entries.append((prefix + name, value))
-    return entries
-
-
 def _charts(runs):
-    """`(group, title, description, SVG as a data URI)` of each measure."""
-    names = dict.fromkeys(name for run in runs for row in run.epochs for name in row)
-    pairs = {
-        kind: (f"{kind}_A", f"{kind}_B")
-        for kind in ("G", "cycle", "identity", "D")
-        if {f"{kind}_A", f"{kind}_B"} <= {*LOSSES} & {*names}
-    }
-    groups = {"Losses": pairs, "Scores": {}}
-    first, second = DOMAINS
-    for name in names:
-        measure = name.removesuffix(f"_{first}").removesuffix(f"_{second}")
-        if measure not in (name, "kid_low", "kid_high"):
-            columns = (flat_name(measure, first), flat_name(measure, second))
-            groups["Scores"][measure] = columns
-    return {
-        group: [(title, *_chart(runs, columns)) for title, columns in measures.items()]
-        for group, measures in groups.items()
-        if measures
-    }
+    """`(title, description, SVG as a data URI)` of each measure, by group."""
+    known = dict.fromkeys(name for run in runs for row in run.epochs for name in row)
+    groups = {}
+    for group, ends in PAIRS.items():
+        measures = dict.fromkeys(
+            name.removesuffix(end)
+            for name in known
+            for end in ends
+            if name.endswith(end)
+        )
+        groups[group] = [
+            (measure, *_chart(runs, [measure + end for end in ends]))
+            for measure in measures
+            if measure not in INTERVAL
+        ]
+    return groups
 
 
 def _chart(runs, columns):
@@ -340,47 +267,15 @@ def _chart(runs, columns):
     return "; ".join(description), f"data:image/svg+xml;base64,{svg}"
 
 
-def _gallery(runs):
-    """The samples by domain, row and run, each with the places of the epoch slider.
-
-    A run that has no picture of an epoch shows its latest one before it.
-    """
-    epochs = sorted({e for run in runs for x in run.samples.values() for e in x})
-    domains = {}
-    for domain in "ab":
-        num_rows = max(
-            (len(c) for run in runs for c in run.samples[domain].values()), default=0
-        )
-        domains[domain] = [
-            [(run, _frames(run.samples[domain], row, epochs)) for run in runs]
-            for row in range(num_rows)
-        ]
-    return {"epochs": epochs, "domains": domains}
-
-
-def _frames(samples, row, epochs):
-    """`(epoch, first place, place after the last, cells)` of a row of samples."""
-    own = [epoch for epoch in sorted(samples) if row < len(samples[epoch])]
-    starts = [0, *(epochs.index(epoch) for epoch in own[1:])]
-    ends = [*starts[1:], len(epochs)]
-    return [
-        (
-            epoch,
-            start,
-            end,
-            dict(zip(("real", *VIEWS), samples[epoch][row], strict=True)),
-        )
-        for epoch, start, end in zip(own, starts, ends, strict=False)
-    ]
-
-
-def _options(runs):
-    """`(flag, values, whether they differ)` of each option."""
-    rows = []
-    for name in runs[0].options:
-        values = ["" if (v := run.options[name]) is None else str(v) for run in runs]
-        rows.append((name, values, len(set(values)) > 1))
-    return rows
+def _gallery(runs, domain):
+    """By image the runs that have drawn it, each with its row of pictures by epoch."""
+    images = {}
+    for run in runs:
+        for epoch, cells in run.samples[domain].items():
+            for number, row in enumerate(cells):
+                own = images.setdefault(number, {})
+                own.setdefault(run.name, (run, {}))[1][epoch] = row
+    return images
 
 
 def _jpeg(pixels, quality):

@@ -5,14 +5,12 @@ and the `DirectionScores` of each direction, protocol included.
 """
 
 import dataclasses
+import itertools
 import json
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
-
-import psutil
 
 from cyclegan_tf.common import files
 from cyclegan_tf.common.console import say
@@ -22,31 +20,15 @@ from cyclegan_tf.config import EvaluateConfig, TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from cyclegan_tf.data.images import SUFFIXES
-from cyclegan_tf.evaluation.evaluator import DirectionScores, Evaluator, score_table
+from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import FeatureNetwork, load_inception
+from cyclegan_tf.evaluation.results import DirectionScores, score_table
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 
 SCORES = "scores.json"
 LOCK = ".scores.lock"
 REMEDY = "delete it, and run evaluate.py to score anew"
-
-
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """What came of scoring a run.
-
-    Attributes:
-        step: that the generators are of; of imports, None.
-        results: the scores of each direction.
-        table: the same as lines of text.
-        evaluator: has the images.
-    """
-
-    step: int | None
-    results: list[DirectionScores]
-    table: str
-    evaluator: Evaluator
 
 
 def evaluate(config: EvaluateConfig) -> str:
@@ -59,31 +41,31 @@ def evaluate(config: EvaluateConfig) -> str:
         InputError: something the user can mend.
     """
     (run_dir,) = config.run_dirs
-    return score(run_dir, config).table
+    return score(run_dir, config)[2]
 
 
 def score(
     run_dir: pathlib.Path, config: EvaluateConfig, watch: Callable | None = None
-) -> Scored:
-    """Like `evaluate`, of any run, with `watch` as in `Evaluator.evaluate`."""
+) -> tuple[int | None, list[DirectionScores], str, dict[str, pipeline.Split]]:
+    """Like `evaluate`, of any run, with `watch` as in `Evaluator.evaluate`.
+
+    Returns:
+        The step that was scored (of imports, None), the scores of each direction, the
+        same as lines of text, and the images by domain.
+    """
     start = time.monotonic()
     trained, step = generators.load(run_dir, config.checkpoint)
     network = _network_if_possible(config.inception_weights)
     evaluator = _open_evaluator(run_dir, config, network)
     results = evaluator.evaluate(trained, watch)
-    cost = {
-        "seconds": round(time.monotonic() - start, 1),
-        "peak_memory_mb": peak_memory_mb(),
-    }
-    record(run_dir, step, results, {"checkpoint": config.checkpoint, **cost})
+    seconds = round(time.monotonic() - start, 1)
+    about = {"checkpoint": config.checkpoint, "seconds": seconds}
+    record(run_dir, step, results, about)
     table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
     if network is not None:
         table += f"\nfeatures: {network.name}, SHA-256 {network.sha256[:12]}..."
-    table += (
-        f"\nin {cost['seconds']} s, with at most {cost['peak_memory_mb']} MB; "
-        f"added to {run_dir / SCORES}"
-    )
-    return Scored(step, results, table, evaluator)
+    table += f"\nin {seconds} s; added to {run_dir / SCORES}"
+    return step, results, table, evaluator.splits
 
 
 def _network_if_possible(weights: str | None) -> FeatureNetwork | None:
@@ -105,7 +87,6 @@ def find_dataset(
     Raises:
         InputError: they are gone, are other ones now, or, of imports, not known.
     """
-    run_directory.require_own_models(run_dir)
     options, fingerprint = run_directory.read_config(run_dir)
     if config.data_dir is not None:
         options = dataclasses.replace(options, data_dir=config.data_dir)
@@ -139,12 +120,7 @@ def _open_evaluator(run_dir, config, network):
 def _require_pairs(split_a, split_b):
     """Compares the names: another order would give plausible, wrong numbers."""
     names = [pipeline.load_names(split) for split in (split_a, split_b)]
-    if len(names[0]) != len(names[1]):
-        raise InputError(
-            f"--paired: {split_a.name} has {len(names[0])} images and {split_b.name} "
-            f"has {len(names[1])}."
-        )
-    for first, second in zip(*names, strict=True):
+    for first, second in itertools.zip_longest(*names, fillvalue="no image"):
         if _scene(first, "A") != _scene(second, "B"):
             raise InputError(
                 f"--paired: {first!r} of {split_a.name} stands beside {second!r} of "
@@ -180,23 +156,18 @@ def record(
             say(f"{error} It is begun anew.")
             earlier = []
         others = [e for e in earlier if _identity(e) != _identity(entry)]
-        content = {
-            "run_id": run_directory.run_id_of(run_dir),
-            "evaluations": [*others, entry],
-        }
-        files.write_json(run_dir / SCORES, content)
+        files.write_json(run_dir / SCORES, {"evaluations": [*others, entry]})
 
 
 def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
     """The evaluations of a run, in the order in which they were made.
 
     Raises:
-        InputError: `scores.json` is damaged, or of another run.
+        InputError: `scores.json` is damaged.
     """
     path = run_dir / SCORES
     try:
-        content = files.read_json(path, REMEDY)
-        evaluations = content["evaluations"]
+        evaluations = files.read_json(path, REMEDY)["evaluations"]
         for evaluation in evaluations:
             _identity(evaluation)
     except FileNotFoundError:
@@ -206,21 +177,9 @@ def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
         raise InputError(
             f"{path} is damaged or of another version ({reason}); {REMEDY}."
         ) from None
-    if content.get("run_id") != run_directory.run_id_of(run_dir):
-        raise InputError(f"{path} is of another run; {REMEDY}.")
     return evaluations
 
 
 def _identity(evaluation):
     protocols = [entry["protocol"] for entry in evaluation["scores"]]
     return evaluation["step"], json.dumps(protocols, sort_keys=True)
-
-
-def peak_memory_mb() -> int:
-    """The most memory that this process has had, in MB."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return psutil.Process().memory_info().peak_wset // 10**6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 10**6

@@ -1,7 +1,23 @@
-"""Scores: pure maths on NumPy arrays, float64 where digits could be lost.
+"""Scores: pure maths on NumPy arrays, float64 where digits could be lost."""
 
-wasserstein        SWD: texture, needs no trained network
-feature_distances  FID and KID, on features of any network
-similarity         MAE, PSNR and SSIM of pairs
-coats              scores where masks say what was to change
-"""
+from cyclegan_tf.metrics.feature_distances import fid, kid
+from cyclegan_tf.metrics.masked import background_error, coat_distance
+from cyclegan_tf.metrics.similarity import mean_absolute_error, psnr, ssim
+from cyclegan_tf.metrics.wasserstein import (
+    pyramid_distance,
+    pyramid_patches,
+    sliced_wasserstein,
+)
+
+__all__ = [
+    "background_error",
+    "coat_distance",
+    "fid",
+    "kid",
+    "mean_absolute_error",
+    "psnr",
+    "pyramid_distance",
+    "pyramid_patches",
+    "sliced_wasserstein",
+    "ssim",
+]

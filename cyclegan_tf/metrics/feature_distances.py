@@ -1,6 +1,6 @@
 """FID and KID: distances between two sets of images by features of a network."""
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,6 @@ def fid(first, second):
 
     Source: Heusel et al. 2017, arXiv:1706.08500, Eq. 6; Dowson and Landau 1982.
     """
-    _require_two_rows(first, second)
     mean1, root1 = _mean_and_root(first)
     mean2, root2 = _mean_and_root(second)
     # C1 = R1' R1 and C2 = R2' R2: the eigenvalues of C1 C2 are the squared singular
@@ -44,8 +43,7 @@ def _mean_and_root(features):
     return mean, centred / np.sqrt(len(features) - 1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Kid:
+class Kid(NamedTuple):
     """A KID and its 95 % bootstrap interval."""
 
     value: float
@@ -53,26 +51,22 @@ class Kid:
     high: float
 
 
-def kid(first, second, seed=0, num_resamples=NUM_RESAMPLES):
+def kid(first, second, num_resamples=NUM_RESAMPLES):
     """Kernel distance between two sets of features: unbiased, with an interval.
 
     The squared maximum mean discrepancy under the kernel `(x . y / dimensions + 1)^3`.
-    It does not depend on the number of images but for noise, and may be below 0.
-
-    The interval comes from drawing both sets anew with replacement. Pairs of an image
-    with its own copy are left out, as the unbiased estimate leaves out pairs of an
-    image with itself; they would shift it.
+    It does not depend on the number of images but for noise, and may be below 0. The
+    interval comes from drawing both sets anew with replacement, without the pairs of an
+    image with its own copy, which would shift it.
 
     Args:
         first, second: `(n, dimensions)` and `(m, dimensions)`, at least 2 rows each.
-        seed: of the resamples.
-        num_resamples: how many.
+        num_resamples: how many the interval comes from.
 
     Source: Binkowski et al. 2018, arXiv:1801.01401, Sec. 3 (who report the mean and
     spread over random subsets instead).
     """
-    _require_two_rows(first, second)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     # The first column is the sample as it is.
     times1, times2 = (
         np.column_stack(
@@ -114,10 +108,3 @@ def _kernel_blocks(first, second):
         rows = slice(start, min(start + BLOCK, len(first)))
         product = np.float64(first[rows]) @ second.T
         yield rows, (product / second.shape[1] + 1) ** 3
-
-
-def _require_two_rows(first, second):
-    if min(len(first), len(second)) < 2:
-        raise ValueError(
-            f"expected features of at least 2 images, got {len(first)}, {len(second)}"
-        )

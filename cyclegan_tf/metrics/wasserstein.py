@@ -1,13 +1,10 @@
 """Sliced Wasserstein distance, of clouds of points and of sets of images.
 
 The images' one is the SWD of Karras et al. 2018, arXiv:1710.10196, Sec. 5: patches of
-7x7 pixels from every level of a Laplacian pyramid, normalized per channel, compared
-level by level. It needs no trained network.
-
-One difference: the authors' program gives each of the two sets a mean of 0 and a
-spread of 1 of its own, which makes it blind to a wrong overall colour or contrast.
-Here both sets are measured by the mean and spread of the second, the real images.
-Values are therefore not those of papers.
+7x7 pixels from every level of a Laplacian pyramid, compared level by level. It needs no
+trained network. The authors normalize each of the two sets by itself, which is blind to
+a wrong overall colour or contrast. Here both are measured by the mean and spread of the
+second, the real images: values are not those of papers.
 """
 
 import numpy as np
@@ -38,16 +35,8 @@ def sliced_wasserstein(first, second, seed=0, num_projections=NUM_PROJECTIONS):
         mean absolute difference between the sorted projections. Where n and m differ,
         the quantiles of the larger cloud are taken at the places of the smaller.
 
-    Raises:
-        ValueError: a cloud is empty, or the dimensions differ.
-
     Source: Rabin et al. 2011; Karras et al. 2018, arXiv:1710.10196, Sec. 5.
     """
-    if not len(first) or not len(second) or first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"expected two clouds of points of equal dimension, got shapes "
-            f"{first.shape} and {second.shape}."
-        )
     rng = np.random.default_rng(seed)
     directions = rng.normal(size=(first.shape[1], num_projections))
     directions = np.float32(directions / np.linalg.norm(directions, axis=0)).T
@@ -109,41 +98,29 @@ def _blur(images):
     return sum(BINOMIAL[i] * rows[:, :, i : i + width] for i in range(5))
 
 
-def pyramid_patches(images, per_image, first_index=0, seed=0):
+def pyramid_patches(images, per_image, first_index=0):
     """Patches from random places of every level of the images' pyramids.
 
     Args:
-        images: `(n, height, width, channels)` in grey levels, sides from 16 pixels on.
+        images: `(n, height, width, channels)` in grey levels.
         per_image: number of patches of each image and level.
         first_index: place of the first image in its set; the places of the patches
-            depend on it, the seed and the level alone, so that a set may come in
-            batches of any size.
-        seed: of the places.
+            depend on it and the level alone, so that a set may come in batches.
 
     Returns:
         By level, the finest first: float32 `(n * per_image, 7 * 7, channels)`.
-
-    Raises:
-        ValueError: a side is below 16 pixels.
     """
-    if min(images.shape[1:3]) < MIN_LEVEL_SIDE:
-        raise ValueError(
-            f"images must be at least {MIN_LEVEL_SIDE} pixels on both sides, got "
-            f"{images.shape[1]}x{images.shape[2]}."
-        )
     patches = []
     for number, level in enumerate(laplacian_pyramid(images)):
         size = (PATCH_SIZE, PATCH_SIZE)
         views = np.lib.stride_tricks.sliding_window_view(level, size, (1, 2))
         chosen = []
         for i, windows in enumerate(views):  # rows, columns, channels, 7, 7
-            rng = np.random.default_rng((seed, number, first_index + i))
+            rng = np.random.default_rng((0, number, first_index + i))
             y = rng.integers(windows.shape[0], size=per_image)
             x = rng.integers(windows.shape[1], size=per_image)
             chosen.append(windows[y, x])
-        stacked = np.concatenate(chosen)
-        channels = stacked.shape[1]
-        flat = stacked.reshape(len(stacked), channels, PATCH_SIZE**2)
+        flat = np.concatenate(chosen).reshape(-1, level.shape[3], PATCH_SIZE**2)
         patches.append(np.ascontiguousarray(flat.transpose(0, 2, 1)))
     return patches
 

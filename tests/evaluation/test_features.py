@@ -87,7 +87,7 @@ def test_graph_that_does_more_than_compute_is_refused(tmp_path):
         ("gone.h5", None, "no such file"),
         ("weights.pth", b"", "expected a file .h5 .* or .pb"),
         ("damaged.h5", b"nothing", "cannot be used"),
-        ("damaged.pb", b"nothing", "not a graph"),
+        ("damaged.pb", b"nothing", "cannot be used .*GraphDef"),
         ("other.pb", b"", "cannot be used"),
     ],
 )

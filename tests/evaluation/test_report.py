@@ -5,20 +5,17 @@ import html.parser
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.evaluate import MAX_COMPARED_RUNS, EvaluateConfig
-from cyclegan_tf.evaluation import evaluator as evaluation
-from cyclegan_tf.evaluation import pictures, rankings, report
+from cyclegan_tf.evaluation import report
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.training import run as training
 from tests.helpers import (
     assert_one_line_error,
-    random_pixels,
     run_script,
     tiny_config,
     tiny_model,
@@ -27,7 +24,6 @@ from tests.helpers import (
 
 # What a dataset's author could call a folder, to run a script in the reader's browser.
 HOSTILE = "<img src=x onerror=alert(1)> \"'&{{7*7}}$x"
-HEADINGS = ("real A", "fake B", "cycled A", "identity A")
 BROWSER_FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -59,11 +55,6 @@ def run_dir(hostile_run, tmp_path):
     return shutil.copytree(hostile_run, tmp_path / "run")
 
 
-def rewrite_config(run_dir, config, fingerprint):
-    run_id = run_directory.run_id_of(run_dir)
-    run_directory.write_config(run_dir, config, fingerprint, run_id)
-
-
 @pytest.fixture(scope="module")
 def page_path(hostile_run, tmp_path_factory):
     """The report on two runs; the second has no picture of its last epoch."""
@@ -73,7 +64,7 @@ def page_path(hostile_run, tmp_path_factory):
     )
     options, fingerprint = run_directory.read_config(second)
     other = dataclasses.replace(options, seed=7)
-    rewrite_config(second, other, fingerprint)
+    run_directory.write_config(second, other, fingerprint)
     for domain in "ab":
         (second / "samples" / f"epoch-0002-{domain}.png").unlink()
     with pytest.MonkeyPatch.context() as patch:
@@ -159,7 +150,7 @@ def test_other_protocols_do_not_compare(run_dir, tmp_path, no_weights):
     other = shutil.copytree(run_dir, tmp_path / "other")
     options, fingerprint = run_directory.read_config(other)
     smaller = dataclasses.replace(options, image_size=16)
-    rewrite_config(other, smaller, fingerprint)
+    run_directory.write_config(other, smaller, fingerprint)
     write(run_dir, other)
     page = Page(run_dir / "report.html")
     text = " ".join(page.text)
@@ -173,7 +164,7 @@ def test_run_without_its_images_is_shown_with_what_is_left(
 ):
     options, fingerprint = run_directory.read_config(run_dir)
     gone = dataclasses.replace(options, dataset="gone", data_dir=str(tmp_path / "d"))
-    rewrite_config(run_dir, gone, fingerprint)
+    run_directory.write_config(run_dir, gone, fingerprint)
     before = (run_dir / "scores.json").read_bytes()
     text = write(run_dir)
     assert "going on with what" in capsys.readouterr().err
@@ -188,9 +179,9 @@ def test_run_without_its_images_is_shown_with_what_is_left(
 def test_imported_run_has_a_page(tmp_path, no_weights):
     config = tiny_config(tmp_path, dataset="unknown")
     run_dir = config.resolved_run_dir
-    run_id = run_directory.write_config(run_dir, config, None)
+    run_directory.write_config(run_dir, config, None)
     models = {"b_to_a": tiny_model().generators["b_to_a"]}
-    generators.save_generators(run_dir, models, {}, run_id)
+    generators.save_generators(run_dir, models, {})
     write(run_dir)
     page = " ".join(Page(run_dir / "report.html").text)
     for part in ("imported", "Not scored", "No epoch", "drawn no samples"):
@@ -217,61 +208,12 @@ def test_names_that_are_no_text_are_replaced(hostile_run):
 # What is on it.
 
 
-def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
-    # Errors 5, 0, 3, 9, 1, 9, 2 in batches of unequal sizes.
-    errors = np.array([5, 0, 3, 9, 1, 9, 2], np.uint8)
-    reals = np.zeros((7, 16, 16, 3), np.uint8)
-    cycled = reals + errors[:, None, None, None]
-    ranking = rankings.Ranking("reals", "cycled")
-    for part in (slice(0, 1), slice(1, 6), slice(6, 7)):
-        ranking.add(evaluation.Batch(reals[part], reals[part], cycled[part], None))
-    found = {
-        kind: [(image.index, image.error) for image in images]
-        for kind, images in ranking.extremes.items()
-    }
-    assert found == {
-        "best": [(1, 0), (4, 1), (6, 2)],
-        "worst": [(5, 9), (3, 9), (0, 5)],
-    }
-    expected = pictures.error_map(np.full((16, 16), errors.mean()))
-    np.testing.assert_array_equal(ranking.mean_map, expected)
-
-
-def test_few_images_are_not_shown_twice():
-    images = np.zeros((4, 16, 16, 3), np.uint8)
-    ranking = rankings.Ranking("truths", "fakes")
-    ranking.add(evaluation.Batch(images, images, None, images))
-    assert [len(ranked) for ranked in ranking.extremes.values()] == [3, 1]
-
-
-def test_error_map_is_dark_without_error_and_bright_with_much():
-    picture = pictures.error_map(np.array([[0.0, pictures.HOTTEST, 1000.0]]))
-    assert picture[0, 0].max() < 10 and picture[0, 1].min() > 150
-    np.testing.assert_array_equal(picture[0, 1], picture[0, 2])
-
-
-@pytest.mark.parametrize("num_rows", [1, 4])
-def test_cells_of_a_panel_are_its_pictures(tmp_path, num_rows):
-    pictures = np.stack([random_pixels(70, 70, seed) for seed in range(4 * num_rows)])
-    pictures = pictures.reshape(num_rows, 4, 70, 70, 3)
-    columns = dict(zip(HEADINGS, pictures.transpose(1, 0, 2, 3, 4), strict=True))
-    path = tmp_path / "epoch-0123-a.png"
-    pictures.save_png(path, pictures.translation_panel(columns, "after epoch 123"))
-    cells = pictures.panel_cells(path, HEADINGS)
-    assert cells.shape[:2] == (num_rows, 4)
-    side = cells.shape[2]
-    nearest = (np.arange(side) + 0.5) * 70 / side
-    expected = pictures[:, :, nearest.astype(int)][:, :, :, nearest.astype(int)]
-    # Drawn at 141 pixels and cut off at 140: smooth pictures hardly differ.
-    assert np.abs(np.float32(cells) - expected).mean() < 5
-    # No white border.
-    assert np.abs(np.float32(cells) - expected)[:, :, [0, -1]].mean() < 15
-
-
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"nothing"])
 def test_picture_that_cannot_be_read_is_left_out(run_dir, capsys, content):
     (run_dir / "samples" / "epoch-0001-a.png").write_bytes(content)
-    assert list(report._read_samples(run_dir / "samples", "a", 1)) == [2]
+    config = EvaluateConfig([str(run_dir)], report=True)
+    run = report._read_run(run_dir, "run", "#000000", config)
+    assert (list(run.samples["a"]), list(run.samples["b"])) == ([2], [1, 2])
     assert "going on without a picture" in capsys.readouterr().err
 
 
@@ -279,8 +221,9 @@ def test_long_runs_show_some_epochs_the_first_and_the_last(run_dir):
     samples = run_dir / "samples"
     for epoch in range(3, 101):
         shutil.copy(samples / "epoch-0001-a.png", samples / f"epoch-{epoch:04d}-a.png")
-    epochs = list(report._read_samples(samples, "a", 2))
-    assert len(epochs) == report.MAX_EPOCHS // 2
+    paths = sorted(samples.glob("epoch-*-a.png"))
+    epochs = list(report._read_samples(paths, 32, limit=12))
+    assert len(epochs) == 12
     assert (epochs[0], epochs[-1]) == (1, 100)
 
 
@@ -294,11 +237,24 @@ def test_scores_that_are_not_numbers_leave_a_gap(run_dir, no_weights):
     write(run_dir)
 
 
-@pytest.mark.parametrize("content", ["epoch,step\nx,1\n", "step\n1\n", "epoch\n1,2\n"])
-def test_damaged_metrics_are_named(run_dir, content):
-    (run_dir / "metrics.csv").write_text(content)
-    with pytest.raises(InputError, match=r"metrics.csv is damaged"):
-        write(run_dir)
+def test_run_with_other_columns_is_shown_as_far_as_it_goes(tmp_path):
+    rows = [
+        {"epoch": 1, "G_A": 0.5, "lpips_a_to_b": 0.25, "images_per_s": 3.0},
+        {"epoch": 2, "G_A": 0.4, "lpips_a_to_b": 0.125, "images_per_s": 3.0},
+    ]
+    charts = report._charts([report.Run(tmp_path, "run", "#000000", 4, {}, rows, {})])
+    described = {title: text for group in charts.values() for title, text, _ in group}
+    assert described == {
+        "G": "run: G_A from 0.5000 to 0.4000",
+        "lpips": "run: lpips_a_to_b from 0.2500 to 0.1250",
+    }
+
+
+def test_damaged_rows_of_metrics_are_left_out(run_dir, no_weights, capsys):
+    path = run_dir / "metrics.csv"
+    path.write_text(path.read_text().replace("\n2,", "\nx,"))
+    write(run_dir)
+    assert "metrics.csv is damaged: going on without 1" in capsys.readouterr().err
 
 
 def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
@@ -392,7 +348,7 @@ def test_sliders_move_the_pictures(browser):
     at_first = shown(browser)
     assert [alt for alt, *_ in at_first] == ["translated, epoch 1"] * 2
     assert at_first[0][1] != at_last[0][1] and at_first[1][1] == at_last[1][1]
-    assert browser.find_element("id", "epochs").text == "1"
+    assert browser.find_element("id", "shown").text == "1"
 
     # Left of the edge is the real picture: all of it, then nothing.
     for key, cut in ((Keys.END, "inset(0px 0px 0px 100%)"), (Keys.HOME, "inset(0px 0")):
@@ -400,7 +356,7 @@ def test_sliders_move_the_pictures(browser):
         assert shown(browser)[0][2].startswith(cut)
     assert "100%" not in shown(browser)[0][2]
 
-    move(browser, "#view", "cycled")
+    move(browser, "#view", "translated back")
     assert shown(browser)[0][0] == "translated back, epoch 1"
 
 

@@ -118,7 +118,7 @@ def test_evaluation_twice_is_one_entry_with_the_same_numbers(run_dir, no_weights
     (entry,) = run_scores.read(run_dir)
     assert entry["scores"] == during_training
     assert (entry["step"], entry["checkpoint"]) == (12, "last")
-    assert entry["seconds"] > 0 and entry["peak_memory_mb"] > 100
+    assert entry["seconds"] > 0
     assert "added to" in text
 
 
@@ -146,8 +146,7 @@ def test_damaged_scores_are_begun_anew(run_dir, no_weights, capsys):
 def test_run_with_one_direction_is_scored_in_that_one(run_dir, no_weights):
     loaded = generators.load_generators(run_dir)
     only = {"b_to_a": loaded["b_to_a"]}
-    run_id = run_directory.run_id_of(run_dir)
-    generators.save_generators(run_dir, only, {"step": 12}, run_id)
+    generators.save_generators(run_dir, only, {"step": 12})
     evaluate(run_dir)
     (scores,) = run_scores.read(run_dir)[-1]["scores"]
     assert scores["direction"] == "b_to_a" and "cycle_mae" not in scores["scores"]
@@ -155,16 +154,14 @@ def test_run_with_one_direction_is_scored_in_that_one(run_dir, no_weights):
 
 def test_imported_models_are_scored_without_a_fingerprint(run_dir, no_weights):
     config, _ = run_directory.read_config(run_dir)
-    run_id = run_directory.run_id_of(run_dir)
-    run_directory.write_config(run_dir, config, None, run_id)
+    run_directory.write_config(run_dir, config, None)
     evaluate(run_dir)
 
 
 def test_other_images_than_the_runs_are_refused(run_dir, no_weights, tmp_path):
     config, _ = run_directory.read_config(run_dir)
     other = dataclasses.replace(config, data_dir=str(tmp_path / "d"), data_seed=1)
-    run_id = run_directory.run_id_of(run_dir)
-    run_directory.write_config(run_dir, other, "beef", run_id)
+    run_directory.write_config(run_dir, other, "beef")
     with pytest.raises(InputError, match="holds other images than"):
         evaluate(run_dir)
 
@@ -188,9 +185,8 @@ def make_pairs(tmp_path):
         directory = conversion.ensure_dataset(config)
         fingerprint = conversion.read_manifest(directory)["fingerprint"]
         run_dir = config.resolved_run_dir
-        run_id = run_directory.write_config(run_dir, config, fingerprint)
-        models = tiny_model().generators
-        generators.save_generators(run_dir, models, {"step": 0}, run_id)
+        run_directory.write_config(run_dir, config, fingerprint)
+        generators.save_generators(run_dir, tiny_model().generators, {"step": 0})
         return run_dir
 
     return make
@@ -219,9 +215,8 @@ def test_paired_folders_are_scored_against_the_truth(
     )
     expected = np.abs(reals - truths).mean()
     assert there["nothing"]["truth_mae"] == pytest.approx(expected)
-    fakes = pixels.translate(
-        generators.load_generators(run_dir)["a_to_b"], np.uint8(reals)
-    )
+    there_again = generators.load_generators(run_dir)["a_to_b"]
+    fakes = pixels.translate(there_again, np.uint8(reals)).numpy()
     expected = np.abs(fakes - truths).mean()
     assert there["scores"]["truth_mae"] == pytest.approx(expected, rel=1e-3)
 
@@ -230,7 +225,7 @@ def test_paired_folders_are_scored_against_the_truth(
     "names_a, names_b, problem",
     [
         (["1_A.png", "2_A.png"], ["1_B.png", "3_B.png"], "'testA/2_A.png' .* beside"),
-        (["1_A.png", "2_A.png"], ["1_B.png"], "testA has 2 images and testB has 1"),
+        (["1_A.png", "2_A.png"], ["1_B.png"], "'testA/2_A.png' .* beside 'no image'"),
     ],
 )
 def test_images_that_are_no_pairs_are_refused(
@@ -276,7 +271,7 @@ def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.seals, "write_json", killed)
+    monkeypatch.setattr(checkpoint.files, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 2})
     assert checkpoint.read_best(tmp_path) == {}
@@ -286,7 +281,9 @@ def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
 def test_damaged_best_is_named(tmp_path, content):
     checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
     (tmp_path / "best.json").write_text(content)
-    with pytest.raises(checkpoint.DamagedCheckpoint, match="best.json is damaged"):
+    with pytest.raises(
+        checkpoint.DamagedCheckpoint, match=r"best\.(json|npz) is damaged"
+    ):
         checkpoint.find(tmp_path, "best")
 
 
@@ -352,7 +349,7 @@ def test_command_scores_with_weights_from_a_file(run_dir, inception_weights):
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
     assert len(rows["kid"]) == len(rows["fid"]) == 5
-    assert "SHA-256" in done.stdout and "MB; added to" in done.stdout
+    assert "SHA-256" in done.stdout and " s; added to" in done.stdout
     protocol = run_scores.read(run_dir)[-1]["scores"][0]["protocol"]
     assert len(protocol["kid_and_fid"]["sha256"]) == 64
 

@@ -136,9 +136,3 @@ def test_distances_order_as_they_must():
     near, far = cloud(300, seed=2, shift=0.3), cloud(300, seed=3, shift=2.0)
     for distance in (fid, lambda x, y: kid(x, y).value):
         assert distance(reals, halves) < distance(reals, near) < distance(reals, far)
-
-
-@pytest.mark.parametrize("distance", [fid, kid])
-def test_one_image_has_no_distance(distance):
-    with pytest.raises(ValueError, match="at least 2 images"):
-        distance(cloud(1), cloud(5))

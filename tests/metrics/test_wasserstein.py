@@ -69,12 +69,6 @@ def test_sliced_wasserstein_of_two_sizes_of_one_cloud_is_small():
     assert wasserstein.sliced_wasserstein(points, points[:1000]) < 0.1
 
 
-@pytest.mark.parametrize("second", [np.zeros((0, 3)), np.zeros((5, 2))])
-def test_sliced_wasserstein_refuses_what_has_no_distance(second):
-    with pytest.raises(ValueError, match="two clouds"):
-        wasserstein.sliced_wasserstein(np.zeros((5, 3)), second)
-
-
 def longhand_blur(channel):
     """5x5 binomial window, mirrored at the borders, one pixel at a time."""
     weights = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
@@ -208,8 +202,3 @@ def test_flat_reals_have_a_distance():
 @pytest.mark.parametrize("count, expected", [(60, 128), (1000, 65), (10**6, 1)])
 def test_patches_of_many_images_stay_within_the_memory(count, expected):
     assert wasserstein.patches_per_image(count) == expected
-
-
-def test_images_without_a_level_are_refused():
-    with pytest.raises(ValueError, match="at least 16 pixels.*got 12x40"):
-        wasserstein.pyramid_patches(np.zeros((1, 12, 40, 3)), 1)

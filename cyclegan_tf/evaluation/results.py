@@ -1,0 +1,111 @@
+"""What is scored, what each score is called, and a table of them for the console."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# From which domain to which.
+DOMAINS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
+
+
+class Score(NamedTuple):
+    """One score of a direction.
+
+    Attributes:
+        name: in `scores.json`, `metrics.csv`, tables and charts.
+        meaning: what it compares, and its unit.
+        needs: what must be there besides images: "features" of a network, "pairs" of
+            images, or "masks" of them.
+        is_higher_better: of all others, lower is better.
+    """
+
+    name: str
+    meaning: str
+    needs: str | None = None
+    is_higher_better: bool = False
+
+
+SCORES = (
+    Score("swd", "texture and colour, beside real images of the target"),
+    Score("kid", "Inception features, beside real images of the target", "features"),
+    Score("kid_low", "lower end of its 95 % interval", "features"),
+    Score("kid_high", "upper end of its 95 % interval", "features"),
+    Score("fid", "Inception features, beside real images of the target", "features"),
+    Score("cycle_mae", "round trip, mean absolute error in grey levels"),
+    Score("cycle_ssim", "round trip, structural similarity", None, True),
+    Score("identity_mae", "images of the target domain, error in grey levels"),
+    Score("identity_ssim", "images of the target domain, similarity", None, True),
+    Score("truth_mae", "to the true image, error in grey levels", "pairs"),
+    Score("truth_ssim", "to the true image, similarity", "pairs", True),
+    Score("truth_psnr", "to the true image, in decibels", "pairs", True),
+    Score("background_error", "change outside the animals, in grey levels", "masks"),
+    Score("coat_distance", "coats, beside real ones, in grey levels", "masks"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DirectionScores:
+    """The scores of one direction.
+
+    Attributes:
+        direction: "a_to_b" or "b_to_a".
+        scores: of the generator, by name.
+        nothing: those that untranslated images would have, by name, where there are.
+        swd_levels: SWD by level of the pyramid, the finest first.
+        protocol: what was compared with what, and how.
+    """
+
+    direction: str
+    scores: dict[str, float]
+    nothing: dict[str, float]
+    swd_levels: list[float]
+    protocol: dict[str, Any]
+
+
+def mean_score(results: list[DirectionScores], name: str) -> float:
+    """The mean of a score over the directions."""
+    return float(np.mean([result.scores[name] for result in results]))
+
+
+def flat_name(name: str, direction: str) -> str:
+    """What a score is called where both directions stand side by side."""
+    return f"{name}_{direction}"
+
+
+def flat_scores(results: list[DirectionScores]) -> dict[str, float]:
+    """All scores by name and direction, such as `swd_a_to_b`."""
+    return {
+        flat_name(name, result.direction): value
+        for result in results
+        for name, value in result.scores.items()
+    }
+
+
+def score_table(results: list[DirectionScores], title: str) -> str:
+    """The scores as lines of text, beside those of doing nothing."""
+    lines = [
+        f"{title} (lower is better, but of ssim and psnr higher)",
+        f"{'':18}" + "".join(f"{result.direction:>22}" for result in results),
+        f"{'':18}" + f"{'model':>12}{'nothing':>10}" * len(results),
+    ]
+    for name in dict.fromkeys(name for result in results for name in result.scores):
+        row = f"{name:18}"
+        for result in results:
+            row += f"{score_text(result.scores.get(name)):>12}"
+            row += f"{score_text(result.nothing.get(name)):>10}"
+        lines.append(row.rstrip())
+    for result in results:
+        protocol = result.protocol
+        lines.append(
+            f"{result.direction}: {protocol['fakes_from']} beside "
+            f"{protocol['compared_with']}, {protocol['resize']}"
+        )
+    return "\n".join(lines)
+
+
+def score_text(value: float | None) -> str:
+    """A score with as many digits as say something; of None nothing."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"

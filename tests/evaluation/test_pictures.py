@@ -1,0 +1,90 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.evaluation import pictures
+from tests.helpers import random_pixels
+
+HEADINGS = ("real A", "fake B", "cycled A", "identity A")
+
+
+def columns_of(num_rows, size):
+    """Another picture in each place, by heading."""
+    return {
+        heading: np.stack(
+            [random_pixels(size, size, 10 * row + place) for row in range(num_rows)]
+        )
+        for place, heading in enumerate(HEADINGS)
+    }
+
+
+@pytest.mark.parametrize("num_rows, size", [(1, 16), (4, 70)])
+def test_cells_of_a_grid_are_its_pictures(tmp_path, num_rows, size):
+    columns = columns_of(num_rows, size)
+    path = tmp_path / "epoch-0123-a.png"
+    pictures.save_png(path, pictures.sample_grid(columns))
+    cells = pictures.grid_cells(path, len(HEADINGS), size)
+    assert cells.shape == (num_rows, 4, size, size, 3) and cells.dtype == np.uint8
+    for place, images in enumerate(columns.values()):
+        np.testing.assert_array_equal(cells[:, place], images)
+    with Image.open(path) as image:
+        assert image.size == (4 * size, pictures.STRIP_HEIGHT + num_rows * size)
+
+
+def test_headings_stand_above_their_columns():
+    grid = pictures.sample_grid(columns_of(1, 64))
+    strips = np.split(grid[: pictures.STRIP_HEIGHT], 4, axis=1)
+    # Black letters on white that end before the next column, and differ.
+    for strip in strips:
+        assert strip.min() < 60 and (strip[:, -3:] == 255).all()
+    assert len({strip.tobytes() for strip in strips}) == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"nothing"])
+def test_file_that_is_no_picture_is_named(tmp_path, content):
+    path = tmp_path / "epoch-0001-a.png"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="epoch-0001-a.png cannot be read"):
+        pictures.grid_cells(path, 4, 32)
+
+
+@pytest.mark.parametrize("size", [(128, 32), (128, 16), (96, 48), (128, 50)])
+def test_picture_that_is_no_grid_is_named(tmp_path, size):
+    path = tmp_path / "epoch-0001-a.png"
+    Image.new("RGB", size).save(path)
+    with pytest.raises(InputError, match="no grid of 4 columns, 32 px"):
+        pictures.grid_cells(path, 4, 32)
+
+
+def test_png_has_the_pixels():
+    pixels = random_pixels(20, 30)
+    with Image.open(io.BytesIO(pictures.png_bytes(pixels))) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+@pytest.mark.parametrize("names", [("G_A", "D_B"), ("G_A",), ()])
+def test_losses_are_plotted_as_far_as_they_are_there(names):
+    rows = [{"epoch": i} | dict.fromkeys(names, 0.5 / i) for i in (1.0, 2.0, 3.0)]
+    with Image.open(io.BytesIO(pictures.loss_plot(rows))) as image:
+        assert image.size == (1000, 400)
+
+
+def test_chart_has_a_line_for_each_curve():
+    curves = [
+        pictures.Curve([1, 2, 3], [3.0, 1.0, 2.0], colour, colour == "#00ff00")
+        for colour in ("#ff0000", "#00ff00")
+    ]
+    svg = pictures.chart(curves)
+    assert svg == pictures.chart(curves)
+    for colour in (b"#ff0000", b"#00ff00"):
+        assert colour in svg
+    assert svg.count(b"stroke-dasharray") == 1
+
+
+def test_error_map_is_dark_without_error_and_bright_with_much():
+    picture = pictures.error_map(np.array([[0.0, pictures.HOTTEST, 1000.0]]))
+    assert picture[0, 0].max() < 10 and picture[0, 1].min() > 150
+    np.testing.assert_array_equal(picture[0, 1], picture[0, 2])
