@@ -5,7 +5,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_bytes
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
-from cyclegan_tf.evaluation.evaluator import score_table
+from cyclegan_tf.evaluation.results import score_table
 from cyclegan_tf.runs import checkpoint, generators, history
 from cyclegan_tf.training.prepare import Run
 

@@ -1,7 +1,7 @@
 """The rows of `metrics.csv`."""
 
 from cyclegan_tf.config.losses import LOSSES
-from cyclegan_tf.evaluation.evaluator import flat_scores
+from cyclegan_tf.evaluation.results import flat_scores
 from cyclegan_tf.runs import history
 from cyclegan_tf.training.callbacks.step import StepCallback
 
