@@ -46,8 +46,8 @@ def main():
         import tensorflow as tf
 
         from cyclegan_tf.config import ExportConfig
-        from cyclegan_tf.export import run_exported
-        from cyclegan_tf.export.formats import FORMATS
+        from cyclegan_tf.exporting import run_exported
+        from cyclegan_tf.exporting.formats import FORMATS
         from cyclegan_tf.model.networks import build_generator
         from cyclegan_tf.runs import generators
 

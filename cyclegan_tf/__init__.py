@@ -13,7 +13,7 @@ _PLACES = {
     "ExportConfig": "config",
     "train": "training.run",
     "evaluate": "evaluation.scores",
-    "export": "export.exporter",
+    "export": "exporting.exporter",
     "load": "inference.translator",
 }
 __all__ = ["__version__", *_PLACES]
@@ -23,6 +23,4 @@ def __getattr__(name):
     # Imported when first used: the package itself, and so --help, needs no TensorFlow.
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
-    globals()[name] = value  # and not the folder of the same name
-    return value
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -28,7 +28,7 @@ def test_functions_are_there_by_their_names():
         "for _ in range(2):\n"
         "    from cyclegan_tf import TrainConfig, evaluate, export, load, train\n"
         "    assert all(map(callable, (evaluate, export, load, train)))\n"
-        "assert {*cyclegan_tf.__all__} <= {*vars(cyclegan_tf)} | {*cyclegan_tf._PLACES}"
+        "assert all(hasattr(cyclegan_tf, name) for name in cyclegan_tf.__all__)"
     )
     assert done.returncode == 0, done.stderr
 

@@ -11,7 +11,7 @@ from tests.helpers import ROOT
 FOLDERS = (
     "cli",
     "training",
-    "export",
+    "exporting",
     "evaluation",
     "inference",
     "interop",

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, exports, and says how to look at the result."""
     config = parse(ExportConfig, __doc__, arguments=arguments)
     with quiet_start():
-        from cyclegan_tf.export import exporter
+        from cyclegan_tf.exporting import exporter
 
     for exported in exporter.export(config):
         show(exporter.report(exported))

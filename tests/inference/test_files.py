@@ -9,7 +9,7 @@ import cyclegan_tf
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.export.formats import saved_model
+from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators

@@ -28,7 +28,7 @@ from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import read_manifest
 from cyclegan_tf.evaluation import scores as run_scores
-from cyclegan_tf.export import exporter
+from cyclegan_tf.exporting import exporter
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory

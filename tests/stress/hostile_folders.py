@@ -30,7 +30,7 @@ from cyclegan_tf.config import DatasetConfig, ExportConfig
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data.loading import load_in_order
 from cyclegan_tf.data.sources import find_source
-from cyclegan_tf.export.formats import saved_model
+from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator

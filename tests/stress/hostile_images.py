@@ -25,7 +25,7 @@ from PIL import Image
 
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data import images, records
-from cyclegan_tf.export.formats import saved_model
+from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.model.networks import build_generator
 from tests.helpers import random_pixels
 

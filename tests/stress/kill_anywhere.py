@@ -47,7 +47,7 @@ import numpy as np
 import tensorflow as tf
 
 # What the scripts import is there already.
-import cyclegan_tf.export.exporter
+import cyclegan_tf.exporting.exporter
 import cyclegan_tf.training  # noqa: F401
 from tests.helpers import ROOT, TINY, flags
 

@@ -4,9 +4,9 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.export import run_exported
-from cyclegan_tf.export.formats import FORMATS, onnx
-from cyclegan_tf.export.verify import BOUNDS
+from cyclegan_tf.exporting import run_exported
+from cyclegan_tf.exporting.formats import FORMATS, onnx
+from cyclegan_tf.exporting.verify import BOUNDS
 
 NAMES = [form.name for form in FORMATS]
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.images import MIN_SIDE
-from cyclegan_tf.export.formats.format import Format
-from cyclegan_tf.export.graph_decoding import check_size, decode_upright
+from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.exporting.graph_decoding import check_size, decode_upright
 from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
 from cyclegan_tf.inference.translator import EXTRAS
 from cyclegan_tf.model.networks import with_dtype

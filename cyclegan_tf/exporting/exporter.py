@@ -21,9 +21,9 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, locked_folder
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.export import model_card, verify, warmup
-from cyclegan_tf.export.formats import FORMATS
-from cyclegan_tf.export.formats.format import Format
+from cyclegan_tf.exporting import model_card, verify, warmup
+from cyclegan_tf.exporting.formats import FORMATS
+from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import load

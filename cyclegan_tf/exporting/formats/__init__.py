@@ -1,5 +1,5 @@
 """The formats of export: one object each, in one list."""
 
-from cyclegan_tf.export.formats import litert, onnx, saved_model
+from cyclegan_tf.exporting.formats import litert, onnx, saved_model
 
 FORMATS = (saved_model.FORMAT, onnx.FORMAT, litert.FORMAT)

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.export import exporter, verify
-from cyclegan_tf.export.formats import saved_model
+from cyclegan_tf.exporting import exporter, verify
+from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from tests.helpers import (
@@ -30,10 +30,10 @@ DIRECTIONS = ("a_to_b", "b_to_a")
 def test_export_is_a_function_in_whichever_order_it_is_imported():
     program = (
         "import sys\n"
-        "if {first}: import cyclegan_tf.export\n"
+        "if {first}: import cyclegan_tf.exporting\n"
         "assert 'tensorflow' not in sys.modules\n"
         "from cyclegan_tf import ExportConfig, export\n"
-        "from cyclegan_tf.export import export as the_same\n"
+        "from cyclegan_tf.exporting import export as the_same\n"
         "for function in (export, the_same):\n"
         "    try:\n"
         "        list(function(ExportConfig(format='none')))\n"

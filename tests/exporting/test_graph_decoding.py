@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.data import images
-from cyclegan_tf.export.graph_decoding import decode_upright
+from cyclegan_tf.exporting.graph_decoding import decode_upright
 from tests.helpers import random_pixels
 
 

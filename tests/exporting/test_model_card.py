@@ -7,9 +7,9 @@ from PIL import Image
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.evaluation import scores
 from cyclegan_tf.evaluation.evaluator import DirectionScores
-from cyclegan_tf.export import model_card
-from cyclegan_tf.export.formats import onnx
-from cyclegan_tf.export.verify import Comparison
+from cyclegan_tf.exporting import model_card
+from cyclegan_tf.exporting.formats import onnx
+from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
 from tests.helpers import random_pixels, tiny_config, tiny_model

@@ -12,8 +12,8 @@ from cyclegan_tf.common.files import write_json, write_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.results import score_text
-from cyclegan_tf.export.formats.format import Format
-from cyclegan_tf.export.verify import Comparison
+from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
 from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS
 

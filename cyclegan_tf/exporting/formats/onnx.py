@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.export.formats.format import FILE_PER_DIRECTION, Format
+from cyclegan_tf.exporting.formats.format import FILE_PER_DIRECTION, Format
 from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
 from cyclegan_tf.model.networks import with_dtype
 

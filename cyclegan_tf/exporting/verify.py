@@ -20,7 +20,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import drawing, pipeline
 from cyclegan_tf.data.images import MIN_SIDE, encode_png
-from cyclegan_tf.export.formats.format import Format
+from cyclegan_tf.exporting.formats.format import Format
 
 NUM_HELD_OUT = 4
 RUNNER = pathlib.Path(__file__).with_name("run_exported.py")
