@@ -13,8 +13,8 @@ from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.runs import checkpoint, history, weights
 from cyclegan_tf.runs import directory as run_directory
+from tests.damages import DAMAGES
 from tests.helpers import TINY, flags, run_script
-from tests.stress.corruption import DAMAGES
 
 
 def write(path, value):

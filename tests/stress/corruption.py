@@ -33,17 +33,8 @@ from cyclegan_tf.export import exporter
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import checkpoint, directory, generators, history, weights
 from cyclegan_tf.training import run as training
+from tests.damages import DAMAGES
 from tests.helpers import tiny_config
-
-DAMAGES = {
-    "one bit": lambda content, rng: _flipped(content, rng, 1),
-    "some bits": lambda content, rng: _flipped(content, rng, rng.randint(2, 50)),
-    "cut off": lambda content, rng: content[: rng.randrange(len(content))],
-    "zeros": lambda content, rng: _zeroed(content, rng),
-    "appended": lambda content, rng: content + rng.randbytes(rng.randint(1, 99)),
-    "emptied": lambda content, rng: b"",
-    "missing": lambda content, rng: None,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,19 +184,6 @@ def _equal(first, second):
             np.array_equal(first[name], second[name]) for name in first
         )
     return first == second
-
-
-def _flipped(content, rng, count):
-    data = bytearray(content)
-    for _ in range(count if data else 0):
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    return bytes(data)
-
-
-def _zeroed(content, rng):
-    start, length = rng.randrange(len(content)), rng.randint(1, 4096)
-    stop = min(len(content), start + length)
-    return content[:start] + bytes(stop - start) + content[stop:]
 
 
 def main():
