@@ -168,8 +168,8 @@ def _outcome(kind, path, expected):
     except InputError as error:
         message = str(error)
         # Of JSON that says something else, what does not fit to it is named.
-        name = path.name if kind.is_checked else str(path.parent)
-        is_named = name in message and "\n" not in message
+        names = (path.name,) if kind.is_checked else (path.name, str(path.parent))
+        is_named = any(name in message for name in names) and "\n" not in message
         return ("named" if is_named else "not named"), message
     except OSError as error:  # of which the programs make a line, too
         return ("named" if str(error.filename) == str(path) else "not named"), error
