@@ -95,6 +95,14 @@ def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(tmp_path, tiny_dat
         assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3"]
     assert checkpoint.read_best(run_dir / "checkpoints")["step"] > 0
 
+    # Of a run that is finished, the models are written anew.
+    models = run_dir / "model" / "generators.npz"
+    content = models.read_bytes()
+    models.write_bytes(content[:-9])
+    done = train(epochs=3)
+    assert done.returncode == 0 and "generators.npz is damaged" in done.stderr
+    assert models.read_bytes() == content
+
 
 # Kills.
 
