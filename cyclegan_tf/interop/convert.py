@@ -90,7 +90,9 @@ def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.P
         InputError: there is no such run, or its networks are not the authors'.
     """
     state_dicts = {
-        folder / FILES[direction]: generator_to_reference(generator, str(run_dir))
+        folder.expanduser() / FILES[direction]: generator_to_reference(
+            generator, str(run_dir)
+        )
         for direction, generator in load_generators(run_dir).items()
     }
     for path, tensors in state_dicts.items():
