@@ -16,14 +16,10 @@ import statistics
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from common import ROOT, field, report, script
 
-from simple_parsing import field
-
-from cyclegan_tf.cli import arguments
 from cyclegan_tf.evaluation.results import DOMAINS
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCORES = ("coat_distance", "background_error", "swd", "truth_psnr", "cycle_mae")
 
 
@@ -42,12 +38,11 @@ class Options:
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2], help="of each choice")
 
 
-def main():
+def main(options):
     """Trains what is not there yet, and compares."""
-    options = arguments.parse(Options, __doc__)
     for choice in itertools.product(options.discriminators, options.upsamplings):
         scores = [final_scores(*choice, seed, options) for seed in options.seeds]
-        print(json.dumps({"choice": "-".join(choice)} | summary(scores)), flush=True)
+        report(choice="-".join(choice), **summary(scores))
 
 
 def final_scores(discriminator, upsampling, seed, options):
@@ -80,5 +75,4 @@ def summary(scores):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

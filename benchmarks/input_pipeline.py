@@ -11,20 +11,12 @@ than JPEG.
 """
 
 import dataclasses
-import json
-import os
-import pathlib
-import platform
 import statistics
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from common import field, quiet_start, report, script
 
-from simple_parsing import field
-
-from cyclegan_tf.cli import arguments
 from cyclegan_tf.config import TrainConfig, recommended
 
 
@@ -41,10 +33,9 @@ class Options:
     repeats: int = field(5, help="of which the median is taken")
 
 
-def main():
+def main(options):
     """Measures both and compares."""
-    options = arguments.parse(Options, __doc__)
-    with arguments.quiet_start():
+    with quiet_start():
         import tensorflow as tf
 
         from cyclegan_tf.data import pipeline
@@ -71,16 +62,16 @@ def main():
             rates[cache] = measure(
                 lambda b=batches: next(b), options.num_batches, options
             )
-            report(f"pipeline, cache {cache}", rates[cache], options, tf)
+            report_rates(f"pipeline, cache {cache}", rates[cache], options, tf)
         if not options.num_steps:
             return
         model = training.build_model(config, steps_per_epoch=1000)
         step = tf.function(model.train_step)
         batch = next(batches_of(splits, config, config.cache))
         rates["step"] = measure(lambda: step(batch), options.num_steps, options)
-        report("step", rates["step"], options, tf)
+        report_rates("step", rates["step"], options, tf)
     share = statistics.median(rates["step"]) / statistics.median(rates["none"])
-    print(json.dumps({"slower_pipeline_as_share_of_the_step": round(share, 4)}))
+    report(slower_pipeline_as_share_of_the_step=round(share, 4))
 
 
 def batches_of(splits, config, cache):
@@ -113,22 +104,19 @@ def measure(run, number, options):
     return rates
 
 
-def report(what, rates, options, tf):
+def report_rates(what, rates, options, tf):
     """Prints one JSON line."""
-    line = {
-        "what": what,
-        "images_per_s": float(f"{statistics.median(rates):.3g}"),
-        "lowest": float(f"{min(rates):.3g}"),
-        "highest": float(f"{max(rates):.3g}"),
-        "image_size": options.image_size,
-        "filters": options.filters,
-        "device": f"{len(tf.config.list_physical_devices('GPU'))} GPU, "
-        f"{os.cpu_count()} cores, {platform.machine()}",
-        "tensorflow": tf.__version__,
-    }
-    print(json.dumps(line), flush=True)
+    report(
+        what=what,
+        images_per_s=float(f"{statistics.median(rates):.3g}"),
+        lowest=float(f"{min(rates):.3g}"),
+        highest=float(f"{max(rates):.3g}"),
+        image_size=options.image_size,
+        filters=options.filters,
+        gpus=len(tf.config.list_physical_devices("GPU")),
+        tensorflow=tf.__version__,
+    )
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

@@ -11,20 +11,13 @@ interleaved, and their quartiles; and how often the SavedModel's time that is.
 """
 
 import dataclasses
-import json
-import os
 import pathlib
 import statistics
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import numpy as np
-from simple_parsing import field
-
-from cyclegan_tf.cli import arguments
+from common import field, quartiles, quiet_start, report, script
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +32,9 @@ class Options:
     repeats: int = field(5, help="of which the median is taken")
 
 
-def main():
+def main(options):
     """Writes every form of one generator and times them in turn."""
-    options = arguments.parse(Options, __doc__)
-    with arguments.quiet_start():
+    with quiet_start():
         import tensorflow as tf
 
         from cyclegan_tf.config import ExportConfig
@@ -61,7 +53,7 @@ def main():
         for form in FORMATS:
             form.write({"a_to_b": generator}, folder, config)
         forms = {
-            "SavedModel": saved_model(tf, folder),
+            "SavedModel": from_saved_model(tf, folder / "1"),
             "ONNX Runtime": from_files(run_exported.onnx, folder),
             "LiteRT": from_files(run_exported.litert, folder),
             "Keras predict": keras_predict(generator),
@@ -86,20 +78,19 @@ def measure(forms, pictures, repeats):
                 milliseconds[name].append(elapsed)
     base = statistics.median(milliseconds["SavedModel"])
     for name, values in milliseconds.items():
-        low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+        low, median, high = quartiles(values, 1)
         figures = {
             "form": name,
             "batch": len(pictures),
             "side": pictures.shape[1],
-            "ms": round(median, 1),
-            "quartiles": [round(low, 1), round(high, 1)],
+            "ms": median,
+            "quartiles": [low, high],
             "to_saved_model": round(median / base, 2),
-            "cores": os.cpu_count(),
         }
-        print(json.dumps(figures), flush=True)
+        report(**figures)
 
 
-def saved_model(tf, directory):
+def from_saved_model(tf, directory):
     """The uint8 signature of a SavedModel."""
     loaded = tf.saved_model.load(str(directory))
 
@@ -137,5 +128,4 @@ def keras_call(tf, generator):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

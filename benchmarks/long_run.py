@@ -12,22 +12,16 @@ without compiling and what an epoch ends with), and the bytes of the run directo
 
 import csv
 import dataclasses
-import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import numpy as np
 import psutil
-from simple_parsing import field
+from common import ROOT, field, report, script
 
-from cyclegan_tf.cli import arguments
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.5
 
 
@@ -40,13 +34,12 @@ class Options:
     image_size: int = field(32, help="side of the training crop, in pixels")
 
 
-def main():
+def main(options):
     """Trains in a folder of its own, and prints one line."""
-    options = arguments.parse(Options, __doc__)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         memory = train(options, folder)
-        print(json.dumps(figures(options, folder / "run", memory)), flush=True)
+        report(**figures(options, folder / "run", memory))
 
 
 def train(options, folder):
@@ -107,5 +100,4 @@ def figures(options, run_dir, memory):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

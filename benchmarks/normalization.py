@@ -8,17 +8,10 @@ One JSON line per shape: milliseconds, medians of interleaved repeats.
 """
 
 import dataclasses
-import json
-import pathlib
 import statistics
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from simple_parsing import field
-
-from cyclegan_tf.cli import arguments
+from common import field, quiet_start, report, script
 
 SHAPES = ((1, 32, 32, 256), (2, 32, 32, 256), (2, 64, 64, 128), (2, 128, 128, 64))
 
@@ -32,10 +25,9 @@ class Options:
     calls: int = field(5, help="per repeat")
 
 
-def main():
+def main(options):
     """Measures every shape."""
-    options = arguments.parse(Options, __doc__)
-    with arguments.quiet_start():
+    with quiet_start():
         import keras
         import tensorflow as tf
 
@@ -59,7 +51,7 @@ def main():
                 way = f"{name}, XLA" if jit else name
                 ways[way] = there_and_back(layer, jit, tf)
         figures = measure(ways, images, arriving, options)
-        print(json.dumps({"shape": shape, "ms": figures}), flush=True)
+        report(shape=shape, ms=figures)
 
 
 def there_and_back(layer, jit, tf):
@@ -92,5 +84,4 @@ def measure(ways, images, arriving, options):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

@@ -11,16 +11,12 @@ convolutions and the speed at which they ran, and that of a matrix product.
 import collections
 import dataclasses
 import pathlib
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from simple_parsing import field
+from common import field, quiet_start, report, script
 
 from benchmarks import train_step
-from cyclegan_tf.cli import arguments
 from cyclegan_tf.config import TrainConfig
 
 
@@ -37,10 +33,9 @@ class Options:
     shown: int = field(20, help="kinds of operations to print")
 
 
-def main():
+def main(options):
     """Profiles a few steps, after two that are not looked at."""
-    options = arguments.parse(Options, __doc__)
-    with arguments.quiet_start():
+    with quiet_start():
         import tensorflow as tf
 
         from cyclegan_tf.training.build import build_model
@@ -64,7 +59,7 @@ def main():
         seconds, numbers = operations(pathlib.Path(folder))
     total = sum(seconds.values())
     for kind, value in seconds.most_common(options.shown):
-        train_step.report(
+        report(
             operation=kind,
             seconds=round(value / options.steps, 4),
             number=numbers[kind] // options.steps,
@@ -72,7 +67,7 @@ def main():
         )
     convolutions = sum(s for kind, s in seconds.items() if "Conv2D" in kind) / total
     speed = train_step.gigaflop(model, options) / (convolutions * elapsed)
-    train_step.report(
+    report(
         seconds_per_step=round(elapsed, 3),
         convolutions=round(convolutions, 3),
         convolutions_gflop_per_s=round(speed),
@@ -99,5 +94,4 @@ def operations(folder):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

@@ -13,7 +13,6 @@ line with medians over the turns.
 import csv
 import dataclasses
 import fcntl
-import json
 import os
 import pathlib
 import pty
@@ -25,14 +24,10 @@ import tempfile
 import termios
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from simple_parsing import field
+from common import ROOT, field, report, script
 
 from benchmarks import train_step
-from cyclegan_tf.cli import arguments
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHOWN_AFTER_THE_FIRST_STEP = b"epoch "  # the bar's text; before: "tracing and ..."
 
 
@@ -48,9 +43,8 @@ class Options:
     repeats: int = field(3, help="turns, each with two epochs and as many bare steps")
 
 
-def main():
+def main(options):
     """Takes the turns."""
-    options = arguments.parse(Options, __doc__)
     contestant = {"auto": "ours", "on": "ours-jit", "off": "ours"}[options.jit]
     alone = train_step.Options(
         image_size=options.image_size,
@@ -88,9 +82,8 @@ def main():
         "step_in_a_run_s": round(statistics.median(in_run), 4),
         "bare_step_s": round(statistics.median(bare), 4),
         "overhead": round(statistics.median(ratios) - 1, 4),
-        "cores": os.cpu_count(),
     }
-    print(json.dumps(line))
+    report(**line)
 
 
 def seconds_to_first_step(command):
@@ -132,5 +125,4 @@ def bare_step(contestant, options, steps):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

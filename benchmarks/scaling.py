@@ -8,18 +8,11 @@ point, as of `train_step.py`: each is a process of its own, and they take turns.
 """
 
 import dataclasses
-import json
-import os
-import pathlib
 import statistics
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from simple_parsing import field
+from common import field, report, script
 
 from benchmarks import train_step
-from cyclegan_tf.cli import arguments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +28,8 @@ class Options:
     repeats: int = field(5, help="turns of each point")
 
 
-def main():
+def main(options):
     """Measures all points by turns."""
-    options = arguments.parse(Options, __doc__)
     points = list(points_of(options))
     processes = [train_step.start(options.contestant, point) for point in points]
     try:
@@ -63,9 +55,8 @@ def main():
             "fastest": round(min(seconds), 4),
             "images_per_s": round(2 * point.batch_size * point.replicas / median, 3),
             "peak_mib": peak,
-            "cores": os.cpu_count(),
         }
-        print(json.dumps(line), flush=True)
+        report(**line)
 
 
 def points_of(options):
@@ -83,5 +74,4 @@ def points_of(options):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

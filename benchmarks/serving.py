@@ -34,13 +34,10 @@ import time
 import zlib
 from collections import Counter
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import numpy as np
+from common import field, report, script
 from PIL import Image
-from simple_parsing import field
 
-from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.errors import InputError
 
 MODEL = "cyclegan"
@@ -64,9 +61,8 @@ class Options:
     threads: int = field(2, help="pictures that the server computes at once")
 
 
-def main():
+def main(options):
     """Serves, or serves in another process and presses it."""
-    options = arguments.parse(Options, __doc__)
     try:
         import kserve  # noqa: F401
     except ImportError:
@@ -248,7 +244,7 @@ def round_of(httpx, url, good, bad, clients, options, server):
         "wrong": wrong,
         "server_peak_mib": peak_mib(server.pid),
     }
-    print(json.dumps(figures), flush=True)
+    report(**figures)
     return not wrong and server.poll() is None
 
 
@@ -351,5 +347,4 @@ def peak_mib(pid):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

@@ -11,23 +11,18 @@ for a large picture: seconds and peak memory of the process, with full-size netw
 """
 
 import dataclasses
-import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import numpy as np
 import psutil
+from common import ROOT, field, quiet_start, report, script
 from PIL import Image
-from simple_parsing import field
 
-from cyclegan_tf.cli import arguments
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from cyclegan_tf.config import TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,20 +37,23 @@ class Options:
     residual_blocks: int = field(9, help="likewise")
 
 
-def main():
+def main(options):
     """Compares at one size, then measures a large picture."""
-    options = arguments.parse(Options, __doc__)
-    with arguments.quiet_start():
+    with quiet_start():
         from cyclegan_tf.inference.pixels import translate_all
         from cyclegan_tf.inference.tiling import translate_in_stripes
         from cyclegan_tf.model.networks import build_generator
+        from cyclegan_tf.runs import directory as run_directory
         from cyclegan_tf.runs import generators
 
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         run_dir = pathlib.Path(options.run_dir) if options.run_dir else folder / "run"
         if options.run_dir is None:
-            generator = build_generator(options.filters, options.residual_blocks)
+            filters, blocks = options.filters, options.residual_blocks
+            config = TrainConfig(filters=filters, residual_blocks=blocks)
+            run_directory.write_config(run_dir, config, fingerprint=None)
+            generator = build_generator(filters, blocks)
             generators.save_generators(run_dir, {"a_to_b": generator}, {"step": 0})
         generator = generators.load_generators(run_dir)["a_to_b"]
 
@@ -76,11 +74,6 @@ def main():
             )
         if options.large_side:
             report(**large_picture(run_dir, options.large_side, folder))
-
-
-def report(**figures):
-    """Prints a JSON line."""
-    print(json.dumps(figures), flush=True)
 
 
 def scene(side):
@@ -139,5 +132,4 @@ def large_picture(run_dir, side, folder):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

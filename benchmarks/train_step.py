@@ -18,21 +18,16 @@ sizes, batches and devices.
 
 import dataclasses
 import json
-import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import numpy as np
 import psutil
-from simple_parsing import field
+from common import field, quartiles, quiet_start, report, script
 
-from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
 
@@ -63,9 +58,8 @@ class Options:
     contestant: str = field("", help="only be this contestant, for another process")
 
 
-def main():
+def main(options):
     """Lets the contestants take turns, or is one of them."""
-    options = arguments.parse(Options, __doc__)
     if options.contestant:
         be_contestant(options)
         return
@@ -111,18 +105,16 @@ def race(processes, options):
             seconds[name].append(answer["seconds"] / options.steps)
     reference = statistics.median(seconds["ours"]) if "ours" in seconds else None
     for name, values in seconds.items():
-        low, median, high = quartiles(values)
+        low, median, high = quartiles(values, 4)
         report(
             contestant=name,
             **network_of(options),
-            seconds_per_step=round(median, 4),
-            quartiles=[round(low, 4), round(high, 4)],
+            seconds_per_step=median,
+            quartiles=[low, high],
             images_per_s=round(2 * options.batch_size * options.replicas / median, 3),
             first_step_s=round(first[name]["seconds"], 1),
             peak_mib=ask(processes[name], 0)["peak_mib"],
             to_ours=round(median / reference, 2) if reference else None,
-            cores=os.cpu_count(),
-            machine=platform.machine(),
         )
     if "ours" in first:
         gigaflop, speed = first["ours"]["gigaflop"], first["ours"]["gflop_per_s"]
@@ -140,18 +132,6 @@ def ask(process, steps):
     process.stdin.flush()
     answer = process.stdout.readline()
     return json.loads(answer) if answer else None
-
-
-def quartiles(values):
-    """The lower quartile, the median and the upper quartile."""
-    if len(values) < 2:
-        return values * 3
-    return statistics.quantiles(values, n=4, method="inclusive")
-
-
-def report(**figures):
-    """Prints a JSON line."""
-    print(json.dumps(figures), flush=True)
 
 
 # The contestants.
@@ -182,12 +162,12 @@ def be_contestant(options):
         if about:
             answer |= about()
             about = None
-        print(json.dumps(answer), flush=True)
+        report(**answer)
 
 
 def ours(options, **more):
     """The product's own model and step, as `train.py` builds and `fit` calls it."""
-    with arguments.quiet_start():
+    with quiet_start():
         import tensorflow as tf
 
         from cyclegan_tf.training.build import build_model
@@ -227,7 +207,7 @@ def strategy_of(replicas, tf):
 
 def common_keras(options):
     """Keras as in tutorials."""
-    with arguments.quiet_start():
+    with quiet_start():
         import tensorflow as tf
 
         from benchmarks.common_keras import CommonCycleGAN
@@ -317,5 +297,4 @@ def matrix_product_speed(tf, side=2048, repeats=5):
 
 
 if __name__ == "__main__":
-    with arguments.errors_in_one_line():
-        main()
+    script(main, Options, __doc__)

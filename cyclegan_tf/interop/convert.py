@@ -1,9 +1,22 @@
-"""Takes over generators of the authors' PyTorch program, and gives generators back."""
+"""Takes over generators of the authors' PyTorch program, and gives generators back.
+
+PyTorch is not needed, and no code from a file is run. What is taken over becomes a run
+directory, for `train.py --init-from` and for everything that uses a trained run.
+"""
 
 import pathlib
 
+from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.interop.reference_weights import (
+    generator_from_reference,
+    generator_to_reference,
+    size_of,
+)
+from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.generators import load_generators, save_generators
 
 FILES = {"a_to_b": "latest_net_G_A.pth", "b_to_a": "latest_net_G_B.pth"}
 # Of the authors' training crops; a fully convolutional network takes any size.
@@ -20,37 +33,35 @@ def import_models(
         run_dir: must not exist; it appears whole or not at all.
         dataset: what they were trained on, for `config.json`.
 
+    Returns:
+        The run directory.
+
     Raises:
         InputError: a file is not such a generator, both differ in their architecture,
             there are more than two, or the directory exists.
     """
-    from cyclegan_tf.common import files
-    from cyclegan_tf.interop.reference_weights import generator_from_reference
-    from cyclegan_tf.interop.torch_files import read_tensors
-    from cyclegan_tf.runs import directory as run_directory
-    from cyclegan_tf.runs.generators import architecture, save_generators
-
     if len(models) not in (1, 2):
         raise InputError(f"one or two .pth files are needed, got {len(models)}.")
     if run_dir.exists():
         raise InputError(f"--run-dir {run_dir} exists; choose a new directory.")
-    generators = {
-        direction: generator_from_reference(read_tensors(path), str(path))
-        for direction, path in zip(FILES, models, strict=False)
-    }
-    first, *others = (architecture(generator) for generator in generators.values())
-    if others and others[0] != first:
+    tensors = [read_tensors(path) for path in models]
+    sizes = [size_of(*pair) for pair in zip(tensors, models, strict=True)]
+    filters, blocks = sizes[0]
+    if sizes[-1] != sizes[0]:
         raise InputError(
-            f"{models[0]} has {first.filters} filters and {first.residual_blocks} "
-            f"residual blocks, {models[1]} has {others[0].filters} and "
-            f"{others[0].residual_blocks}; both must be the same."
+            f"{models[0]} has {filters} filters and {blocks} residual blocks, "
+            f"{models[1]} has {sizes[1][0]} and {sizes[1][1]}; both must be the same."
         )
+    generators = {
+        direction: generator_from_reference(one, str(path))
+        for direction, one, path in zip(FILES, tensors, models, strict=False)
+    }
     config = TrainConfig(
         dataset=dataset,
         run_dir=str(run_dir),
         image_size=IMAGE_SIZE,
-        filters=first.filters,
-        residual_blocks=first.residual_blocks,
+        filters=filters,
+        residual_blocks=blocks,
         norm="plain",
     )
     about = {
@@ -69,15 +80,15 @@ def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.P
 
     Args:
         run_dir: a run whose norms have no learned scale and offset.
-        folder: gets `latest_net_G_A.pth` and `latest_net_G_B.pth`, or one of them.
+        folder: gets `latest_net_G_A.pth` and `latest_net_G_B.pth`, or one of them,
+            the names that the authors' program loads.
+
+    Returns:
+        The files.
 
     Raises:
         InputError: there is no such run, or its networks are not the authors'.
     """
-    from cyclegan_tf.interop.reference_weights import generator_to_reference
-    from cyclegan_tf.interop.torch_files import write_tensors
-    from cyclegan_tf.runs.generators import load_generators
-
     state_dicts = {
         folder.expanduser() / FILES[direction]: generator_to_reference(
             generator, str(run_dir)

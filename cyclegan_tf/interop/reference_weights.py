@@ -17,16 +17,14 @@ Source: the names in state dicts of pytorch-CycleGAN-and-pix2pix (`resnet_6block
 `resnet_9blocks`, no dropout).
 """
 
-import re
-
 import keras
 import numpy as np
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.model.networks import build_generator
-from cyclegan_tf.runs.generators import architecture
+from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 
 DATA_PARALLEL_PREFIX = "module."
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 # (out, in, height, width) of Conv2d to (height, width, in, out), and of ConvTranspose2d
 # (in, out, height, width) to (height, width, out, in).
@@ -49,28 +47,36 @@ def generator_from_reference(
     Raises:
         InputError: a tensor is missing, left over, of another shape, or not finite.
     """
-    if all(name.startswith(DATA_PARALLEL_PREFIX) for name in tensors):
-        tensors = {
-            name.removeprefix(DATA_PARALLEL_PREFIX): tensor
-            for name, tensor in tensors.items()
-        }
-    blocks = {name.split(".")[1] for name in tensors if _is_in_block(name)}
-    stem = tensors.get("model.1.weight")
-    if stem is None or stem.ndim != 4:
-        raise InputError(
-            f"{source} is not a ResNet generator of the authors' program: it has "
-            f"{sorted(tensors)[0]!r}, but no convolution 'model.1.weight'."
-        )
-    filters = stem.shape[0]
-    _check(tensors, filters, len(blocks), source)
-
-    generator = build_generator(filters, len(blocks), norm="plain")
-    for layer, prefix in layer_prefixes(len(blocks)).items():
+    filters, num_blocks = size_of(tensors, source)
+    tensors = {
+        name.removeprefix(DATA_PARALLEL_PREFIX): tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(STATISTICS)
+    }
+    _check(tensors, filters, num_blocks, source)
+    generator = build_generator(filters, num_blocks, norm="plain")
+    for layer, prefix in layer_prefixes(num_blocks).items():
         weights = [tensors[f"{prefix}.weight"].transpose(TO_KERAS)]
         if layer == "head":
             weights.append(tensors[f"{prefix}.bias"])
         generator.get_layer(layer).set_weights(weights)
     return generator
+
+
+def size_of(tensors: dict[str, np.ndarray], source: str) -> tuple[int, int]:
+    """Filters and residual blocks of a generator, from its state dict.
+
+    Raises:
+        InputError: it is of another network.
+    """
+    stem = tensors.get("model.1.weight", tensors.get("module.model.1.weight"))
+    if stem is None or stem.ndim != 4:
+        raise InputError(
+            f"{source} is not a ResNet generator of the authors' program: it has "
+            f"{sorted(tensors)[0]!r}, but no convolution 'model.1.weight'."
+        )
+    num_blocks = sum(name.endswith(".conv_block.1.weight") for name in tensors)
+    return stem.shape[0], num_blocks
 
 
 def generator_to_reference(generator: keras.Model, source: str) -> dict:
@@ -84,27 +90,27 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
         float32 arrays by name, in the order of the authors' network.
 
     Raises:
-        InputError: its norms have learned a scale or an offset, or it does not upsample
+        InputError: its norms have a learned scale and offset, or it does not upsample
             by transposed convolutions.
     """
-    shape = architecture(generator)
-    if shape.upsampling != "transpose":
+    if not isinstance(generator.get_layer("up1"), keras.layers.Conv2DTranspose):
         raise InputError(
             f"{source} cannot be written for the authors' program: it was trained with "
-            f"--upsampling {shape.upsampling}, which theirs does not have."
+            f"--upsampling resize, which theirs does not have."
         )
-    if not shape.norm_is_plain:
+    norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]
+    if any(norm.weights for norm in norms):
         raise InputError(
             f"{source} cannot be written for the authors' program: its instance norms "
             f"have learned a scale and an offset, which theirs do not have. Train "
             f"with --norm plain."
         )
+    num_blocks = sum(layer.name.endswith("_sum") for layer in generator.layers)
     tensors = {}
-    for layer, prefix in layer_prefixes(shape.residual_blocks).items():
+    for layer, prefix in layer_prefixes(num_blocks).items():
         kernel, *bias = generator.get_layer(layer).get_weights()
         kernel = kernel.transpose(TO_TORCH)
-        is_transposed = layer.startswith("up")
-        channels = kernel.shape[1 if is_transposed else 0]
+        channels = kernel.shape[1 if layer.startswith("up") else 0]
         tensors[f"{prefix}.weight"] = kernel
         tensors[f"{prefix}.bias"] = bias[0] if bias else np.zeros(channels, np.float32)
     return tensors
@@ -122,39 +128,6 @@ def layer_prefixes(num_residual_blocks: int) -> dict[str, str]:
         "up2": f"model.{after + 3}",
         "head": f"model.{after + 7}",
     }
-
-
-def _is_in_block(name):
-    return re.fullmatch(r"model\.\d+\.conv_block\.\d+\.weight", name)
-
-
-def _check(tensors, filters, num_blocks, source):
-    """Compares names, shapes and types with what the network needs."""
-    required, optional = _expected(filters, num_blocks)
-    expected = required | optional
-    kind = f"a generator of {filters} filters and {num_blocks} residual blocks"
-    missing = [name for name in required if name not in tensors]
-    if missing:
-        raise InputError(
-            f"{source}: {missing[0]!r} is missing, and {len(missing) - 1} more, "
-            f"of what {kind} has."
-        )
-    extra = [name for name in tensors if name not in expected]
-    if extra:
-        raise InputError(
-            f"{source}: {extra[0]!r} is not expected, nor {len(extra) - 1} more, "
-            f"in {kind}."
-        )
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name]:
-            raise InputError(
-                f"{source}: {name!r} has the shape {tensor.shape}; expected "
-                f"{expected[name]} in {kind}."
-            )
-        if (tensor.dtype == np.float32) == name.endswith("num_batches_tracked"):
-            raise InputError(f"{source}: {name!r} is of {tensor.dtype}.")
-        if not np.isfinite(tensor).all():
-            raise InputError(f"{source}: {name!r} holds NaN or infinity.")
 
 
 def state_dict_shapes(filters: int, num_residual_blocks: int) -> dict[str, tuple]:
@@ -176,20 +149,25 @@ def state_dict_shapes(filters: int, num_residual_blocks: int) -> dict[str, tuple
     return shapes
 
 
-def _expected(filters, num_blocks):
-    """Shapes by name of what must be there, and of what may be there as well."""
-    required = state_dict_shapes(filters, num_blocks)
-    optional = {}
-    for layer, prefix in layer_prefixes(num_blocks).items():
-        if layer == "head":
-            continue
-        channels = required.pop(f"{prefix}.bias")
-        optional[f"{prefix}.bias"] = channels
-        parent, _, index = prefix.rpartition(".")
-        norm = f"{parent}.{int(index) + 1}"
-        optional |= {
-            f"{norm}.running_mean": channels,
-            f"{norm}.running_var": channels,
-            f"{norm}.num_batches_tracked": (),
-        }
-    return required, optional
+def _check(tensors, filters, num_blocks, source):
+    """Compares names, shapes and types with what the network needs."""
+    shapes = state_dict_shapes(filters, num_blocks)
+    *_, head_bias = shapes
+    kind = f"a generator of {filters} filters and {num_blocks} residual blocks"
+    for name in shapes:
+        is_needed = name.endswith("weight") or name == head_bias
+        if is_needed and name not in tensors:
+            raise InputError(f"{source}: {name!r} is missing of what {kind} has.")
+    for name, tensor in tensors.items():
+        if name not in shapes:
+            raise InputError(f"{source}: {name!r} is not expected in {kind}.")
+        if tensor.shape != shapes[name]:
+            raise InputError(
+                f"{source}: {name!r} has the shape {tensor.shape}; expected "
+                f"{shapes[name]} in {kind}."
+            )
+        if tensor.dtype != np.float32 or not np.isfinite(tensor).all():
+            raise InputError(
+                f"{source}: {name!r} is of {tensor.dtype}, or holds NaN or infinity; "
+                f"expected finite 32-bit floats."
+            )

@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from cyclegan_tf.cli import import_
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.interop.convert import import_models
+from cyclegan_tf.interop import convert
+from cyclegan_tf.interop.convert import export_models, import_models
 from cyclegan_tf.interop.reference_weights import (
     generator_from_reference,
     generator_to_reference,
@@ -29,7 +29,7 @@ from tests.helpers import (
     run_script,
     tiny_config,
 )
-from tests.stress.damaged_files import archive, calling
+from tests.interop.pickles import archive, calling
 
 IMAGES = random_images(1, 16)
 
@@ -118,7 +118,7 @@ def replaced(name, tensor):
         (renamed("model.4.weight", "model.5.weight"), "'model.4.weight' is missing"),
         (renamed("model.18.bias", "x"), "'model.18.bias' is missing"),
         (renamed("model.1.weight", "x"), "no convolution 'model.1.weight'"),
-        (renamed("model.1.bias", "module.x"), "'module.x' is not expected"),
+        (renamed("model.1.bias", "x"), "'x' is not expected"),
         (replaced("model.99.weight", np.float32([1])), "'model.99.weight' is not exp"),
         (replaced("model.2.weight", np.float32([1, 1])), "'model.2.weight' is not exp"),
         (
@@ -127,8 +127,7 @@ def replaced(name, tensor):
         ),
         (replaced("model.1.bias", np.zeros(3, np.float32)), r"shape \(3,\)"),
         (replaced("model.1.bias", np.zeros(2, np.int64)), "'model.1.bias' is of int64"),
-        (replaced("model.1.bias", np.float32([1, np.nan])), "'model.1.bias' holds NaN"),
-        (replaced("model.2.num_batches_tracked", np.float32(1)), "is of float32"),
+        (replaced("model.1.bias", np.float32([1, np.nan])), "'model.1.bias' .*NaN"),
         # With dropout the second convolution of a block is number 6.
         (
             renamed("model.10.conv_block.5.weight", "model.10.conv_block.6.weight"),
@@ -159,8 +158,6 @@ def test_weights_survive_the_way_there_and_back():
 
 def test_learned_scale_cannot_be_given_back():
     generator = build_generator(2, 1)
-    generator_to_reference(generator, "run")  # scales of 1 and offsets of 0 can
-    generator.get_layer("down1_norm").scale.assign([1, 1, 1, 2])
     with pytest.raises(InputError, match="run cannot be written.*--norm plain"):
         generator_to_reference(generator, "run")
 
@@ -207,7 +204,7 @@ def test_failed_import_leaves_nothing(files, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     before = sorted(os.listdir(tmp_path))
-    monkeypatch.setattr(generators, "save_generators", fail)
+    monkeypatch.setattr(convert, "save_generators", fail)
     with pytest.raises(OSError):
         import_models(files, tmp_path / "new", "unknown")
     assert sorted(os.listdir(tmp_path)) == before
@@ -220,49 +217,40 @@ def test_imported_run_cannot_be_continued(files, tmp_path):
         run_directory.continue_run(run_dir, config, "f00d")
 
 
-def run_command(*arguments):
-    """Runs `python -m cyclegan_tf import` as a user would."""
-    command = [sys.executable, "-m", "cyclegan_tf", "import", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def test_there_and_back(files, tmp_path):
+    run_dir = import_models(files, tmp_path / "run", "unknown")
+    written = export_models(run_dir, tmp_path / "back")
+    assert [path.name for path in written] == [path.name for path in files]
+    for path, back in zip(files, written, strict=True):
+        np.testing.assert_array_equal(
+            output(read_tensors(back)), output(read_tensors(path))
+        )
 
 
-def test_commands_there_and_back(files, tmp_path):
-    run_dir, folder = tmp_path / "run", tmp_path / "back"
-    done = run_command(*files, "--run-dir", run_dir)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(run_dir)
-    done = run_command("--run-dir", run_dir, "--to-reference", folder)
-    assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(folder)) == [path.name for path in files]
-    for path in files:
-        back = read_tensors(folder / path.name)
-        np.testing.assert_array_equal(output(back), output(read_tensors(path)))
+def test_missing_run_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such run directory"):
+        export_models(tmp_path / "none", tmp_path / "back")
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_one_or_two_files_are_needed(files, tmp_path, number):
+    with pytest.raises(InputError, match=f"are needed, got {number}"):
+        import_models((files * 2)[:number], tmp_path / "new", "unknown")
 
 
 def test_malicious_file_is_refused_in_one_line(tmp_path):
     path, witness = tmp_path / "x.pth", tmp_path / "witness"
     path.write_bytes(archive({"x/data.pkl": calling("os system", f"touch {witness}")}))
-    done = run_command(path, "--run-dir", tmp_path / "run")
+    command = [sys.executable, "-m", "cyclegan_tf", "import", path, "--run-dir", "run"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     assert_one_line_error(done, path, "would call os.system")
     assert os.listdir(tmp_path) == ["x.pth"]
-
-
-@pytest.mark.parametrize(
-    "arguments, problem",
-    [
-        ([], "--run-dir is missing"),
-        (["--run-dir", "run"], "one or two .pth files are needed, got 0"),
-        (["a", "b", "c", "--run-dir", "run"], "are needed, got 3"),
-        (["none.pth", "--run-dir", "run"], "none.pth: no such file"),
-        (["a", "--run-dir", "run", "--to-reference", "x"], "--to-reference reads a"),
-        (["--run-dir", "run", "--to-reference", "x"], "no such run directory"),
-    ],
-)
-def test_bad_command_line_is_refused(tmp_path, monkeypatch, arguments, problem):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=problem):
-        import_.main(arguments)
-    assert not os.listdir(tmp_path)
 
 
 # Training on.

@@ -5,15 +5,15 @@
 gives a folder of so many to the converter, with its worker processes, and to
 `translate_files` with a run's and an export's model. Pipes, devices, sparse and growing
 files, links in circles, names that a terminal obeys: each must be an image or one line,
-nothing may hang, and memory and time of each are bounded.
+nothing may hang, and the memory is bounded.
 """
 
-import collections
 import contextlib
 import io
 import os
 import pathlib
 import random
+import resource
 import shutil
 import socket
 import subprocess
@@ -22,7 +22,6 @@ import tempfile
 import threading
 import time
 
-import psutil
 from PIL import Image
 
 from cyclegan_tf.common import checksums
@@ -34,9 +33,11 @@ from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator
+from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
-from tests.helpers import random_pixels
-from tests.stress.hostile_images import encode, hostile_files
+from tests.data.hostile_files import PICTURE, encode
+from tests.helpers import random_pixels, tiny_config
+from tests.stress.hostile_images import hostile_files
 
 SPARSE_BYTES = 100 * 10**9
 NESTED_FOLDERS = 1100  # more than Python's stack of calls is deep
@@ -67,7 +68,7 @@ def make_traps(folder):
     Returns:
         Paths of those of which no picture may come.
     """
-    picture = encode(Image.fromarray(random_pixels(40, 48)), "PNG")
+    picture = encode(PICTURE, "PNG")
     outside = folder.parent / f"{folder.name}-outside"
     folder.mkdir(parents=True)
     outside.mkdir()
@@ -183,76 +184,56 @@ def changing_files(folder):
         thread.join()
 
 
-class Watch:
-    """The slowest of some calls, and the peak memory of any process that works."""
-
-    def __init__(self):
-        self.slowest, self.peak, self.looked = 0.0, 0, 0.0
-
-    def took(self, seconds):
-        """Takes note of a call that has ended."""
-        self.slowest = max(self.slowest, seconds)
-        now = time.monotonic()
-        if now - self.looked > 0.05:
-            self.looked = now
-            process = psutil.Process()
-            for one in (process, *process.children()):
-                with contextlib.suppress(psutil.Error):
-                    self.peak = max(self.peak, one.memory_info().rss)
-
-
-def read_by_converter(folder, watch):
-    """What becomes of the files of a folder in the converter, by its workers.
+def read_by_converter(folder):
+    """The names of the files of a folder that are images for the converter's workers.
 
     Returns:
-        Outcomes by number, and the names of what was read.
+        Those names, and how many others there are.
     """
     source = find_source(DatasetConfig(dataset=str(folder)))
-    outcomes, read = collections.Counter(), set()
+    read, num_refused = set(), 0
     for loaded, name, problem in load_in_order(source.load, source.open().values()):
         problem = problem or conversion._why_undecodable(loaded)
         assert problem is None or problem.isprintable() or "TensorFlow" in problem
-        outcomes["converter", "refused" if problem else "read"] += 1
-        if not problem:
+        if problem:
+            num_refused += 1
+        else:
             read.add(name)
-        watch.took(0)  # by a worker, while another was working
-    return outcomes, read
+    return read, num_refused
 
 
-def read_by_translator(folder, out, translate, kind, watch):
-    """What becomes of them in `translate_files`.
+def read_by_translator(folder, out, translate):
+    """The files of a folder that `translate_files` translates; each other has a line.
 
     Returns:
-        Outcomes by number, the files that were translated, and what was printed.
+        Those files, and how many others there are.
     """
     jobs = picture_files.plan(str(folder), str(out), "png")
     said = io.StringIO()
-
-    def timed(pictures):
-        start = time.perf_counter()
-        translated = translate(pictures)
-        watch.took(time.perf_counter() - start)
-        return translated
-
     with contextlib.redirect_stderr(said):
-        outcome = picture_files.translate_files(jobs, timed, 4, overwrite=False)
+        outcome = picture_files.translate_files(jobs, translate, 4, overwrite=False)
     assert outcome.translated + outcome.failed == len(jobs) and not outcome.skipped
-    outcomes = collections.Counter()
-    outcomes[kind, "translated"] = outcome.translated
-    outcomes[kind, "refused"] = outcome.failed
-    return outcomes, {job.source for job in jobs if job.target.exists()}, said
+    # A progress bar returns to the beginning of its line.
+    lines = said.getvalue().replace("\r", "\n").split("\n")
+    lines = [line for line in lines if "failed " in line]
+    assert len(lines) == outcome.failed, "one line each"
+    assert all(line.isprintable() for line in lines)
+    return {job.source for job in jobs if job.target.exists()}, outcome.failed
 
 
-def tiny_model(folder, kind):
+def model_of(folder, kind):
     """The model of a run, or of an export, as a function."""
+    path = folder / kind
     models = {"a_to_b": build_generator(2, 1)}
     if kind == "run":
-        generators.save_generators(folder / kind, models, {"step": 0})
+        config = tiny_config(folder, run_dir=str(path), filters=2, residual_blocks=1)
+        path.mkdir()
+        run_directory.write_config(path, config, fingerprint=None)
+        generators.save_generators(path, models, {"step": 0})
     else:
-        config = ExportConfig(max_megapixels=1)
-        saved_model.write(models, folder / kind / "1", config)
-        checksums.write_sums(folder / kind / "1", saved_model.FORMAT.sums)
-    return translator.load(folder / kind)
+        saved_model.write(models, path / "1", ExportConfig(max_megapixels=1))
+        checksums.write_sums(path / "1", saved_model.FORMAT.sums)
+    return translator.load(path)
 
 
 def feed(count, seed, folder, kinds):
@@ -265,34 +246,23 @@ def feed(count, seed, folder, kinds):
         kinds: of models, "run" and "export".
 
     Returns:
-        How often each gave what, a `Watch` by reader, and what of the traps became a
-        picture though it should not.
+        By reader, how many were read and refused.
     """
-    outcomes, watches = collections.Counter(), collections.defaultdict(Watch)
-    root = folder / "images"
-    bad = make_traps(root / "trainA")
-    write_files(root / "trainA", count, seed)
-    shutil.copytree(root / "trainA" / "folder.png", root / "trainB")
-    with changing_files(root / "trainA"):
-        counted, read = read_by_converter(root, watches["converter"])
-    outcomes += counted
-    wrong = [path for path in bad if f"trainA/{path.name}" in read]
+    domain = folder / "images" / "trainA"
+    bad = make_traps(domain)
+    write_files(domain, count, seed)
+    shutil.copytree(domain / "folder.png", domain.with_name("trainB"))
+    with changing_files(domain):
+        read, num_refused = read_by_converter(domain.parent)
+    assert not {f"trainA/{path.name}" for path in bad} & read
+    outcomes = {"converter": (len(read), num_refused)}
     for kind in kinds:
-        translate = tiny_model(folder, kind)
-        watch, out = watches[kind], folder / f"translated-{kind}"
-        with changing_files(root / "trainA"):
-            counted, read, said = read_by_translator(
-                root / "trainA", out, translate, kind, watch
-            )
-        outcomes += counted
-        wrong += [path for path in bad if path in read]
-        # A progress bar returns to the beginning of its line.
-        lines = said.getvalue().replace("\r", "\n").split("\n")
-        lines = [line for line in lines if "failed " in line]
-        assert len(lines) == counted[kind, "refused"], "one line each"
-        odd = [line for line in lines if not line.isprintable()]
-        assert not odd, odd[:3]
-    return outcomes, watches, wrong
+        translate, out = model_of(folder, kind), folder / f"translated-{kind}"
+        with changing_files(domain):
+            read, num_refused = read_by_translator(domain, out, translate)
+        assert not set(bad) & read
+        outcomes[kind] = len(read), num_refused
+    return outcomes
 
 
 def remove(folder):
@@ -303,10 +273,9 @@ def remove(folder):
 if __name__ == "__main__":
     place = pathlib.Path(tempfile.mkdtemp())
     try:
-        counted, watched, _ = feed(int(sys.argv[1]), 1, place, ("run", "export"))
+        fed = feed(int(sys.argv[1]), 1, place, ("run", "export"))
     finally:
         remove(place)
-    for (reader, outcome), number in sorted(counted.items()):
-        print(f"{number:7} {reader} {outcome}")
-    for reader, watch in watched.items():
-        print(f"{reader}: {watch.peak / 2**20:.0f} MiB, slowest {watch.slowest:.2f} s")
+    print("read, refused:", fed)
+    for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        print(f"at most {resource.getrusage(whose).ru_maxrss / 2**10:.0f} MiB")

@@ -1,0 +1,136 @@
+"""Files that are damaged or made to do harm: each an image, or refused in one line."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data import images, pipeline, records
+from tests.data import hostile_files
+from tests.helpers import ROOT, write_images
+
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="links, pipes and devices")
+
+
+def read(data):
+    """What becomes of a file in the converter: the size of the picture, or None."""
+    try:
+        image = images.normalize(data)
+    except images.UnreadableImage as error:
+        assert str(error) and str(error).isprintable(), error
+        return None
+    try:
+        pixels = records.decode(tf.constant(image.encoded))
+    except tf.errors.InvalidArgumentError:  # which the conversion asks, too
+        return None
+    assert pixels.shape[:2] == image[2:]
+    return image[2:]
+
+
+def test_good_files_of_every_kind_are_read():
+    for data in hostile_files.good_files():
+        assert min(read(data)) >= 40
+
+
+def test_traps_are_images_or_refusals():
+    sizes = [read(data) for data in hostile_files.traps()]
+    assert sizes.count(None) > 10
+    assert max(max(size) for size in sizes if size) <= 5000
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
+def test_file_that_is_cut_off_is_an_image_or_refused(share):
+    for data in hostile_files.good_files():
+        read(data[: int(share * len(data))])
+
+
+@pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1)])
+def test_gigantic_header_is_refused_without_decoding(size):
+    start = time.monotonic()
+    assert read(hostile_files.png((*size, 8, 2, 0), (b"IDAT", b""))) is None
+    assert time.monotonic() - start < 5  # generous: decoding would take all memory
+
+
+def test_scans_without_end_are_refused_before_they_take_long():
+    many = hostile_files.bombs()["scans"]
+    assert len(many) < 50_000
+    with pytest.raises(images.UnreadableImage, match="more than 200 scans"):
+        images.normalize(many)
+    assert read(hostile_files.progressive(150)) == (1000, 1000)
+
+
+def test_comment_that_inflates_is_refused():
+    bomb = hostile_files.bombs()["comment"]
+    assert len(bomb) < 100_000
+    with pytest.raises(images.UnreadableImage, match="[Tt]oo large|memory|exceed"):
+        images.normalize(bomb)
+
+
+@pytest.mark.parametrize("entry", hostile_files.BROKEN_EXIF)
+def test_damaged_exif_does_not_cost_the_picture(entry):
+    segment = hostile_files.exif_segment(*entry)
+    assert sorted(read(hostile_files.with_segment(segment))) == [40, 48]
+
+
+def test_every_start_compares_the_shards(tmp_path, tiny_data_dir):
+    dataset = tmp_path / "copy"
+    shutil.copytree(tiny_data_dir / "synthetic" / "horse2zebra", dataset)
+    pipeline.open_split(dataset, "trainA")
+    shard = next(dataset.glob("trainA-*"))
+    content = shard.read_bytes()
+    # What TensorFlow itself would not look at: the checksum of a record's length.
+    shard.write_bytes(content[:8] + bytes([content[8] ^ 1]) + content[9:])
+    with pytest.raises(InputError, match=f"{shard.name} is damaged"):
+        pipeline.open_split(dataset, "trainA")
+
+
+@needs_posix
+def test_pipe_and_folder_in_the_place_of_a_file_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path):
+        with pytest.raises(images.UnreadableImage, match="not a regular file"):
+            images.read_file(path)
+
+
+def test_file_that_grows_while_it_is_read_is_bounded(monkeypatch):
+    endless = "/proc/self/smaps"  # it has no size, and more content than this
+    if not os.path.exists(endless):
+        pytest.skip("needs Linux")
+    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    with pytest.raises(images.UnreadableImage, match="more than"):
+        images.read_file(endless)
+
+
+@needs_posix
+def test_unreadable_file_and_folder_are_named(tmp_path):
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root can read everything")
+    folder = tmp_path / "in"
+    for domain in ("trainA", "trainB"):
+        write_images(folder / domain, 3)
+    write_images(folder / "trainA" / "closed", 1)
+    (folder / "trainA" / "000.png").chmod(0)
+    (folder / "trainA" / "closed").chmod(0)
+    script = (
+        "import sys; from cyclegan_tf.config import DatasetConfig\n"
+        "from cyclegan_tf.data import images, sources\n"
+        "sources.find_source(DatasetConfig(dataset=sys.argv[1]))\n"
+        "try: images.read_file(sys.argv[1] + '/trainA/000.png')\n"
+        "except images.UnreadableImage as error: print(error)\n"
+    )
+    # Root may read everything unless it drops that right.
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    done = subprocess.run(
+        [*(drop if os.geteuid() == 0 else ()), sys.executable, "-c", script, folder],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    (folder / "trainA" / "closed").chmod(0o700)
+    assert done.stdout == "Permission denied\n", done.stderr
+    assert f"skipped the folder {folder}/trainA/closed: Permission de" in done.stderr
