@@ -70,8 +70,8 @@ def import_models(
         "imported_from": [path.name for path in models],
     }
     with files.folder_written_aside(run_dir) as aside:
-        run_id = run_directory.write_config(aside, config, fingerprint=None)
-        save_generators(aside, generators, about, run_id)
+        run_directory.write_config(aside, config, fingerprint=None)
+        save_generators(aside, generators, about)
     return run_dir
 
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import pipeline
@@ -282,7 +282,7 @@ def test_damaged_best_is_named(tmp_path, content):
     checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
     (tmp_path / "best.json").write_text(content)
     with pytest.raises(
-        checkpoint.DamagedCheckpoint, match=r"best\.(json|npz) is damaged"
+        Damaged, match=r"best\.(json|npz) is damaged"
     ):
         checkpoint.find(tmp_path, "best")
 
