@@ -166,7 +166,8 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(_why_missing(run_dir)) from None
     directions = about.get("directions")
-    if not isinstance(directions, list) or not set(directions) <= set(DIRECTIONS):
+    known = [direction for direction in DIRECTIONS if direction in (directions or [])]
+    if not known or known != directions:
         raise Damaged(f"{path} is damaged (directions {directions!r}); {REMEDY}.")
     return about
 

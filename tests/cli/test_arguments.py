@@ -67,7 +67,7 @@ def test_place_elsewhere_is_refused(config_class, arguments):
     with pytest.raises(InputError) as error:
         parse(config_class, "test", arguments=arguments)
     flags = [x for x in arguments if x.startswith("--")]
-    named = f"{flags[-1]} {arguments[-1]}: only local paths work;"
+    named = f"{flags[-1]} {arguments[-1]}: only local paths"
     assert str(error.value).startswith(named)
 
 

@@ -271,7 +271,7 @@ def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.files, "write_json", killed)
+    monkeypatch.setattr(checkpoint, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 2})
     assert checkpoint.read_best(tmp_path) == {}
@@ -281,9 +281,7 @@ def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
 def test_damaged_best_is_named(tmp_path, content):
     checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
     (tmp_path / "best.json").write_text(content)
-    with pytest.raises(
-        Damaged, match=r"best\.(json|npz) is damaged"
-    ):
+    with pytest.raises(Damaged, match=r"best\.(json|npz) is damaged"):
         checkpoint.find(tmp_path, "best")
 
 

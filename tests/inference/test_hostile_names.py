@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data import images
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator
-from tests.helpers import random_pixels, write_images
 
 
 @pytest.mark.parametrize("pattern", ["a**/*.png", "nothing/**/*.png"])
@@ -28,16 +26,6 @@ def test_glob_follows_no_circles_and_no_hidden_folders(tmp_path):
     assert [job.source.parent.name for job in jobs] == ["folder"]
     jobs = picture_files.plan(f"{tmp_path}/in/.hid*/*.png", str(tmp_path / "o"), "png")
     assert [job.source.parent.name for job in jobs] == [".hidden"]
-
-
-def test_translation_whose_name_is_too_long_fails_alone(tmp_path):
-    write_images(tmp_path / "in", 1)
-    for suffix in (".png", ".jpg"):  # would be one name, so they keep their suffixes
-        picture = Image.fromarray(random_pixels(20, 20))
-        picture.save(tmp_path / "in" / ("x" * 251 + suffix))
-    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
-    done = picture_files.translate_files(jobs, lambda x: x, 1, overwrite=False)
-    assert (done.translated, done.failed) == (1, 2)
 
 
 def test_picture_that_the_memory_cannot_hold_is_refused():

@@ -17,6 +17,7 @@ from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
+from cyclegan_tf.runs.directory import write_config
 from cyclegan_tf.training import fine_tuning
 from tests import parity
 from tests.helpers import (
@@ -275,6 +276,7 @@ def test_learned_scale_needs_affine_norms(tmp_path):
     generator = build_generator(2, 1)
     generator.get_layer("down1_norm").scale.assign([1, 1, 1, 2])
     generators.save_generators(tmp_path, {"b_to_a": generator}, {})
+    write_config(tmp_path, tiny_config(tmp_path), None)
     fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path))
     with pytest.raises(InputError, match=r"needs --norm affine \(not plain\)"):
         fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path, norm="plain"))
@@ -282,7 +284,7 @@ def test_learned_scale_needs_affine_norms(tmp_path):
 
 @pytest.mark.parametrize("norm", ["plain", "affine"])
 def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
-    from cyclegan_tf.training.run import build_model
+    from cyclegan_tf.training.build import build_model
 
     run_dir = import_models(files, tmp_path / "imported", "unknown")
     model = build_model(tiny_run(norm=norm), steps_per_epoch=1)
