@@ -30,6 +30,21 @@ def tiny_run(tmp_path, tiny_data_dir):
     return make
 
 
+@pytest.fixture(scope="session")
+def scored_run(tmp_path_factory, tiny_data_dir):
+    """A finished run of three epochs, each scored; not to be changed."""
+    from cyclegan_tf.training.run import train
+
+    config = tiny_config(
+        tmp_path_factory.mktemp("scored"),
+        data_dir=str(tiny_data_dir),
+        epochs=3,
+        evaluate_every=1,
+    )
+    train(config)
+    return config.resolved_run_dir
+
+
 @pytest.fixture
 def no_weights(monkeypatch):
     """As on a machine without a network and without Keras' weights."""

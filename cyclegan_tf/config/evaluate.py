@@ -47,7 +47,7 @@ class EvaluateConfig:
     )
     inception_weights: str | None = option(
         None,
-        "file of weights for kid and fid; default: of keras.applications",
+        "file .h5 of weights for kid and fid; default: of keras.applications",
         Nature.PLACE,
     )
 

@@ -97,7 +97,7 @@ class TrainConfig(DatasetConfig):
     )
     inception_weights: str | None = option(
         None,
-        "file of weights for kid and fid; default: of keras.applications",
+        "file .h5 of weights for kid and fid; default: of keras.applications",
         Nature.PLACE,
     )
     restart: bool = option(

@@ -18,7 +18,12 @@ from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
 from cyclegan_tf.evaluation.summaries import Errors, Summary
 from cyclegan_tf.inference.pixels import translate
-from cyclegan_tf.metrics import feature_distances, masked, wasserstein
+from cyclegan_tf.metrics import feature_distances, wasserstein
+from cyclegan_tf.metrics.masked import (
+    background_error,
+    coat_distance,
+    patches_inside,
+)
 
 # Of a batch: bounds the memory of the networks.
 BATCH_PIXELS = 2**19
@@ -70,16 +75,6 @@ class Evaluator:
         self._images = {
             domain: self._open(split) for domain, split in self.splits.items()
         }
-        # Of the untranslated images: the same at every evaluation.
-        self._reals: dict[str, Summary] = {}
-        self._nothing: dict[str, dict[str, float]] = {}
-
-    def _open(self, split):
-        """The images in batches, decoded once where they are few."""
-        batch_size = max(1, BATCH_PIXELS // self.size**2)
-        batches = pipeline.image_batches(split, self.size, batch_size, self.limit)
-        num_bytes = len(split) * self.size**2 * 3
-        return batches.cache() if num_bytes <= MAX_KEPT_BYTES else batches
 
     @property
     def names(self) -> list[str]:
@@ -132,46 +127,91 @@ class Evaluator:
             errors.add("identity", reals, translate(there, reals).numpy())
             bar.update(len(reals))
 
-        scores, levels = fakes.distances_to(self._real(target))
-        scores |= errors.means()
-        if self._masked is not None:
-            scores |= self._masked_scores(np.concatenate(kept), source, target)
+        scores, levels = self._scores(direction, fakes, errors, kept)
         return DirectionScores(
             direction,
             {name: scores[name] for name in self.names if name in scores},
-            self._scores_of_nothing(source, target),
+            dict(self._nothing[direction]),
             levels,
             self.protocol(direction),
         )
 
-    def _scores_of_nothing(self, source, target):
-        if source not in self._nothing:
-            scores, _ = self._real(source).distances_to(self._real(target))
-            if self.is_paired:
-                errors = Errors()
-                for reals, truth in self._pairs(source, target):
-                    errors.add("truth", reals, truth)
-                scores |= errors.means()
-            if self._masked is not None:
-                images = self._masked[1][source]
-                scores |= self._masked_scores(images, source, target)
-            self._nothing[source] = scores
-        return dict(self._nothing[source])
+    def _open(self, split):
+        """The images in batches, decoded once where they are few."""
+        batch_size = max(1, BATCH_PIXELS // self.size**2)
+        batches = pipeline.image_batches(split, self.size, batch_size, self.limit)
+        num_bytes = len(split) * self.size**2 * 3
+        return batches.cache() if num_bytes <= MAX_KEPT_BYTES else batches
 
-    def _masked_scores(self, images, source, target):
-        masks, reals = self._masked
-        return {
-            "background_error": masked.background_error(images, reals[source], masks),
-            "coat_distance": masked.coat_distance(images, masks, reals[target], masks),
+    def _batches(self, domain):
+        return self._images[domain].as_numpy_iterator()
+
+    def _pairs(self, source, target):
+        """Batches of images, each with the truth where it is known, or None."""
+        truths = self._batches(target) if self.is_paired else itertools.repeat(None)
+        return zip(self._batches(source), truths, strict=self.is_paired)
+
+    def _scores(self, direction, fakes, errors, kept):
+        """Scores by name of what became of a domain, and the SWD by level."""
+        source, target = DOMAINS[direction]
+        scores, levels = fakes.distances_to(self._reals[target])
+        scores |= errors.means()
+        if self._masked is not None:
+            masks, reals = self._masked
+            images = np.concatenate(kept)
+            scores["background_error"] = background_error(images, reals[source], masks)
+            scores["coat_distance"] = coat_distance(images, masks, reals[target], masks)
+        return scores, levels
+
+    # What follows is of the untranslated images: the same at every evaluation.
+
+    @functools.cached_property
+    def _reals(self):
+        summaries = {}
+        for domain in self.splits:
+            summaries[domain] = Summary(self.patches_per_image, self.features)
+            for images in self._batches(domain):
+                summaries[domain].add(images)
+        return summaries
+
+    @functools.cached_property
+    def _nothing(self):
+        """The scores of doing nothing, by direction."""
+        nothing = {}
+        for direction, (source, target) in DOMAINS.items():
+            errors = Errors()
+            for reals, truth in self._pairs(source, target) if self.is_paired else ():
+                errors.add("truth", reals, truth)
+            kept = [] if self._masked is None else [self._masked[1][source]]
+            nothing[direction], _ = self._scores(
+                direction, self._reals[source], errors, kept
+            )
+        return nothing
+
+    @functools.cached_property
+    def _masked(self):
+        """Masks and the images by domain; None without, or if no patch is inside."""
+        if not self.is_paired:
+            return None
+        masks = pipeline.load_masks(self.splits["a"], self.size, self.limit)
+        if masks is None or not len(patches_inside(masks[..., None], masks)):
+            return None
+        images = {
+            domain: pipeline.load_images(split, self.size, self.limit)
+            for domain, split in self.splits.items()
         }
+        return masks, images
 
     def protocol(self, direction: str) -> dict[str, Any]:
         """What has to be the same for two numbers to be compared."""
-        source, target = DOMAINS[direction]
+        fakes, reals = (
+            f"{self.counts[domain]} images of {self.splits[domain].name}"
+            for domain in DOMAINS[direction]
+        )
         protocol = {
             "direction": direction,
-            "fakes_from": self._described(source),
-            "compared_with": self._described(target),
+            "fakes_from": fakes,
+            "compared_with": reals,
             "is_paired": self.is_paired,
             "resize": f"bicubic, antialiased, to {self.size}x{self.size}",
             "swd": f"{self.patches_per_image} patches of 7x7 per image and level, "
@@ -184,36 +224,3 @@ class Evaluator:
                 f"{feature_distances.NUM_RESAMPLES} bootstrap samples"
             }
         return protocol
-
-    def _described(self, domain):
-        return f"{self.counts[domain]} images of {self.splits[domain].name}"
-
-    def _batches(self, domain):
-        return self._images[domain].as_numpy_iterator()
-
-    def _pairs(self, source, target):
-        """Batches of images, each with the truth where it is known, or None."""
-        if self.is_paired:
-            return zip(self._batches(source), self._batches(target), strict=True)
-        return zip(self._batches(source), itertools.repeat(None), strict=False)
-
-    @functools.cached_property
-    def _masked(self):
-        """Masks and the images by domain; None without, or if no patch is inside."""
-        if not self.is_paired:
-            return None
-        masks = pipeline.load_masks(self.splits["a"], self.size, self.limit)
-        if masks is None or not len(masked.patches_inside(masks[..., None], masks)):
-            return None
-        images = {
-            domain: pipeline.load_images(split, self.size, self.limit)
-            for domain, split in self.splits.items()
-        }
-        return masks, images
-
-    def _real(self, domain):
-        if domain not in self._reals:
-            self._reals[domain] = Summary(self.patches_per_image, self.features)
-            for images in self._batches(domain):
-                self._reals[domain].add(images)
-        return self._reals[domain]

@@ -2,7 +2,6 @@
 
 import io
 import pathlib
-from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -51,7 +50,7 @@ def grid_cells(path: pathlib.Path, num_columns: int, image_size: int) -> np.ndar
         image_size: side of its pictures in pixels.
 
     Returns:
-        uint8 `(rows, columns, height, width, 3)`.
+        uint8 `(rows, columns, image_size, image_size, 3)`.
 
     Raises:
         InputError: it cannot be read, or is no such grid.
@@ -64,23 +63,15 @@ def grid_cells(path: pathlib.Path, num_columns: int, image_size: int) -> np.ndar
             pixels = np.asarray(image.convert("RGB"))[STRIP_HEIGHT:]
     # Pillow raises a SyntaxError for a damaged PNG file.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path} cannot be read ({reason}).") from None
+        raise InputError(f"{path} cannot be read ({error}).") from None
     cells = pixels.reshape(num_rows, image_size, num_columns, image_size, 3)
     return cells.swapaxes(1, 2)
-
-
-def png_bytes(pixels: np.ndarray) -> bytes:
-    """A picture, uint8 `(height, width, 3)`, as the content of a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def save_png(path: pathlib.Path, pixels: np.ndarray) -> None:
     """Writes a picture, uint8 `(height, width, 3)`, aside and renames it."""
     with written_aside(path) as aside:
-        aside.write_bytes(png_bytes(pixels))
+        Image.fromarray(pixels).save(aside, "PNG")
 
 
 def loss_plot(rows: list[dict[str, float]]) -> bytes:
@@ -94,9 +85,7 @@ def loss_plot(rows: list[dict[str, float]]) -> bytes:
     axes = figure.subplots(1, 2)
     for axis, (title, names) in zip(axes, players.items(), strict=True):
         for name in names:
-            known = [row for row in rows if name in row]
-            x, y = ([row[key] for row in known] for key in ("epoch", name))
-            _plot(axis, x, y, label=name)
+            _plot(axis, rows, name, label=name)
         axis.set(title=title, xlabel="epoch", ylabel="unweighted mean over the epoch")
         axis.legend(fontsize=8)
     buffer = io.BytesIO()
@@ -104,30 +93,27 @@ def loss_plot(rows: list[dict[str, float]]) -> bytes:
     return buffer.getvalue()
 
 
-class Curve(NamedTuple):
-    """A line of a chart."""
+def chart(curves: list[tuple[list[dict[str, float]], str, str, str]]) -> bytes:
+    """Lines over the epochs, without any text but the numbers at the axes, as SVG.
 
-    x: list[float]
-    y: list[float]
-    colour: str
-    is_dashed: bool
-
-
-def chart(curves: list[Curve]) -> bytes:
-    """Lines over the epochs, without any text but the numbers at the axes, as SVG."""
+    Args:
+        curves: of each the rows of `metrics.csv`, a column, the colour, "-" or "--".
+    """
     # Letters as text, not as outlines: a tenth of the size.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chart"}):
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
         figure = Figure(figsize=(4, 2.4), layout="constrained")
         axis = figure.subplots()
-        for x, y, colour, is_dashed in curves:
-            _plot(axis, x, y, color=colour, linestyle="--" if is_dashed else "-")
+        for rows, column, colour, style in curves:
+            _plot(axis, rows, column, color=colour, linestyle=style)
         axis.spines[["top", "right"]].set_visible(False)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg")
     return buffer.getvalue()
 
 
-def _plot(axis, x, y, **style):
+def _plot(axis, rows, column, **style):
+    known = [row for row in rows if column in row]
+    x, y = ([row[name] for row in known] for name in ("epoch", column))
     axis.plot(x, y, marker="." if len(x) < MAX_DOTS else "", **style)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.grid(True, alpha=0.3)

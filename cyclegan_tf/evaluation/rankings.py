@@ -19,7 +19,10 @@ CAPTIONS = {
     "truths": "truth",
 }
 # Single images can be ranked by these: what is compared in a `Batch`.
-RANKINGS = {"cycle_mae": ("reals", "cycled"), "truth_mae": ("fakes", "truths")}
+RANKINGS = {
+    "error of the round trip": ("reals", "cycled"),
+    "error to the truth": ("fakes", "truths"),
+}
 
 
 class Ranked(NamedTuple):
@@ -45,43 +48,24 @@ class Ranking:
 
     def __init__(self, first: str, second: str):
         self.first, self.second = first, second
-        self.kept: list[Ranked] = []
+        self.best: list[Ranked] = []  # from the best on
+        self.worst: list[Ranked] = []  # from the worst on; none that is among the best
         self.count = 0
 
     def add(self, batch: Batch) -> None:
-        """Looks at the next images; few of them are kept."""
+        """Looks at the next images, if they have what is compared."""
         first, second = getattr(batch, self.first), getattr(batch, self.second)
+        if first is None or second is None:
+            return
         difference = np.abs(np.float32(first) - np.float32(second)).mean(axis=-1)
         shown = dict.fromkeys(("reals", "fakes", self.first, self.second))
+        kept = self.best + self.worst
         for i, error in enumerate(mean_absolute_error(first, second)):
             # Copies: a view would keep the whole batch.
             pictures = {CAPTIONS[x]: getattr(batch, x)[i].copy() for x in shown}
             pictures["error"] = error_map(difference[i])
-            self.kept.append(Ranked(float(error), self.count + i, pictures))
-        self.kept.sort(key=lambda ranked: ranked[:2])
-        self.kept = self.best + self.kept[NUM_EXTREMES:][-NUM_EXTREMES:]
+            kept.append(Ranked(float(error), self.count + i, pictures))
+        kept.sort(key=lambda ranked: ranked[:2])
+        self.best = kept[:NUM_EXTREMES]
+        self.worst = kept[NUM_EXTREMES:][: -NUM_EXTREMES - 1 : -1]
         self.count += len(difference)
-
-    @property
-    def best(self) -> list[Ranked]:
-        """From the best on."""
-        return self.kept[:NUM_EXTREMES]
-
-    @property
-    def worst(self) -> list[Ranked]:
-        """From the worst on; none that is among the best."""
-        return self.kept[NUM_EXTREMES:][::-1]
-
-
-class Rankings:
-    """All rankings that the images allow: `by_direction[direction][name]`."""
-
-    def __init__(self):
-        self.by_direction: dict[str, dict[str, Ranking]] = {}
-
-    def add(self, direction: str, batch: Batch) -> None:
-        """Looks at the next images of a direction."""
-        rankings = self.by_direction.setdefault(direction, {})
-        for name, (first, second) in RANKINGS.items():
-            if getattr(batch, first) is not None and getattr(batch, second) is not None:
-                rankings.setdefault(name, Ranking(first, second)).add(batch)

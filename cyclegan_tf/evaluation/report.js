@@ -2,9 +2,7 @@
 // The gallery: the real picture left of an edge, and right of it what became of it after
 // an epoch, in one of three views. Without this script the last epoch is shown.
 const gallery = document.querySelector("#gallery");
-const epoch = document.querySelector("#epoch");
-const edge = document.querySelector("#edge");
-const view = document.querySelector("#view");
+const [epoch, edge, view] = gallery?.querySelectorAll("input, select") ?? [];
 
 function update() {
   const chosen = Number(epoch.dataset.epochs.split(" ")[epoch.value]);
@@ -20,11 +18,9 @@ function update() {
   }
   gallery.style.setProperty("--edge", `${edge.value}%`);
   document.querySelector("#shown").textContent = chosen;
-  epoch.setAttribute("aria-valuetext", chosen);
-  edge.setAttribute("aria-valuetext", `${edge.value} % before`);
 }
 
 if (gallery) {
-  for (const control of [epoch, edge, view]) control.addEventListener("input", update);
+  gallery.addEventListener("input", update);
   update();
 }

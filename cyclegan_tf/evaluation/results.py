@@ -68,15 +68,10 @@ def mean_score(results: list[DirectionScores], name: str) -> float:
     return float(np.mean([result.scores[name] for result in results]))
 
 
-def flat_name(name: str, direction: str) -> str:
-    """What a score is called where both directions stand side by side."""
-    return f"{name}_{direction}"
-
-
 def flat_scores(results: list[DirectionScores]) -> dict[str, float]:
     """All scores by name and direction, such as `swd_a_to_b`."""
     return {
-        flat_name(name, result.direction): value
+        f"{name}_{result.direction}": value
         for result in results
         for name, value in result.scores.items()
     }
@@ -95,13 +90,8 @@ def score_table(results: list[DirectionScores], title: str) -> str:
             row += f"{score_text(result.scores.get(name)):>12}"
             row += f"{score_text(result.nothing.get(name)):>10}"
         lines.append(row.rstrip())
-    for result in results:
-        protocol = result.protocol
-        lines.append(
-            f"{result.direction}: {protocol['fakes_from']} beside "
-            f"{protocol['compared_with']}, {protocol['resize']}"
-        )
-    return "\n".join(lines)
+    about = "{direction}: {fakes_from} beside {compared_with}, {resize}"
+    return "\n".join([*lines, *(about.format(**r.protocol) for r in results)])
 
 
 def score_text(value: float | None) -> str:
@@ -109,3 +99,11 @@ def score_text(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"
+
+
+def in_words(protocol: dict[str, Any]) -> str:
+    """A protocol, and those within it, as text."""
+    return "; ".join(
+        in_words(value) if isinstance(value, dict) else f"{name}: {value}"
+        for name, value in protocol.items()
+    )

@@ -21,7 +21,7 @@ from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from cyclegan_tf.data.images import SUFFIXES
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.evaluation.features import FeatureNetwork, load_inception
+from cyclegan_tf.evaluation.features import load_inception
 from cyclegan_tf.evaluation.results import DirectionScores, score_table
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -40,8 +40,7 @@ def evaluate(config: EvaluateConfig) -> str:
     Raises:
         InputError: something the user can mend.
     """
-    (run_dir,) = config.run_dirs
-    return score(run_dir, config)[2]
+    return score(config.run_dirs[0], config)[2]
 
 
 def score(
@@ -55,21 +54,17 @@ def score(
     """
     start = time.monotonic()
     trained, step = generators.load(run_dir, config.checkpoint)
-    network = _network_if_possible(config.inception_weights)
-    evaluator = _open_evaluator(run_dir, config, network)
+    evaluator = _open_evaluator(run_dir, config)
     results = evaluator.evaluate(trained, watch)
     seconds = round(time.monotonic() - start, 1)
     about = {"checkpoint": config.checkpoint, "seconds": seconds}
     record(run_dir, step, results, about)
     table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
-    if network is not None:
-        table += f"\nfeatures: {network.name}, SHA-256 {network.sha256[:12]}..."
     table += f"\nin {seconds} s; added to {run_dir / SCORES}"
     return step, results, table, evaluator.splits
 
 
-def _network_if_possible(weights: str | None) -> FeatureNetwork | None:
-    """The network for KID and FID; without weights a line on it, and None."""
+def _network_if_possible(weights):
     try:
         return load_inception(weights)
     except InputError as error:
@@ -100,16 +95,13 @@ def find_dataset(
     return options, directory
 
 
-def _open_evaluator(run_dir, config, network):
+def _open_evaluator(run_dir, config):
+    network = _network_if_possible(config.inception_weights)
     options, directory = find_dataset(run_dir, config)
-    splits = [
-        pipeline.open_split(directory, f"{config.split}{domain}") for domain in "AB"
-    ]
-    for split in splits:
-        if not len(split):
-            raise InputError(
-                f"{directory} has no images in {split.name}; try --split train."
-            )
+    names = [f"{config.split}{domain}" for domain in "AB"]
+    splits = [pipeline.open_split(directory, name) for name in names]
+    if not all(map(len, splits)):
+        raise InputError(f"{directory} has no test images; try --split train.")
     is_paired = read_manifest(directory)["is_paired"] and config.split == "test"
     if config.paired and not is_paired:
         _require_pairs(*splits)
@@ -172,10 +164,9 @@ def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
             _identity(evaluation)
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except (KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is damaged or of another version ({reason}); {REMEDY}."
+            f"{path} is damaged or of another version ({error!r}); {REMEDY}."
         ) from None
     return evaluations
 

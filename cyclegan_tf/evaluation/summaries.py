@@ -42,11 +42,7 @@ class Summary:
         return scores, levels
 
     def _all_patches(self):
-        # Joined once, and kept joined.
-        self.patches = [
-            [np.concatenate(level) for level in zip(*self.patches, strict=True)]
-        ]
-        return self.patches[0]
+        return [np.concatenate(level) for level in zip(*self.patches, strict=True)]
 
 
 class Errors:

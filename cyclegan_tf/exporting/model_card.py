@@ -11,7 +11,7 @@ from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_json, write_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.evaluation import scores as run_scores
-from cyclegan_tf.evaluation.results import score_text
+from cyclegan_tf.evaluation.results import in_words, score_text
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
@@ -119,16 +119,8 @@ def _evaluation(evaluation):
             row += [
                 score_text(result[kind].get(name)) for kind in ("scores", "nothing")
             ]
-    protocols = [f"- {markdown(_in_words(result['protocol']))}" for result in results]
+    protocols = [f"- {markdown(in_words(result['protocol']))}" for result in results]
     return "\n".join([_table(head, rows.values()), "", *protocols])
-
-
-def _in_words(protocol):
-    """A protocol, and those within it, as text."""
-    return "; ".join(
-        _in_words(value) if isinstance(value, dict) else f"{name}: {value}"
-        for name, value in protocol.items()
-    )
 
 
 def _licence_note(dataset):

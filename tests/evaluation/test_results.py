@@ -1,9 +1,13 @@
 from cyclegan_tf.evaluation import results
 from cyclegan_tf.evaluation.results import DirectionScores
 
-PROTOCOL = {"fakes_from": "3 images of testA", "compared_with": "4 images of testB"}
+PROTOCOL = {
+    "fakes_from": "3 images of testA",
+    "compared_with": "4 images of testB",
+    "resize": "to 8x8",
+}
 THERE, BACK = (
-    DirectionScores(direction, scores, nothing, [], PROTOCOL | {"resize": "to 8x8"})
+    DirectionScores(direction, scores, nothing, [], PROTOCOL | {"direction": direction})
     for direction, scores, nothing in (
         ("a_to_b", {"swd": 20.0, "cycle_mae": 0.25}, {"swd": 30.0}),
         ("b_to_a", {"swd": 10.0}, {"swd": 40.0}),
@@ -27,3 +31,8 @@ def test_table_has_a_row_per_score_and_leaves_out_what_is_not_there():
         ["cycle_mae", "0.2500"],
     ]
     assert lines[5] == "a_to_b: 3 images of testA beside 4 images of testB, to 8x8"
+
+
+def test_protocol_in_words_has_those_within_it():
+    protocol = {"swd": "128 patches", "kid_and_fid": {"sha256": "beef"}}
+    assert results.in_words(protocol) == "swd: 128 patches; sha256: beef"

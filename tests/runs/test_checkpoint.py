@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.runs import checkpoint, generators
 from tests.helpers import random_images, tiny_model
 
 REAL = random_images(2)
@@ -98,3 +98,72 @@ def test_checkpoint_of_another_model_is_refused(tmp_path):
     path = checkpoint.save(tiny_model(batch_pool=4), tmp_path, 1)
     with pytest.raises(InputError, match="differs in pool_a/"):
         checkpoint.restore(tiny_model(), path)
+
+
+# The best checkpoint, and those of a step.
+
+
+def test_best_survives_the_rotation_and_a_worse_epoch(tmp_path):
+    model = tiny_model()
+    checkpoint.save_best(model, tmp_path, {"step": 1, "value": 2.0})
+    for step in range(1, 6):
+        checkpoint.save(model, tmp_path, step)
+    assert checkpoint.read_best(tmp_path) == {"step": 1, "value": 2.0}
+    assert checkpoint.find(tmp_path, "best").name == "best.npz"
+    assert checkpoint.find(tmp_path, "4").name == "step-000000004.npz"
+    assert len(checkpoint.checkpoints(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", ["best", "1", "7"])
+def test_checkpoint_that_is_not_there_is_named_beside_those_that_are(tmp_path, name):
+    for step in (1, 2, 3, 4):
+        checkpoint.save(tiny_model(), tmp_path, step)
+    with pytest.raises(InputError, match=f"{name}: .* there are last, 4, 3, 2"):
+        checkpoint.find(tmp_path, name)
+
+
+def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
+    tmp_path, monkeypatch
+):
+    checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 2})
+    assert checkpoint.read_best(tmp_path) == {}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"value": 1}', "3"])
+def test_damaged_best_is_named(tmp_path, content):
+    checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
+    (tmp_path / "best.json").write_text(content)
+    with pytest.raises(Damaged, match=r"best\.(json|npz) is damaged"):
+        checkpoint.find(tmp_path, "best")
+
+
+def test_best_checkpoint_stays_where_the_next_one_cannot_be_written(
+    tmp_path, monkeypatch
+):
+    def fail(file, **_):
+        raise OSError(28, "No space left on device")
+
+    checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(np, "savez", fail)
+    with pytest.raises(OSError):
+        checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 99})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_generators_of_a_step_are_those_of_its_checkpoint(scored_run):
+    loaded = generators.load_generators(scored_run, "4")
+    with np.load(scored_run / "checkpoints" / "step-000000004.npz") as arrays:
+        for direction, name in generators.DIRECTIONS.items():
+            for variable in loaded[direction].variables:
+                expected = arrays[f"{name}/{variable.path}"]
+                np.testing.assert_array_equal(variable, expected)
+    last = generators.load_generators(scored_run)["a_to_b"]
+    assert not np.array_equal(last.get_weights()[0], loaded["a_to_b"].get_weights()[0])
