@@ -16,7 +16,7 @@ from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
-from cyclegan_tf.evaluation.summaries import Errors, Summary
+from cyclegan_tf.evaluation.summaries import Summary
 from cyclegan_tf.inference.pixels import translate
 from cyclegan_tf.metrics import feature_distances, wasserstein
 from cyclegan_tf.metrics.masked import (
@@ -34,10 +34,10 @@ MAX_KEPT_BYTES = 2**28
 class Batch(NamedTuple):
     """Images and what became of them; uint8 `(n, size, size, 3)`, or None."""
 
-    reals: np.ndarray
-    fakes: np.ndarray
+    real: np.ndarray
+    fake: np.ndarray
     cycled: np.ndarray | None
-    truths: np.ndarray | None
+    truth: np.ndarray | None
 
 
 class Evaluator:
@@ -86,7 +86,7 @@ class Evaluator:
             None: True,
             "features": self.features is not None and min(self.counts.values()) > 1,
             "pairs": self.is_paired,
-            "masks": self._masked is not None,
+            "masks": self._masks is not None,
         }
         return [score.name for score in SCORES if has[score.needs]]
 
@@ -107,34 +107,77 @@ class Evaluator:
         source, target = DOMAINS[direction]
         there = generators[direction]
         back = generators.get(f"{target}_to_{source}")
-        fakes = Summary(self.patches_per_image, self.features)
-        errors, kept = Errors(), []
-        for reals, truth in self._pairs(source, target):
-            fake = translate(there, reals).numpy()
+        fakes = self._new_summary()
+        for real, truth in self._pairs(source, target):
+            fake, cycled = translate(there, real).numpy(), None
             fakes.add(fake)
-            cycled = None
             if back is not None:
                 cycled = translate(back, fake).numpy()
-                errors.add("cycle", reals, cycled)
+                fakes.compare("cycle", real, cycled)
             if truth is not None:
-                errors.add("truth", fake, truth)
-            if self._masked is not None:
-                kept.append(fake)
+                fakes.compare("truth", fake, truth)
             if watch is not None:
-                watch(direction, Batch(reals, fake, cycled, truth))
-            bar.update(len(reals))
-        for reals in self._batches(target):
-            errors.add("identity", reals, translate(there, reals).numpy())
-            bar.update(len(reals))
-
-        scores, levels = self._scores(direction, fakes, errors, kept)
+                watch(direction, Batch(real, fake, cycled, truth))
+            bar.update(len(real))
+        for real in self._batches(target):
+            fakes.compare("identity", real, translate(there, real).numpy())
+            bar.update(len(real))
+        scores, levels = self._scores(direction, fakes)
         return DirectionScores(
             direction,
             {name: scores[name] for name in self.names if name in scores},
-            dict(self._nothing[direction]),
+            self._nothing[direction],
             levels,
             self.protocol(direction),
         )
+
+    def _scores(self, direction, fakes):
+        """Scores by name of what became of a domain, and the SWD by level."""
+        source, target = DOMAINS[direction]
+        scores, levels = fakes.scores(self._reals[target])
+        if self._masks is not None:
+            images, before, others = (
+                np.stack(summary.images)
+                for summary in (fakes, self._reals[source], self._reals[target])
+            )
+            masks = self._masks
+            scores["background_error"] = background_error(images, before, masks)
+            scores["coat_distance"] = coat_distance(images, masks, others, masks)
+        return scores, levels
+
+    @functools.cached_property
+    def _reals(self):
+        """Summaries of the untranslated images: the same at every evaluation."""
+        summaries = {}
+        for source, target in DOMAINS.values():
+            summaries[source] = self._new_summary()
+            for real, truth in self._pairs(source, target):
+                summaries[source].add(real)
+                if truth is not None:
+                    summaries[source].compare("truth", real, truth)
+        return summaries
+
+    @functools.cached_property
+    def _nothing(self):
+        """The scores of doing nothing, by direction."""
+        return {
+            direction: self._scores(direction, self._reals[source])[0]
+            for direction, (source, _) in DOMAINS.items()
+        }
+
+    @functools.cached_property
+    def _masks(self):
+        """Of both domains; None without, or if no patch is inside."""
+        if not self.is_paired:
+            return None
+        masks = pipeline.load_masks(self.splits["a"], self.size, self.limit)
+        if masks is None or not len(patches_inside(masks[..., None], masks)):
+            return None
+        return masks
+
+    def _new_summary(self):
+        keeps_images = self._masks is not None
+        return Summary(self.patches_per_image, self.features, keeps_images)
 
     def _open(self, split):
         """The images in batches, decoded once where they are few."""
@@ -150,57 +193,6 @@ class Evaluator:
         """Batches of images, each with the truth where it is known, or None."""
         truths = self._batches(target) if self.is_paired else itertools.repeat(None)
         return zip(self._batches(source), truths, strict=self.is_paired)
-
-    def _scores(self, direction, fakes, errors, kept):
-        """Scores by name of what became of a domain, and the SWD by level."""
-        source, target = DOMAINS[direction]
-        scores, levels = fakes.distances_to(self._reals[target])
-        scores |= errors.means()
-        if self._masked is not None:
-            masks, reals = self._masked
-            images = np.concatenate(kept)
-            scores["background_error"] = background_error(images, reals[source], masks)
-            scores["coat_distance"] = coat_distance(images, masks, reals[target], masks)
-        return scores, levels
-
-    # What follows is of the untranslated images: the same at every evaluation.
-
-    @functools.cached_property
-    def _reals(self):
-        summaries = {}
-        for domain in self.splits:
-            summaries[domain] = Summary(self.patches_per_image, self.features)
-            for images in self._batches(domain):
-                summaries[domain].add(images)
-        return summaries
-
-    @functools.cached_property
-    def _nothing(self):
-        """The scores of doing nothing, by direction."""
-        nothing = {}
-        for direction, (source, target) in DOMAINS.items():
-            errors = Errors()
-            for reals, truth in self._pairs(source, target) if self.is_paired else ():
-                errors.add("truth", reals, truth)
-            kept = [] if self._masked is None else [self._masked[1][source]]
-            nothing[direction], _ = self._scores(
-                direction, self._reals[source], errors, kept
-            )
-        return nothing
-
-    @functools.cached_property
-    def _masked(self):
-        """Masks and the images by domain; None without, or if no patch is inside."""
-        if not self.is_paired:
-            return None
-        masks = pipeline.load_masks(self.splits["a"], self.size, self.limit)
-        if masks is None or not len(patches_inside(masks[..., None], masks)):
-            return None
-        images = {
-            domain: pipeline.load_images(split, self.size, self.limit)
-            for domain, split in self.splits.items()
-        }
-        return masks, images
 
     def protocol(self, direction: str) -> dict[str, Any]:
         """What has to be the same for two numbers to be compared."""

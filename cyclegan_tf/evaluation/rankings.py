@@ -12,31 +12,19 @@ from cyclegan_tf.evaluation.pictures import error_map
 from cyclegan_tf.metrics.similarity import mean_absolute_error
 
 NUM_EXTREMES = 3
-CAPTIONS = {
-    "reals": "real",
-    "fakes": "translated",
-    "cycled": "translated back",
-    "truths": "truth",
-}
 # Single images can be ranked by these: what is compared in a `Batch`.
 RANKINGS = {
-    "error of the round trip": ("reals", "cycled"),
-    "error to the truth": ("fakes", "truths"),
+    "error of the round trip": ("real", "cycled"),
+    "error to the truth": ("fake", "truth"),
 }
 
 
 class Ranked(NamedTuple):
-    """A test image and what became of it.
+    """A test image and what became of it."""
 
-    Attributes:
-        error: in grey levels.
-        index: of the image in its split.
-        pictures: uint8 `(side, side, 3)` by caption, the map of the error last.
-    """
-
-    error: float
-    index: int
-    pictures: dict[str, np.ndarray]
+    error: float  # in grey levels
+    index: int  # of the image in its split
+    pictures: dict[str, np.ndarray]  # uint8 (side, side, 3), last the map of the error
 
 
 class Ranking:
@@ -58,11 +46,11 @@ class Ranking:
         if first is None or second is None:
             return
         difference = np.abs(np.float32(first) - np.float32(second)).mean(axis=-1)
-        shown = dict.fromkeys(("reals", "fakes", self.first, self.second))
+        shown = dict.fromkeys(("real", "fake", self.first, self.second))
         kept = self.best + self.worst
         for i, error in enumerate(mean_absolute_error(first, second)):
             # Copies: a view would keep the whole batch.
-            pictures = {CAPTIONS[x]: getattr(batch, x)[i].copy() for x in shown}
+            pictures = {name: getattr(batch, name)[i].copy() for name in shown}
             pictures["error"] = error_map(difference[i])
             kept.append(Ranked(float(error), self.count + i, pictures))
         kept.sort(key=lambda ranked: ranked[:2])

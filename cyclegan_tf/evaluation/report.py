@@ -44,7 +44,7 @@ QUALITY = 75
 # Dark enough to be read on white.
 COLOURS = "#1f5fa8 #c1440e #2e7d32 #7b3fa0 #8a6d00 #0f7c85 #b0256f #555555".split()
 # The columns of the grids in samples/, see `pictures.sample_grid`.
-VIEWS = ("real", "translated", "translated back", "identity")
+VIEWS = ("real", "fake", "cycled", "identity")
 # Columns of `metrics.csv` that share a chart differ in these ends.
 PAIRS = (("_A", "_B"), tuple(f"_{direction}" for direction in DOMAINS))
 # The ends of an interval are not better or worse.

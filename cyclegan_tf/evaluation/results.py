@@ -10,18 +10,11 @@ DOMAINS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
 
 
 class Score(NamedTuple):
-    """One score of a direction.
+    """One score of a direction."""
 
-    Attributes:
-        name: in `scores.json`, `metrics.csv`, tables and charts.
-        meaning: what it compares, and its unit.
-        needs: what must be there besides images: "features" of a network, "pairs" of
-            images, or "masks" of them.
-        is_higher_better: of all others, lower is better.
-    """
-
-    name: str
-    meaning: str
+    name: str  # in `scores.json`, `metrics.csv`, tables and charts
+    meaning: str  # what it compares, and its unit
+    # Besides images: "features" of a network, "pairs" of images, or "masks" of them.
     needs: str | None = None
     is_higher_better: bool = False
 

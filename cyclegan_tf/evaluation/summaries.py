@@ -10,16 +10,24 @@ MAX_PSNR = 100.0  # instead of infinity, of equal images
 
 
 class Summary:
-    """What is kept of a set of images to compare it with another set.
+    """What is kept of a set of images to score it.
 
     Args:
         patches_per_image: number of patches of each image and level, for the SWD.
         network: for KID and FID, or None for neither.
+        keeps_images: whether to keep them whole, in `images`.
     """
 
-    def __init__(self, patches_per_image: int, network: FeatureNetwork | None):
+    def __init__(
+        self,
+        patches_per_image: int,
+        network: FeatureNetwork | None,
+        keeps_images: bool = False,
+    ):
         self.patches_per_image, self.network = patches_per_image, network
+        self.keeps_images, self.images = keeps_images, []
         self.patches, self.features, self.count = [], [], 0
+        self.errors: dict[str, list[np.ndarray]] = {}
 
     def add(self, images: np.ndarray) -> None:
         """Looks at the next images, uint8 `(n, height, width, 3)`."""
@@ -28,31 +36,12 @@ class Summary:
         )
         if self.network is not None:
             self.features.append(self.network(images))
+        if self.keeps_images:
+            self.images.extend(images)
         self.count += len(images)
 
-    def distances_to(self, reals: "Summary") -> tuple[dict[str, float], list[float]]:
-        """SWD, KID and FID by name, and the SWD by level."""
-        levels = wasserstein.pyramid_distance(self._all_patches(), reals._all_patches())
-        scores = {"swd": float(np.mean(levels))}
-        if self.network is not None and min(self.count, reals.count) > 1:
-            features = [np.concatenate(s.features) for s in (self, reals)]
-            kid = feature_distances.kid(*features)
-            scores |= {"kid": kid.value, "kid_low": kid.low, "kid_high": kid.high}
-            scores["fid"] = feature_distances.fid(*features)
-        return scores, levels
-
-    def _all_patches(self):
-        return [np.concatenate(level) for level in zip(*self.patches, strict=True)]
-
-
-class Errors:
-    """Errors of pairs of images, by kind: "cycle", "identity" or "truth"."""
-
-    def __init__(self):
-        self.values: dict[str, list[np.ndarray]] = {}
-
-    def add(self, kind: str, first: np.ndarray, second: np.ndarray) -> None:
-        """Compares the next images, uint8 `(n, height, width, 3)`."""
+    def compare(self, kind: str, first: np.ndarray, second: np.ndarray) -> None:
+        """Notes the errors of pairs of images; of a kind such as "cycle"."""
         measured = {
             "mae": mean_absolute_error(first, second),
             "ssim": ssim(first, second),
@@ -60,11 +49,21 @@ class Errors:
         if kind == "truth":
             measured["psnr"] = np.minimum(psnr(first, second), MAX_PSNR)
         for name, values in measured.items():
-            self.values.setdefault(f"{kind}_{name}", []).append(values)
+            self.errors.setdefault(f"{kind}_{name}", []).append(values)
 
-    def means(self) -> dict[str, float]:
-        """By name, such as `cycle_mae`, the mean over all images."""
-        return {
-            name: float(np.concatenate(parts).mean())
-            for name, parts in self.values.items()
-        }
+    def scores(self, reals: "Summary") -> tuple[dict[str, float], list[float]]:
+        """SWD, KID and FID beside real images, mean errors; and the SWD by level."""
+        patches = (
+            [np.concatenate(level) for level in zip(*x.patches, strict=True)]
+            for x in (self, reals)
+        )
+        levels = wasserstein.pyramid_distance(*patches)
+        scores = {"swd": float(np.mean(levels))}
+        if self.network is not None and min(self.count, reals.count) > 1:
+            features = [np.concatenate(x.features) for x in (self, reals)]
+            kid = feature_distances.kid(*features)
+            scores |= {"kid": kid.value, "kid_low": kid.low, "kid_high": kid.high}
+            scores["fid"] = feature_distances.fid(*features)
+        for name, parts in self.errors.items():
+            scores[name] = float(np.concatenate(parts).mean())
+        return scores, levels

@@ -51,22 +51,18 @@ def ssim(first, second):
     """
     height, width = first.shape[1:3]
     down, across = _window_matrix(height), _window_matrix(width).T
-    values = np.empty(len(first))
-    for i, (x, y) in enumerate(zip(first, second, strict=True)):
-        x, y = (np.float64(image).transpose(2, 0, 1) for image in (x, y))
-        values[i] = _ssim_of_pair(x, y, down, across)
-    return values
-
-
-def _ssim_of_pair(x, y, down, across):
-    maps = np.stack([x, y, x * x, y * y, x * y])
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = down @ maps @ across
-    variances = mean_xx - mean_x**2 + mean_yy - mean_y**2
-    covariance = mean_xy - mean_x * mean_y
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
-    values = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    values /= (mean_x**2 + mean_y**2 + c1) * (variances + c2)
-    return values.mean()
+    means = []
+    for pair in zip(first, second, strict=True):
+        x, y = (np.float64(image).transpose(2, 0, 1) for image in pair)
+        maps = np.stack([x, y, x * x, y * y, x * y])
+        mean_x, mean_y, mean_xx, mean_yy, mean_xy = down @ maps @ across
+        variances = mean_xx - mean_x**2 + mean_yy - mean_y**2
+        covariance = mean_xy - mean_x * mean_y
+        values = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+        values /= (mean_x**2 + mean_y**2 + c1) * (variances + c2)
+        means.append(values.mean())
+    return np.array(means)
 
 
 def _window_matrix(length):

@@ -137,17 +137,11 @@ def pyramid_distance(fakes, reals):
         By level, the finest first: a thousand times the sliced Wasserstein distance
         between the normalized patches. Their mean is the SWD of the sets.
     """
-    return [
-        SCALE * _normalized_distance(a, b) for a, b in zip(fakes, reals, strict=True)
-    ]
-
-
-def _normalized_distance(fakes, reals):
-    mean = np.mean(reals, axis=(0, 1), dtype=np.float64)
-    deviation = np.std(reals, axis=(0, 1), dtype=np.float64)
-    deviation[deviation == 0] = 1  # a flat channel keeps its unit
-    points = [
-        ((patches - np.float32(mean)) / np.float32(deviation)).reshape(len(patches), -1)
-        for patches in (fakes, reals)
-    ]
-    return sliced_wasserstein(*points)
+    distances = []
+    for fake, real in zip(fakes, reals, strict=True):
+        mean = np.float32(np.mean(real, axis=(0, 1), dtype=np.float64))
+        deviation = np.float32(np.std(real, axis=(0, 1), dtype=np.float64))
+        deviation[deviation == 0] = 1  # a flat channel keeps its unit
+        points = (((x - mean) / deviation).reshape(len(x), -1) for x in (fake, real))
+        distances.append(SCALE * sliced_wasserstein(*points))
+    return distances

@@ -10,15 +10,15 @@ def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
     errors = np.array([5, 0, 3, 9, 1, 9, 2], np.uint8)
     reals = np.zeros((7, 16, 16, 3), np.uint8)
     cycled = reals + errors[:, None, None, None]
-    ranking = Ranking("reals", "cycled")
+    ranking = Ranking("real", "cycled")
     for part in (slice(0, 1), slice(1, 6), slice(6, 7)):
         ranking.add(Batch(reals[part], reals[part] + 1, cycled[part], None))
     found = [[(x.index, x.error) for x in y] for y in (ranking.best, ranking.worst)]
     assert found == [[(1, 0), (4, 1), (6, 2)], [(5, 9), (3, 9), (0, 5)]]
     # Each with what became of it, and with a map of its own error.
     shown = ranking.worst[0].pictures
-    assert list(shown) == ["real", "translated", "translated back", "error"]
-    for caption, value in (("real", 0), ("translated", 1), ("translated back", 9)):
+    assert list(shown) == ["real", "fake", "cycled", "error"]
+    for caption, value in (("real", 0), ("fake", 1), ("cycled", 9)):
         assert (shown[caption] == value).all()
     expected = pictures.error_map(np.full((16, 16), 9.0))
     np.testing.assert_array_equal(shown["error"], expected)
@@ -26,14 +26,14 @@ def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
 
 def test_few_images_are_not_shown_twice():
     images = np.zeros((4, 16, 16, 3), np.uint8)
-    ranking = Ranking("fakes", "truths")
+    ranking = Ranking("fake", "truth")
     ranking.add(Batch(images, images, None, images))
     assert (len(ranking.best), len(ranking.worst)) == (3, 1)
-    assert list(ranking.best[0].pictures) == ["real", "translated", "truth", "error"]
+    assert list(ranking.best[0].pictures) == ["real", "fake", "truth", "error"]
 
 
 def test_images_without_what_is_compared_are_left_out():
     images = np.zeros((1, 16, 16, 3), np.uint8)
-    ranking = Ranking("reals", "cycled")
+    ranking = Ranking("real", "cycled")
     ranking.add(Batch(images, images, None, images))
     assert ranking.best == ranking.worst == [] and ranking.count == 0

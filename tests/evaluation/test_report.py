@@ -335,12 +335,12 @@ def test_sliders_move_the_pictures(browser):
     at_last = shown(browser)
     # The second run has no picture of its last epoch: the one before is said to be it.
     assert [alt for alt, *_ in at_last] == [
-        "translated, epoch 2",
-        "translated, epoch 1",
+        "fake, epoch 2",
+        "fake, epoch 1",
     ]
     browser.find_element("id", "epoch").send_keys(Keys.ARROW_LEFT)
     at_first = shown(browser)
-    assert [alt for alt, *_ in at_first] == ["translated, epoch 1"] * 2
+    assert [alt for alt, *_ in at_first] == ["fake, epoch 1"] * 2
     assert at_first[0][1] != at_last[0][1] and at_first[1][1] == at_last[1][1]
     assert browser.find_element("id", "shown").text == "1"
 
@@ -350,8 +350,8 @@ def test_sliders_move_the_pictures(browser):
         assert shown(browser)[0][2].startswith(cut)
     assert "100%" not in shown(browser)[0][2]
 
-    move(browser, "#view", "translated back")
-    assert shown(browser)[0][0] == "translated back, epoch 1"
+    move(browser, "#view", "cycled")
+    assert shown(browser)[0][0] == "cycled, epoch 1"
 
 
 @pytest.mark.parametrize("width", [1400, 400])
