@@ -36,17 +36,10 @@ WEIGHTS_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"  # as in keras.applications
 
 @dataclasses.dataclass(frozen=True)
 class FeatureNetwork:
-    """A network that describes pictures.
+    """A network that describes pictures."""
 
-    Attributes:
-        name: what it is.
-        sha256: of its weights' file, in hexadecimal.
-        function: from float32 `(n, 299, 299, 3)` in grey levels to `(n, 2048)`.
-    """
-
-    name: str
-    sha256: str
-    function: Callable[[tf.Tensor], tf.Tensor]
+    function: Callable[[tf.Tensor], tf.Tensor]  # grey levels to features
+    protocol: dict[str, str]  # what has to be said beside every number
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Features, float32 `(n, 2048)`, of uint8 `(n, height, width, 3)`."""
@@ -60,12 +53,6 @@ class FeatureNetwork:
             levels = tf.clip_by_value(tf.round(resized), 0, 255)
             features[batch] = self.function(levels).numpy()
         return features
-
-    @property
-    def protocol(self) -> dict[str, str]:
-        """What has to be said beside every number."""
-        resize = f"bicubic, antialiased, to {SIDE}x{SIDE}"
-        return {"features": self.name, "sha256": self.sha256, "resize": resize}
 
 
 def load_inception(weights: str | None = None) -> FeatureNetwork:
@@ -98,9 +85,12 @@ def load_inception(weights: str | None = None) -> FeatureNetwork:
             f"--inception-weights {path}: cannot be used ({reason})."
         ) from None
     return FeatureNetwork(
-        "InceptionV3 of keras.applications, average pool",
-        file_digest(path),
         tf.function(lambda x: network(to_unit_range(x), training=False)),
+        {
+            "features": "InceptionV3 of keras.applications, average pool",
+            "sha256": file_digest(path),
+            "resize": f"bicubic, antialiased, to {SIDE}x{SIDE}",
+        },
     )
 
 

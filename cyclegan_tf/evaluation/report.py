@@ -73,22 +73,16 @@ class Run:
 def write(config: EvaluateConfig) -> str:
     """Scores the runs and writes the page into the directory of the first.
 
-    A run whose images are gone is shown with what its directory holds.
-
-    Returns:
-        The scores as lines of text, and where the page is.
-
-    Raises:
-        InputError: something the user can mend.
+    A run whose images are gone is shown with what its directory holds. Returns the
+    scores as lines of text; raises `InputError` for what a user can mend.
     """
     paths = config.run_dirs
     names = [path.resolve().name for path in paths]
     if len(set(names)) < len(names):
-        names = [str(path) for path in paths]
+        names = map(str, paths)
     # All are read before any is scored: what is wrong shows at once.
-    runs = [
-        _read_run(*place, config) for place in zip(paths, names, COLOURS, strict=False)
-    ]
+    places = zip(paths, names, COLOURS, strict=False)
+    runs = [_read_run(*place, config) for place in places]
     tables = [_score(run, config) for run in runs]
     page = render(runs, config)
     write_text(paths[0] / REPORT, page)
@@ -220,19 +214,15 @@ def _charts(runs):
         for end in ends
         if name.endswith(end) and name.removesuffix(end) not in INTERVAL
     )
-    return {
-        measure: _data_uri(
-            "svg+xml",
-            pictures.chart(
-                [
-                    (run.epochs, measure + end, run.colour, style)
-                    for run in runs
-                    for end, style in zip(ends, ("-", "--"), strict=True)
-                ]
-            ),
-        )
-        for measure, ends in measures
-    }
+    charts = {}
+    for measure, ends in measures:
+        curves = [
+            (run.epochs, measure + end, run.colour, style)
+            for run in runs
+            for end, style in zip(ends, ("-", "--"), strict=True)
+        ]
+        charts[measure] = _data_uri("svg+xml", pictures.chart(curves))
+    return charts
 
 
 def _jpeg(pixels, side):

@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cyclegan_tf.common import files
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import locked
+from cyclegan_tf.common.files import locked, read_json, write_json
 from cyclegan_tf.config import EvaluateConfig, TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
@@ -34,11 +33,7 @@ REMEDY = "delete it, and run evaluate.py to score anew"
 def evaluate(config: EvaluateConfig) -> str:
     """Scores a checkpoint of a run and adds the result to its `scores.json`.
 
-    Returns:
-        The scores as lines of text.
-
-    Raises:
-        InputError: something the user can mend.
+    Returns the scores as lines of text; raises `InputError` for what a user can mend.
     """
     return score(config.run_dirs[0], config)[2]
 
@@ -138,8 +133,7 @@ def record(
 
     It takes the place of an earlier one of the same step by the same protocol.
     """
-    scores = [dataclasses.asdict(result) for result in results]
-    entry = {"step": step, **about, "scores": scores}
+    entry = {"step": step, **about, "scores": list(map(dataclasses.asdict, results))}
     # The run itself may add its own, and another evaluate.py.
     with locked(run_dir / LOCK, f"waiting for others to write {run_dir / SCORES}"):
         try:
@@ -148,7 +142,7 @@ def record(
             say(f"{error} It is begun anew.")
             earlier = []
         others = [e for e in earlier if _identity(e) != _identity(entry)]
-        files.write_json(run_dir / SCORES, {"evaluations": [*others, entry]})
+        write_json(run_dir / SCORES, {"evaluations": [*others, entry]})
 
 
 def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
@@ -159,7 +153,7 @@ def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
     """
     path = run_dir / SCORES
     try:
-        evaluations = files.read_json(path, REMEDY)["evaluations"]
+        evaluations = read_json(path, REMEDY)["evaluations"]
         for evaluation in evaluations:
             _identity(evaluation)
     except FileNotFoundError:

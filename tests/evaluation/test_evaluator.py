@@ -39,7 +39,7 @@ def pooled_colours(images):
     return tf.pad(flat, [[0, 0], [0, NUM_FEATURES - 48]])
 
 
-COLOURS = FeatureNetwork("mean colours", "beef", pooled_colours)
+COLOURS = FeatureNetwork(pooled_colours, {"sha256": "beef"})
 
 
 def unchanged(images, training):

@@ -82,4 +82,4 @@ def test_cached_weights_are_used(tmp_path, monkeypatch, weights):
     cached = tmp_path / "models" / features.WEIGHTS
     cached.parent.mkdir()
     cached.symlink_to(weights)
-    assert features.load_inception().name.startswith("InceptionV3 of keras")
+    assert features.load_inception().protocol["features"].startswith("InceptionV3")
