@@ -19,8 +19,6 @@ from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.generators import load_generators, save_generators
 
 FILES = {"a_to_b": "latest_net_G_A.pth", "b_to_a": "latest_net_G_B.pth"}
-# Of the authors' training crops; a fully convolutional network takes any size.
-IMAGE_SIZE = 256
 
 
 def import_models(
@@ -59,16 +57,11 @@ def import_models(
     config = TrainConfig(
         dataset=dataset,
         run_dir=str(run_dir),
-        image_size=IMAGE_SIZE,
         filters=filters,
         residual_blocks=blocks,
         norm="plain",
     )
-    about = {
-        "dataset": dataset,
-        "image_size": IMAGE_SIZE,
-        "imported_from": [path.name for path in models],
-    }
+    about = {"dataset": dataset, "imported_from": [path.name for path in models]}
     with files.folder_written_aside(run_dir) as aside:
         run_directory.write_config(aside, config, fingerprint=None)
         save_generators(aside, generators, about)
@@ -89,12 +82,10 @@ def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.P
     Raises:
         InputError: there is no such run, or its networks are not the authors'.
     """
-    state_dicts = {
-        folder.expanduser() / FILES[direction]: generator_to_reference(
-            generator, str(run_dir)
-        )
-        for direction, generator in load_generators(run_dir).items()
-    }
+    state_dicts = {}
+    for direction, generator in load_generators(run_dir).items():
+        path = folder.expanduser() / FILES[direction]
+        state_dicts[path] = generator_to_reference(generator, str(run_dir))
     for path, tensors in state_dicts.items():
         write_tensors(path, tensors)
     return list(state_dicts)
