@@ -24,7 +24,6 @@ from cyclegan_tf.common.files import folder_written_aside, locked_folder
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.exporting import model_card, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
-from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.translator import EXTRAS
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import load
@@ -49,7 +48,7 @@ def export(config: ExportConfig) -> Iterator[Exported]:
             or an export differs too much from the Keras model; nothing of that format
             is kept.
     """
-    formats = chosen_formats(config)
+    formats = _chosen_formats(config)
     run_dir = pathlib.Path(config.run_dir).expanduser()
     generators, step = load(run_dir, config.checkpoint)
     run_config, _ = read_config(run_dir)
@@ -75,12 +74,7 @@ def export(config: ExportConfig) -> Iterator[Exported]:
         yield Exported(form.name, directory, sum(sizes) / 1e6, versions, comparisons)
 
 
-def chosen_formats(config: ExportConfig) -> list[Format]:
-    """The formats that a config names.
-
-    Raises:
-        InputError: one is unknown, not for the precision, or lacks a library.
-    """
+def _chosen_formats(config):
     known = {form.name: form for form in FORMATS}
     for name in config.formats:
         if name not in known:

@@ -38,19 +38,20 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
         is_jpeg | is_png, ["expected the bytes of a JPEG or PNG image"]
     )
     with tf.control_dependencies([known]):
-        height, width = tf.unstack(
-            tf.cond(is_jpeg, lambda: _jpeg_size(encoded), lambda: _png_size(header))
+        size = tf.cond(
+            is_jpeg,
+            lambda: tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.int64),
+            lambda: _png_size(header),
         )
-    with tf.control_dependencies([check_size(height, width, min_side, max_pixels)]):
+    with tf.control_dependencies([check_size(size, min_side, max_pixels)]):
         pixels = tf.cond(
             is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_png(encoded, header)
         )
     return tf.ensure_shape(pixels, (None, None, 3))
 
 
-def check_size(height, width, min_side: int, max_pixels: int, count=1):
-    """An assertion on the size of `count` pictures, in all at most `max_pixels`."""
-    sides = tf.cast([height, width], tf.int64)
+def check_size(sides, min_side: int, max_pixels: int, count=1):
+    """An assertion on height and width of pictures, in all at most `max_pixels`."""
     # Each side is compared, too: the product of two 32-bit numbers may overflow.
     is_fine = (
         (count >= 1)
@@ -62,7 +63,7 @@ def check_size(height, width, min_side: int, max_pixels: int, count=1):
         f"expected one or more images of at least {min_side} x {min_side} and in all "
         f"at most {max_pixels} pixels, got count, height and width"
     )
-    return tf.debugging.Assert(is_fine, [message, count, height, width])
+    return tf.debugging.Assert(is_fine, [message, count, sides])
 
 
 def _bytes_of(encoded, number):
@@ -70,10 +71,6 @@ def _bytes_of(encoded, number):
     values = tf.io.decode_raw(tf.strings.substr(encoded, 0, number), tf.uint8)
     padded = tf.pad(values, [[0, number - tf.shape(values)[0]]])
     return tf.cast(tf.ensure_shape(padded, (number,)), tf.int32)
-
-
-def _jpeg_size(encoded):
-    return tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.int64)
 
 
 def _png_size(header):

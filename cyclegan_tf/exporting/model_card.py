@@ -30,23 +30,15 @@ def write(
     comparisons: list[Comparison],
     about: dict[str, Any],
 ) -> None:
-    """Writes the card, and copies of the run's newest pictures.
+    """Writes the card, and copies of the run's newest pictures, to a folder.
 
-    Args:
-        folder: to write to.
-        form: of the export.
-        run_dir: where the model comes from.
-        config: the run's options.
-        comparisons: of the signatures with the Keras model.
-        about: "precision", "step" that the model was trained for, or None, and
-            "versions" of what the export was verified with.
+    `about` has "precision", "step" that the model was trained for, or None, and
+    "versions" of what the export was verified with.
     """
-    directions = [d for d in DIRECTIONS if d in {row.signature for row in comparisons}]
+    signatures = [signature for signature, *_ in comparisons]
+    directions = [name for name in signatures if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
-    differences = [
-        (row.signature, row.max_difference, f"{row.mean_difference:.4f}")
-        for row in comparisons
-    ]
+    differences = [(name, high, f"{mean:.4f}") for name, high, mean in comparisons]
     text = f"""\
 # CycleGAN: {markdown(config.dataset_name)}
 

@@ -4,12 +4,14 @@ The exported model runs by `run_exported.py`, where Keras and this package canno
 imported, on test images of the run's dataset.
 """
 
+import contextlib
 import io
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from typing import NamedTuple
 
 import keras
@@ -40,13 +42,6 @@ class Comparison(NamedTuple):
     mean_difference: float
 
 
-class Case(NamedTuple):
-    """What a generator is given, and what the Keras model makes of it."""
-
-    images: np.ndarray
-    expected: np.ndarray
-
-
 def held_out_images(
     config: TrainConfig, directions: list[str]
 ) -> tuple[dict[str, np.ndarray], str]:
@@ -58,25 +53,27 @@ def held_out_images(
     """
     size = config.image_size
     directory = pathlib.Path(config.data_dir).expanduser() / config.dataset_name
-    try:
+    with contextlib.suppress(InputError):  # the dataset is not at hand
         images = {}
         for direction in directions:
             split = open_split(directory, f"test{direction[0].upper()}")
             images[direction] = load_images(split, size, NUM_HELD_OUT)
         if all(map(len, images.values())):
             return images, f"test images of {config.dataset}"
-        why = "there are no test images"
-    except InputError as error:
-        why = str(error).rstrip(".")
     coarse = np.random.default_rng(0).uniform(0, 255, (NUM_HELD_OUT, 8, 8, 3))
     noise = tf.cast(tf.image.resize(coarse, (size, size)), tf.uint8).numpy()
-    return dict.fromkeys(directions, noise), f"coloured noise ({why})"
+    return dict.fromkeys(
+        directions, noise
+    ), f"coloured noise (no test images in {directory})"
 
 
 def make_cases(
     images: dict[str, np.ndarray], generators: dict[str, keras.Model]
-) -> dict[str, Case]:
-    """By `<direction>/<what>`: several images, and one of a size that needs padding."""
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Inputs by `<direction>/<what>`, and what the Keras models make of them.
+
+    Several images, and one of a size that needs padding.
+    """
     cases = {}
     for direction, several in images.items():
         height, width = (
@@ -85,12 +82,15 @@ def make_cases(
         odd = several[:1, :height, :width]
         for what, given in (("several", several), ("odd", odd)):
             expected = translate_all(generators[direction], given)
-            cases[f"{direction}/{what}"] = Case(given, expected)
+            cases[f"{direction}/{what}"] = given, expected
     return cases
 
 
 def verify(
-    form: Format, directory: pathlib.Path, cases: dict[str, Case], precision: str
+    form: Format,
+    directory: pathlib.Path,
+    cases: dict[str, tuple[np.ndarray, np.ndarray]],
+    precision: str,
 ) -> tuple[list[Comparison], dict[str, str]]:
     """Runs an exported model, and compares.
 
@@ -106,17 +106,16 @@ def verify(
     Raises:
         InputError: the model does not run, or differs by more than the bound.
     """
-    inputs = {name: case.images for name, case in cases.items()}
+    inputs = {name: images for name, (images, _) in cases.items()}
     if form.is_served:
-        for name, case in cases.items():
-            encoded = [encode_png(image).encoded for image in case.images]
+        for name, (images, _) in cases.items():
+            encoded = [encode_png(image).encoded for image in images]
             inputs[name.replace("/", "_bytes/")] = np.array(encoded)
     outputs, versions = _run_alone(form.name, directory, inputs)
-    differences = {}
+    differences = defaultdict(list)  # by signature
     for name, output in outputs.items():
-        expected = cases[name.replace("_bytes/", "/")].expected
-        signature = name.split("/")[0]
-        differences.setdefault(signature, []).append(_difference(output, expected))
+        _, expected = cases[name.replace("_bytes/", "/")]
+        differences[name.split("/")[0]].append(_difference(output, expected))
     comparisons = []
     for signature, parts in differences.items():
         difference = np.concatenate(parts)

@@ -71,8 +71,14 @@ def translate_in_stripes(
     # All stages have rows of as many bytes: half the width, twice the channels.
     row_bytes = FLOAT_BYTES * generator.get_layer("stem").filters * padded.shape[1]
     scratch = _Scratch(pathlib.Path(scratch_dir), max(1, stripe_bytes // row_bytes))
-    scratch.require(SCRATCH_FACTOR * row_bytes * len(padded))
-
+    scratch.folder.mkdir(parents=True, exist_ok=True)
+    needed = SCRATCH_FACTOR * row_bytes * len(padded)
+    free = shutil.disk_usage(scratch.folder).free
+    if free < needed:
+        raise UnreadableImage(
+            f"needs {needed / 1e9:.1f} GB of scratch space, and {scratch.folder} has "
+            f"{free / 1e9:.1f} GB"
+        )
     source = _Rows(*padded.shape, lambda start, stop: to_unit_range(padded[start:stop]))
     fake = _interpret(generator, source, scratch)
     translated = np.empty_like(padded)
@@ -107,16 +113,6 @@ class _Scratch:
 
     folder: pathlib.Path
     num_rows: int
-
-    def require(self, num_bytes):
-        """Raises `UnreadableImage` where the folder's disk has less space."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if free < num_bytes:
-            raise UnreadableImage(
-                f"needs {num_bytes / 1e9:.1f} GB of scratch space, and {self.folder} "
-                f"has {free / 1e9:.1f} GB"
-            )
 
     def stripes(self, rows):
         """First row, and the row after the last, of each stripe."""

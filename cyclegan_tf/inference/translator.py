@@ -44,7 +44,7 @@ def load(
         `(count, height, width, 3)`, RGB, sides from 16 px on, to the same shape.
 
         It raises `ValueError` for another type or shape, and `images.UnreadableImage`
-        where the pictures are too large for the model or the memory, or too small.
+        where the pictures are too large for the model or the memory.
 
     Raises:
         InputError: there is no such model, it is damaged, lacks the direction, or is an
@@ -133,18 +133,14 @@ def _with_clear_errors(function):
     def translate(images):
         images = np.asarray(images)
         is_rgb = images.ndim in (3, 4) and images.shape[-1] == 3
-        if images.dtype != np.uint8 or not is_rgb:
+        is_large = min(images.shape[-3:-1], default=0) >= MIN_SIDE
+        if images.dtype != np.uint8 or not is_rgb or not is_large:
             raise ValueError(
-                f"expected uint8 (height, width, 3) or (count, height, width, 3), got "
-                f"{images.dtype} {images.shape}."
-            )
-        height, width = images.shape[-3:-1]
-        if min(height, width) < MIN_SIDE:
-            raise UnreadableImage(
-                f"{width} x {height} is smaller than {MIN_SIDE} x {MIN_SIDE}"
+                f"expected uint8 (height, width, 3) or (count, height, width, 3), "
+                f"sides from {MIN_SIDE} on, got {images.dtype} {images.shape}."
             )
         try:
-            translated = function(images.reshape((-1, height, width, 3)))
+            translated = function(images.reshape((-1, *images.shape[-3:])))
         except tf.errors.ResourceExhaustedError:
             raise UnreadableImage(
                 "too large for the memory; --tile, with a run, needs little"

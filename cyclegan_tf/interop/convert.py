@@ -42,18 +42,17 @@ def import_models(
         raise InputError(f"one or two .pth files are needed, got {len(models)}.")
     if run_dir.exists():
         raise InputError(f"--run-dir {run_dir} exists; choose a new directory.")
-    tensors = [read_tensors(path) for path in models]
-    sizes = [size_of(*pair) for pair in zip(tensors, models, strict=True)]
-    filters, blocks = sizes[0]
-    if sizes[-1] != sizes[0]:
-        raise InputError(
-            f"{models[0]} has {filters} filters and {blocks} residual blocks, "
-            f"{models[1]} has {sizes[1][0]} and {sizes[1][1]}; both must be the same."
-        )
     generators = {
-        direction: generator_from_reference(one, str(path))
-        for direction, one, path in zip(FILES, tensors, models, strict=False)
+        direction: generator_from_reference(read_tensors(path), str(path))
+        for direction, path in zip(FILES, models, strict=False)
     }
+    (filters, blocks), *others = map(size_of, generators.values())
+    for other in others:
+        if other != (filters, blocks):
+            raise InputError(
+                f"{models[0]} has {filters} filters and {blocks} residual blocks, "
+                f"{models[1]} has {other[0]} and {other[1]}; both must be the same."
+            )
     config = TrainConfig(
         dataset=dataset,
         run_dir=str(run_dir),
@@ -71,13 +70,9 @@ def import_models(
 def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
     """Writes the generators of a run as `.pth` files, replacing those there.
 
-    Args:
-        run_dir: a run whose norms have no learned scale and offset.
-        folder: gets `latest_net_G_A.pth` and `latest_net_G_B.pth`, or one of them,
-            the names that the authors' program loads.
-
     Returns:
-        The files.
+        `latest_net_G_A.pth` and `latest_net_G_B.pth` in the folder, or one of them,
+        the names that the authors' program loads.
 
     Raises:
         InputError: there is no such run, or its networks are not the authors'.

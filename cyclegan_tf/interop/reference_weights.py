@@ -47,12 +47,19 @@ def generator_from_reference(
     Raises:
         InputError: a tensor is missing, left over, of another shape, or not finite.
     """
-    filters, num_blocks = size_of(tensors, source)
     tensors = {
         name.removeprefix(DATA_PARALLEL_PREFIX): tensor
         for name, tensor in tensors.items()
         if not name.endswith(STATISTICS)
     }
+    stem = tensors.get("model.1.weight")
+    if stem is None or stem.ndim != 4:
+        raise InputError(
+            f"{source} is not a ResNet generator of the authors' program: it has "
+            f"{sorted(tensors)[:1]}, but no convolution 'model.1.weight'."
+        )
+    filters = len(stem)
+    num_blocks = sum(name.endswith(".conv_block.1.weight") for name in tensors)
     _check(tensors, state_dict_shapes(filters, num_blocks), source)
     generator = build_generator(filters, num_blocks, norm="plain")
     for layer, (prefix, _) in convolutions(filters, num_blocks).items():
@@ -63,28 +70,14 @@ def generator_from_reference(
     return generator
 
 
-def size_of(tensors: dict[str, np.ndarray], source: str) -> tuple[int, int]:
-    """Filters and residual blocks of a generator, from its state dict.
-
-    Raises:
-        InputError: it is of another network.
-    """
-    stem = tensors.get("model.1.weight", tensors.get("module.model.1.weight"))
-    if stem is None or stem.ndim != 4:
-        raise InputError(
-            f"{source} is not a ResNet generator of the authors' program: it has "
-            f"{sorted(tensors)[0]!r}, but no convolution 'model.1.weight'."
-        )
-    num_blocks = sum(name.endswith(".conv_block.1.weight") for name in tensors)
-    return stem.shape[0], num_blocks
+def size_of(generator: keras.Model) -> tuple[int, int]:
+    """Filters and residual blocks of a generator of ours."""
+    num_blocks = sum(layer.name.endswith("_sum") for layer in generator.layers)
+    return generator.get_layer("stem").filters, num_blocks
 
 
 def generator_to_reference(generator: keras.Model, source: str) -> dict:
-    """The state dict with which the authors' network computes the same.
-
-    Args:
-        generator: one of ours.
-        source: where it comes from, for errors.
+    """The state dict with which the authors' network computes what ours does.
 
     Returns:
         float32 arrays by name, in the order of the authors' network.
@@ -100,22 +93,21 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
             f"{source} cannot be written for the authors' program, whose networks are "
             f"those of --norm plain and --upsampling transpose."
         )
-    filters = generator.get_layer("stem").filters
-    num_blocks = sum(layer.name.endswith("_sum") for layer in generator.layers)
+    filters, num_blocks = size_of(generator)
     shapes = state_dict_shapes(filters, num_blocks)
-    tensors = {}
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     for layer, (prefix, _) in convolutions(filters, num_blocks).items():
         kernel, *bias = generator.get_layer(layer).get_weights()
-        zeros = np.zeros(shapes[f"{prefix}.bias"], np.float32)
         tensors[f"{prefix}.weight"] = kernel.transpose(TO_TORCH)
-        tensors[f"{prefix}.bias"] = bias[0] if bias else zeros
+        if bias:
+            tensors[f"{prefix}.bias"] = bias[0]
     return tensors
 
 
 def convolutions(
     filters: int, num_blocks: int
 ) -> dict[str, tuple[str, tuple[int, int, int, int]]]:
-    """The authors' name and kernel shape of our convolutions, in the network's order."""
+    """The authors' name, and the kernel's shape, of each of our convolutions."""
     one, two, four = filters, 2 * filters, 4 * filters
     after = 10 + num_blocks
     table = {

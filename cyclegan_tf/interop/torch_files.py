@@ -70,7 +70,7 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def write_tensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
-    """Writes float32 arrays by name as `torch.save` does; the same make the same file."""
+    """Writes float32 arrays by name as `torch.save` does, always to the same bytes."""
     arrays = {n: np.ascontiguousarray(array, "<f4") for n, array in tensors.items()}
     entries = {"data.pkl": _pickle_of(arrays), "byteorder": b"little"}
     for i, array in enumerate(arrays.values()):

@@ -141,7 +141,7 @@ def test_missing_library_is_named(monkeypatch):
     form = dataclasses.replace(saved_model.FORMAT, packages=("no_such_module",))
     monkeypatch.setattr(exporter, "FORMATS", [form])
     with pytest.raises(InputError, match="--format savedmodel needs no_such_module"):
-        exporter.chosen_formats(ExportConfig())
+        list(exporter.export(ExportConfig()))
 
 
 def test_run_with_one_direction_exports_that_one(tmp_path, save_run):

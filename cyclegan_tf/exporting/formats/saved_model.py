@@ -57,11 +57,8 @@ def write_warm_up(
 ) -> None:
     """Writes the requests with which TensorFlow Serving warms a model up.
 
-    Args:
-        path: of the file.
-        model_name: what the server calls the model.
-        images: uint8 `(count, height, width, 3)` by direction; the first is sent to
-            each signature.
+    Of the images, uint8 `(count, height, width, 3)` by direction, the first is sent to
+    each signature.
     """
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -87,8 +84,8 @@ def write_warm_up(
 
 def _bounded(translate, max_pixels):
     def checked(images):
-        count, height, width, _ = tf.unstack(tf.shape(images, tf.int64))
-        is_fine = check_size(height, width, MIN_SIDE, max_pixels, count)
+        shape = tf.shape(images, tf.int64)
+        is_fine = check_size(shape[1:3], MIN_SIDE, max_pixels, count=shape[0])
         with tf.control_dependencies([is_fine]):
             return translate(tf.identity(images))
 
