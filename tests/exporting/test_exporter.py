@@ -13,6 +13,7 @@ from cyclegan_tf.exporting import exporter, verify
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import directory as run_directory
 from tests.helpers import (
     assert_one_line_error,
     command,
@@ -149,6 +150,18 @@ def test_run_with_one_direction_exports_that_one(tmp_path, save_run):
     (exported,) = exporter.export(ExportConfig(str(run_dir), str(tmp_path / "out")))
     signatures = tf.saved_model.load(str(exported.directory)).signatures
     assert set(signatures) == {"b_to_a", "b_to_a_bytes", "serving_default"}
+
+
+def test_export_is_verified_on_noise_where_the_dataset_is_gone(run_dir, tmp_path):
+    path = shutil.copytree(run_dir, tmp_path / "run")
+    config, fingerprint = run_directory.read_config(path)
+    gone = dataclasses.replace(config, data_dir=str(tmp_path / "gone"))
+    run_directory.write_config(path, gone, fingerprint)
+    images, origin = verify.held_out_images(gone, DIRECTIONS)
+    assert "noise" in origin and str(tmp_path / "gone") in origin
+    assert images["a_to_b"].shape == (4, 32, 32, 3) and images["a_to_b"].std() > 20
+    (exported,) = exporter.export(ExportConfig(str(path), str(tmp_path / "out")))
+    assert len(exported.comparisons) == 4
 
 
 def test_run_without_a_model_is_refused(tmp_path):
