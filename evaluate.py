@@ -1,6 +1,6 @@
 """The same as `cyclegan evaluate`, without installation: see --help."""
 
-from cyclegan_tf.cli import evaluate, run
+from cyclegan_tf.cli import run
 
 if __name__ == "__main__":
-    run(evaluate)
+    run("evaluate")

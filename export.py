@@ -1,6 +1,6 @@
 """The same as `cyclegan export`, without installation: see --help."""
 
-from cyclegan_tf.cli import export, run
+from cyclegan_tf.cli import run
 
 if __name__ == "__main__":
-    run(export)
+    run("export")

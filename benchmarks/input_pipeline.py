@@ -17,7 +17,7 @@ import time
 
 from common import field, quiet_start, report, script
 
-from cyclegan_tf.config import TrainConfig, recommended
+from cyclegan_tf.config import RECOMMENDED, TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ def main(options):
         from cyclegan_tf.data.convert import ensure_dataset
         from cyclegan_tf.training import run as training
 
-    settings = recommended(TrainConfig, "synthetic/horse2zebra")
+    settings = RECOMMENDED["synthetic/horse2zebra"]
     settings |= {
         "image_size": options.image_size,
         "filters": options.filters,

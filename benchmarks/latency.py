@@ -53,7 +53,7 @@ def main(options):
         for form in FORMATS:
             form.write({"a_to_b": generator}, folder, config)
         forms = {
-            "SavedModel": from_saved_model(tf, folder / "1"),
+            "SavedModel": from_saved_model(tf, folder),
             "ONNX Runtime": from_files(run_exported.onnx, folder),
             "LiteRT": from_files(run_exported.litert, folder),
             "Keras predict": keras_predict(generator),

@@ -14,8 +14,8 @@ import tensorflow as tf
 from cyclegan_tf.interop.reference_weights import (
     TO_KERAS,
     TO_TORCH,
+    convolutions,
     generator_from_reference,
-    layer_prefixes,
     state_dict_shapes,
 )
 from cyclegan_tf.model.cyclegan import CycleGAN
@@ -98,6 +98,12 @@ def discriminator_weights(kind, filters, seed):
         }
         inputs = outputs
     return _random_weights(shapes, seed)
+
+
+def generator_prefixes(num_blocks):
+    """The authors' names of our layers."""
+    table = convolutions(FILTERS, num_blocks)
+    return {layer: prefix for layer, (prefix, _) in table.items()}
 
 
 def discriminator_prefixes(kind):
@@ -218,7 +224,9 @@ def by_reference_name(built, kind, value=lambda variable: variable.numpy()):
     for network_name in NETWORKS:
         is_generator = network_name.startswith("gen")
         prefixes = (
-            layer_prefixes(NUM_BLOCKS) if is_generator else discriminator_prefixes(kind)
+            generator_prefixes(NUM_BLOCKS)
+            if is_generator
+            else discriminator_prefixes(kind)
         )
         for layer, prefix in prefixes.items():
             weight, *bias = getattr(built, network_name).get_layer(layer).weights

@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from cyclegan_tf import config
+from cyclegan_tf import cli, config
 from cyclegan_tf.cli import arguments as command_line
 from tests.helpers import ROOT
 
@@ -19,14 +19,6 @@ TRANSLATED = {
     "docs/how-it-works.ko.md": "docs/how-it-works.md",
 }
 
-COMMANDS = {  # sub-command: its options, and which of them need no name
-    "train": (config.TrainConfig, []),
-    "evaluate": (config.EvaluateConfig, []),
-    "export": (config.ExportConfig, []),
-    "translate": (config.TranslateConfig, ["input", "output"]),
-    "build": (config.DatasetConfig, ["dataset"]),
-    "import": (config.ImportConfig, []),
-}
 SCRIPTS = {
     "train.py": "train",
     "evaluate.py": "evaluate",
@@ -89,14 +81,14 @@ def own_commands(document):
 
 def parse(command, arguments):
     """The options of a call, by the command's own parser; nothing is run."""
-    config_class, positionals = COMMANDS[command]
+    _, config_class, positionals = cli.COMMANDS[command]
     return command_line.parse(config_class, "", positionals, arguments)
 
 
 def own_options():
     return {"--help"} | {
         config.flag(field.name)
-        for config_class, _ in COMMANDS.values()
+        for _, config_class, _ in cli.COMMANDS.values()
         for field in dataclasses.fields(config_class)
     }
 

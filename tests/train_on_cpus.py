@@ -7,11 +7,11 @@ import sys
 
 import tensorflow as tf
 
-from cyclegan_tf.cli import run, train
+from cyclegan_tf.cli import run
 
 if __name__ == "__main__":
     num_devices = int(sys.argv.pop(1))
     [cpu] = tf.config.list_physical_devices("CPU")
     devices = [tf.config.LogicalDeviceConfiguration()] * num_devices
     tf.config.set_logical_device_configuration(cpu, devices)
-    run(train)
+    run("train")

@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from cyclegan_tf.cli import build, run
+from cyclegan_tf.cli import run
 
 if __name__ == "__main__":
-    run(build)
+    run("build")

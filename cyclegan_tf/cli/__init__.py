@@ -1,23 +1,31 @@
 """The command `cyclegan`: its first word names the command that the rest is for."""
 
 import difflib
+import inspect
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 
-from cyclegan_tf import __version__
-from cyclegan_tf.cli import build, evaluate, export, import_, train, translate
-from cyclegan_tf.cli.arguments import errors_in_one_line
+from cyclegan_tf import __version__, config
+from cyclegan_tf.cli import commands
+from cyclegan_tf.cli.arguments import errors_in_one_line, parse
 from cyclegan_tf.common.errors import InputError
 
+# What to call, its options, and which of these may be given without their flags.
 COMMANDS = {
-    "train": train,
-    "evaluate": evaluate,
-    "export": export,
-    "translate": translate,
-    "build": build,
-    "import": import_,
+    "train": (commands.train, config.TrainConfig, []),
+    "evaluate": (commands.evaluate, config.EvaluateConfig, []),
+    "export": (commands.export, config.ExportConfig, []),
+    "translate": (commands.translate, config.TranslateConfig, ["input", "output"]),
+    "build": (commands.build, config.DatasetConfig, ["dataset"]),
+    "import": (commands.import_models, config.ImportConfig, []),
 }
+
+
+def run(name: str) -> None:
+    """Runs one command on `sys.argv`, as the scripts of the repository do."""
+    function, options, positionals = COMMANDS[name]
+    with errors_in_one_line():
+        function(parse(options, inspect.getdoc(function), positionals))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,22 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # What help and errors call the program.
     sys.argv = [f"cyclegan {name}" if name in COMMANDS else "cyclegan", *others]
     if name in COMMANDS:
-        run(COMMANDS[name])
+        run(name)
     elif name in ("-h", "--help"):
         print("usage: cyclegan COMMAND ...\n")
-        for command, module in COMMANDS.items():
-            print(f"  {command:10} {module.__doc__.splitlines()[0]}")
+        for command, (function, *_) in COMMANDS.items():
+            print(f"  {command:10} {function.__doc__.splitlines()[0]}")
         print("\n`cyclegan COMMAND --help` shows the options of a command.")
     elif name == "--version":
         print(f"cyclegan {__version__}")
     else:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
         with errors_in_one_line():
-            near = difflib.get_close_matches(name, COMMANDS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
             raise InputError(f"unknown command {name!r}{hint} (see --help)")
-
-
-def run(command: ModuleType) -> None:
-    """Runs one command on `sys.argv`, as the scripts of the repository do."""
-    with errors_in_one_line():
-        command.main()

@@ -14,8 +14,7 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import require_local
-from cyclegan_tf.config import Nature, TrainConfig, flag, recommended
+from cyclegan_tf.config import RECOMMENDED, TrainConfig, flag
 from cyclegan_tf.runs.directory import CONFIG, read_config
 
 Config = TypeVar("Config")
@@ -37,18 +36,12 @@ THEIR_NAMES = {
 
 
 class _Parser(ArgumentParser):
-    def __init__(self, **how):
-        dashes = DashVariant.DASH
-        super().__init__(
-            allow_abbrev=False, add_option_string_dash_variants=dashes, **how
-        )
-
     def error(self, message):
         raise InputError(f"{message} (see --help)")
 
 
 class _HelpFormatter(SimpleHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of the description."""
+    pass
 
 
 def parse(
@@ -69,41 +62,32 @@ def parse(
         arguments: instead of `sys.argv[1:]`.
 
     Raises:
-        InputError: an unknown flag, a value that does not fit, or a place that is not
-            on this machine.
+        InputError: an unknown flag, or a value that does not fit.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _Parser(description=description, formatter_class=_HelpFormatter)
+    parser = _Parser(
+        description=description,
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+        add_option_string_dash_variants=DashVariant.DASH,
+    )
     is_training = config_class is TrainConfig
-    defaults = _training_defaults(arguments) if is_training else config_class()
+    defaults = _training_defaults(arguments) if is_training else None
     parser.add_arguments(config_class, dest="config", default=defaults)
-    for name in positionals:
-        parser.add_argument(
-            f"positional_{name}",
-            metavar=name.upper(),
-            nargs="?",
-            help=f"the same as {flag(name)}",
-        )
-    parsed, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        known = [flag(field.name) for field in dataclasses.fields(config_class)]
-        words = " ".join(unknown)
-        parser.error(f"unrecognized arguments: {words}{_hint(unknown, known)}")
-    places = {name: getattr(parsed, f"positional_{name}") for name in positionals}
-    given_places = {k: v for k, v in places.items() if v is not None}
-    config = dataclasses.replace(parsed.config, **given_places)
-    for field in dataclasses.fields(config):
-        if field.metadata.get("nature") in (Nature.PLACE, Nature.SOURCE):
-            value = getattr(config, field.name)
-            for place in value if isinstance(value, list) else [value]:
-                require_local(flag(field.name), place)
-    return config
+    # argparse would want positionals side by side, with no flag between them.
+    parsed, words = parser.parse_known_args(arguments)
+    if len(words) > len(positionals) or any(word.startswith("-") for word in words):
+        hint = _hint(words, [flag(x.name) for x in dataclasses.fields(config_class)])
+        parser.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+    places = dict(zip(positionals, words, strict=False))
+    return dataclasses.replace(parsed.config, **places)
 
 
 def _training_defaults(arguments):
-    parser = _Parser(add_help=False)
-    parser.add_argument("--dataset", default=TrainConfig.dataset)
-    parser.add_argument("--run-dir", type=pathlib.Path)
+    # Without a value they are refused later, as flags of the command.
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--dataset", nargs="?", default=TrainConfig.dataset)
+    parser.add_argument("--run-dir", nargs="?", type=pathlib.Path)
     given, others = parser.parse_known_args(arguments)
     run_dir = given.run_dir and given.run_dir.expanduser()
     if run_dir and (run_dir / CONFIG).is_file():
@@ -114,13 +98,13 @@ def _training_defaults(arguments):
         except InputError:
             if "--restart" not in others:
                 raise
-    return TrainConfig(dataset=given.dataset, **recommended(TrainConfig, given.dataset))
+    return TrainConfig(dataset=given.dataset, **RECOMMENDED.get(given.dataset, {}))
 
 
 def _hint(unknown, known):
     """What was probably meant by flags that the command does not have."""
     meant = []
-    for word in (x.split("=")[0] for x in unknown if x.startswith("-")):
+    for word in (x.partition("=")[0] for x in unknown if x.startswith("-")):
         theirs = [x for x in known if word.lstrip("-") in THEIR_NAMES.get(x, [])]
         near = difflib.get_close_matches(word.replace("_", "-"), known, 1)
         meant += theirs or near
@@ -155,18 +139,18 @@ def errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        message = str(error)
+        _fail(str(error))
     except OSError as error:
-        # Full disk, no permission, and the like: a system error that names its file.
-        if error.filename is None and error.errno is None:
+        if error.errno is None:  # not of the system, as a full disk is
             raise
         place = f"{error.filename}: " if error.filename is not None else ""
-        message = f"{place}{error.strerror}"
+        _fail(f"{place}{error.strerror}")
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
-    else:
-        return
+
+
+def _fail(message):
     program = os.path.basename(sys.argv[0])
     print(f"{program}: error: {printable(message)}", file=sys.stderr)
     sys.exit(2)

@@ -14,21 +14,17 @@ SUMS = "SHA256SUMS"
 
 
 def write_sums(folder: pathlib.Path, name: str = SUMS) -> None:
-    """Writes the checksums of all files below a folder, for `sha256sum -c`.
-
-    Args:
-        folder: that the paths in the file start at.
-        name: of the file to write, below the folder.
-    """
+    """Writes `folder/name`: checksums of all files below, for `sha256sum -c`."""
     lines = [f"{file_digest(folder / x)}  {x}\n" for x in _files_below(folder, name)]
     write_text(folder / name, "".join(lines))
 
 
 def check_sums(folder: pathlib.Path, name: str, remedy: str) -> None:
-    """Compares the files below a folder with their checksums.
+    """Compares the files below a folder with their checksums in `folder/name`.
 
     Raises:
-        Damaged: a file is damaged, missing, or not listed (hidden ones need not be).
+        Damaged: one is damaged, missing, or not listed (hidden ones are none of ours).
+        InputError: one is a link.
         OSError: one cannot be read.
     """
     require_no_links(folder)
@@ -40,18 +36,15 @@ def check_sums(folder: pathlib.Path, name: str, remedy: str) -> None:
         raise Damaged(f"{path} is missing; {remedy}.") from None
     except ValueError as error:
         raise Damaged(f"{path} is damaged ({error}); {remedy}.") from None
-    there = set(_files_below(folder, name))
-    hidden = {file for file in there if pathlib.PurePath(file).name.startswith(".")}
-    for file in sorted(listed.keys() | (there - hidden)):
+    there = _files_below(folder, name)
+    for file in sorted({*listed, *there}):
         if file not in there:
             raise Damaged(f"{folder / file} is missing; {remedy}.")
         if file not in listed:
             raise Damaged(f"{path} does not list {file}; {remedy}.")
         if file_digest(folder / file) != listed[file]:
-            raise Damaged(
-                f"{folder / file} is damaged: its checksum is not that of {path}; "
-                f"{remedy}."
-            )
+            problem = f"its checksum is not that of {path}"
+            raise Damaged(f"{folder / file} is damaged: {problem}; {remedy}.")
 
 
 def file_digest(path: pathlib.Path) -> str:
@@ -64,12 +57,9 @@ def file_digest(path: pathlib.Path) -> str:
 
 
 def require_no_links(folder: pathlib.Path) -> None:
-    """Refuses a folder in which a name stands for a file elsewhere.
+    """Raises `InputError` if a symbolic link is below a folder.
 
     A folder from somebody else could so have other files read, or written to.
-
-    Raises:
-        InputError: there is a symbolic link; it is named.
     """
     for path in folder.rglob("*"):
         if path.is_symlink():
@@ -80,5 +70,5 @@ def require_no_links(folder: pathlib.Path) -> None:
 
 
 def _files_below(folder, but):
-    paths = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return sorted(path for path in paths if path != but)
+    files = [path for path in folder.rglob("[!.]*") if path.is_file()]
+    return sorted({path.relative_to(folder).as_posix() for path in files} - {but})

@@ -4,7 +4,6 @@ A file name may hold anything: line breaks, sequences that a terminal obeys, Mar
 """
 
 import sys
-import time
 
 from tqdm import tqdm
 
@@ -46,7 +45,7 @@ def progress_bar(
     It appears `delay` seconds after its start, if there is anything left to do then.
     """
     interval = REFRESH_SECONDS if is_terminal() else REFRESH_SECONDS_IN_LOG
-    bar = tqdm(
+    return tqdm(
         total=total,
         desc=description,
         unit=unit,
@@ -57,10 +56,6 @@ def progress_bar(
         dynamic_ncols=True,
         leave=False,
     )
-    # tqdm goes by the wall clock: set back, it would stop the bar for as long.
-    bar._time = time.monotonic
-    bar.start_t = bar.last_print_t = bar._time()
-    return bar
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import Damaged, InputError
@@ -20,20 +20,11 @@ LOCK = ".lock"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3):", re.IGNORECASE)
 
 
-def require_local(flag: str, value: str | None, accepted: str = "local paths") -> None:
-    """Refuses an address elsewhere, such as `gs://...` or `hf:...`.
-
-    Args:
-        flag: that was given, such as "--output".
-        value: of the flag, as it was given, or none.
-        accepted: what works instead, for the message.
-
-    Raises:
-        InputError: it is one.
-    """
-    if value and ADDRESS.match(value):
+def require_local(flag: str, value: str | os.PathLike | None) -> None:
+    """Raises `InputError` for an address elsewhere, such as `gs://...` or `hf:...`."""
+    if value and ADDRESS.match(os.fspath(value)):
         raise InputError(
-            f"{flag} {value}: only {accepted} work; copy inputs here first, and "
+            f"{flag} {value}: only local paths work; copy inputs here first, and "
             f"results there afterwards."
         )
 
@@ -42,9 +33,8 @@ def require_local(flag: str, value: str | None, accepted: str = "local paths") -
 def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a path beside `path` to write to; renames it to `path` at the end.
 
-    If the block raises, what was written is removed and `path` is untouched. The
-    file is flushed to the disk before it is renamed, so that after a power cut the
-    name stands for the whole old or the whole new content.
+    If the block raises, `path` is untouched. The file is flushed to the disk before, so
+    that after a power cut the name stands for the whole old or the whole new content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
@@ -68,18 +58,17 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
 def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a new folder beside `path`; puts it in the place of `path` at the end.
 
-    If the block raises, the new folder is removed and `path` is untouched. All files
-    are flushed to the disk before. One process at a time may write a path.
+    If the block raises, `path` is untouched. One process at a time may write a path.
     """
     mend(path)
-    aside, earlier = _aside(path), _earlier(path)
+    aside = _aside(path)
     aside.mkdir(parents=True)
     try:
         yield aside
         for content in (*aside.rglob("*"), aside):
             _sync(content)
         if path.exists():
-            os.rename(path, earlier)  # a folder cannot be renamed over another
+            os.rename(path, _earlier(path))  # a folder cannot be renamed over another
         os.rename(aside, path)
         _sync(path.parent)
     finally:
@@ -88,12 +77,12 @@ def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def mend(path: pathlib.Path) -> None:
     """Removes what a writer of a folder has left; with no `path`, restores it."""
-    aside, earlier = _aside(path), _earlier(path)
+    earlier = _earlier(path)
     # The first error is the one to tell; what stays is mended the next time.
     with contextlib.suppress(OSError):
         if earlier.exists() and not path.exists():
             os.rename(earlier, path)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(_aside(path), ignore_errors=True)
     if path.exists():
         shutil.rmtree(earlier, ignore_errors=True)
 
@@ -103,33 +92,8 @@ def current(path: pathlib.Path) -> pathlib.Path:
     return path if path.exists() or not _earlier(path).exists() else _earlier(path)
 
 
-@contextlib.contextmanager
-def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
-    """Makes a folder and holds it for this process alone; arguments as of `locked`.
-
-    What was made is removed again if nothing is in it at the end.
-    """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    lock = FileLock(path / LOCK)
-    try:
-        while not lock.is_locked:
-            path.mkdir(parents=True, exist_ok=True)
-            # Another process, that held it and kept nothing, may just remove it.
-            with contextlib.suppress(FileNotFoundError):
-                _acquire(lock, waiting)
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if made and os.listdir(path) == [LOCK]:
-                (path / LOCK).unlink()
-            for folder in made:
-                folder.rmdir()  # fails where something was kept
-        lock.release()
-
-
-@contextlib.contextmanager
-def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
-    """Holds a lock file. The system frees it when the process ends, however it ends.
+def locked(path: pathlib.Path, waiting: str | None = None) -> AcquireReturnProxy:
+    """Holds a lock file until the end of the `with` block, or of the process.
 
     Args:
         path: the lock file.
@@ -139,11 +103,37 @@ def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
         filelock.Timeout: another process holds it, and `waiting` is None.
     """
     lock = FileLock(path)
-    _acquire(lock, waiting)
     try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire(timeout=0)
+    except Timeout:
+        if waiting is None:
+            raise
+        say(waiting)
+        return lock.acquire()
+
+
+@contextlib.contextmanager
+def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+    """Makes a folder and holds it for this process alone; arguments as of `locked`.
+
+    What was made is removed again if nothing is in it at the end.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    lock = None
+    while lock is None:
+        path.mkdir(parents=True, exist_ok=True)
+        # Another process, that held it and kept nothing, may just remove it.
+        with contextlib.suppress(FileNotFoundError):
+            lock = locked(path / LOCK, waiting)
+    with lock:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                if made and os.listdir(path) == [LOCK]:
+                    (path / LOCK).unlink()
+                for folder in made:
+                    folder.rmdir()  # fails where something was kept
 
 
 def remove_remains(folder: pathlib.Path) -> None:
@@ -155,8 +145,7 @@ def remove_remains(folder: pathlib.Path) -> None:
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a UTF-8 text file aside and renames it."""
-    with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
@@ -171,11 +160,7 @@ def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Args:
-        path: of the file.
-        remedy: what to do about a damaged one, such as "delete it".
+    """The object in a JSON file; `remedy` says what to do about a damaged one.
 
     Raises:
         Damaged: it is no JSON object.
@@ -188,16 +173,6 @@ def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{path} is damaged ({error}); {remedy}.") from None
     return content
-
-
-def _acquire(lock, waiting):
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if waiting is None:
-            raise
-        say(waiting)
-        lock.acquire()
 
 
 def _sync(path):

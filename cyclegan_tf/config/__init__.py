@@ -3,15 +3,16 @@
 Nothing here imports TensorFlow, so that `--help` answers at once.
 """
 
+from cyclegan_tf.config.commands import (
+    EvaluateConfig,
+    ExportConfig,
+    ImportConfig,
+    TranslateConfig,
+)
 from cyclegan_tf.config.dataset import DatasetConfig
-from cyclegan_tf.config.evaluate import EvaluateConfig
-from cyclegan_tf.config.export import ExportConfig
-from cyclegan_tf.config.importing import ImportConfig
 from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES, LossTerm
 from cyclegan_tf.config.options import Nature, flag, names_of
-from cyclegan_tf.config.recommended import RECOMMENDED, recommended
-from cyclegan_tf.config.train import TrainConfig
-from cyclegan_tf.config.translate import TranslateConfig
+from cyclegan_tf.config.train import RECOMMENDED, TrainConfig
 
 __all__ = [
     "LOSSES",
@@ -27,5 +28,4 @@ __all__ = [
     "TranslateConfig",
     "flag",
     "names_of",
-    "recommended",
 ]

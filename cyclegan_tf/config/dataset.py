@@ -3,12 +3,11 @@
 import dataclasses
 import pathlib
 
-from cyclegan_tf.common.files import require_local
-from cyclegan_tf.config.options import Nature, option, require, require_at_least
+from cyclegan_tf.config.options import Nature, Options, option, require
 
 
 @dataclasses.dataclass(frozen=True)
-class DatasetConfig:
+class DatasetConfig(Options):
     """Which images, and how they become TFRecords."""
 
     dataset: str = option(
@@ -24,24 +23,22 @@ class DatasetConfig:
         None, "TFDS directory with the dataset prepared already", Nature.PLACE
     )
     data_seed: int = option(
-        0, "seed of the drawn pictures, and of the images held out as test"
+        0, "seed of the drawn pictures, and of the images held out as test", at_least=0
     )
     synthetic_images: int = option(
-        600, "training images per domain of the embedded dataset; test: a tenth"
+        600,
+        "training images per domain of the embedded dataset; test: a tenth",
+        at_least=1,
     )
     synthetic_size: int | None = option(
-        None, "side of its pictures in pixels; default: 128, or the image size"
+        None,
+        "side of its pictures in pixels; default: 128, or the image size",
+        at_least=32,
     )
 
     def __post_init__(self):
+        super().__post_init__()
         require(bool(self.dataset), "--dataset", "must not be empty")
-        require(bool(self.data_dir), "--data-dir", "must not be empty")
-        require_local("--dataset", self.dataset, "local paths and TFDS names")
-        require_local("--data-dir", self.data_dir)
-        require_local("--tfds-data-dir", self.tfds_data_dir or "")
-        require_at_least(self, 0, "data_seed")
-        require_at_least(self, 1, "synthetic_images")
-        require_at_least(self, 32, "synthetic_size")
 
     @property
     def dataset_name(self) -> str:

@@ -36,6 +36,8 @@ LOSS_TERMS = (
 GENERATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if t.is_of_generators)
 DISCRIMINATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if not t.is_of_generators)
 LOSSES = GENERATOR_LOSSES + DISCRIMINATOR_LOSSES
+# The options that weigh losses, which `CycleGAN` takes by the same names.
+WEIGHTS = tuple(dict.fromkeys(t.weight for t in LOSS_TERMS if t.weight))
 # A loss of each domain: `cycle` stands for `cycle_A` and `cycle_B`.
 LOSS_KINDS = tuple(dict.fromkeys(name[:-2] for name in LOSSES))
 

@@ -1,10 +1,11 @@
-"""What an option is: its default, its help, and its nature.
+"""What an option is: its default, its help, its nature, and its least value.
 
 Everything that treats options differently asks for their nature: whether a run can be
 continued, what a report or a model card shows. A new option is so filed right where it
 is defined.
 """
 
+import argparse
 import dataclasses
 import enum
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from simple_parsing import field
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import require_local
 
 
 class Nature(enum.Enum):
@@ -26,26 +28,57 @@ class Nature(enum.Enum):
     COMMAND = "concerns one start of a command"
 
 
-def option(default: Any = None, help: str = "", nature=Nature.RESULT, **how) -> Any:
+class Switch(argparse.BooleanOptionalAction):
+    """`--name` or `--no-name`, which takes no word after it."""
+
+    def __init__(self, option_strings, dest, default, help, **_):
+        super().__init__(option_strings, dest, default, help=help)
+
+
+def option(
+    default: Any = None, help: str = "", nature=Nature.RESULT, at_least=None, **how
+) -> Any:
     """A field of a dataclass of options.
 
     Args:
         default: its value where the flag is not given.
         help: for `--help` and the documents.
         nature: what another value changes.
+        at_least: the smallest number it takes.
         how: further arguments of `simple_parsing.field`.
     """
+    metadata = {"nature": nature, "at_least": at_least}
     if "default_factory" not in how:
         how["default"] = default
-    return field(help=help, metadata={"nature": nature}, **how)
+    if isinstance(default, bool):
+        how["action"] = Switch
+    return field(help=help, metadata=metadata, **({"nargs": None} | how))
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What all have in common: a value that cannot be raises `InputError`."""
+
+    def __post_init__(self):
+        for each in dataclasses.fields(self):
+            name, value = flag(each.name), getattr(self, each.name)
+            least = each.metadata["at_least"]
+            if each.metadata["nature"] in (Nature.PLACE, Nature.SOURCE):
+                for place in value if isinstance(value, list) else [value]:
+                    require_local(name, place)
+            if least is not None and value is not None:
+                require(value >= least, name, f"must be at least {least}, got {value}")
+            if each.name == "checkpoint" and value not in ("last", "best"):
+                problem = f"takes last, best, or the number of a step, got {value!r}"
+                require(value.isascii() and value.isdecimal(), name, problem)
 
 
 def names_of(config: Any, *natures: Nature) -> list[str]:
     """The options of a dataclass, or its instance, that have one of these natures."""
     return [
-        field.name
-        for field in dataclasses.fields(config)
-        if field.metadata["nature"] in natures
+        each.name
+        for each in dataclasses.fields(config)
+        if each.metadata["nature"] in natures
     ]
 
 
@@ -58,21 +91,3 @@ def require(condition: bool, name: str, problem: str) -> None:
     """Raises `InputError`, unless the condition holds."""
     if not condition:
         raise InputError(f"{name} {problem}.")
-
-
-def require_at_least(config: Any, least: float, *names: str) -> None:
-    """Raises `InputError` for an option that is given and below `least`."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None:
-            problem = f"must be at least {least}, got {value}"
-            require(value >= least, flag(name), problem)
-
-
-def require_checkpoint(name: str) -> None:
-    """Raises `InputError` for what `--checkpoint` cannot be."""
-    require(
-        name in ("last", "best") or (name.isascii() and name.isdecimal()),
-        "--checkpoint",
-        f"takes last, best, or the number of a step, got {name!r}",
-    )

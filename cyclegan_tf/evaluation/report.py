@@ -11,6 +11,7 @@ import functools
 import hashlib
 import io
 import itertools
+import json
 import pathlib
 from typing import Any
 
@@ -25,10 +26,15 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.evaluation import pictures, results
+from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.rankings import RANKINGS, Ranking
-from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
+from cyclegan_tf.evaluation.results import (
+    DOMAINS,
+    SCORES,
+    DirectionScores,
+    score_text,
+)
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators, history
 
@@ -154,8 +160,7 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = results.score_text
-    environment.filters["in_words"] = results.in_words
+    environment.filters["number"] = score_text
     drawn = [rows for run in runs for x in run.samples.values() for rows in x.values()]
     count = len(VIEWS) * sum(map(len, drawn)) + MAX_RANKED * len(runs)
     side = min(MAX_SIDE, int((MAX_PIXELS / count) ** 0.5))
@@ -186,7 +191,7 @@ def _score_tables(runs):
     groups = {}
     for direction, run in itertools.product(DOMAINS, runs):
         if direction in run.results:
-            protocol = results.in_words(run.results[direction].protocol)
+            protocol = json.dumps(run.results[direction].protocol)
             groups.setdefault((direction, protocol), []).append(run)
     tables = []
     for (direction, protocol), alike in groups.items():

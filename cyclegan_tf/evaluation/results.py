@@ -83,8 +83,9 @@ def score_table(results: list[DirectionScores], title: str) -> str:
             row += f"{score_text(result.scores.get(name)):>12}"
             row += f"{score_text(result.nothing.get(name)):>10}"
         lines.append(row.rstrip())
-    about = "{direction}: {fakes_from} beside {compared_with}, {resize}"
-    return "\n".join([*lines, *(about.format(**r.protocol) for r in results)])
+    about = ": {fakes_from} beside {compared_with}, {resize}"
+    lines += [result.direction + about.format(**result.protocol) for result in results]
+    return "\n".join(lines)
 
 
 def score_text(value: float | None) -> str:
@@ -92,11 +93,3 @@ def score_text(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"
-
-
-def in_words(protocol: dict[str, Any]) -> str:
-    """A protocol, and those within it, as text."""
-    return "; ".join(
-        in_words(value) if isinstance(value, dict) else f"{name}: {value}"
-        for name, value in protocol.items()
-    )

@@ -11,6 +11,7 @@ half a model, or a wrong one.
 
 import contextlib
 import dataclasses
+import importlib.util
 import pathlib
 from collections.abc import Iterator
 
@@ -21,10 +22,9 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, locked_folder
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.exporting import model_card, verify, warmup
-from cyclegan_tf.exporting.formats import FORMATS
-from cyclegan_tf.exporting.formats.format import Format
-from cyclegan_tf.inference.pixels import translate_all
+from cyclegan_tf.exporting import model_card, verify
+from cyclegan_tf.exporting.formats import FORMATS, saved_model
+from cyclegan_tf.inference.translator import EXTRAS
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import load
 
@@ -48,47 +48,49 @@ def export(config: ExportConfig) -> Iterator[Exported]:
             or an export differs too much from the Keras model; nothing of that format
             is kept.
     """
-    formats = chosen_formats(config)
+    formats = _chosen_formats(config)
     run_dir = pathlib.Path(config.run_dir).expanduser()
     generators, step = load(run_dir, config.checkpoint)
     run_config, _ = read_config(run_dir)
-    images, origin = verify.held_out_images(run_config, generators)
-    inputs = verify.variants(images)
-    expected = {
-        name: translate_all(generators[name.split("/")[0]], array)
-        for name, array in inputs.items()
-    }
+    images, origin = verify.held_out_images(run_config, list(generators))
+    cases = verify.make_cases(images, generators)
     for form in formats:
         say(f"writing {form.name}, and verifying it on {origin}")
-        folder = config.resolved_output / form.folder
+        output = config.resolved_output
+        folder = output if form.is_served else output / form.name
         with _next_version(folder) as (directory, aside):
             form.write(generators, aside, config)
-            comparisons, versions = verify.verify(
-                form, aside, inputs, expected, config.precision
-            )
-            extras = aside / form.extras
+            comparisons, versions = verify.verify(form, aside, cases, config.precision)
+            extras = aside / EXTRAS if form.is_served else aside
             extras.mkdir(exist_ok=True)
             about = {"precision": config.precision, "step": step, "versions": versions}
             model_card.write(extras, form, run_dir, run_config, comparisons, about)
             if form.is_served:
-                name = config.resolved_output.name
-                warmup.write(extras / warmup.FILE, name, images)
-            checksums.write_sums(aside, form.sums)
+                requests = extras / saved_model.WARM_UP
+                saved_model.write_warm_up(requests, output.name, images)
+            sums = extras / checksums.SUMS
+            checksums.write_sums(aside, str(sums.relative_to(aside)))
             sizes = [p.stat().st_size for p in aside.rglob("*") if p.is_file()]
         yield Exported(form.name, directory, sum(sizes) / 1e6, versions, comparisons)
 
 
-def chosen_formats(config: ExportConfig) -> list[Format]:
-    """The formats that a config names.
-
-    Raises:
-        InputError: one is unknown, not for the precision, or lacks a library.
-    """
+def _chosen_formats(config):
     known = {form.name: form for form in FORMATS}
     for name in config.formats:
         if name not in known:
             raise InputError(f"--format takes {', '.join(known)}, got {name!r}.")
-        known[name].require(config.precision)
+        form = known[name]
+        if config.precision not in form.precisions:
+            raise InputError(
+                f"--precision {config.precision} is not for --format {name}; take "
+                f"{' or '.join(form.precisions)}."
+            )
+        for package in form.packages:
+            if importlib.util.find_spec(package) is None:
+                raise InputError(
+                    f"--format {name} needs {package}; install with "
+                    f"pip install '.[export]'."
+                )
     return [known[name] for name in config.formats]
 
 
@@ -112,12 +114,10 @@ def report(exported: Exported) -> str:
     versions = ", ".join(f"{name} {v}" for name, v in exported.versions.items())
     lines = [
         f"{exported.directory}  {exported.megabytes:.1f} MB, verified with {versions}",
-        f"  {'difference in grey levels':25}{'largest':>12}{'mean':>10}"
-        f"{'ms/image':>10}",
+        f"  {'difference in grey levels':25}{'largest':>12}{'mean':>10}",
     ]
-    for row in exported.comparisons:
-        lines.append(
-            f"  {row.signature:25}{row.max_difference:12d}{row.mean_difference:10.4f}"
-            f"{row.milliseconds:10.1f}"
-        )
+    lines += [
+        f"  {row.signature:25}{row.max_difference:12d}{row.mean_difference:10.4f}"
+        for row in exported.comparisons
+    ]
     return "\n".join(lines)

@@ -2,17 +2,17 @@
 
 What `data.images` does with Pillow, for models that are served without Python: JPEG and
 PNG, transparency on white, 16 bits to 8, CMYK to RGB, and the EXIF orientation of JPEG
-files. The size is read from the header and checked before anything is decoded.
+files. Size and number of scans are checked before anything is decoded.
 """
 
 import tensorflow as tf
+
+from cyclegan_tf.data.images import EXIF_ORIENTATION, MAX_SCANS, START_OF_SCAN
 
 HEADER_BYTES = 32
 # EXIF stands in one of the first segments, and a segment has at most 64 KB.
 EXIF_BYTES = 1 << 17
 EXIF_START = {0: 0xFF, 1: 0xE1} | dict(enumerate(b"Exif\0\0", start=4))
-EXIF_ORIENTATION = 0x0112
-MAX_EXIF_ENTRIES = 512
 
 
 def decode_upright(encoded, min_side: int, max_pixels: int):
@@ -28,7 +28,8 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
         uint8 `(height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: another format, damaged, too small or large.
+        tf.errors.InvalidArgumentError: another format, damaged, too small or large,
+            or a JPEG made to take long.
     """
     header = _bytes_of(encoded, HEADER_BYTES)
     is_jpeg = tf.reduce_all(header[:3] == [0xFF, 0xD8, 0xFF])
@@ -37,19 +38,20 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
         is_jpeg | is_png, ["expected the bytes of a JPEG or PNG image"]
     )
     with tf.control_dependencies([known]):
-        height, width = tf.cond(
-            is_jpeg, lambda: _jpeg_size(encoded), lambda: _png_size(header)
+        size = tf.cond(
+            is_jpeg,
+            lambda: tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.int64),
+            lambda: _png_size(header),
         )
-    with tf.control_dependencies([check_size(height, width, min_side, max_pixels)]):
+    with tf.control_dependencies([check_size(size, min_side, max_pixels)]):
         pixels = tf.cond(
             is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_png(encoded, header)
         )
     return tf.ensure_shape(pixels, (None, None, 3))
 
 
-def check_size(height, width, min_side: int, max_pixels: int, count=1):
-    """An assertion on the size of `count` pictures, in all at most `max_pixels`."""
-    sides = tf.cast([height, width], tf.int64)
+def check_size(sides, min_side: int, max_pixels: int, count=1):
+    """An assertion on height and width of pictures, in all at most `max_pixels`."""
     # Each side is compared, too: the product of two 32-bit numbers may overflow.
     is_fine = (
         (count >= 1)
@@ -61,7 +63,7 @@ def check_size(height, width, min_side: int, max_pixels: int, count=1):
         f"expected one or more images of at least {min_side} x {min_side} and in all "
         f"at most {max_pixels} pixels, got count, height and width"
     )
-    return tf.debugging.Assert(is_fine, [message, count, height, width])
+    return tf.debugging.Assert(is_fine, [message, count, sides])
 
 
 def _bytes_of(encoded, number):
@@ -71,17 +73,11 @@ def _bytes_of(encoded, number):
     return tf.cast(tf.ensure_shape(padded, (number,)), tf.int32)
 
 
-def _jpeg_size(encoded):
-    shape = tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)
-    return shape[0], shape[1]
-
-
 def _png_size(header):
     # The first chunk: length (8..11), "IHDR" (12..15), width, height.
     places = tf.constant([256**3, 256**2, 256, 1], tf.int64)
     sides = tf.cast(tf.reshape(header[16:24], (2, 4)), tf.int64) * places
-    width, height = tf.unstack(tf.reduce_sum(sides, axis=1))
-    return height, width
+    return tf.reduce_sum(sides, axis=1)[::-1]
 
 
 def _decode_png(encoded, header):
@@ -101,24 +97,28 @@ def _on_white(pixels):
 
 
 def _decode_jpeg(encoded):
-    # The default is a faster, coarser transform than that of other decoders.
-    pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    # Each scan of a progressive JPEG goes over all pixels.
+    num_scans = tf.size(tf.strings.split(encoded, START_OF_SCAN)) - 1
+    is_fine = tf.debugging.Assert(
+        num_scans <= MAX_SCANS,
+        [f"expected a JPEG of at most {MAX_SCANS} scans, got", num_scans],
+    )
+    with tf.control_dependencies([is_fine]):
+        # The default is a faster, coarser transform than that of other decoders.
+        pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
     return _upright(pixels, _orientation(encoded))
 
 
 def _upright(pixels, orientation):
     """Undoes an EXIF orientation, 1 to 8: perhaps transposed, then mirrored."""
 
-    def is_one_of(*values):
-        return tf.reduce_any(orientation == list(values))
+    def changed(pixels, orientations, change):
+        is_needed = tf.reduce_any(orientation == orientations)
+        return tf.cond(is_needed, lambda: change(pixels), lambda: pixels)
 
-    transposed = tf.cond(
-        orientation >= 5, lambda: tf.transpose(pixels, (1, 0, 2)), lambda: pixels
-    )
-    mirrored = tf.cond(
-        is_one_of(2, 3, 6, 7), lambda: transposed[:, ::-1], lambda: transposed
-    )
-    return tf.cond(is_one_of(3, 4, 7, 8), lambda: mirrored[::-1], lambda: mirrored)
+    pixels = changed(pixels, [5, 6, 7, 8], lambda x: tf.transpose(x, (1, 0, 2)))
+    pixels = changed(pixels, [2, 3, 6, 7], lambda x: x[:, ::-1])
+    return changed(pixels, [3, 4, 7, 8], lambda x: x[::-1])
 
 
 def _orientation(encoded):
@@ -138,21 +138,16 @@ def _orientation(encoded):
 
 def _tiff_orientation(data, tiff):
     """The orientation in the first directory of a TIFF header at a place."""
+    first, second = data[:-1], data[1:]
     is_little = data[tiff] == ord("I")
+    u16 = tf.where(is_little, first + 256 * second, 256 * first + second)
 
-    def u16(place):
-        first, second = tf.gather(data, place), tf.gather(data, place + 1)
-        return tf.where(is_little, first + 256 * second, 256 * first + second)
+    def u16_at(place):
+        return tf.gather(u16, tf.minimum(place, EXIF_BYTES - 2))
 
-    first, second = u16(tiff + 4), u16(tiff + 6)
-    low, high = (
-        tf.where(is_little, *pair) for pair in [(first, second), (second, first)]
-    )
-    last = EXIF_BYTES - 12 * MAX_EXIF_ENTRIES - 14
-    is_inside = (high == 0) & (tiff + low <= last)
-    directory = tf.minimum(tiff + low, last)
-    number = tf.where(is_inside, tf.minimum(u16(directory), MAX_EXIF_ENTRIES), 0)
-    entries = directory + 2 + 12 * tf.range(number)
-    values = tf.where(u16(entries) == EXIF_ORIENTATION, u16(entries + 8), 0)
-    orientation = tf.reduce_max(tf.concat([values, [0]], axis=0))
-    return tf.where((orientation >= 1) & (orientation <= 8), orientation, 1)
+    # The directory's offset has 32 bits, of which one half is 0 in a segment.
+    directory = tiff + u16_at(tiff + 4) + u16_at(tiff + 6)
+    entries = directory + 2 + 12 * tf.range(u16_at(directory))
+    values = tf.where(u16_at(entries) == EXIF_ORIENTATION, u16_at(entries + 8), 1)
+    orientation = tf.reduce_max(tf.concat([values, [1]], axis=0))
+    return tf.where(orientation <= 8, orientation, 1)

@@ -1,24 +1,25 @@
-"""What one must know of an exported model, beside it: text, options, pictures."""
+"""What one must know of an exported model, beside it: a text, and pictures."""
 
+import json
 import pathlib
 import shutil
+import textwrap
 from typing import Any
 
 import keras
 
 import cyclegan_tf
 from cyclegan_tf.common.console import markdown
-from cyclegan_tf.common.files import write_json, write_text
+from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.evaluation import scores as run_scores
-from cyclegan_tf.evaluation.results import in_words, score_text
+from cyclegan_tf.evaluation.results import DirectionScores, score_table
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
 from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS
 
 CARD = "MODEL_CARD.md"
-OPTIONS = "options.json"
 
 
 def write(
@@ -29,25 +30,15 @@ def write(
     comparisons: list[Comparison],
     about: dict[str, Any],
 ) -> None:
-    """Writes the card, the run's options, and copies of its newest pictures.
+    """Writes the card, and copies of the run's newest pictures, to a folder.
 
-    Args:
-        folder: to write to.
-        form: of the export.
-        run_dir: where the model comes from.
-        config: the run's options.
-        comparisons: of the signatures with the Keras model.
-        about: "precision", "step" that the model was trained for, or None, and
-            "versions" of what the export was verified with.
+    `about` has "precision", "step" that the model was trained for, or None, and
+    "versions" of what the export was verified with.
     """
-    directions = [d for d in DIRECTIONS if d in {row.signature for row in comparisons}]
+    signatures = [signature for signature, *_ in comparisons]
+    directions = [name for name in signatures if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
-    differences = [
-        (row.signature, row.max_difference, f"{row.mean_difference:.4f}")
-        for row in comparisons
-    ]
-    options = config.shown()
-    write_json(folder / OPTIONS, options)
+    differences = [(name, high, f"{mean:.4f}") for name, high, mean in comparisons]
     text = f"""\
 # CycleGAN: {markdown(config.dataset_name)}
 
@@ -78,7 +69,7 @@ with {", ".join(f"{name} {version}" for name, version in about["versions"].items
 {_copy_pictures(run_dir / "samples", folder)}
 ## Options of the run
 
-{_table(("option", "value"), options.items())}
+{_table(("option", "value"), config.shown().items())}
 """
     write_text(folder / CARD, text)
 
@@ -105,22 +96,13 @@ def _scores(run_dir, step):
     best = read_best(run_dir / CHECKPOINTS)
     if not known and best.get("step", -1) == step:
         known = [best]
-    return "\n\n".join(map(_evaluation, known)) or "Not scored."
-
-
-def _evaluation(evaluation):
-    """An evaluation as a table, and its protocol below."""
-    results = evaluation["scores"]
-    head = ["score"]
-    rows = {name: [name] for result in results for name in result["scores"]}
-    for result in results:
-        head += [result["direction"], "nothing"]
-        for name, row in rows.items():
-            row += [
-                score_text(result[kind].get(name)) for kind in ("scores", "nothing")
-            ]
-    protocols = [f"- {markdown(in_words(result['protocol']))}" for result in results]
-    return "\n".join([_table(head, rows.values()), "", *protocols])
+    lines = []
+    for evaluation in known:
+        results = [DirectionScores(**scores) for scores in evaluation["scores"]]
+        protocols = [json.dumps({r.direction: r.protocol}) for r in results]
+        lines += [score_table(results, f"step {step}"), *protocols]
+    # Indented, it is plain text.
+    return textwrap.indent("\n".join(lines), "    ") or "Not scored."
 
 
 def _licence_note(dataset):

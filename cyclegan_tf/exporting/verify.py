@@ -4,23 +4,27 @@ The exported model runs by `run_exported.py`, where Keras and this package canno
 imported, on test images of the run's dataset.
 """
 
-import dataclasses
+import contextlib
 import io
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections import defaultdict
+from typing import NamedTuple
 
+import keras
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.data import drawing, pipeline
 from cyclegan_tf.data.images import MIN_SIDE, encode_png
+from cyclegan_tf.data.pipeline import load_images, open_split
 from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.inference.pixels import translate_all
 
 NUM_HELD_OUT = 4
 RUNNER = pathlib.Path(__file__).with_name("run_exported.py")
@@ -30,68 +34,62 @@ RUNNER = pathlib.Path(__file__).with_name("run_exported.py")
 BOUNDS = {"float32": (1, 0.01), "float16": (4, 0.25), "bfloat16": (24, 1.0)}
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """One signature of an exported model beside the Keras model.
-
-    Attributes:
-        signature: such as "a_to_b".
-        max_difference, mean_difference: in grey levels, over all held-out images.
-        milliseconds: of a call with one image of the run's image size.
-    """
+class Comparison(NamedTuple):
+    """One signature of an export beside the Keras model; differences in grey levels."""
 
     signature: str
     max_difference: int
     mean_difference: float
-    milliseconds: float
 
 
 def held_out_images(
-    config: TrainConfig, directions: Iterable[str]
+    config: TrainConfig, directions: list[str]
 ) -> tuple[dict[str, np.ndarray], str]:
     """Images that the generators of a run were not trained on.
 
     Returns:
         uint8 `(count, height, width, 3)` by direction, and where they come from, in
-        words: test images of the dataset, or drawn ones where it is not at hand.
+        words: test images of the dataset, or coloured noise where there are none.
     """
-    size, directions = config.image_size, list(directions)
+    size = config.image_size
     directory = pathlib.Path(config.data_dir).expanduser() / config.dataset_name
-    try:
+    with contextlib.suppress(InputError):  # the dataset is not at hand
         images = {}
         for direction in directions:
-            split = pipeline.open_split(directory, f"test{direction[0].upper()}")
-            images[direction] = pipeline.load_images(split, size, NUM_HELD_OUT)
+            split = open_split(directory, f"test{direction[0].upper()}")
+            images[direction] = load_images(split, size, NUM_HELD_OUT)
         if all(map(len, images.values())):
             return images, f"test images of {config.dataset}"
-        why = f"{config.dataset} has too few test images"
-    except InputError as error:
-        why = str(error).rstrip(".")
-    for direction in directions:
-        coat = {"a_to_b": "brown", "b_to_a": "striped"}[direction]
-        side = max(size, drawing.MIN_SIZE)
-        drawn = [drawing.draw((9, i), coat, side).image for i in range(NUM_HELD_OUT)]
-        images[direction] = np.stack(drawn)[:, :size, :size]
-    return images, f"drawn images ({why})"
+    coarse = np.random.default_rng(0).uniform(0, 255, (NUM_HELD_OUT, 8, 8, 3))
+    noise = tf.cast(tf.image.resize(coarse, (size, size)), tf.uint8).numpy()
+    return dict.fromkeys(
+        directions, noise
+    ), f"coloured noise (no test images in {directory})"
 
 
-def variants(held_out: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Inputs by `<direction>/<what>`: one, all, and a size that needs padding."""
-    variants = {}
-    for direction, images in held_out.items():
-        height = max(MIN_SIDE, images.shape[1] - 3)
-        width = max(MIN_SIDE, images.shape[2] - 6)
-        variants[f"{direction}/one"] = images[:1]
-        variants[f"{direction}/all"] = images
-        variants[f"{direction}/odd"] = images[:, :height, :width]
-    return variants
+def make_cases(
+    images: dict[str, np.ndarray], generators: dict[str, keras.Model]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Inputs by `<direction>/<what>`, and what the Keras models make of them.
+
+    Several images, and one of a size that needs padding.
+    """
+    cases = {}
+    for direction, several in images.items():
+        height, width = (
+            max(MIN_SIDE, n) for n in np.array(several.shape[1:3]) - (3, 6)
+        )
+        odd = several[:1, :height, :width]
+        for what, given in (("several", several), ("odd", odd)):
+            expected = translate_all(generators[direction], given)
+            cases[f"{direction}/{what}"] = given, expected
+    return cases
 
 
 def verify(
     form: Format,
     directory: pathlib.Path,
-    inputs: dict[str, np.ndarray],
-    expected: dict[str, np.ndarray],
+    cases: dict[str, tuple[np.ndarray, np.ndarray]],
     precision: str,
 ) -> tuple[list[Comparison], dict[str, str]]:
     """Runs an exported model, and compares.
@@ -99,8 +97,7 @@ def verify(
     Args:
         form: what it was written as.
         directory: what was written.
-        inputs: of `variants`.
-        expected: what the Keras model makes of them, by the same names.
+        cases: of `make_cases`.
         precision: of the export; its bound is in `BOUNDS`.
 
     Returns:
@@ -109,32 +106,28 @@ def verify(
     Raises:
         InputError: the model does not run, or differs by more than the bound.
     """
+    inputs = {name: images for name, (images, _) in cases.items()}
     if form.is_served:
-        inputs = inputs | {
-            name.replace("/", "_bytes/"): _encoded(images)
-            for name, images in inputs.items()
-        }
-    outputs, report = _run_alone(form.name, directory, inputs)
+        for name, (images, _) in cases.items():
+            encoded = [encode_png(image).encoded for image in images]
+            inputs[name.replace("/", "_bytes/")] = np.array(encoded)
+    outputs, versions = _run_alone(form.name, directory, inputs)
+    differences = defaultdict(list)  # by signature
+    for name, output in outputs.items():
+        _, expected = cases[name.replace("_bytes/", "/")]
+        differences[name.split("/")[0]].append(_difference(output, expected))
     comparisons = []
-    for signature in dict.fromkeys(name.split("/")[0] for name in inputs):
-        differences = [
-            _difference(output, expected[name.replace("_bytes/", "/")])
-            for name, output in outputs.items()
-            if name.split("/")[0] == signature
-        ]
-        difference = np.concatenate(differences)
-        milliseconds = report["milliseconds"][f"{signature}/one"]
-        comparisons.append(
-            Comparison(
-                signature, int(difference.max()), float(difference.mean()), milliseconds
+    for signature, parts in differences.items():
+        difference = np.concatenate(parts)
+        largest, mean = int(difference.max()), float(difference.mean())
+        if largest > BOUNDS[precision][0] or mean > BOUNDS[precision][1]:
+            raise InputError(
+                f"{form.name} {signature} in {precision} differs from the Keras model "
+                f"by up to {largest} and on average {mean:.3f} grey levels, more than "
+                f"{BOUNDS[precision]}; nothing was kept. Use --precision float32."
             )
-        )
-    _require_close(form.name, comparisons, precision)
-    return comparisons, report["versions"]
-
-
-def _encoded(images):
-    return np.array([encode_png(image).encoded for image in images])
+        comparisons.append(Comparison(signature, largest, mean))
+    return comparisons, versions
 
 
 def _difference(output, expected):
@@ -149,7 +142,7 @@ def _difference(output, expected):
 
 
 def _run_alone(name, directory, inputs):
-    """Runs a model by `run_exported.py`; the outputs by name, and what it reports."""
+    """Runs a model by `run_exported.py`; the outputs by name, and its versions."""
     with tempfile.TemporaryDirectory() as scratch:
         given, got = (pathlib.Path(scratch, f"{n}.npz") for n in ("given", "got"))
         np.savez(given, **inputs)
@@ -164,15 +157,3 @@ def _run_alone(name, directory, inputs):
             )
         with np.load(got) as outputs:
             return dict(outputs), json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def _require_close(name, comparisons, precision):
-    maximum, mean = BOUNDS[precision]
-    for row in comparisons:
-        if row.max_difference > maximum or row.mean_difference > mean:
-            raise InputError(
-                f"{name} {row.signature} in {precision} differs from the Keras model "
-                f"by up to {row.max_difference} and on average "
-                f"{row.mean_difference:.3f} grey levels, more than {maximum} and "
-                f"{mean}; nothing was kept. Use --precision float32."
-            )

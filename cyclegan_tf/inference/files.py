@@ -18,8 +18,12 @@ from cyclegan_tf.data.sources.folder import image_files
 from cyclegan_tf.inference.translator import Translator
 
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg"}
-FORMAT_OF = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-JPEG_QUALITY = 95
+# By the suffix of a file: what Pillow writes, and how.
+SAVED_AS = {
+    ".png": {"format": "PNG"},
+    ".jpg": {"format": "JPEG", "quality": 95},
+    ".jpeg": {"format": "JPEG", "quality": 95},
+}
 # A call takes at most this many pixels, or else one picture.
 MAX_BATCH_PIXELS = 1_000_000
 
@@ -67,10 +71,10 @@ def plan(given: str, output: str, image_format: str) -> list[Job]:
         root = path
     else:
         files = _globbed(path)
-        root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
+        root = os.path.commonpath([f.parent for f in files] or ["."])
     if not files:
         raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
-    if path.is_file() and out.suffix.lower() in FORMAT_OF and not out.is_dir():
+    if path.is_file() and out.suffix.lower() in SAVED_AS and not out.is_dir():
         targets = [out]
     elif out.exists() and not out.is_dir():
         raise InputError(f"{output} is a file; expected a folder for {given}.")
@@ -84,13 +88,10 @@ def plan(given: str, output: str, image_format: str) -> list[Job]:
     return list(map(Job, files, targets))
 
 
-def _target_names(names, image_format):
-    """The names with the format's suffix; those that would collide keep their own."""
-    suffix = SUFFIX_OF[image_format]
-    stems = Counter(name.with_suffix("") for name in names)
-    for name in names:
-        is_alone = stems[name.with_suffix("")] == 1
-        yield name.with_suffix(suffix) if is_alone else f"{name}{suffix}"
+def _is_within(file, folder):
+    # Not Path.resolve, which raises where links make a loop.
+    real = pathlib.Path(os.path.realpath(file))
+    return real.is_relative_to(os.path.realpath(folder))
 
 
 def _globbed(path):
@@ -111,10 +112,13 @@ def _is_hidden(path):
     return any(part.startswith(".") and part != ".." for part in path.parts)
 
 
-def _is_within(file, folder):
-    # Not Path.resolve, which raises where links make a loop.
-    real = pathlib.Path(os.path.realpath(file))
-    return real.is_relative_to(os.path.realpath(folder))
+def _target_names(names, image_format):
+    """The names with the format's suffix; those that would collide keep their own."""
+    suffix = SUFFIX_OF[image_format]
+    stems = Counter(name.with_suffix("") for name in names)
+    for name in names:
+        is_alone = stems[name.with_suffix("")] == 1
+        yield name.with_suffix(suffix) if is_alone else f"{name}{suffix}"
 
 
 def translate_files(
@@ -171,12 +175,6 @@ def _translate_batch(batch, translate, outcome):
                 _translate_batch([one], translate, outcome)
         return
     for (job, _), fake in zip(batch, fakes, strict=True):
-        _write(job.target, fake)
+        with written_aside(job.target) as aside:
+            Image.fromarray(fake).save(aside, **SAVED_AS[job.target.suffix.lower()])
         outcome.translated += 1
-
-
-def _write(target, pixels):
-    image_format = FORMAT_OF[target.suffix.lower()]
-    options = {"quality": JPEG_QUALITY} if image_format == "JPEG" else {}
-    with written_aside(target) as aside:
-        Image.fromarray(pixels).save(aside, image_format, **options)

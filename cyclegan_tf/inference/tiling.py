@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -71,8 +71,14 @@ def translate_in_stripes(
     # All stages have rows of as many bytes: half the width, twice the channels.
     row_bytes = FLOAT_BYTES * generator.get_layer("stem").filters * padded.shape[1]
     scratch = _Scratch(pathlib.Path(scratch_dir), max(1, stripe_bytes // row_bytes))
-    scratch.require(SCRATCH_FACTOR * row_bytes * len(padded))
-
+    scratch.folder.mkdir(parents=True, exist_ok=True)
+    needed = SCRATCH_FACTOR * row_bytes * len(padded)
+    free = shutil.disk_usage(scratch.folder).free
+    if free < needed:
+        raise UnreadableImage(
+            f"needs {needed / 1e9:.1f} GB of scratch space, and {scratch.folder} has "
+            f"{free / 1e9:.1f} GB"
+        )
     source = _Rows(*padded.shape, lambda start, stop: to_unit_range(padded[start:stop]))
     fake = _interpret(generator, source, scratch)
     translated = np.empty_like(padded)
@@ -101,22 +107,14 @@ class _Rows:
         return dataclasses.replace(self, read=lambda *span: function(read(*span)))
 
 
+@dataclasses.dataclass(frozen=True)
 class _Scratch:
     """Scratch files in a folder, and the number of rows to handle at a time."""
 
-    def __init__(self, folder, num_rows):
-        self.folder, self.num_rows = folder, num_rows
-        folder.mkdir(parents=True, exist_ok=True)
+    folder: pathlib.Path
+    num_rows: int
 
-    def require(self, num_bytes):
-        free = shutil.disk_usage(self.folder).free
-        if free < num_bytes:
-            raise UnreadableImage(
-                f"needs {num_bytes / 1e9:.1f} GB of scratch space, and {self.folder} "
-                f"has {free / 1e9:.1f} GB"
-            )
-
-    def stripes(self, rows) -> Iterator[tuple[int, int]]:
+    def stripes(self, rows):
         """First row, and the row after the last, of each stripe."""
         for start in range(0, rows.height, self.num_rows):
             yield start, min(start + self.num_rows, rows.height)
@@ -134,51 +132,25 @@ class _Scratch:
 
         # The file has no name; its space is free again when the last reader is gone.
         weakref.finalize(read, file.close)
-        for start, stop in self.stripes(rows):
-            stripe = rows.read(start, stop).numpy()
+        for span in self.stripes(rows):
+            stripe = rows.read(*span).numpy()
             observe(stripe)
             file.write(stripe)
         file.flush()
         return dataclasses.replace(rows, read=read)
 
 
-class _Moments:
-    """Mean and variance per channel of rows that come in stripes.
-
-    Source: Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115: squares
-    around the mean of each stripe, so that no digits cancel.
-    """
-
-    def __init__(self):
-        self.count, self.mean, self.squares = 0, 0.0, 0.0
-
-    def add(self, stripe):
-        count = stripe.shape[0] * stripe.shape[1]
-        mean, variance = tf.nn.moments(tf.constant(stripe), axes=(0, 1))
-        mean, variance = mean.numpy().astype(float), variance.numpy().astype(float)
-        total, delta = self.count + count, mean - self.mean
-        self.squares += variance * count + delta**2 * (self.count * count / total)
-        self.mean += delta * (count / total)
-        self.count = total
-
-    @property
-    def variance(self):
-        return self.squares / self.count
-
-
 def _interpret(generator, source, scratch):
     """The output of a functional model as rows."""
-    # A scratch file goes with its last reader, so what is read no more is dropped.
     layers_and_inputs = [(x, keras.tree.flatten(x.input)) for x in generator.layers[1:]]
     uses = Counter(id(x) for _, inputs in layers_and_inputs for x in inputs)
     outputs = {id(generator.inputs[0]): source}
     for layer, inputs in layers_and_inputs:
         output = _apply(layer, [outputs[id(x)] for x in inputs], scratch)
-        for x in inputs:
-            uses[id(x)] -= 1
-            if not uses[id(x)]:
-                del outputs[id(x)]
         outputs[id(layer.output)] = output
+        # A scratch file goes with its last reader, so what is read no more is dropped.
+        uses.subtract(map(id, inputs))
+        outputs = {key: rows for key, rows in outputs.items() if uses[key]}
     return output
 
 
@@ -190,17 +162,29 @@ def _apply(layer, inputs, scratch):
             return _normalized(rows, layer, scratch)
         case layers.Add():
             # Stored, or each block would compute all blocks before it again.
-            return scratch.store(_sum(*inputs))
+            read = lambda *span: layer([x.read(*span) for x in inputs])  # noqa: E731
+            return scratch.store(dataclasses.replace(rows, read=read))
         case layers.ReLU() | layers.Activation():
             return rows.then(layer)
-        case ReflectionPadding2D():
-            read = _reflected(rows, layer.padding)
-        case layers.ZeroPadding2D():
-            read = _zero_padded(rows, *layer.padding)
-        case layers.Cropping2D():
-            read = _cropped(rows, *layer.cropping)
-        case layers.UpSampling2D():
-            read = _repeated(rows, *layer.size)
+        case ReflectionPadding2D(padding=size):
+            last = rows.height - 1
+            read = _picked(
+                rows,
+                lambda i: last - np.abs(last - np.abs(i - size)),
+                lambda x: tf.pad(x, ((0, 0), (size, size), (0, 0)), mode="REFLECT"),
+            )
+        case layers.ZeroPadding2D(padding=((top, _), across)):
+            read = _picked(
+                rows, lambda i: i - top, lambda x: tf.pad(x, ((0, 0), across, (0, 0)))
+            )
+        case layers.Cropping2D(cropping=((top, _), (left, right))):
+            read = _picked(
+                rows, lambda i: i + top, lambda x: x[:, left : rows.width - right]
+            )
+        case layers.UpSampling2D(size=(down, across)):
+            read = _picked(
+                rows, lambda i: i // down, lambda x: tf.repeat(x, across, axis=1)
+            )
         case layers.Conv2D():
             read = _convolved(rows, layer)
         case layers.Conv2DTranspose():
@@ -213,62 +197,32 @@ def _apply(layer, inputs, scratch):
 
 
 def _normalized(rows, layer, scratch):
-    moments = _Moments()
-    stored = scratch.store(rows, observe=moments.add)
-    gain, offset = 1 / np.sqrt(moments.variance + layer.epsilon), 0.0
+    # In float64, so that no digits cancel.
+    sums = np.zeros((2, rows.channels))
+
+    def observe(stripe):
+        x = stripe.astype(float)
+        sums[:] += x.sum((0, 1)), np.square(x).sum((0, 1))
+
+    stored = scratch.store(rows, observe)
+    mean, mean_of_squares = sums / (rows.height * rows.width)
+    gain, offset = 1 / np.sqrt(mean_of_squares - mean**2 + layer.epsilon), 0.0
     if layer.affine:
         scale, offset = layer.get_weights()
         gain = gain * scale
-    mean, gain, offset = (np.float32(x) for x in (moments.mean, gain, offset))
+    mean, gain, offset = (np.float32(x) for x in (mean, gain, offset))
     return stored.then(lambda x: (x - mean) * gain + offset)
 
 
-def _sum(first, second):
-    return dataclasses.replace(
-        first, read=lambda *span: first.read(*span) + second.read(*span)
-    )
-
-
-def _reflected(rows, padding):
-    def read(start, stop):
-        # Row i of the result is row i - padding, mirrored at the first and the last.
-        wanted = np.abs(np.arange(start, stop) - padding)
-        last = rows.height - 1
-        wanted = last - np.abs(last - wanted)
-        first = wanted.min()
-        x = tf.gather(rows.read(first, wanted.max() + 1), wanted - first)
-        return tf.pad(x, ((0, 0), (padding, padding), (0, 0)), mode="REFLECT")
-
-    return read
-
-
-def _zero_padded(rows, vertical, horizontal):
-    top = vertical[0]
+def _picked(rows, index, across):
+    """Reads of rows that are, by `index`, rows of the input, or zeros outside of it."""
 
     def read(start, stop):
-        above = max(0, min(top, stop) - start)
-        first, end = max(0, start - top), min(rows.height, stop - top)
-        below = stop - start - above - (end - first)
-        return tf.pad(rows.read(first, end), ((above, below), horizontal, (0, 0)))
-
-    return read
-
-
-def _cropped(rows, vertical, horizontal):
-    top, (left, right) = vertical[0], horizontal
-
-    def read(start, stop):
-        return rows.read(start + top, stop + top)[:, left : rows.width - right]
-
-    return read
-
-
-def _repeated(rows, down, across):
-    def read(start, stop):
-        first = start // down
-        x = rows.read(first, (stop - 1) // down + 1)
-        x = tf.repeat(tf.repeat(x, down, axis=0), across, axis=1)
-        return x[start - first * down : stop - first * down]
+        wanted = index(np.arange(start, stop))
+        inside = np.clip(wanted, 0, rows.height - 1)
+        first = inside.min()
+        x = tf.gather(rows.read(first, inside.max() + 1), inside - first)
+        return across(tf.where((wanted == inside)[:, None, None], x, 0.0))
 
     return read
 

@@ -44,7 +44,7 @@ def load(
         `(count, height, width, 3)`, RGB, sides from 16 px on, to the same shape.
 
         It raises `ValueError` for another type or shape, and `images.UnreadableImage`
-        where the pictures are too large for the model or the memory, or too small.
+        where the pictures are too large for the model or the memory.
 
     Raises:
         InputError: there is no such model, it is damaged, lacks the direction, or is an
@@ -60,46 +60,12 @@ def load(
     if saved and (checkpoint != LAST or scratch_dir is not None):
         flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
         raise InputError(f"{flag}: {path} is an export; name the directory of a run.")
-    if saved:
-        functions = _signatures(saved)
-    else:
-        functions = {
-            name: _function(generator, scratch_dir)
-            for name, generator in load_generators(path, checkpoint).items()
-        }
-    if direction not in DIRECTIONS or direction not in functions:
+    found = _signatures(saved) if saved else load_generators(path, checkpoint)
+    if direction not in DIRECTIONS or direction not in found:
         raise InputError(f"{path} has no direction {direction}.")
-    function = functions[direction]
-
-    def translate(images):
-        images = np.asarray(images)
-        _require_pictures(images)
-        try:
-            translated = function(images.reshape((-1, *images.shape[-3:])))
-        except tf.errors.ResourceExhaustedError:
-            raise UnreadableImage(
-                "too large for the memory; --tile, with a run, needs little"
-            ) from None
-        except tf.errors.InvalidArgumentError as error:
-            lines = error.message.splitlines()
-            said = [line for line in lines if line.startswith("assertion failed")]
-            raise UnreadableImage((said or lines)[0]) from None
-        return translated.reshape(images.shape)
-
-    return translate
-
-
-def _require_pictures(images):
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[-1] != 3:
-        raise ValueError(
-            f"expected uint8 (height, width, 3) or (count, height, width, 3), got "
-            f"{images.dtype} {images.shape}."
-        )
-    height, width = images.shape[-3:-1]
-    if min(height, width) < MIN_SIDE:
-        raise UnreadableImage(
-            f"{width} x {height} is smaller than {MIN_SIDE} x {MIN_SIDE}"
-        )
+    if saved:
+        return _with_clear_errors(found[direction])
+    return _with_clear_errors(_function(found[direction], scratch_dir))
 
 
 def _saved_model_in(path):
@@ -159,3 +125,30 @@ def _require_memory(images, filters):
             f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
             f"free; --tile needs little"
         )
+
+
+def _with_clear_errors(function):
+    """Checks what is translated, and says in one line why it cannot be."""
+
+    def translate(images):
+        images = np.asarray(images)
+        is_rgb = images.ndim in (3, 4) and images.shape[-1] == 3
+        is_large = min(images.shape[-3:-1], default=0) >= MIN_SIDE
+        if images.dtype != np.uint8 or not is_rgb or not is_large:
+            raise ValueError(
+                f"expected uint8 (height, width, 3) or (count, height, width, 3), "
+                f"sides from {MIN_SIDE} on, got {images.dtype} {images.shape}."
+            )
+        try:
+            translated = function(images.reshape((-1, *images.shape[-3:])))
+        except tf.errors.ResourceExhaustedError:
+            raise UnreadableImage(
+                "too large for the memory; --tile, with a run, needs little"
+            ) from None
+        except tf.errors.InvalidArgumentError as error:
+            lines = error.message.splitlines()
+            said = [line for line in lines if line.startswith("assertion failed")]
+            raise UnreadableImage((said or lines)[0]) from None
+        return translated.reshape(images.shape)
+
+    return translate

@@ -19,8 +19,6 @@ from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.generators import load_generators, save_generators
 
 FILES = {"a_to_b": "latest_net_G_A.pth", "b_to_a": "latest_net_G_B.pth"}
-# Of the authors' training crops; a fully convolutional network takes any size.
-IMAGE_SIZE = 256
 
 
 def import_models(
@@ -44,31 +42,25 @@ def import_models(
         raise InputError(f"one or two .pth files are needed, got {len(models)}.")
     if run_dir.exists():
         raise InputError(f"--run-dir {run_dir} exists; choose a new directory.")
-    tensors = [read_tensors(path) for path in models]
-    sizes = [size_of(*pair) for pair in zip(tensors, models, strict=True)]
-    filters, blocks = sizes[0]
-    if sizes[-1] != sizes[0]:
-        raise InputError(
-            f"{models[0]} has {filters} filters and {blocks} residual blocks, "
-            f"{models[1]} has {sizes[1][0]} and {sizes[1][1]}; both must be the same."
-        )
     generators = {
-        direction: generator_from_reference(one, str(path))
-        for direction, one, path in zip(FILES, tensors, models, strict=False)
+        direction: generator_from_reference(read_tensors(path), str(path))
+        for direction, path in zip(FILES, models, strict=False)
     }
+    (filters, blocks), *others = map(size_of, generators.values())
+    for other in others:
+        if other != (filters, blocks):
+            raise InputError(
+                f"{models[0]} has {filters} filters and {blocks} residual blocks, "
+                f"{models[1]} has {other[0]} and {other[1]}; both must be the same."
+            )
     config = TrainConfig(
         dataset=dataset,
         run_dir=str(run_dir),
-        image_size=IMAGE_SIZE,
         filters=filters,
         residual_blocks=blocks,
         norm="plain",
     )
-    about = {
-        "dataset": dataset,
-        "image_size": IMAGE_SIZE,
-        "imported_from": [path.name for path in models],
-    }
+    about = {"dataset": dataset, "imported_from": [path.name for path in models]}
     with files.folder_written_aside(run_dir) as aside:
         run_directory.write_config(aside, config, fingerprint=None)
         save_generators(aside, generators, about)
@@ -78,23 +70,17 @@ def import_models(
 def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
     """Writes the generators of a run as `.pth` files, replacing those there.
 
-    Args:
-        run_dir: a run whose norms have no learned scale and offset.
-        folder: gets `latest_net_G_A.pth` and `latest_net_G_B.pth`, or one of them,
-            the names that the authors' program loads.
-
     Returns:
-        The files.
+        `latest_net_G_A.pth` and `latest_net_G_B.pth` in the folder, or one of them,
+        the names that the authors' program loads.
 
     Raises:
         InputError: there is no such run, or its networks are not the authors'.
     """
-    state_dicts = {
-        folder.expanduser() / FILES[direction]: generator_to_reference(
-            generator, str(run_dir)
-        )
-        for direction, generator in load_generators(run_dir).items()
-    }
+    state_dicts = {}
+    for direction, generator in load_generators(run_dir).items():
+        path = folder.expanduser() / FILES[direction]
+        state_dicts[path] = generator_to_reference(generator, str(run_dir))
     for path, tensors in state_dicts.items():
         write_tensors(path, tensors)
     return list(state_dicts)

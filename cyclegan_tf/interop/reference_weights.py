@@ -47,15 +47,22 @@ def generator_from_reference(
     Raises:
         InputError: a tensor is missing, left over, of another shape, or not finite.
     """
-    filters, num_blocks = size_of(tensors, source)
     tensors = {
         name.removeprefix(DATA_PARALLEL_PREFIX): tensor
         for name, tensor in tensors.items()
         if not name.endswith(STATISTICS)
     }
-    _check(tensors, filters, num_blocks, source)
+    stem = tensors.get("model.1.weight")
+    if stem is None or stem.ndim != 4:
+        raise InputError(
+            f"{source} is not a ResNet generator of the authors' program: it has "
+            f"{sorted(tensors)[:1]}, but no convolution 'model.1.weight'."
+        )
+    filters = len(stem)
+    num_blocks = sum(name.endswith(".conv_block.1.weight") for name in tensors)
+    _check(tensors, state_dict_shapes(filters, num_blocks), source)
     generator = build_generator(filters, num_blocks, norm="plain")
-    for layer, prefix in layer_prefixes(num_blocks).items():
+    for layer, (prefix, _) in convolutions(filters, num_blocks).items():
         weights = [tensors[f"{prefix}.weight"].transpose(TO_KERAS)]
         if layer == "head":
             weights.append(tensors[f"{prefix}.bias"])
@@ -63,28 +70,14 @@ def generator_from_reference(
     return generator
 
 
-def size_of(tensors: dict[str, np.ndarray], source: str) -> tuple[int, int]:
-    """Filters and residual blocks of a generator, from its state dict.
-
-    Raises:
-        InputError: it is of another network.
-    """
-    stem = tensors.get("model.1.weight", tensors.get("module.model.1.weight"))
-    if stem is None or stem.ndim != 4:
-        raise InputError(
-            f"{source} is not a ResNet generator of the authors' program: it has "
-            f"{sorted(tensors)[0]!r}, but no convolution 'model.1.weight'."
-        )
-    num_blocks = sum(name.endswith(".conv_block.1.weight") for name in tensors)
-    return stem.shape[0], num_blocks
+def size_of(generator: keras.Model) -> tuple[int, int]:
+    """Filters and residual blocks of a generator of ours."""
+    num_blocks = sum(layer.name.endswith("_sum") for layer in generator.layers)
+    return generator.get_layer("stem").filters, num_blocks
 
 
 def generator_to_reference(generator: keras.Model, source: str) -> dict:
-    """The state dict with which the authors' network computes the same.
-
-    Args:
-        generator: one of ours.
-        source: where it comes from, for errors.
+    """The state dict with which the authors' network computes what ours does.
 
     Returns:
         float32 arrays by name, in the order of the authors' network.
@@ -93,81 +86,67 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
         InputError: its norms have a learned scale and offset, or it does not upsample
             by transposed convolutions.
     """
-    if not isinstance(generator.get_layer("up1"), keras.layers.Conv2DTranspose):
-        raise InputError(
-            f"{source} cannot be written for the authors' program: it was trained with "
-            f"--upsampling resize, which theirs does not have."
-        )
     norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]
-    if any(norm.weights for norm in norms):
+    is_transposed = isinstance(generator.get_layer("up1"), keras.layers.Conv2DTranspose)
+    if not is_transposed or any(norm.weights for norm in norms):
         raise InputError(
-            f"{source} cannot be written for the authors' program: its instance norms "
-            f"have learned a scale and an offset, which theirs do not have. Train "
-            f"with --norm plain."
+            f"{source} cannot be written for the authors' program, whose networks are "
+            f"those of --norm plain and --upsampling transpose."
         )
-    num_blocks = sum(layer.name.endswith("_sum") for layer in generator.layers)
-    tensors = {}
-    for layer, prefix in layer_prefixes(num_blocks).items():
+    filters, num_blocks = size_of(generator)
+    shapes = state_dict_shapes(filters, num_blocks)
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    for layer, (prefix, _) in convolutions(filters, num_blocks).items():
         kernel, *bias = generator.get_layer(layer).get_weights()
-        kernel = kernel.transpose(TO_TORCH)
-        channels = kernel.shape[1 if layer.startswith("up") else 0]
-        tensors[f"{prefix}.weight"] = kernel
-        tensors[f"{prefix}.bias"] = bias[0] if bias else np.zeros(channels, np.float32)
+        tensors[f"{prefix}.weight"] = kernel.transpose(TO_TORCH)
+        if bias:
+            tensors[f"{prefix}.bias"] = bias[0]
     return tensors
 
 
-def layer_prefixes(num_residual_blocks: int) -> dict[str, str]:
-    """The authors' names of our convolutions, in the order of the network."""
-    after = 10 + num_residual_blocks
-    prefixes = {"stem": "model.1", "down1": "model.4", "down2": "model.7"}
-    for i in range(num_residual_blocks):
-        prefixes[f"residual{i + 1}_conv1"] = f"model.{10 + i}.conv_block.1"
-        prefixes[f"residual{i + 1}_conv2"] = f"model.{10 + i}.conv_block.5"
-    return prefixes | {
-        "up1": f"model.{after}",
-        "up2": f"model.{after + 3}",
-        "head": f"model.{after + 7}",
+def convolutions(
+    filters: int, num_blocks: int
+) -> dict[str, tuple[str, tuple[int, int, int, int]]]:
+    """The authors' name, and the kernel's shape, of each of our convolutions."""
+    one, two, four = filters, 2 * filters, 4 * filters
+    after = 10 + num_blocks
+    table = {
+        "stem": ("model.1", (one, 3, 7, 7)),
+        "down1": ("model.4", (two, one, 3, 3)),
+        "down2": ("model.7", (four, two, 3, 3)),
+    }
+    for i in range(num_blocks):
+        block = f"model.{10 + i}.conv_block"
+        table[f"residual{i + 1}_conv1"] = (f"{block}.1", (four, four, 3, 3))
+        table[f"residual{i + 1}_conv2"] = (f"{block}.5", (four, four, 3, 3))
+    return table | {
+        "up1": (f"model.{after}", (four, two, 3, 3)),
+        "up2": (f"model.{after + 3}", (two, one, 3, 3)),
+        "head": (f"model.{after + 7}", (3, one, 7, 7)),
     }
 
 
-def state_dict_shapes(filters: int, num_residual_blocks: int) -> dict[str, tuple]:
+def state_dict_shapes(filters: int, num_blocks: int) -> dict[str, tuple[int, ...]]:
     """The shapes by name of all that the authors' state dict holds today."""
-    outside = {
-        "stem": (filters, 3, 7, 7),
-        "down1": (2 * filters, filters, 3, 3),
-        "down2": (4 * filters, 2 * filters, 3, 3),
-        "up1": (4 * filters, 2 * filters, 3, 3),
-        "up2": (2 * filters, filters, 3, 3),
-        "head": (3, filters, 7, 7),
-    }
-    in_block = (4 * filters, 4 * filters, 3, 3)
     shapes = {}
-    for layer, prefix in layer_prefixes(num_residual_blocks).items():
-        shape = outside.get(layer, in_block)
+    for layer, (prefix, shape) in convolutions(filters, num_blocks).items():
         shapes[f"{prefix}.weight"] = shape
         shapes[f"{prefix}.bias"] = (shape[1 if layer.startswith("up") else 0],)
     return shapes
 
 
-def _check(tensors, filters, num_blocks, source):
+def _check(tensors, shapes, source):
     """Compares names, shapes and types with what the network needs."""
-    shapes = state_dict_shapes(filters, num_blocks)
     *_, head_bias = shapes
-    kind = f"a generator of {filters} filters and {num_blocks} residual blocks"
-    for name in shapes:
-        is_needed = name.endswith("weight") or name == head_bias
-        if is_needed and name not in tensors:
-            raise InputError(f"{source}: {name!r} is missing of what {kind} has.")
-    for name, tensor in tensors.items():
-        if name not in shapes:
-            raise InputError(f"{source}: {name!r} is not expected in {kind}.")
-        if tensor.shape != shapes[name]:
+    for name in shapes | tensors:
+        if name not in tensors and name.endswith("bias") and name != head_bias:
+            continue  # before a norm
+        found = tensors[name].shape if name in tensors else "missing"
+        expected = shapes.get(name, "no such tensor")
+        if found != expected:
+            raise InputError(f"{source}: {name!r} is {found}; expected {expected}.")
+        if tensors[name].dtype != np.float32 or not np.isfinite(tensors[name]).all():
             raise InputError(
-                f"{source}: {name!r} has the shape {tensor.shape}; expected "
-                f"{shapes[name]} in {kind}."
-            )
-        if tensor.dtype != np.float32 or not np.isfinite(tensor).all():
-            raise InputError(
-                f"{source}: {name!r} is of {tensor.dtype}, or holds NaN or infinity; "
-                f"expected finite 32-bit floats."
+                f"{source}: {name!r} is of {tensors[name].dtype}, or holds NaN or "
+                f"infinity; expected finite 32-bit floats."
             )

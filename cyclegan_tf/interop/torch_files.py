@@ -30,6 +30,7 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_VERSION = 1001
 
 DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2")
 OPCODES = frozenset(
     "PROTO MARK STOP BINUNICODE SHORT_BINSTRING BINSTRING BININT BININT1 BININT2 LONG1 "
     "NONE NEWTRUE NEWFALSE EMPTY_DICT EMPTY_LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 "
@@ -43,13 +44,10 @@ REPLACED = {"EMPTY_DICT": NEW_DICT, "BUILD": pickle.POP}
 
 
 def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The tensors of a `.pth` file by name, in the file's order.
-
-    Args:
-        path: a file that `torch.save(network.state_dict(), path)` wrote.
+    """The tensors that `torch.save(network.state_dict(), path)` wrote.
 
     Returns:
-        float32 arrays, and int64 for counters.
+        float32 arrays, and int64 for counters, by name, in the file's order.
 
     Raises:
         InputError: there is no such file, or it is anything else, damaged or not.
@@ -66,18 +64,13 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
             _require(is_tensor, f"{name[:80]!r} is no tensor, so it is no state dict")
         return dict(tensors)
     except Exception as error:  # what a damaged file leads to has many names
-        is_told = isinstance(error, ValueError)
-        reason = str(error) if is_told else f"it is damaged ({type(error).__name__})"
-        raise InputError(f"{path} is no PyTorch file of tensors: {reason}.") from error
+        if not isinstance(error, ValueError):
+            error = f"it is damaged ({type(error).__name__})"
+        raise InputError(f"{path} is no PyTorch file of tensors: {error}.") from None
 
 
 def write_tensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
-    """Writes float32 arrays as `torch.save` writes an ordered dictionary of tensors.
-
-    Args:
-        path: the `.pth` file; written aside and renamed.
-        tensors: arrays by name; the same make the same file.
-    """
+    """Writes float32 arrays by name as `torch.save` does, always to the same bytes."""
     arrays = {n: np.ascontiguousarray(array, "<f4") for n, array in tensors.items()}
     entries = {"data.pkl": _pickle_of(arrays), "byteorder": b"little"}
     for i, array in enumerate(arrays.values()):
@@ -97,8 +90,8 @@ def _read_archive(content):
 
         def read(name):
             entry = archive.getinfo(f"{root}/{name}")
-            is_stored = entry.compress_type == zipfile.ZIP_STORED
-            _require(is_stored, f"its {name[:80]!r} is compressed")
+            is_compressed = entry.compress_type != zipfile.ZIP_STORED
+            _require(not is_compressed, f"its {name[:80]!r} is compressed")
             return archive.read(entry)  # checks the CRC
 
         order = read("byteorder") if f"{root}/byteorder" in names else b"little"
@@ -113,11 +106,11 @@ def _read_legacy(content):
     """What a file of the format before PyTorch 1.6 holds."""
     stream = io.BytesIO(content)
     for expected in (LEGACY_MAGIC, LEGACY_VERSION):
-        is_begin = stream.read(2) == b"\x80\x02"
-        is_begin = is_begin and _run_pickle(stream, 0)[0] == expected
+        is_pickle = stream.read(2) == b"\x80\x02"
+        is_begin = is_pickle and _run_pickle(stream, 0)[0] == expected
         _require(is_begin, "it does not begin like one")
-    is_little = _run_pickle(stream, 0)[0]["little_endian"] is True
-    _require(is_little, "it is not little-endian")
+    about = _run_pickle(stream, 0)[0]
+    _require(about["little_endian"] is True, "it is not little-endian")
     tensors, storages = _run_pickle(stream, len(content))
     for key in _run_pickle(stream, 0)[0]:
         storage = storages.pop(_checked(key, str))
@@ -156,10 +149,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         if (module, name) == ("collections", "OrderedDict"):
             return _Dict
-        if module == "torch._utils" and name in (
-            "_rebuild_tensor",
-            "_rebuild_tensor_v2",
-        ):
+        if module == "torch._utils" and name in REBUILD:
             return _rebuild_tensor
         # In the memory of a GPU they were the same numbers.
         if module in ("torch", "torch.cuda") and name.endswith("Storage"):

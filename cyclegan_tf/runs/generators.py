@@ -166,8 +166,7 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(_why_missing(run_dir)) from None
     directions = about.get("directions")
-    known = [direction for direction in DIRECTIONS if direction in (directions or [])]
-    if not known or known != directions:
+    if directions not in (list(DIRECTIONS), *([name] for name in DIRECTIONS)):
         raise Damaged(f"{path} is damaged (directions {directions!r}); {REMEDY}.")
     return about
 

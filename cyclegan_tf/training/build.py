@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config.losses import WEIGHTS
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator, with_dtype
@@ -33,9 +34,8 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         **networks,
         pool_a=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool a")),
         pool_b=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool b")),
-        cycle_weight=config.cycle_weight,
-        identity_weight=config.identity_weight,
         remat=config.remat,
+        **{name: getattr(config, name) for name in WEIGHTS},
     )
     schedule = learning_rate(config, steps_per_epoch)
     optimizers = [Adam(schedule, **ADAM) for _ in range(2)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import tensorflow as tf
 
@@ -53,30 +54,18 @@ def cluster_of_tf_config() -> tuple[dict[str, list[str]], tuple[str, int]]:
         content = json.loads(text)
         spec = {job: list(addresses) for job, addresses in content["cluster"].items()}
         job, index = content["task"]["type"], int(content["task"]["index"])
-        problem = _problem_in(spec, job, index)
+        if set(spec) - {"chief", "worker"}:
+            raise ValueError("only chief and worker take part in training")
+        if not 0 <= index < len(spec.get(job, [])):
+            raise ValueError(f"the cluster has no {job} {index}")
+        addresses = [address for listed in spec.values() for address in listed]
+        if len(set(addresses)) < len(addresses):
+            raise ValueError("two workers have the same address")
+        if not all(re.fullmatch(r".+:\d{1,5}", address) for address in addresses):
+            raise ValueError("an address is not host:port")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-    if problem:
         raise InputError(
-            f"--strategy multiworker: TF_CONFIG is not understood ({problem}); "
-            f"expected something like {EXAMPLE}."
-        )
+            f"--strategy multiworker: TF_CONFIG is not understood "
+            f"({type(error).__name__}: {error}); expected something like {EXAMPLE}."
+        ) from None
     return spec, (job, index)
-
-
-def _problem_in(spec, job, index):
-    unknown = sorted(set(spec) - {"chief", "worker"})
-    if unknown:
-        return f"{unknown[0]!r} takes no part in training"
-    if not 0 <= index < len(spec.get(job, [])):
-        return f"the cluster has no {job} {index}"
-    if len(spec.get("chief", [])) > 1:
-        return "there can be one chief only"
-    addresses = [address for listed in spec.values() for address in listed]
-    for address in addresses:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            return f"{address!r} is not host:port"
-    if len(set(addresses)) < len(addresses):
-        return "two workers have the same address"
-    return None

@@ -123,11 +123,8 @@ def variety(images, translated) -> float | None:
 def discriminator_won(d_losses, g_losses, domain) -> Finding | None:
     """Whether a discriminator has been sure of everything for some epochs.
 
-    Args:
-        d_losses: means per epoch of the discriminator's loss, the newest last.
-        g_losses: of the adversarial loss of the generator that it judges: `G_B` for
-            `D_A`, and `G_A` for `D_B`.
-        domain: that it judges, "A" or "B".
+    Both losses are means per epoch, the newest last; `g_losses` are of the generator
+    that it judges: `G_B` for `D_A`, and `G_A` for `D_B`.
     """
     d_losses, g_losses = d_losses[-WON_EPOCHS:], g_losses[-WON_EPOCHS:]
     if (
@@ -146,12 +143,7 @@ def discriminator_won(d_losses, g_losses, domain) -> Finding | None:
 
 
 def discriminator_gave_up(real_scores, fake_scores, domain) -> Finding | None:
-    """Whether a discriminator answers the same to every patch, real and fake.
-
-    Args:
-        real_scores, fake_scores: floats of any shape, patch scores.
-        domain: that it judges, "A" or "B".
-    """
+    """Whether a discriminator answers the same to every patch, real and fake."""
     scores = np.concatenate([np.ravel(real_scores), np.ravel(fake_scores)])
     if scores.std(dtype=np.float64) >= MIN_SCORE_DEVIATION:
         return None
@@ -166,10 +158,7 @@ def discriminator_gave_up(real_scores, fake_scores, domain) -> Finding | None:
 def checkerboard(translated, real, direction) -> Finding | None:
     """Whether translations have a pattern of the period of the upsampling.
 
-    Args:
-        translated: translated images.
-        real: images of the domain that they should look like; any number of them.
-        direction: of the translation.
+    `real` are any images of the domain that they should look like.
     """
     levels = checkerboard_levels(translated, real)
     if levels < MIN_PEAK_LEVELS:
@@ -237,17 +226,17 @@ def _lattice_power(images):
         what its surroundings would give in the same width.
     """
     power = _power_spectrum(images)
-    near = _offsets(power.shape, PEAK_WIDTH, least=1)
+    near = [max(1, round(PEAK_WIDTH * side)) for side in power.shape]
     # At least so many bins that the peak is a small part, which a median does not see.
-    far = _offsets(power.shape, SURROUNDINGS_WIDTH, least=3)
+    far = [max(3, round(SURROUNDINGS_WIDTH * side)) for side in power.shape]
     peaks, surroundings = [], []
-    for i, j in np.ndindex(4, 4):
-        if i == j == 0:
-            continue
-        centre = round(i * power.shape[0] / 4), round(j * power.shape[1] / 4)
-        peak, around = (_at(power, centre, offsets) for offsets in (near, far))
+    for i, j in [*np.ndindex(4, 4)][1:]:
+        centre = [
+            round(n * side / 4) for n, side in zip((i, j), power.shape, strict=True)
+        ]
+        peak = _around(power, centre, near)
         peaks.append(peak.sum())
-        surroundings.append(np.median(around) * peak.size)
+        surroundings.append(np.median(_around(power, centre, far)) * peak.size)
     return np.array(peaks), np.array(surroundings)
 
 
@@ -263,12 +252,9 @@ def _power_spectrum(images):
     return np.mean(np.abs(transformed / (height * width)) ** 2, axis=(0, 3))
 
 
-def _offsets(shape, width, least):
-    """Indices of a spectrum's rows and columns within a half-width around 0."""
-    counts = [max(least, round(width * side)) for side in shape]
-    return [np.arange(-count, count + 1) for count in counts]
-
-
-def _at(power, centre, offsets):
-    rows, columns = (c + o for c, o in zip(centre, offsets, strict=True))
-    return power[np.ix_(rows % power.shape[0], columns % power.shape[1])]
+def _around(power, centre, half_widths):
+    """The part of a spectrum around a place, over its borders."""
+    for axis, (place, half) in enumerate(zip(centre, half_widths, strict=True)):
+        places = range(place - half, place + half + 1)
+        power = power.take(places, axis, mode="wrap")
+    return power

@@ -12,6 +12,7 @@ from cyclegan_tf.config import (
     ImportConfig,
     TrainConfig,
     TranslateConfig,
+    flag,
 )
 
 
@@ -80,6 +81,27 @@ def test_load_size_may_be_given_alone():
     assert parse_train("--load-size", 80).load_size == 80
 
 
+@pytest.mark.parametrize("name", ["tile", "overwrite"])
+def test_switch_takes_no_word_after_it(name):
+    arguments = ["--model", "X", f"--{name}", "in.png", "out.png"]
+    config = parse(TranslateConfig, "test", ["input", "output"], arguments)
+    places = {"model": "X", "input": "in.png", "output": "out.png"}
+    assert config == TranslateConfig(**places, **{name: True})
+
+
+@pytest.mark.parametrize("name", ["remat", "restart", "dry_run"])
+def test_word_after_a_switch_of_a_training_is_unknown(name):
+    assert getattr(parse_train(flag(name)), name)
+    with pytest.raises(InputError, match="unrecognized arguments: true"):
+        parse_train(flag(name), "true")
+
+
+@pytest.mark.parametrize("name", ["--run-dir", "--load-size", "--epochs"])
+def test_flag_without_its_value_is_refused(name):
+    with pytest.raises(InputError, match=f"{name}: expected one argument"):
+        parse_train(name)
+
+
 # A run's own options.
 
 
@@ -106,6 +128,12 @@ def test_run_is_continued_with_its_own_options(run_dir):
 def test_flag_overrides_what_the_run_was_begun_with(run_dir):
     config = parse_train(f"--run-dir={run_dir}", "--filters", 16, "--restart")
     assert (config.filters, config.batch_size, config.restart) == (16, 2, True)
+
+
+def test_switch_of_a_run_stays_on_until_it_is_turned_off(run_dir):
+    write(run_dir, {"remat": True})
+    assert parse_train("--run-dir", run_dir).remat
+    assert not parse_train("--run-dir", run_dir, "--no-remat").remat
 
 
 def test_new_run_has_what_its_dataset_recommends(tmp_path):

@@ -117,6 +117,13 @@ def test_positional_dataset_may_stand_anywhere(arguments):
     assert config == DatasetConfig(dataset="a/b", data_seed=3)
 
 
+def test_positionals_may_stand_on_both_sides_of_a_flag():
+    config = command_line.parse(
+        TranslateConfig, "test", ["input", "output"], ["in.png", "--tile", "out.png"]
+    )
+    assert config == TranslateConfig(input="in.png", output="out.png", tile=True)
+
+
 @pytest.mark.parametrize("config", [EvaluateConfig, ExportConfig, TranslateConfig])
 def test_checkpoint_is_last_best_or_a_step(config):
     for name in ("last", "best", "3000"):

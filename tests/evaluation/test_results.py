@@ -7,7 +7,7 @@ PROTOCOL = {
     "resize": "to 8x8",
 }
 THERE, BACK = (
-    DirectionScores(direction, scores, nothing, [], PROTOCOL | {"direction": direction})
+    DirectionScores(direction, scores, nothing, [], PROTOCOL)
     for direction, scores, nothing in (
         ("a_to_b", {"swd": 20.0, "cycle_mae": 0.25}, {"swd": 30.0}),
         ("b_to_a", {"swd": 10.0}, {"swd": 40.0}),
@@ -31,8 +31,3 @@ def test_table_has_a_row_per_score_and_leaves_out_what_is_not_there():
         ["cycle_mae", "0.2500"],
     ]
     assert lines[5] == "a_to_b: 3 images of testA beside 4 images of testB, to 8x8"
-
-
-def test_protocol_in_words_has_those_within_it():
-    protocol = {"swd": "128 patches", "kid_and_fid": {"sha256": "beef"}}
-    assert results.in_words(protocol) == "swd: 128 patches; sha256: beef"

@@ -123,3 +123,11 @@ def test_truncated_png_is_refused(in_graph):
     data = encoded(Image.fromarray(noise), "PNG")
     with pytest.raises(tf.errors.InvalidArgumentError):
         in_graph(data[: len(data) // 2])
+
+
+def test_jpeg_of_many_scans_is_refused_before_decoding(in_graph):
+    data = encoded(Image.fromarray(random_pixels(64, 64)), "JPEG", progressive=True)
+    assert in_graph(data).shape == (64, 64, 3)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 200 scans"):
+        in_graph(data[:-2] + 200 * last + data[-2:])

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import pytest
 from PIL import Image
@@ -15,7 +14,7 @@ from cyclegan_tf.runs import directory as run_directory
 from tests.helpers import random_pixels, tiny_config, tiny_model
 
 ABOUT = {"precision": "float32", "step": 7, "versions": {"onnxruntime": "1.2"}}
-COMPARISONS = [Comparison("a_to_b", 1, 0.00123, 4.5), Comparison("b_to_a", 0, 0, 4.5)]
+COMPARISONS = [Comparison("a_to_b", 1, 0.00123), Comparison("b_to_a", 0, 0)]
 RESULTS = [
     DirectionScores(
         direction=direction,
@@ -24,6 +23,8 @@ RESULTS = [
         swd_levels=[12.3456],
         protocol={
             "fakes_from": f"12 images of {name}",
+            "compared_with": "20 images",
+            "resize": "bicubic",
             "kid_and_fid": {"kid": "all pairs"},
         },
     )
@@ -55,19 +56,16 @@ def rows_of(card, heading):
 def test_card_has_tables_of_scores_differences_and_options(run_dir, tmp_path):
     scores.record(run_dir, 7, RESULTS, {})
     card = card_of(run_dir, tmp_path / "card", filters=5)
-    assert rows_of(card, "Scores") == [
-        ["score", "a_to_b", "nothing", "b_to_a", "nothing"],
-        ["-"] * 5,
-        ["swd", "12.35", "45.60", "12.35", "45.60"],
-        ["cycle_mae", "5.00", "", "5.00", ""],
+    scores_table = card.split("## Scores\n")[1].split("\n##")[0]
+    assert all(x.startswith("    ") for x in scores_table.splitlines() if x)
+    assert ["swd", "12.35", "45.60", "12.35", "45.60"] in [
+        line.split() for line in scores_table.splitlines()
     ]
-    assert "12 images of testA; kid: all pairs" in card and "images of testB" in card
+    assert "12 images of testA" in scores_table and '"kid": "all pairs"' in scores_table
     assert rows_of(card, "Verified")[2] == ["a_to_b", "1", "0.0012"]
     assert ["filters", "5"] in rows_of(card, "Options of the run")
     assert "MIT licence" in card and "trained for\n7 steps" in card
-    options = json.loads((tmp_path / "card" / "options.json").read_text())
-    assert options["filters"] == 5
-    assert "run_dir" not in options and "data_dir" not in options
+    assert "data_dir" not in card.replace("\\", "")
 
 
 def test_best_step_has_the_scores_that_made_it_the_best(run_dir, tmp_path):

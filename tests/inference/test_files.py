@@ -11,6 +11,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
+from cyclegan_tf.inference import translator
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory
@@ -32,7 +33,7 @@ def save_run(path, models):
 
 def save_export(path, models, megapixels):
     saved_model.write(models, path, ExportConfig(max_megapixels=megapixels))
-    checksums.write_sums(path, saved_model.FORMAT.sums)
+    checksums.write_sums(path, translator.SUMS)
 
 
 @pytest.fixture(scope="module")

@@ -119,14 +119,23 @@ def replaced(name, tensor):
         (renamed("model.4.weight", "model.5.weight"), "'model.4.weight' is missing"),
         (renamed("model.18.bias", "x"), "'model.18.bias' is missing"),
         (renamed("model.1.weight", "x"), "no convolution 'model.1.weight'"),
-        (renamed("model.1.bias", "x"), "'x' is not expected"),
-        (replaced("model.99.weight", np.float32([1])), "'model.99.weight' is not exp"),
-        (replaced("model.2.weight", np.float32([1, 1])), "'model.2.weight' is not exp"),
+        (renamed("model.1.bias", "x"), "'x' is .*expected no such tensor"),
+        (
+            replaced("model.99.weight", np.float32([1])),
+            "'model.99.weight' is .*no such",
+        ),
+        (
+            replaced("model.2.weight", np.float32([1, 1])),
+            "'model.2.weight' is .*no such",
+        ),
         (
             replaced("model.4.weight", np.zeros((4, 2, 4, 4), np.float32)),
-            r"'model.4.weight' has the shape \(4, 2, 4, 4\); expected \(4, 2, 3, 3\)",
+            r"'model.4.weight' is \(4, 2, 4, 4\); expected \(4, 2, 3, 3\)",
         ),
-        (replaced("model.1.bias", np.zeros(3, np.float32)), r"shape \(3,\)"),
+        (
+            replaced("model.1.bias", np.zeros(3, np.float32)),
+            r"'model.1.bias' is \(3,\); expected \(2,\)",
+        ),
         (replaced("model.1.bias", np.zeros(2, np.int64)), "'model.1.bias' is of int64"),
         (replaced("model.1.bias", np.float32([1, np.nan])), "'model.1.bias' .*NaN"),
         # With dropout the second convolution of a block is number 6.
@@ -165,7 +174,9 @@ def test_learned_scale_cannot_be_given_back():
 
 def test_resize_upsampling_cannot_be_given_back():
     generator = build_generator(2, 1, upsampling="resize")
-    with pytest.raises(InputError, match="run cannot be written.*--upsampling resize"):
+    with pytest.raises(
+        InputError, match="run cannot be written.*--upsampling transpose"
+    ):
         generator_to_reference(generator, "run")
 
 

@@ -160,7 +160,7 @@ def test_comparison_notices_a_bias_that_the_norm_does_not_cancel(recorded):
     # As if the authors' bias before a norm were the offset after it.
     weights = parity.generator_weights(64, 6, seed=6)
     generator = networks.build_generator(64, 6, norm="affine")
-    for layer, prefix in reference_weights.layer_prefixes(6).items():
+    for layer, prefix in parity.generator_prefixes(6).items():
         kernel = weights[f"{prefix}.weight"].transpose(reference_weights.TO_KERAS)
         bias = weights[f"{prefix}.bias"]
         generator.get_layer(layer).set_weights([kernel, bias][: 1 + (layer == "head")])

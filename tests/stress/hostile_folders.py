@@ -232,7 +232,7 @@ def model_of(folder, kind):
         generators.save_generators(path, models, {"step": 0})
     else:
         saved_model.write(models, path / "1", ExportConfig(max_megapixels=1))
-        checksums.write_sums(path / "1", saved_model.FORMAT.sums)
+        checksums.write_sums(path / "1", translator.SUMS)
     return translator.load(path)
 
 

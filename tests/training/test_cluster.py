@@ -20,8 +20,11 @@ FIRST = {"type": "worker", "index": 0}
         ({"cluster": WORKERS}, "KeyError: 'task'"),
         ({"cluster": WORKERS, "task": {"type": "worker", "index": 2}}, "no worker 2"),
         ({"cluster": WORKERS, "task": {"type": "chief", "index": 0}}, "no chief 0"),
-        ({"cluster": WORKERS | {"ps": ["h:1"]}, "task": FIRST}, "'ps' takes no part"),
-        ({"cluster": {"worker": ["localhost"]}, "task": FIRST}, "is not host:port"),
+        (
+            {"cluster": WORKERS | {"ps": ["h:1"]}, "task": FIRST},
+            "only chief and worker",
+        ),
+        ({"cluster": {"worker": ["localhost"]}, "task": FIRST}, "not host:port"),
         ({"cluster": {"worker": ["h:1", "h:1"]}, "task": FIRST}, "same address"),
     ],
 )

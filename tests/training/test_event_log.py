@@ -12,7 +12,6 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.training import event_log
 from tests.helpers import (
@@ -197,12 +196,3 @@ def test_full_disk_ends_the_run_in_one_line_with_the_checkpoints_intact(
         other = eventful_run[0] / "checkpoints" / kept[0].name
         assert_same_checkpoint(kept[0], other)
         assert not list(run_dir.rglob(".partial*"))
-
-
-def test_bar_moves_when_the_clock_is_set_back(capsys, monkeypatch):
-    monkeypatch.setattr("tqdm.std.time", lambda: 1e9)
-    monkeypatch.setattr("cyclegan_tf.common.console.REFRESH_SECONDS_IN_LOG", 0)
-    with progress_bar(10, "", " steps") as bar:
-        monkeypatch.setattr("tqdm.std.time", lambda: 1.0)
-        bar.update(5)
-    assert "5/10" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.exporting.formats.format import FILE_PER_DIRECTION, Format
+from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
 
 
@@ -19,9 +19,8 @@ def write(
     decides on its own precision.
     """
     for direction, generator in generators.items():
-        function = tf.function(
-            pixels_function(_with_constants(generator)), input_signature=[PIXELS_SPEC]
-        )
+        translate = pixels_function(_with_constants(generator))
+        function = tf.function(translate, input_signature=[PIXELS_SPEC])
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [function.get_concrete_function()], generator
         )
@@ -32,10 +31,7 @@ def write(
 
 
 def _with_constants(generator):
-    """The generator as a function whose weights are constants of the graph.
-
-    The converter leaves Keras' variables as variables, which no file can hold.
-    """
+    # The converter leaves Keras' variables as variables, which no file can hold.
     weights = [variable.numpy() for variable in generator.trainable_variables]
 
     def call(images, training):
@@ -45,11 +41,4 @@ def _with_constants(generator):
     return call
 
 
-FORMAT = Format(
-    name="litert",
-    folder="litert",
-    precisions=("float32", "float16"),
-    write=write,
-    interface=FILE_PER_DIRECTION,
-    packages={"ai_edge_litert": "ai-edge-litert"},
-)
+FORMAT = Format("litert", write, packages=("ai_edge_litert",))

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.exporting.formats.format import FILE_PER_DIRECTION, Format
+from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
 from cyclegan_tf.model.networks import with_dtype
 
@@ -20,23 +20,13 @@ def write(
     import tf2onnx
 
     for direction, generator in generators.items():
-        function = tf.function(
-            pixels_function(with_dtype(generator, config.precision)),
-            input_signature=[PIXELS_SPEC],
-        )
+        translate = pixels_function(with_dtype(generator, config.precision))
         tf2onnx.convert.from_function(
-            function,
-            input_signature=function.input_signature,
+            tf.function(translate, input_signature=[PIXELS_SPEC]),
+            input_signature=[PIXELS_SPEC],
             opset=OPSET,
             output_path=str(directory / f"{direction}.onnx"),
         )
 
 
-FORMAT = Format(
-    name="onnx",
-    folder="onnx",
-    precisions=("float32", "float16"),
-    write=write,
-    interface=FILE_PER_DIRECTION,
-    packages={"tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"},
-)
+FORMAT = Format("onnx", write, packages=("tf2onnx", "onnxruntime"))

@@ -5,19 +5,20 @@ model; everything between, from pictures or files' bytes to the same, is in the 
 """
 
 import pathlib
-from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.common.console import say
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.data.images import MIN_SIDE
+from cyclegan_tf.data.images import MIN_SIDE, encode_png
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.graph_decoding import check_size, decode_upright
 from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
-from cyclegan_tf.inference.translator import EXTRAS
 from cyclegan_tf.model.networks import with_dtype
 
+WARM_UP = "tf_serving_warmup_requests"
 BYTES_SPEC = tf.TensorSpec((None,), tf.string, name="image_bytes")
 INTERFACE = """\
 - `a_to_b`, `b_to_a`: `images`, uint8 [N, H, W, 3], RGB, sides from 16 px on, to
@@ -38,31 +39,65 @@ def write(
     the memory.
     """
     archive = keras.export.ExportArchive()
-    functions = {}
+    functions = []
     for direction, generator in generators.items():
         converted = with_dtype(generator, config.precision)
         archive.track(converted)
-        functions[direction] = _bounded(pixels_function(converted), config.max_pixels)
-        archive.add_endpoint(direction, functions[direction], [PIXELS_SPEC])
-        encoded = bytes_function(converted, config.max_pixels)
-        archive.add_endpoint(f"{direction}_bytes", encoded, [BYTES_SPEC])
-    default = next(iter(functions.values()))
-    archive.add_endpoint("serving_default", default, [PIXELS_SPEC])
+        translate = pixels_function(converted)
+        functions.append(_bounded(translate, config.max_pixels))
+        archive.add_endpoint(direction, functions[-1], [PIXELS_SPEC])
+        of_bytes = _of_bytes(translate, config.max_pixels)
+        archive.add_endpoint(f"{direction}_bytes", of_bytes, [BYTES_SPEC])
+    archive.add_endpoint("serving_default", functions[0], [PIXELS_SPEC])
     archive.write_out(str(directory), verbose=False)
 
 
-def bytes_function(generator: keras.Model, max_pixels: int) -> Callable:
-    """A function from encoded pictures, strings `(count,)`, to PNG, strings `(count,)`.
+def write_warm_up(
+    path: pathlib.Path, model_name: str, images: dict[str, np.ndarray]
+) -> None:
+    """Writes the requests with which TensorFlow Serving warms a model up.
 
-    The pictures may differ in size; they are translated one after the other.
+    Of the images, uint8 `(count, height, width, 3)` by direction, the first is sent to
+    each signature.
     """
-    translate = pixels_function(generator)
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        say(
+            "no warm-up requests written: they need tensorflow-serving-api (pip "
+            "install '.[export]')"
+        )
+        return
+    inputs = {}
+    for direction, (first, *_) in images.items():
+        inputs[direction] = {"images": first[None]}
+        inputs[f"{direction}_bytes"] = {"image_bytes": [encode_png(first).encoded]}
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, values in inputs.items():
+            request = predict_pb2.PredictRequest(
+                model_spec={"name": model_name, "signature_name": signature},
+                inputs={key: tf.make_tensor_proto(x) for key, x in values.items()},
+            )
+            log = prediction_log_pb2.PredictionLog(predict_log={"request": request})
+            writer.write(log.SerializeToString())
 
+
+def _bounded(translate, max_pixels):
+    def checked(images):
+        shape = tf.shape(images, tf.int64)
+        is_fine = check_size(shape[1:3], MIN_SIDE, max_pixels, count=shape[0])
+        with tf.control_dependencies([is_fine]):
+            return translate(tf.identity(images))
+
+    return checked
+
+
+def _of_bytes(translate, max_pixels):
     def translate_one(encoded):
         pixels = decode_upright(encoded, MIN_SIDE, max_pixels)
         return tf.io.encode_png(translate(pixels[None])["translated"][0])
 
-    def translate_all(image_bytes):
+    def translate_each(image_bytes):
         translated = tf.map_fn(
             translate_one,
             image_bytes,
@@ -71,26 +106,13 @@ def bytes_function(generator: keras.Model, max_pixels: int) -> Callable:
         )
         return {"translated_bytes": translated}
 
-    return translate_all
-
-
-def _bounded(translate, max_pixels):
-    def checked(images):
-        shape = tf.shape(images, tf.int64)
-        count, height, width = shape[0], shape[1], shape[2]
-        is_fine = check_size(height, width, MIN_SIDE, max_pixels, count)
-        with tf.control_dependencies([is_fine]):
-            return translate(tf.identity(images))
-
-    return checked
+    return translate_each
 
 
 FORMAT = Format(
-    name="savedmodel",
-    folder=".",
+    "savedmodel",
+    write,
+    INTERFACE,
     precisions=("float32", "bfloat16", "float16"),
-    write=write,
-    interface=INTERFACE,
-    extras=EXTRAS,
     is_served=True,
 )

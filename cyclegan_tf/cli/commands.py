@@ -1,0 +1,145 @@
+"""What each command does with its options. The docstrings are what `--help` shows.
+
+What needs TensorFlow is imported within, so that `--help` answers at once.
+"""
+
+import json
+import pathlib
+import shlex
+import sys
+
+from cyclegan_tf.cli.arguments import quiet_start
+from cyclegan_tf.common.console import show
+from cyclegan_tf.config import (
+    DatasetConfig,
+    EvaluateConfig,
+    ExportConfig,
+    ImportConfig,
+    TrainConfig,
+    TranslateConfig,
+)
+
+TRY_IT = """try it:
+  saved_model_cli show --dir {directory} --all
+  python -c "import numpy as np; from PIL import Image; \
+np.save('in.npy', np.array(Image.open('IMAGE').convert('RGB'))[None])"
+  saved_model_cli run --dir {directory} --tag_set serve \
+--signature_def {direction} --inputs images=in.npy --outdir ."""
+
+
+def train(config: TrainConfig) -> None:
+    """Trains a CycleGAN on two sets of images without pairs.
+
+        %(prog)s                                      the embedded dataset
+        %(prog)s --dataset cycle_gan/horse2zebra      from TFDS
+        %(prog)s --dataset photos/                    trainA/ trainB/, or A/ B/
+        %(prog)s --run-dir runs/photos                continues that run
+
+    The same command again continues the run, too.
+    """
+    if config.dry_run:
+        show(json.dumps(config.resolved(), indent=2))
+        return
+    with quiet_start():
+        from cyclegan_tf.training.run import train
+
+    train(config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Scores the generators of a run, and says by which protocol.
+
+        %(prog)s                                      the run of the embedded dataset
+        %(prog)s --run-dir runs/NAME --checkpoint best --limit 100
+        %(prog)s --run-dir runs/ONE runs/OTHER --report
+
+    The numbers are added to scores.json in the run's directory.
+    """
+    with quiet_start():
+        from cyclegan_tf.evaluation import report, scores
+
+    show(report.write(config) if config.report else scores.evaluate(config))
+
+
+def export(config: ExportConfig) -> None:
+    """Exports the generators of a run as verified models that can be served.
+
+        %(prog)s                                      the run of the embedded dataset
+        %(prog)s --run-dir runs/NAME --format savedmodel,onnx,litert
+
+    Every export is run in a process of its own and compared with the Keras model on
+    held-out images before it is kept.
+    """
+    with quiet_start():
+        from cyclegan_tf.exporting import exporter
+
+    for exported in exporter.export(config):
+        show(exporter.report(exported))
+        if exported.file_format == "savedmodel":
+            directory = shlex.quote(str(exported.directory))
+            direction = exported.comparisons[0].signature
+            show(TRY_IT.format(directory=directory, direction=direction))
+
+
+def translate(config: TranslateConfig) -> None:
+    """Translates pictures with a trained model.
+
+        %(prog)s IN OUT                               by the run of the embedded dataset
+        %(prog)s --model exports/horse2zebra --direction b_to_a zebras/ horses/
+
+    IN is a picture, a folder or a quoted glob. Pictures keep their size, and a folder
+    its tree. Pictures in OUT are not replaced: the same command continues one that was
+    stopped. With --tile, memory does not grow with a picture's height.
+    """
+    with quiet_start():
+        from cyclegan_tf.inference import files, translator
+
+    jobs = files.plan(config.input, config.output, config.format)
+    scratch_dir = jobs[0].target.parent if config.tile else None
+    translate = translator.load(
+        config.model, config.direction, config.checkpoint, scratch_dir
+    )
+    done = files.translate_files(jobs, translate, config.batch_size, config.overwrite)
+    show(
+        f"{done.translated} translated, {done.skipped} there before, "
+        f"{done.failed} failed"
+    )
+    sys.exit(1 if done.failed else 0)
+
+
+def build(config: DatasetConfig) -> None:
+    """Converts a dataset to TFRecord shards, without training on it.
+
+    %(prog)s cycle_gan/horse2zebra
+    """
+    with quiet_start():
+        from cyclegan_tf.data.convert import ensure_dataset, read_manifest
+
+    directory = ensure_dataset(config)
+    splits = read_manifest(directory)["splits"]
+    counts = ", ".join(f"{name} {split['count']}" for name, split in splits.items())
+    show(f"{directory}: {counts}")
+
+
+def import_models(config: ImportConfig) -> None:
+    """Takes over generators of the authors' PyTorch program, and gives generators back.
+
+        %(prog)s G_A.pth G_B.pth --run-dir runs/pretrained
+        %(prog)s --run-dir runs/mine --to-reference pth/
+
+    The first file is the generator from A to B; the second may be left out. PyTorch is
+    not needed, and no code from a file is run. The first command writes a run directory
+    for `train --init-from` and for everything that uses a trained run; the second
+    writes `latest_net_G_A.pth` and `latest_net_G_B.pth`, which the authors' program
+    loads.
+    """
+    with quiet_start():
+        from cyclegan_tf.interop import convert
+
+    run_dir = pathlib.Path(config.run_dir).expanduser()
+    if config.to_reference is None:
+        models = [pathlib.Path(name).expanduser() for name in config.models]
+        show(str(convert.import_models(models, run_dir, config.dataset)))
+    else:
+        for path in convert.export_models(run_dir, pathlib.Path(config.to_reference)):
+            show(str(path))

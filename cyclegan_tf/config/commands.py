@@ -1,0 +1,174 @@
+"""The options of the commands that take a run, or write one without training."""
+
+import dataclasses
+import pathlib
+from typing import Literal
+
+from cyclegan_tf.config.options import Nature, Options, option, require
+
+DEFAULT_RUN = "runs/synthetic/horse2zebra"
+# More would fit neither a screen nor the size of a report.
+MAX_COMPARED_RUNS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig(Options):
+    """Which run is scored, on which images; of a report, which runs."""
+
+    run_dir: list[str] = option(
+        help="directory of a run; with --report of several, to be compared",
+        nature=Nature.PLACE,
+        default_factory=lambda: [DEFAULT_RUN],
+        nargs="+",
+        required=False,
+        metavar="RUN",
+    )
+    report: bool = option(
+        False, "also write report.html, to be opened in a browser, into the first"
+    )
+    checkpoint: str = option("last", "last, best, or the step of a checkpoint")
+    split: Literal["test", "train"] = option("test", "images to score on")
+    limit: int | None = option(
+        None, "the most images of each domain; default: all", at_least=2
+    )
+    paired: bool = option(
+        False,
+        "both domains show the same scenes, in files of one name (maps, facades); "
+        "of the embedded dataset that is known",
+    )
+    data_dir: str | None = option(
+        None,
+        "where the dataset's shards are; default: where the run had them",
+        Nature.PLACE,
+    )
+    inception_weights: str | None = option(
+        None,
+        "file .h5 of weights for kid and fid; default: of keras.applications",
+        Nature.PLACE,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        number = len(self.run_dir)
+        require(
+            self.report or number == 1,
+            "--run-dir",
+            f"takes one run, got {number}; to compare runs, add --report",
+        )
+        require(
+            number <= MAX_COMPARED_RUNS,
+            "--run-dir",
+            f"takes at most {MAX_COMPARED_RUNS} runs, got {number}",
+        )
+
+    @property
+    def run_dirs(self) -> list[pathlib.Path]:
+        """The directories of the runs."""
+        return [pathlib.Path(run_dir).expanduser() for run_dir in self.run_dir]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig(Options):
+    """Which run, where its models go, and in which form."""
+
+    run_dir: str = option(DEFAULT_RUN, "directory of a run", Nature.PLACE)
+    output: str | None = option(
+        None, "gets the version folders 1, 2, ...; default: exports/<run>", Nature.PLACE
+    )
+    checkpoint: str = option("last", "last, best, or the step of a checkpoint")
+    format: str = option(
+        "savedmodel", "one or more of savedmodel,onnx,litert, with commas"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = option(
+        "float32", "what the exported model stores and computes in"
+    )
+    max_megapixels: float = option(
+        4.0, "largest request that a SavedModel accepts, so that none fills memory"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(
+            0 < self.max_megapixels <= 1000,
+            "--max-megapixels",
+            f"must be above 0 and at most 1000, got {self.max_megapixels}",
+        )
+
+    @property
+    def formats(self) -> list[str]:
+        """The names of the formats, each once."""
+        return list(dict.fromkeys(self.format.replace(" ", "").split(",")))
+
+    @property
+    def max_pixels(self) -> int:
+        """Largest number of pixels in a request."""
+        return round(self.max_megapixels * 1e6)
+
+    @property
+    def resolved_output(self) -> pathlib.Path:
+        """The directory of the versions."""
+        name = pathlib.Path(self.run_dir).expanduser().resolve().name
+        return pathlib.Path(self.output or pathlib.Path("exports", name)).expanduser()
+
+
+@dataclasses.dataclass(frozen=True)
+class TranslateConfig(Options):
+    """Which model translates which pictures, and where they go."""
+
+    input: str = option(
+        "", "a picture, a folder of them, or a quoted glob", Nature.PLACE
+    )
+    output: str = option(
+        "", "a folder; for one picture also a .png or .jpg file", Nature.PLACE
+    )
+    model: str = option(
+        DEFAULT_RUN, "directory of a run, or of an export", Nature.PLACE
+    )
+    checkpoint: str = option(
+        "last", "of a run: last, best, or the step of a checkpoint"
+    )
+    direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", "which way")
+    format: Literal["png", "jpeg"] = option("png", "of the pictures in a folder")
+    batch_size: int = option(8, "small pictures of one size per call", at_least=1)
+    overwrite: bool = option(False, "replace pictures that are there already")
+    tile: bool = option(
+        False,
+        "translate large pictures in bounded memory, stripe by stripe; needs a run, "
+        "and scratch space beside the output",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportConfig(Options):
+    """Models of the authors' program, and a run directory of ours."""
+
+    models: list[str] = option(
+        help=".pth of the generator from A to B, and of that from B to A",
+        nature=Nature.PLACE,
+        default_factory=list,
+        positional=True,
+        nargs="*",
+        metavar="FILE [FILE]",
+    )
+    run_dir: str | None = option(
+        None,
+        "new run directory to write; with --to-reference: the run to read",
+        Nature.PLACE,
+    )
+    dataset: str = option(
+        "unknown", "what the models were trained on, e.g. cycle_gan/horse2zebra"
+    )
+    to_reference: str | None = option(
+        None,
+        "instead, write the run's generators as .pth files to this folder",
+        Nature.PLACE,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(bool(self.run_dir), "--run-dir", "is missing")
+        require(
+            not (self.to_reference and self.models),
+            "--to-reference",
+            "reads a run, and no .pth files",
+        )
