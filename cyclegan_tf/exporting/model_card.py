@@ -1,9 +1,7 @@
 """What one must know of an exported model, beside it: a text, and pictures."""
 
-import json
 import pathlib
 import shutil
-import textwrap
 from typing import Any
 
 import keras
@@ -13,7 +11,7 @@ from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.evaluation import scores as run_scores
-from cyclegan_tf.evaluation.results import DirectionScores, score_table
+from cyclegan_tf.evaluation.results import DirectionScores, score_text
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
@@ -96,13 +94,26 @@ def _scores(run_dir, step):
     best = read_best(run_dir / CHECKPOINTS)
     if not known and best.get("step", -1) == step:
         known = [best]
-    lines = []
+    if not known:
+        return "Not scored."
+    parts = ["Lower is better, but of ssim and psnr higher."]
     for evaluation in known:
         results = [DirectionScores(**scores) for scores in evaluation["scores"]]
-        protocols = [json.dumps({r.direction: r.protocol}) for r in results]
-        lines += [score_table(results, f"step {step}"), *protocols]
-    # Indented, it is plain text.
-    return textwrap.indent("\n".join(lines), "    ") or "Not scored."
+        names = dict.fromkeys(name for result in results for name in result.scores)
+        columns = [values for r in results for values in (r.scores, r.nothing)]
+        head = [title for r in results for title in (r.direction, "untranslated")]
+        rows = [[name, *(score_text(c.get(name)) for c in columns)] for name in names]
+        parts.append(_table(["score", *head], rows))
+        parts += [markdown(_in_words(result.protocol)) for result in results]
+    return "\n\n".join(parts)
+
+
+def _in_words(protocol):
+    """A protocol, and those within it, as text."""
+    return "; ".join(
+        _in_words(value) if isinstance(value, dict) else f"{name}: {value}"
+        for name, value in protocol.items()
+    )
 
 
 def _licence_note(dataset):
