@@ -73,6 +73,9 @@ class TrainConfig(DatasetConfig):
     identity_weight: float = option(
         5.0, f"weight of {weighed_by('identity_weight')}", at_least=0
     )
+    average: bool = option(
+        False, "keep and use averages of the generators' weights over the latest steps"
+    )
     pool_size: int = option(50, "fakes kept per domain; 0: no image pool", at_least=0)
     learning_rate: float = option(2e-4, "of both Adams, before it falls")
     seed: int = option(0, "of weights, order, crops, flips and image pools", at_least=0)

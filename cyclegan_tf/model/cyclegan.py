@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES
+from cyclegan_tf.model.averages import copied, move_average
 from cyclegan_tf.model.layers import use_fused_normalization
 from cyclegan_tf.model.losses import (
     absolute_error,
@@ -34,8 +35,12 @@ class CycleGAN(keras.Model):
         identity_weight: weight of each identity loss (paper: half the cycle weight).
         remat: forget what is inside of a generator after it was called, and compute
             it again for the gradient: slower, and less memory.
+        average_share: keep averages of the generators' weights beside them, with a
+            half-life of this share of the steps taken; 0: none. The training does not
+            see them.
 
     Attributes:
+        averages: the averaged generators by direction; empty without.
         returns_logs: whether `fit` gets the losses of its next step. Reading them waits
             for the device; a callback may spare most steps that.
         seconds_waited: for batches, in this process since it began.
@@ -60,13 +65,20 @@ class CycleGAN(keras.Model):
         cycle_weight=10.0,
         identity_weight=5.0,
         remat=False,
+        average_share=0.0,
     ):
         super().__init__(name="cyclegan")
         self.gen_ab, self.gen_ba = gen_ab, gen_ba
         self.disc_a, self.disc_b = disc_a, disc_b
         self.pool_a, self.pool_b = pool_a, pool_b
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
-        self.remat = remat
+        self.remat, self.average_share = remat, average_share
+        # After all other networks: they start from the weights that they had without.
+        self.averages = {
+            direction: copied(generator, f"average_{direction}")
+            for direction, generator in self.generators.items()
+            if average_share
+        }
         self.trackers = {name: SharedMean(name=name) for name in LOSSES}
         self.num_replicas = self.distribute_strategy.num_replicas_in_sync
         self.returns_logs = True
@@ -102,6 +114,11 @@ class CycleGAN(keras.Model):
     def generators(self):
         """Both generators by direction, "a_to_b" and "b_to_a"."""
         return {"a_to_b": self.gen_ab, "b_to_a": self.gen_ba}
+
+    @property
+    def trained_generators(self):
+        """What is scored, shown and kept: the averages, or the generators without."""
+        return self.averages or self.generators
 
     @property
     def generator_variables(self):
@@ -240,6 +257,9 @@ class CycleGAN(keras.Model):
     def _step_on_all_replicas(self, batch):
         strategy = self.distribute_strategy
         logs = strategy.run(self.train_step, args=(batch,))
+        for direction, average in self.averages.items():
+            step = self.generator_optimizer.iterations
+            move_average(average, self.generators[direction], step, self.average_share)
         # They are the same on every replica: means over all of them.
         return {n: strategy.experimental_local_results(v)[0] for n, v in logs.items()}
 

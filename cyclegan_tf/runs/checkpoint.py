@@ -22,6 +22,7 @@ BEST = "best"
 BEST_REMEDY = "take another --checkpoint; the run's next better one replaces it"
 TRACKERS = "trackers/"
 POOLS = ("pool_a", "pool_b")
+AVERAGES = {"a_to_b": "average_ab", "b_to_a": "average_ba"}
 
 
 class NonFiniteState(Exception):
@@ -40,6 +41,10 @@ def training_state(model: CycleGAN) -> dict:
     for part in ("gen_ab", "gen_ba", "disc_a", "disc_b"):
         for variable in getattr(model, part).variables:
             state[f"{part}/{variable.path}"] = variable
+    for direction, average in model.averages.items():
+        for variable in average.variables:
+            # The same on every replica.
+            state[f"{AVERAGES[direction]}/{variable.path}"] = variable
     for part in POOLS:
         for variable in getattr(model, part).variables:
             for replica, copy in enumerate(replicas.local_copies(variable), first):

@@ -1,6 +1,7 @@
 """The trained generators of a run on disk, in its folder `model/`.
 
-generators.npz  weights: `gen_ab/...` translates A to B, `gen_ba/...` B to A
+generators.npz  weights: `gen_ab/...` translates A to B, `gen_ba/...` B to A; their
+                averages over the latest steps: `average_ab/...`, `average_ba/...`
 model.json      which directions there are, and where they come from
 
 Networks are built from the run's options, and weights put into them; a file runs no
@@ -23,11 +24,13 @@ from cyclegan_tf.common.files import (
 )
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.model.networks import build_generator
-from cyclegan_tf.runs.checkpoint import BEST, CHECKPOINTS, find, read_best
+from cyclegan_tf.runs.checkpoint import AVERAGES, BEST, CHECKPOINTS, find, read_best
 from cyclegan_tf.runs.directory import CONFIG, read_config
 from cyclegan_tf.runs.weights import read_arrays, write_arrays
 
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
+# What names of arrays begin with, by the kind of weights.
+PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
 FOLDER = "model"
 WEIGHTS = "generators.npz"
 ABOUT = "model.json"
@@ -50,7 +53,10 @@ def new_generator(config: TrainConfig, name: str) -> keras.Model:
 
 
 def save_generators(
-    run_dir: pathlib.Path, generators: dict[str, keras.Model], about: dict[str, Any]
+    run_dir: pathlib.Path,
+    generators: dict[str, keras.Model],
+    about: dict[str, Any],
+    averages: dict[str, keras.Model] | None = None,
 ) -> None:
     """Writes the generators of a run, replacing those there all at once.
 
@@ -58,10 +64,12 @@ def save_generators(
         run_dir: directory of the run.
         generators: models by direction, "a_to_b" and "b_to_a" or one of them.
         about: what to say of them in `model.json`, such as dataset and step.
+        averages: the same with averaged weights, if there are any.
     """
     arrays = {
-        f"{DIRECTIONS[direction]}/{variable.path}": np.asarray(variable)
-        for direction, generator in generators.items()
+        f"{PREFIXES[kind][direction]}/{variable.path}": np.asarray(variable)
+        for kind, models in (("raw", generators), ("average", averages or {}))
+        for direction, generator in models.items()
         for variable in generator.variables
     }
     with folder_written_aside(run_dir / FOLDER) as aside:
@@ -70,7 +78,7 @@ def save_generators(
 
 
 def load_generators(
-    run_dir: str | pathlib.Path, checkpoint: str = LAST
+    run_dir: str | pathlib.Path, checkpoint: str = LAST, weights: str = "average"
 ) -> dict[str, keras.Model]:
     """The trained generators of a run by direction, "a_to_b" and "b_to_a".
 
@@ -80,6 +88,7 @@ def load_generators(
         run_dir: directory of the run.
         checkpoint: "last", those of the last finished epoch; "best", of the best
             score; or the step of a checkpoint that is still there.
+        weights: "average", or the raw ones where the run has no averages; "raw".
 
     Returns:
         Functional models from float32 `(batch, height, width, 3)` in [-1, 1] to the
@@ -89,24 +98,27 @@ def load_generators(
         InputError: there is no run, no trained model yet, no such checkpoint, or a
             damaged file.
     """
-    return load(pathlib.Path(run_dir), checkpoint)[0]
+    return load(pathlib.Path(run_dir), checkpoint, weights)[0]
 
 
 def load(
-    run_dir: pathlib.Path, checkpoint: str = LAST
+    run_dir: pathlib.Path, checkpoint: str = LAST, weights: str = "average"
 ) -> tuple[dict[str, keras.Model], int | None]:
     """Like `load_generators`, with the step that they are of; of imports, None."""
     about, step, arrays = _read(run_dir, checkpoint)
     config, _ = read_config(run_dir)
+    has_averages = any(name.startswith("average_") for name in arrays)
+    prefixes = PREFIXES["average" if weights == "average" and has_averages else "raw"]
     generators = {}
     for direction in about["directions"]:
         generator = new_generator(config, DIRECTIONS[direction])
         for variable in generator.variables:
-            value = arrays.get(f"{DIRECTIONS[direction]}/{variable.path}")
+            name = f"{prefixes[direction]}/{variable.path}"
+            value = arrays.get(name)
             if value is None or value.shape != tuple(variable.shape):
                 raise InputError(
                     f"the weights of {run_dir} do not fit the options in its {CONFIG}: "
-                    f"they differ in {DIRECTIONS[direction]}/{variable.path}."
+                    f"they differ in {name}."
                 )
             variable.assign(value)
         generators[direction] = generator
@@ -126,7 +138,7 @@ def _read(run_dir, checkpoint):
             else:
                 path = find(run_dir / CHECKPOINTS, checkpoint)
                 step = best["step"] if checkpoint == BEST else int(checkpoint)
-            arrays = read_arrays(path, "gen_")
+            arrays = read_arrays(path, ("gen_", "average_"))
         except Damaged as error:
             if _about(run_dir, checkpoint) == source:
                 raise InputError(f"{error} {REMEDY}.") from None

@@ -26,8 +26,10 @@ def write_arrays(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
         np.savez(file, **arrays)
 
 
-def read_arrays(path: pathlib.Path, prefix: str = "") -> dict[str, np.ndarray]:
-    """The arrays of a file whose names begin with `prefix`.
+def read_arrays(
+    path: pathlib.Path, prefix: str | tuple[str, ...] = ""
+) -> dict[str, np.ndarray]:
+    """The arrays of a file whose names begin with `prefix`, or one of them.
 
     Raises:
         Damaged: the file is missing, damaged, or holds anything but numbers.

@@ -13,6 +13,8 @@ from cyclegan_tf.model.optimizers import Adam, LossScaling
 from cyclegan_tf.model.schedules import LinearDecay
 from cyclegan_tf.runs.generators import new_generator
 
+# Half-life of averaged weights, as a share of the steps taken.
+AVERAGE_SHARE = 0.05
 # Sec. 4 of the paper; epsilon as in the authors' program.
 ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
 
@@ -35,6 +37,7 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         pool_a=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool a")),
         pool_b=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool b")),
         remat=config.remat,
+        average_share=AVERAGE_SHARE if config.average else 0.0,
         **{name: getattr(config, name) for name in WEIGHTS},
     )
     schedule = learning_rate(config, steps_per_epoch)

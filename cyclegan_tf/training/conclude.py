@@ -20,7 +20,9 @@ def save_generators(run: Run, step: int) -> None:
             "step": step,
             "epochs": step / run.steps_per_epoch,
         }
-        generators.save_generators(run.path, run.model.generators, about)
+        generators.save_generators(
+            run.path, run.model.generators, about, run.model.averages
+        )
 
 
 def complete(run: Run) -> None:
@@ -32,7 +34,7 @@ def complete(run: Run) -> None:
         save_generators(run, run.model.step)
     if not _is_concluded(run):
         # It was stopped after the last checkpoint.
-        conclude(run, run.evaluator.evaluate(run.model.generators))
+        conclude(run, run.evaluator.evaluate(run.model.trained_generators))
     say(
         f"{run.path} is finished: {run.config.epochs} epochs, {run.model.step} steps. "
         f"To train on give more --epochs; to begin anew, --restart."

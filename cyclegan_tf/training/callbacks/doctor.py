@@ -57,8 +57,9 @@ class Doctor(StepCallback):
 
     def _examine(self):
         model = self.model
-        fake_b = translate_all(model.gen_ab, self.images_a)
-        fake_a = translate_all(model.gen_ba, self.images_b)
+        gen_ab, gen_ba = model.trained_generators.values()
+        fake_b = translate_all(gen_ab, self.images_a)
+        fake_a = translate_all(gen_ba, self.images_b)
         for direction, images, fakes, others in (
             ("A to B", self.images_a, fake_b, self.images_b),
             ("B to A", self.images_b, fake_a, self.images_a),

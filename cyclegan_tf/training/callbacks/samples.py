@@ -28,10 +28,10 @@ class Samples(StepCallback):
         """Draws one grid for A and one for B."""
         if not is_due(epoch, self.every, self.epochs):
             return
-        model = self.model
+        gen_ab, gen_ba = self.model.trained_generators.values()
         for domain, there, back, other in (
-            ("A", model.gen_ab, model.gen_ba, "B"),
-            ("B", model.gen_ba, model.gen_ab, "A"),
+            ("A", gen_ab, gen_ba, "B"),
+            ("B", gen_ba, gen_ab, "A"),
         ):
             reals = self.images[domain.lower()]
             fakes = translate_all(there, reals)

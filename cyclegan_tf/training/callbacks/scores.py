@@ -43,7 +43,7 @@ class Scores(StepCallback):
         """Scores, and compares with the best so far."""
         if not is_due(epoch, self.every, self.epochs):
             return
-        self.results = self.evaluator.evaluate(self.model.generators)
+        self.results = self.evaluator.evaluate(self.model.trained_generators)
         with self.log.as_default(step=self.step):
             for name, value in flat_scores(self.results).items():
                 tf.summary.scalar(f"scores/{name}", value)

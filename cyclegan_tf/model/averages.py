@@ -1,0 +1,42 @@
+"""Averages of the generators' weights over the latest part of a training.
+
+The last step of an adversarial training is a lottery ticket; an average over steps is
+not. Training does not see the averages: they cost one copy of the generators and a
+fraction of a step.
+
+Source: Yazici et al. 2019, arXiv:1806.04498, for averages in adversarial training; the
+half-life grows with the steps taken as in Karras et al. 2020, arXiv:2006.06676, App. C,
+and Karras et al. 2022, arXiv:2206.00364, App. F.
+"""
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf.model.replicas import local_copies
+
+
+def copied(network: keras.Model, name: str) -> keras.Model:
+    """A network of the same layers, precision and weights, with another name."""
+    copy = keras.Model.from_config(network.get_config() | {"name": name})
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def move_average(average: keras.Model, network: keras.Model, step, share: float):
+    """Moves averaged weights towards those of a step.
+
+    The average is `average + (1 - beta) * (weight - average)`, with a half-life of
+    `share * step` steps: `beta = 0.5 ** (1 / (share * step))`. So it is close to the
+    weights themselves at the beginning.
+
+    Args:
+        average, network: models with the same variables, made in one strategy; called
+            outside of its replicas, this moves the copy of each.
+        step: number of steps taken, this one included; int tensor.
+        share: half-life as a share of the steps, above 0.
+    """
+    half_life = share * tf.cast(tf.convert_to_tensor(step), tf.float32)
+    weight = 1.0 - tf.pow(0.5, 1.0 / half_life)
+    for target, source in zip(average.variables, network.variables, strict=True):
+        for copy, value in zip(local_copies(target), local_copies(source), strict=True):
+            copy.assign_sub(weight * (copy - value))
