@@ -3,7 +3,7 @@
 Nothing here imports TensorFlow, so that `--help` answers at once.
 """
 
-from cyclegan_tf.config.dataset import DatasetConfig
+from cyclegan_tf.config.dataset import BuildConfig, DatasetConfig
 from cyclegan_tf.config.evaluate import EvaluateConfig
 from cyclegan_tf.config.export import ExportConfig
 from cyclegan_tf.config.importing import ImportConfig
@@ -17,6 +17,7 @@ __all__ = [
     "LOSSES",
     "LOSS_TERMS",
     "RECOMMENDED",
+    "BuildConfig",
     "DatasetConfig",
     "EvaluateConfig",
     "ExportConfig",

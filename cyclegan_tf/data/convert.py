@@ -1,28 +1,40 @@
 """From a source to TFRecord shards on disk, once.
 
 A dataset is a directory `<data_dir>/<name>/` of shards
-`{trainA,trainB,testA,testB}-0000i-of-0000n.tfrecord` and a `dataset.json` that says
-what they are. It is written aside and renamed, so it is there whole or not at all.
+`{trainA,trainB,testA,testB}-00000.tfrecord`, an `index.npz` with the length of every
+serialized example by split, and a `dataset.json` that says what they are. It is written
+aside and renamed, so it is there whole or not at all; a conversion that was ended goes
+on after the last shard that was finished.
 """
 
 import concurrent.futures.process
+import contextlib
 import hashlib
+import itertools
+import json
+import operator
+import os
 import pathlib
+import shutil
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common import checksums, files
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import folder_written_aside, locked, mend
+from cyclegan_tf.common.files import locked, mend
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import records
-from cyclegan_tf.data.loading import load_in_order
+from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
 from cyclegan_tf.data.sources import SPLITS, Source, find_source
 
 MANIFEST = "dataset.json"
-EXAMPLES_PER_SHARD = 512
+INDEX = "index.npz"
+# Of an unfinished conversion: a line of JSON for its source, and one for each shard.
+JOURNAL = "journal.jsonl"
+SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
 MAX_UNREADABLE_SHARE = 0.05
 
 
@@ -37,26 +49,40 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     # A converted dataset can be used where its source cannot be reached, but the
     # embedded one follows its flags.
     is_folder = pathlib.Path(config.dataset).expanduser().is_dir()
-    if not is_folder and _made_from(existing).get("kind") not in (None, "synthetic"):
+    made_from = {} if is_folder else _made_from(existing)
+    is_current = made_from.get("schema_version") == records.SCHEMA_VERSION
+    if is_current and made_from["kind"] != "synthetic":
         return existing
-    source = find_source(config)
+    try:
+        source = find_source(config)
+    except InputError as error:
+        if not made_from:
+            raise
+        raise InputError(
+            f"{existing} is of an earlier version of this program, and its source, to "
+            f"convert it anew, cannot be reached: {error}"
+        ) from None
     directory = data_dir / source.name
     directory.parent.mkdir(parents=True, exist_ok=True)
     lock = directory.with_name(f".{directory.name}.lock")
     waiting = f"waiting for another process that is converting {directory}"
     with locked(lock, waiting):
-        mend(directory)  # of a conversion that was killed
+        mend(directory)  # of a process that was killed when it was done
         made_from = _made_from(directory)
-        if all(made_from.get(key) == part for key, part in source.identity.items()):
+        if _is_made_from(directory, source):
             return directory
         if directory.exists():
             _require_replaceable(directory, made_from, source)
-        with folder_written_aside(directory) as aside:
-            _convert(source, aside)
+        unfinished = directory.with_name(f".unfinished-{directory.name[-60:]}")
+        if not _is_made_from(unfinished, source):
+            _convert(source, unfinished)
+        (unfinished / JOURNAL).unlink(missing_ok=True)
+        files.put_in_place(unfinished, directory)
+        mend(directory)
     return directory
 
 
-def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
+def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[str, Any]:
     """The content of a dataset's `dataset.json`.
 
     Raises:
@@ -68,14 +94,17 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
     again = f"delete {directory} and run again to convert anew"
     try:
         manifest = files.read_json(path, again)
+        manifest["source"]["kind"], manifest["fingerprint"], manifest["is_paired"]
         if manifest["schema_version"] != records.SCHEMA_VERSION:
+            if any_version:
+                return manifest
             raise InputError(f"{path} has another schema version; {again}.")
         for split in SPLITS:
             for shard in manifest["splits"][split]["shards"]:
                 if pathlib.PurePath(shard["file"]).name != shard["file"]:
                     raise InputError(f"{path} names a file outside its directory.")
-                shard["count"], shard["sha256"]
-        manifest["source"]["kind"], manifest["fingerprint"], manifest["is_paired"]
+                operator.index(shard["count"]), shard["bytes"], shard["sha256"]
+        manifest["index_sha256"]
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -88,7 +117,16 @@ def _made_from(directory):
     """What a converted dataset was made from; empty where there is none."""
     if not (directory / MANIFEST).is_file():
         return {}
-    return read_manifest(directory)["source"]
+    manifest = read_manifest(directory, any_version=True)
+    return manifest["source"] | {"schema_version": manifest["schema_version"]}
+
+
+def _is_made_from(directory, source):
+    return _identity(source).items() <= _made_from(directory).items()
+
+
+def _identity(source):
+    return source.identity | {"schema_version": records.SCHEMA_VERSION}
 
 
 def _require_replaceable(directory, made_from, source):
@@ -107,22 +145,38 @@ def _require_replaceable(directory, made_from, source):
             f"those of {source.path or source.name}; delete it or choose another "
             f"--data-dir."
         )
-    say(f"{directory}: its source or options have changed, converting again")
+    is_current = made_from["schema_version"] == records.SCHEMA_VERSION
+    changed = "source or options have" if is_current else "format has"
+    say(f"{directory}: its {changed} changed, converting again")
 
 
 def _convert(source: Source, directory: pathlib.Path) -> None:
-    splits = source.open()
+    """Writes what a directory lacks of a dataset."""
+    finished = _finished_shards(directory, _identity(source))
     try:
+        splits = source.open()
+        done = {name: sum(s["jobs"] for s in finished[name]) for name in splits}
         total = sum(split.count for split in splits.values())
-        written = {}
-        with progress_bar(total, f"converting {source.name}", " images") as bar:
-            results = load_in_order(source.load, splits.values())
+        jobs = (
+            itertools.islice(split.jobs, done[name], None)
+            for name, split in splits.items()
+        )
+        num_done = sum(done.values())
+        if num_done:
+            say(f"{source.name}: going on after {num_done} of {total} images")
+        loaded = load_in_order(
+            source.load, itertools.chain.from_iterable(jobs), total - num_done
+        )
+        with (
+            concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads,
+            progress_bar(
+                total, f"converting {source.name}", " images", num_done
+            ) as bar,
+        ):
+            results = in_order(threads, _serialize, loaded)
             for name, split in splits.items():
-                written[name] = _write_split(directory, name, split.count, results, bar)
-        num_unreadable = sum(split["unreadable"] for split in written.values())
-        if num_unreadable:
-            say(f"{num_unreadable} of {total} images could not be used (named above)")
-        files.write_json(directory / MANIFEST, _manifest(source, written))
+                _write_split(directory, name, split.count, finished[name], results, bar)
+        _write_manifest(directory, source, splits, finished)
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
             f"--dataset {source.name}: a worker process died, most likely for lack of "
@@ -130,42 +184,97 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
         ) from None
     except tf.errors.OpError as error:
         raise InputError(f"--dataset {source.name}: {error.message}") from None
+    except InputError:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
-def _manifest(source, written):
-    digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
-    return {
-        "schema_version": records.SCHEMA_VERSION,
-        "name": source.name,
-        "source": source.identity | ({"path": source.path} if source.path else {}),
-        "is_paired": source.is_paired,
-        "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
-        "splits": written,
-    }
+def _finished_shards(directory, identity):
+    """What a conversion that was ended has left by split; all else is removed."""
+    journal, shards = directory / JOURNAL, []
+    with contextlib.suppress(OSError, ValueError):  # no journal, or a line cut off
+        with journal.open(encoding="utf-8") as lines:
+            if json.loads(next(lines, "")) == identity:
+                for shard in map(json.loads, lines):
+                    if os.stat(directory / shard["file"]).st_size != shard["bytes"]:
+                        break
+                    shards.append(shard)
+    directory.mkdir(exist_ok=True)
+    kept = {shard["file"] for shard in shards}
+    for path in directory.iterdir():
+        if path.name not in kept | {JOURNAL}:
+            path.unlink()
+    lines = [json.dumps(line) + "\n" for line in (identity, *shards)]
+    files.write_text(journal, "".join(lines))
+    return {name: [s for s in shards if s["split"] == name] for name in SPLITS}
 
 
-def _write_split(directory, split, count, results, bar):
-    """Writes the next `count` results to shards; returns the manifest's entry."""
-    num_shards = -(-count // EXAMPLES_PER_SHARD)
-    shards, unreadable = [], 0
-    for i in range(num_shards):
-        path = directory / f"{split}-{i:05d}-of-{num_shards:05d}.tfrecord"
-        num_written = 0
+def _write_split(directory, split, count, shards, results, bar):
+    """Writes the `results` of a split to shards, and adds to those that are there."""
+    done = sum(shard["jobs"] for shard in shards)
+    unreadable = done - sum(len(shard["lengths"]) for shard in shards)
+    while done < count:
+        path = directory / f"{split}-{len(shards):05d}.tfrecord"
+        lengths, num_bytes, before = [], 0, done
         with tf.io.TFRecordWriter(str(path)) as writer:
-            for _ in range(min(EXAMPLES_PER_SHARD, count - i * EXAMPLES_PER_SHARD)):
-                loaded, name, problem = next(results)
-                problem = problem or _why_undecodable(loaded)
+            while done < count and num_bytes < SHARD_BYTES:
+                serialized, name, problem = next(results)
+                done += 1
                 if problem:
                     unreadable += 1
                     say(f"skipped {name}: {problem}")
                     _require_few(unreadable, count, split, name, problem)
                 else:
-                    writer.write(records.serialize(*loaded))
-                    num_written += 1
+                    writer.write(serialized)
+                    lengths.append(len(serialized))
+                    num_bytes += len(serialized) + records.RECORD_OVERHEAD
                 bar.update()
-        digest = checksums.file_digest(path)
-        shards.append({"file": path.name, "count": num_written, "sha256": digest})
-    return {"count": count - unreadable, "unreadable": unreadable, "shards": shards}
+        if not lengths:
+            path.unlink()
+            break
+        files.sync(path)
+        shard = {"split": split, "file": path.name, "jobs": done - before}
+        shard |= {"bytes": num_bytes, "sha256": checksums.file_digest(path)}
+        shards.append(shard | {"lengths": lengths})
+        _add_to_journal(directory, shards[-1])
+
+
+def _add_to_journal(directory, shard):
+    with (directory / JOURNAL).open("a", encoding="utf-8") as journal:
+        journal.write(json.dumps(shard) + "\n")
+        journal.flush()
+        os.fsync(journal.fileno())
+
+
+def _write_manifest(directory, source, splits, finished):
+    written, lengths = {}, {}
+    for name, split in splits.items():
+        shards = [
+            {"file": s["file"], "count": len(s["lengths"])}
+            | {key: s[key] for key in ("bytes", "sha256")}
+            for s in finished[name]
+        ]
+        lengths[name] = np.array(
+            [length for s in finished[name] for length in s["lengths"]], np.int64
+        )
+        count, unreadable = len(lengths[name]), split.count - len(lengths[name])
+        written[name] = {"count": count, "unreadable": unreadable, "shards": shards}
+    num_unreadable = sum(split["unreadable"] for split in written.values())
+    if num_unreadable:
+        total = sum(split.count for split in splits.values())
+        say(f"{num_unreadable} of {total} images could not be used (named above)")
+    np.savez(directory / INDEX, **lengths)
+    digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
+    manifest = {
+        "schema_version": records.SCHEMA_VERSION,
+        "name": source.name,
+        "source": source.identity | ({"path": source.path} if source.path else {}),
+        "is_paired": source.is_paired,
+        "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
+        "index_sha256": checksums.file_digest(directory / INDEX),
+        "splits": written,
+    }
+    files.write_json(directory / MANIFEST, manifest)
 
 
 def _require_few(unreadable, count, split, name, problem):
@@ -177,11 +286,14 @@ def _require_few(unreadable, count, split, name, problem):
         )
 
 
-def _why_undecodable(loaded):
-    """What the training would decode is decoded once here, to be sure of it."""
+def _serialize(result):
+    """The example of what a worker has loaded, decoded once to be sure of it."""
+    loaded, name, problem = result
+    if problem:
+        return None, name, problem
     try:
         records.decode(loaded.image.encoded)
     except (tf.errors.OpError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return f"TensorFlow cannot decode it ({reason})"
-    return None
+        return None, name, f"TensorFlow cannot decode it ({reason})"
+    return records.serialize(*loaded), name, None
