@@ -15,8 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parses, converts, and prints what is there."""
     config = parse(BuildConfig, __doc__, ["dataset"], arguments)
     with quiet_start():
-        from cyclegan_tf.data.convert import ensure_dataset, read_manifest
-        from cyclegan_tf.data.verify import verify
+        from cyclegan_tf.data.convert import ensure_dataset
+        from cyclegan_tf.data.shards import read_manifest, verify
 
     directory = ensure_dataset(config)
     if config.verify:

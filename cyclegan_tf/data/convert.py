@@ -1,10 +1,8 @@
 """From a source to TFRecord shards on disk, once.
 
-A dataset is a directory `<data_dir>/<name>/` of shards
-`{trainA,trainB,testA,testB}-00000.tfrecord`, an `index.npz` with the length of every
-serialized example by split, and a `dataset.json` that says what they are. It is written
-aside and renamed, so it is there whole or not at all; a conversion that was ended goes
-on after the last shard that was finished.
+A dataset is a directory `<data_dir>/<name>/`, see `shards`. It is written aside and
+renamed, so it is there whole or not at all; a conversion that was ended goes on after
+the last shard that was finished.
 """
 
 import concurrent.futures.process
@@ -12,11 +10,9 @@ import contextlib
 import hashlib
 import itertools
 import json
-import operator
 import os
 import pathlib
 import shutil
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,10 +24,9 @@ from cyclegan_tf.common.files import locked, mend
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import records
 from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
+from cyclegan_tf.data.shards import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
 from cyclegan_tf.data.sources import SPLITS, Source, find_source
 
-MANIFEST = "dataset.json"
-INDEX = "index.npz"
 # Of an unfinished conversion: a line of JSON for its source, and one for each shard.
 JOURNAL = "journal.jsonl"
 SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
@@ -50,7 +45,7 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     # embedded one follows its flags.
     is_folder = pathlib.Path(config.dataset).expanduser().is_dir()
     made_from = {} if is_folder else _made_from(existing)
-    is_current = made_from.get("schema_version") == records.SCHEMA_VERSION
+    is_current = made_from.get("schema_version") == SCHEMA_VERSION
     if is_current and made_from["kind"] != "synthetic":
         return existing
     try:
@@ -82,37 +77,6 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     return directory
 
 
-def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[str, Any]:
-    """The content of a dataset's `dataset.json`.
-
-    Raises:
-        InputError: it is missing, damaged, or of another schema version, or a file
-            of the dataset is a link.
-    """
-    path = directory / MANIFEST
-    checksums.require_no_links(directory)
-    again = f"delete {directory} and run again to convert anew"
-    try:
-        manifest = files.read_json(path, again)
-        manifest["source"]["kind"], manifest["fingerprint"], manifest["is_paired"]
-        if manifest["schema_version"] != records.SCHEMA_VERSION:
-            if any_version:
-                return manifest
-            raise InputError(f"{path} has another schema version; {again}.")
-        for split in SPLITS:
-            for shard in manifest["splits"][split]["shards"]:
-                if pathlib.PurePath(shard["file"]).name != shard["file"]:
-                    raise InputError(f"{path} names a file outside its directory.")
-                operator.index(shard["count"]), shard["bytes"], shard["sha256"]
-        manifest["index_sha256"]
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path} is damaged ({reason}); {again}.") from None
-    return manifest
-
-
 def _made_from(directory):
     """What a converted dataset was made from; empty where there is none."""
     if not (directory / MANIFEST).is_file():
@@ -126,7 +90,7 @@ def _is_made_from(directory, source):
 
 
 def _identity(source):
-    return source.identity | {"schema_version": records.SCHEMA_VERSION}
+    return source.identity | {"schema_version": SCHEMA_VERSION}
 
 
 def _require_replaceable(directory, made_from, source):
@@ -145,7 +109,7 @@ def _require_replaceable(directory, made_from, source):
             f"those of {source.path or source.name}; delete it or choose another "
             f"--data-dir."
         )
-    is_current = made_from["schema_version"] == records.SCHEMA_VERSION
+    is_current = made_from["schema_version"] == SCHEMA_VERSION
     changed = "source or options have" if is_current else "format has"
     say(f"{directory}: its {changed} changed, converting again")
 
@@ -155,23 +119,20 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
     finished = _finished_shards(directory, _identity(source))
     try:
         splits = source.open()
-        done = {name: sum(s["jobs"] for s in finished[name]) for name in splits}
+        done = {name: sum(s["images"] for s in finished[name]) for name in splits}
         total = sum(split.count for split in splits.values())
-        jobs = (
-            itertools.islice(split.jobs, done[name], None)
-            for name, split in splits.items()
-        )
         num_done = sum(done.values())
         if num_done:
             say(f"{source.name}: going on after {num_done} of {total} images")
-        loaded = load_in_order(
-            source.load, itertools.chain.from_iterable(jobs), total - num_done
+        jobs = itertools.chain.from_iterable(
+            itertools.islice(split.jobs, done[name], None)
+            for name, split in splits.items()
         )
+        loaded = load_in_order(source.load, jobs, total - num_done)
+        what = f"converting {source.name}"
         with (
             concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads,
-            progress_bar(
-                total, f"converting {source.name}", " images", num_done
-            ) as bar,
+            progress_bar(total, what, " images", num_done) as bar,
         ):
             results = in_order(threads, _serialize, loaded)
             for name, split in splits.items():
@@ -190,58 +151,60 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
 
 
 def _finished_shards(directory, identity):
-    """What a conversion that was ended has left by split; all else is removed."""
-    journal, shards = directory / JOURNAL, []
-    with contextlib.suppress(OSError, ValueError):  # no journal, or a line cut off
-        with journal.open(encoding="utf-8") as lines:
-            if json.loads(next(lines, "")) == identity:
-                for shard in map(json.loads, lines):
-                    if os.stat(directory / shard["file"]).st_size != shard["bytes"]:
-                        break
-                    shards.append(shard)
+    """The journal of a conversion that was ended, by split; all else is removed."""
+    journal, finished = directory / JOURNAL, []
+    # There may be none, or its last line be cut off.
+    with contextlib.suppress(OSError, ValueError), journal.open("rb") as lines:
+        if json.loads(next(lines, b"")) == identity:
+            for line in map(json.loads, lines):
+                file, size = line["shard"]["file"], line["shard"]["bytes"]
+                if os.path.getsize(directory / file) != size:
+                    break
+                finished.append(line)
     directory.mkdir(exist_ok=True)
-    kept = {shard["file"] for shard in shards}
+    kept = {JOURNAL, *(line["shard"]["file"] for line in finished)}
     for path in directory.iterdir():
-        if path.name not in kept | {JOURNAL}:
+        if path.name not in kept:
             path.unlink()
-    lines = [json.dumps(line) + "\n" for line in (identity, *shards)]
-    files.write_text(journal, "".join(lines))
-    return {name: [s for s in shards if s["split"] == name] for name in SPLITS}
+    text = "".join(json.dumps(line) + "\n" for line in (identity, *finished))
+    files.write_text(journal, text)
+    return {name: [x for x in finished if x["split"] == name] for name in SPLITS}
 
 
-def _write_split(directory, split, count, shards, results, bar):
-    """Writes the `results` of a split to shards, and adds to those that are there."""
-    done = sum(shard["jobs"] for shard in shards)
-    unreadable = done - sum(len(shard["lengths"]) for shard in shards)
+def _write_split(directory, split, count, finished, results, bar):
+    """Writes the `results` of a split to shards, and adds them to the finished ones."""
+    done = sum(line["images"] for line in finished)
+    unreadable = done - sum(len(line["lengths"]) for line in finished)
     while done < count:
-        path = directory / f"{split}-{len(shards):05d}.tfrecord"
+        path = directory / f"{split}-{len(finished):05d}.tfrecord"
         lengths, num_bytes, before = [], 0, done
         with tf.io.TFRecordWriter(str(path)) as writer:
             while done < count and num_bytes < SHARD_BYTES:
                 serialized, name, problem = next(results)
                 done += 1
+                bar.update()
                 if problem:
                     unreadable += 1
                     say(f"skipped {name}: {problem}")
                     _require_few(unreadable, count, split, name, problem)
-                else:
-                    writer.write(serialized)
-                    lengths.append(len(serialized))
-                    num_bytes += len(serialized) + records.RECORD_OVERHEAD
-                bar.update()
+                    continue
+                writer.write(serialized)
+                lengths.append(len(serialized))
+                num_bytes += len(serialized) + records.OVERHEAD
         if not lengths:
             path.unlink()
-            break
+            return
         files.sync(path)
-        shard = {"split": split, "file": path.name, "jobs": done - before}
-        shard |= {"bytes": num_bytes, "sha256": checksums.file_digest(path)}
-        shards.append(shard | {"lengths": lengths})
-        _add_to_journal(directory, shards[-1])
+        shard = {"file": path.name, "count": len(lengths), "bytes": num_bytes}
+        shard["sha256"] = checksums.file_digest(path)
+        line = {"split": split, "images": done - before, "lengths": lengths}
+        finished.append(line | {"shard": shard})
+        _add_to_journal(directory, finished[-1])
 
 
-def _add_to_journal(directory, shard):
+def _add_to_journal(directory, line):
     with (directory / JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write(json.dumps(shard) + "\n")
+        journal.write(json.dumps(line) + "\n")
         journal.flush()
         os.fsync(journal.fileno())
 
@@ -249,15 +212,9 @@ def _add_to_journal(directory, shard):
 def _write_manifest(directory, source, splits, finished):
     written, lengths = {}, {}
     for name, split in splits.items():
-        shards = [
-            {"file": s["file"], "count": len(s["lengths"])}
-            | {key: s[key] for key in ("bytes", "sha256")}
-            for s in finished[name]
-        ]
-        lengths[name] = np.array(
-            [length for s in finished[name] for length in s["lengths"]], np.int64
-        )
-        count, unreadable = len(lengths[name]), split.count - len(lengths[name])
+        lengths[name] = np.array([x for s in finished[name] for x in s["lengths"]], int)
+        count, shards = len(lengths[name]), [line["shard"] for line in finished[name]]
+        unreadable = split.count - count
         written[name] = {"count": count, "unreadable": unreadable, "shards": shards}
     num_unreadable = sum(split["unreadable"] for split in written.values())
     if num_unreadable:
@@ -266,7 +223,7 @@ def _write_manifest(directory, source, splits, finished):
     np.savez(directory / INDEX, **lengths)
     digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
     manifest = {
-        "schema_version": records.SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
         "name": source.name,
         "source": source.identity | ({"path": source.path} if source.path else {}),
         "is_paired": source.is_paired,

@@ -6,128 +6,23 @@ A run that resumes at step k therefore starts its pipeline at step k, and no ear
 image is read.
 """
 
-import contextlib
-import dataclasses
-import os
-import pathlib
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import psutil
 import tensorflow as tf
 
-from cyclegan_tf.common import checksums
 from cyclegan_tf.common.console import progress_bar
-from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.data import records
-from cyclegan_tf.data.convert import INDEX, read_manifest
 from cyclegan_tf.data.ranges import to_unit_range
+from cyclegan_tf.data.shards import Split, damage_named, examples
+from cyclegan_tf.data.shards import open_split as open_split
 
 # A pipeline that has all positions to itself.
 ALONE = tf.distribute.InputContext()
 # Of the memory that is free when the run starts, "auto" takes at most this share.
 CACHE_SHARE = 0.25
-# So many records are read ahead at a time, to hide what a network disk waits.
-READ_AHEAD = 64
-DAMAGED = re.compile(r"\[damaged record\] \[(.+)\] \[(\d+)\]")
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """The places of all examples of one split.
-
-    Attributes:
-        name: of the split, such as "trainA".
-        paths: of its shards.
-        places: int64 `(count, 4)`: of each example its shard, its number there, where
-            its record begins in the file, and the length of the serialized example.
-    """
-
-    name: str
-    paths: list[str]
-    places: np.ndarray
-
-    def __len__(self):
-        return len(self.places)
-
-    def sample(self, count: int, seed: int = 0) -> "Split":
-        """At most `count` of the examples, in their order; of equal splits the same."""
-        if len(self) <= count:
-            return self
-        rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.choice(len(self), count, replace=False))
-        name = f"{self.name}, drawn from {len(self)} by seed {seed}"
-        return Split(name, self.paths, self.places[chosen])
-
-
-def open_split(directory: pathlib.Path, name: str) -> Split:
-    """Reads the index of a split, and compares the sizes of its shards with it.
-
-    Raises:
-        InputError: the index is damaged, or a shard is missing or has another size.
-    """
-    manifest = read_manifest(directory)
-    split = read_index(directory, manifest)[name]
-    shards = manifest["splits"][name]["shards"]
-    for path, shard in zip(split.paths, shards, strict=True):
-        size = os.path.getsize(path) if os.path.isfile(path) else None
-        if size != shard["bytes"]:
-            found = "is missing" if size is None else f"has {size} bytes"
-            raise Damaged(
-                f"{path} {found}, and should have {shard['bytes']}; delete {directory} "
-                f"and run again to convert anew."
-            )
-    return split
-
-
-def read_index(directory: pathlib.Path, manifest: dict) -> dict[str, Split]:
-    """All splits of a dataset, without a look at their shards.
-
-    Raises:
-        Damaged: the index is missing, or is not that of the manifest.
-    """
-    path = directory / INDEX
-    if not path.is_file() or checksums.file_digest(path) != manifest["index_sha256"]:
-        raise Damaged(
-            f"{path} is damaged or missing; delete {directory} and run again to "
-            f"convert anew."
-        )
-    splits = {}
-    with np.load(path) as lengths:
-        for name, split in manifest["splits"].items():
-            paths = [str(directory / shard["file"]) for shard in split["shards"]]
-            rest, places = lengths[name], [np.zeros((0, 4), np.int64)]
-            for i, shard in enumerate(split["shards"]):
-                own, rest = np.split(rest, [shard["count"]])
-                ends = np.cumsum(own + records.RECORD_OVERHEAD)
-                starts = ends - own - records.RECORD_OVERHEAD
-                numbers = np.arange(len(own))
-                places.append(np.stack([np.full_like(own, i), numbers, starts, own], 1))
-            splits[name] = Split(name, paths, np.concatenate(places))
-    return splits
-
-
-@contextlib.contextmanager
-def damage_named() -> Iterator[None]:
-    """Makes one line of what TensorFlow says where a pipeline meets a damaged record.
-
-    Raises:
-        Damaged: it names the shard, and the record's number in it, from 0.
-    """
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        found = DAMAGED.search(str(error))
-        if not found:
-            raise
-        path, number = found.groups()
-        raise Damaged(
-            f"{path}: record {number} is damaged or cannot be read; `cyclegan build "
-            f"--verify` finds all that are, deleting {os.path.dirname(path)} has it "
-            f"converted anew."
-        ) from None
 
 
 def training_input(
@@ -222,7 +117,7 @@ def image_batches(
 def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray | None:
     """The masks of a split, bool `(count, size, size)`; None where it has none."""
     masks = []
-    for example in _examples(split, tf.data.Dataset.range(len(split.places[:limit]))):
+    for example in examples(split, tf.data.Dataset.range(len(split.places[:limit]))):
         encoded = example["image/mask"]
         if not encoded.numpy():
             return None
@@ -233,53 +128,14 @@ def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray 
 @damage_named()
 def load_names(split: Split) -> list[str]:
     """The file names of a split's images in their order, as their source had them."""
-    examples = _examples(split, tf.data.Dataset.range(len(split)))
-    names = examples.map(lambda example: example["image/filename"])
+    found = examples(split, tf.data.Dataset.range(len(split)))
+    names = found.map(lambda example: example["image/filename"])
     return [name.decode("utf-8", "replace") for name in names.as_numpy_iterator()]
-
-
-def serialized_examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
-    """The serialized examples at those indices, in their order, many read at a time.
-
-    Where a record is damaged, or cannot be read, there is an empty string.
-    """
-    paths, places = _constants(split)
-
-    def read(index):
-        shard, _, start, length = tf.unstack(places[index])
-        return records.read_example(paths[shard], start, length)
-
-    return indices.interleave(
-        read,
-        cycle_length=READ_AHEAD,
-        num_parallel_calls=READ_AHEAD,
-        deterministic=True,
-    )
-
-
-def _examples(split, indices):
-    """The features of those examples; a damaged one is an error, see `damage_named`."""
-    paths, places = _constants(split)
-
-    def parse(index, serialized):
-        shard, number, _, _ = tf.unstack(places[index])
-        what = ["damaged record", paths[shard], number]
-        is_whole = tf.debugging.Assert(tf.strings.length(serialized) > 0, what)
-        with tf.control_dependencies([is_whole]):
-            return records.parse(tf.identity(serialized))
-
-    pairs = tf.data.Dataset.zip((indices, serialized_examples(split, indices)))
-    return pairs.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _constants(split):
-    with tf.device("CPU"):
-        return tf.constant(split.paths, tf.string), tf.constant(split.places)
 
 
 def _resized(split, indices, size):
     """The images at those indices: uint8 `(size, size, 3)`."""
-    return _examples(split, indices).map(
+    return examples(split, indices).map(
         lambda example: _resize(records.decode(example["image/encoded"]), size),
         num_parallel_calls=tf.data.AUTOTUNE,
     )

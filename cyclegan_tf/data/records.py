@@ -8,10 +8,8 @@ import tensorflow as tf
 
 from cyclegan_tf.data.images import EncodedImage
 
-SCHEMA_VERSION = 2  # of a dataset's directory
-
 # Beside the example, a record has its length (8 bytes) and two checksums (4 each).
-RECORD_OVERHEAD = 16
+OVERHEAD = 16
 
 
 def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:
@@ -71,7 +69,7 @@ def read_example(path, offset, length):
     record = tf.raw_ops.TFRecordDatasetV2(
         filenames=path[None],
         compression_type="",
-        buffer_size=length + RECORD_OVERHEAD,  # read at once
+        buffer_size=length + OVERHEAD,  # read at once
         byte_offsets=offset[None],
     )
     string = tf.TensorSpec((), tf.string)

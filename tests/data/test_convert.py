@@ -12,7 +12,7 @@ from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import convert as conversion
-from cyclegan_tf.data import loading, pipeline, records
+from cyclegan_tf.data import loading, pipeline, records, shards
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from tests.helpers import command, random_pixels, write_images
 
@@ -89,11 +89,13 @@ def test_every_format_size_and_name_is_read(tmp_path):
 def test_large_split_is_sharded_in_order(photos, monkeypatch):
     monkeypatch.setattr(conversion, "SHARD_BYTES", 5000)
     directory = ensure_dataset(config_of(photos))
-    shards = read_manifest(directory)["splits"]["trainA"]["shards"]
-    assert [s["file"] for s in shards] == [f"trainA-{i:05d}.tfrecord" for i in range(3)]
-    assert [s["count"] for s in shards] == [2, 2, 1]
-    sizes = [(directory / s["file"]).stat().st_size for s in shards]
-    assert sizes == [s["bytes"] for s in shards]
+    entries = read_manifest(directory)["splits"]["trainA"]["shards"]
+    assert [s["file"] for s in entries] == [
+        f"trainA-{i:05d}.tfrecord" for i in range(3)
+    ]
+    assert [s["count"] for s in entries] == [2, 2, 1]
+    sizes = [(directory / s["file"]).stat().st_size for s in entries]
+    assert sizes == [s["bytes"] for s in entries]
     assert all(size >= 5000 for size in sizes[:-1])
     assert names(directory, "trainA") == [f"trainA/{i:03d}.png" for i in range(5)]
     assert len(pipeline.open_split(directory, "trainA")) == 5
@@ -296,7 +298,7 @@ def test_index_finds_every_example(photos, monkeypatch):
         assert content[start + 12 : start + 12 + length] == raw
     assert split.places[:, :2].tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]]
     order = tf.data.Dataset.from_tensor_slices([4, 0, 3, 3])
-    read = pipeline.serialized_examples(split, order).as_numpy_iterator()
+    read = shards.serialized_examples(split, order).as_numpy_iterator()
     assert list(read) == [expected[i] for i in (4, 0, 3, 3)]
 
 

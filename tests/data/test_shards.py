@@ -4,7 +4,7 @@ import pytest
 
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.verify import verify
+from cyclegan_tf.data.shards import verify
 from tests.helpers import assert_one_line_error, run_script
 
 
@@ -37,7 +37,7 @@ def test_damaged_records_are_named_and_the_others_read(dataset, capsys, at):
     with pytest.raises(Damaged, match="1 of 4 shards are damaged"):
         verify(dataset)
     path = split.paths[0]
-    assert f"{path} is damaged: records 3, 7 of 12\n" in capsys.readouterr().err
+    assert f"{path} is damaged: 2 of 12 records (3, 7)\n" in capsys.readouterr().err
     # The size is the same, so that only reading notices; the others are as they were.
     images = pipeline.load_images(pipeline.open_split(dataset, "trainA"), 16, 3)
     assert images.shape == (3, 16, 16, 3)
@@ -62,4 +62,4 @@ def test_build_verifies_with_status_2_for_damage(dataset, tmp_path):
     damage(pipeline.open_split(dataset, "trainB"), 5, 50)
     done = run_script("tfrecords/build.py", *options, *tiny)
     assert_one_line_error(done, "1 of 4 shards are damaged")
-    assert "trainB-00000.tfrecord is damaged: records 5 of 12" in done.stderr
+    assert "trainB-00000.tfrecord is damaged: 1 of 12 records (5)" in done.stderr
