@@ -25,7 +25,7 @@ from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import records
 from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
 from cyclegan_tf.data.shards import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
-from cyclegan_tf.data.sources import SPLITS, Source, find_source
+from cyclegan_tf.data.sources import SPLITS, find_source
 
 # Of an unfinished conversion: a line of JSON for its source, and one for each shard.
 JOURNAL = "journal.jsonl"
@@ -64,13 +64,14 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     with locked(lock, waiting):
         mend(directory)  # of a process that was killed when it was done
         made_from = _made_from(directory)
-        if _is_made_from(directory, source):
+        identity = source.identity | {"schema_version": SCHEMA_VERSION}
+        if identity.items() <= made_from.items():
             return directory
         if directory.exists():
             _require_replaceable(directory, made_from, source)
         unfinished = directory.with_name(f".unfinished-{directory.name[-60:]}")
-        if not _is_made_from(unfinished, source):
-            _convert(source, unfinished)
+        if not identity.items() <= _made_from(unfinished).items():
+            _convert(source, identity, unfinished)
         (unfinished / JOURNAL).unlink(missing_ok=True)
         files.put_in_place(unfinished, directory)
         mend(directory)
@@ -83,14 +84,6 @@ def _made_from(directory):
         return {}
     manifest = read_manifest(directory, any_version=True)
     return manifest["source"] | {"schema_version": manifest["schema_version"]}
-
-
-def _is_made_from(directory, source):
-    return _identity(source).items() <= _made_from(directory).items()
-
-
-def _identity(source):
-    return source.identity | {"schema_version": SCHEMA_VERSION}
 
 
 def _require_replaceable(directory, made_from, source):
@@ -114,9 +107,9 @@ def _require_replaceable(directory, made_from, source):
     say(f"{directory}: its {changed} changed, converting again")
 
 
-def _convert(source: Source, directory: pathlib.Path) -> None:
+def _convert(source, identity, directory):
     """Writes what a directory lacks of a dataset."""
-    finished = _finished_shards(directory, _identity(source))
+    finished = _finished_shards(directory, identity)
     try:
         splits = source.open()
         done = {name: sum(s["images"] for s in finished[name]) for name in splits}

@@ -132,7 +132,7 @@ def verify(directory: pathlib.Path) -> None:
         for name in SPLITS
         for number, shard in enumerate(manifest["splits"][name]["shards"])
     ]
-    problems = []
+    num_damaged = 0
     with (
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads,
         progress_bar(len(shards), f"verifying {directory}", " shards") as bar,
@@ -140,11 +140,11 @@ def verify(directory: pathlib.Path) -> None:
         for problem in threads.map(_problem_of, *zip(*shards, strict=True)):
             bar.update()
             if problem:
-                problems.append(problem)
+                num_damaged += 1
                 say(problem)
-    if problems:
+    if num_damaged:
         raise Damaged(
-            f"{len(problems)} of {len(shards)} shards are damaged (named above); "
+            f"{num_damaged} of {len(shards)} shards are damaged (named above); "
             f"{_anew(directory)}."
         )
 

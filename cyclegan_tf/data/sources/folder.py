@@ -85,9 +85,7 @@ def image_files(root: pathlib.Path, folder: str = "") -> list[str]:
             continue
         waiting += [name + each for each in inside]
     if others:
-        counts = ", ".join(
-            f"{number} {suffix}" for suffix, number in others.most_common(9)
-        )
+        counts = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(9))
         say(f"{root / folder}: not used: {counts} files")
     return found
 
