@@ -24,7 +24,7 @@ COMMANDS = {  # sub-command: its options, and which of them need no name
     "evaluate": (config.EvaluateConfig, []),
     "export": (config.ExportConfig, []),
     "translate": (config.TranslateConfig, ["input", "output"]),
-    "build": (config.DatasetConfig, ["dataset"]),
+    "build": (config.BuildConfig, ["dataset"]),
     "import": (config.ImportConfig, []),
 }
 SCRIPTS = {
