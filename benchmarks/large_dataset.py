@@ -10,18 +10,16 @@ Prints JSON lines. Each figure is of a process of its own.
 start: seconds from `open_split` to the first batch, nothing kept in memory, and the
 most memory that the process had. The records are small pictures, written as shards.
 
-read: examples per second of readers of 256 px pictures, in a random order: `before`, as
-this program read them until 2026, `one by one`, and `ahead`, as it does now; `in order`
-reads the shards from the beginning, which knows no random order. The page cache has
-them all (warm), or is emptied of them before (cold, by posix_fadvise), or each open and
-read of the operating system takes longer by so many milliseconds (delayed, injected by
-strace, so that TensorFlow knows nothing of it). Then the images per second of training.
+read: examples per second of readers of 256 px pictures, in a random order: `before`, by
+an earlier version of this program, `one by one`, and `ahead`, as it is; `in order` reads
+the shards from the beginning, which is no random order; `training` decodes, resizes and
+crops. The page cache has the shards (warm), or has been emptied of them (cold), or each
+open and read of the system takes so many milliseconds longer (delayed, by strace).
 
 convert: a folder of so many files; once, and killed three times.
 """
 
 import dataclasses
-import hashlib
 import io
 import itertools
 import json
@@ -29,13 +27,14 @@ import os
 import pathlib
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 from common import field, quiet_start, report, script
+
+from cyclegan_tf.common.checksums import file_digest
 
 NUM_DRAWN = 20  # different pictures, that the others are copies of
 NUM_KILLS = 3
@@ -76,8 +75,7 @@ def start(options, folder):
     """Starts, by the number of records."""
     for count in options.records:
         directory = write_dataset(folder / str(count), count, size=32)
-        figures = child(f"start:{directory}")
-        report(part="start", records=count, **figures)
+        report(part="start", records=count, **child(f"start:{directory}"))
         shutil.rmtree(directory)
 
 
@@ -85,17 +83,16 @@ def read(options, folder):
     """Readers, by what the disk is like."""
     directory = write_dataset(folder / "dataset", options.pictures, size=256)
     shards = sorted(map(str, directory.glob("*.tfrecord")))
-    delay = [
-        *("strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=openat,pread64,read"),
-        *("-e", f"inject=openat,pread64,read:delay_enter={1000 * options.delay_ms}"),
-        *(word for shard in shards for word in ("-P", shard)),
-    ]
+    calls = "openat,pread64,read"
+    delay = f"inject={calls}:delay_enter={1000 * options.delay_ms}"
+    strace = f"strace --seccomp-bpf -f -qq -o {os.devnull} -e trace={calls} -e {delay}"
+    paths = [word for shard in shards for word in ("-P", shard)]
     for disk in ("warm", "cold", "delayed"):
         if disk == "delayed" and not shutil.which("strace"):
             report(part="read", disk=disk, missing="strace")
             continue
         for reader in ("before", "one by one", "in order", "ahead", "training"):
-            prefix = delay if disk == "delayed" else []
+            prefix = [*strace.split(), *paths] if disk == "delayed" else []
             what = f"read:{directory}:{reader}:{disk}:{options.seconds}"
             report(part="read", disk=disk, reader=reader, **child(what, prefix))
 
@@ -108,20 +105,12 @@ def convert(options, folder):
     for kills in (0, NUM_KILLS):
         data_dir = folder / f"killed-{kills}"
         what = f"convert:{source}:{data_dir}:{shard_bytes}"
-        killed_after = [
-            converted_before_kill(what, data_dir, 4 * (i + 1)) for i in range(kills)
-        ]
-        figures = child(what)
-        converted = data_dir / "photos"
-        digests.append({p.name: digest(p) for p in sorted(converted.iterdir())})
-        report(
-            part="convert",
-            files=options.files,
-            killed_after_shards=killed_after,
-            shards=len(digests[-1]) - 2,
-            **figures,
-        )
-    report(part="convert", equal=digests[0] == digests[1])
+        after = [converted_before_kill(what, data_dir, 4 * i + 4) for i in range(kills)]
+        figures = child(what) | {"killed_after_shards": after}
+        report(part="convert", files=options.files, **figures)
+        converted = (data_dir / "photos").iterdir()
+        digests.append({path.name: file_digest(path) for path in converted})
+    report(part="convert", shards=len(digests[0]) - 2, equal=digests[0] == digests[1])
 
 
 def converted_before_kill(what, data_dir, num_shards):
@@ -133,7 +122,7 @@ def converted_before_kill(what, data_dir, num_shards):
         time.sleep(0.05)
         if journal.exists():
             finished = journal.read_bytes().count(b"\n") - 1
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     return finished
 
@@ -167,15 +156,7 @@ def start_child(directory):
     before = time.perf_counter()
     splits = open_both(directory)
     opened = time.perf_counter()
-    batches = pipeline.training_input(
-        *splits,
-        image_size=32,
-        load_size=36,
-        batch_size=1,
-        seed=0,
-        cache="none",
-    )(step=12345)
-    next(iter(batches))
+    next(iter(batches_of(splits, 32, 36, pipeline)))
     figures_of(
         open_s=round(opened - before, 3),
         first_batch_s=round(time.perf_counter() - before, 3),
@@ -198,15 +179,7 @@ def read_child(directory, reader, disk, seconds):
     elif reader == "in order":
         examples = tf.data.TFRecordDataset(split_a.paths).repeat()
     elif reader == "training":
-        examples = pipeline.training_input(
-            split_a,
-            split_b,
-            image_size=256,
-            load_size=286,
-            batch_size=1,
-            seed=0,
-            cache="none",
-        )(0)
+        examples = batches_of([split_a, split_b], 256, 286, pipeline)
     else:
         if reader == "one by one":
             shards.READ_AHEAD = 1
@@ -230,7 +203,7 @@ def read_child(directory, reader, disk, seconds):
 
 
 def one_as_before(split, tf):
-    """The reader until 2026: the rest of the file is declared header and footer."""
+    """The earlier reader: the rest of the file is declared header and footer."""
     paths, places = tf.constant(split.paths), tf.constant(split.places)
     sizes = tf.constant([os.path.getsize(path) for path in split.paths], tf.int64)
 
@@ -254,6 +227,12 @@ def convert_child(source, data_dir, shard_bytes):
     before = time.perf_counter()
     conversion.ensure_dataset(DatasetConfig(source, data_dir=data_dir))
     figures_of(seconds=round(time.perf_counter() - before, 1))
+
+
+def batches_of(splits, image_size, load_size, pipeline):
+    """What a training takes, of images that are not kept in memory."""
+    sizes = {"image_size": image_size, "load_size": load_size, "batch_size": 1}
+    return pipeline.training_input(*splits, **sizes, seed=0, cache="none")(12345)
 
 
 CHILDREN = {"start": start_child, "read": read_child, "convert": convert_child}
@@ -315,11 +294,6 @@ def write_files(folder, count):
             path = folder / domain / f"{i:07d}.jpg"
             path.write_bytes(pictures[i % NUM_DRAWN])
     return folder
-
-
-def digest(path):
-    """Of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":
