@@ -10,11 +10,11 @@ Prints JSON lines. Each figure is of a process of its own.
 start: seconds from `open_split` to the first batch, nothing kept in memory, and the
 most memory that the process had. The records are small pictures, written as shards.
 
-read: examples per second of readers of 256 px pictures, in a random order: `before`, by
-an earlier version of this program, `one by one`, and `ahead`, as it is; `in order` reads
-the shards from the beginning, which is no random order; `training` decodes, resizes and
-crops. The page cache has the shards (warm), or has been emptied of them (cold), or each
-open and read of the system takes so many milliseconds longer (delayed, by strace).
+read: examples per second of readers of 256 px pictures, in a random order: `before`, as
+an earlier version did, `one by one`, and `ahead`, as it is; `in order` reads the shards
+from the beginning, which is no random order; `training` decodes, resizes and crops. The
+page cache has the shards (warm), or has been emptied of them (cold), or each open and
+read of the system takes so many milliseconds longer (delayed, by strace).
 
 convert: a folder of so many files; once, and killed three times.
 """
