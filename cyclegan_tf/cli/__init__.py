@@ -16,7 +16,7 @@ COMMANDS = {
     "evaluate": (commands.evaluate, config.EvaluateConfig, []),
     "export": (commands.export, config.ExportConfig, []),
     "translate": (commands.translate, config.TranslateConfig, ["input", "output"]),
-    "build": (commands.build, config.DatasetConfig, ["dataset"]),
+    "build": (commands.build, config.BuildConfig, ["dataset"]),
     "import": (commands.import_models, config.ImportConfig, []),
 }
 

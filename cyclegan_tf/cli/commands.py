@@ -11,7 +11,7 @@ import sys
 from cyclegan_tf.cli.arguments import quiet_start
 from cyclegan_tf.common.console import show
 from cyclegan_tf.config import (
-    DatasetConfig,
+    BuildConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
@@ -107,15 +107,19 @@ def translate(config: TranslateConfig) -> None:
     sys.exit(1 if done.failed else 0)
 
 
-def build(config: DatasetConfig) -> None:
+def build(config: BuildConfig) -> None:
     """Converts a dataset to TFRecord shards, without training on it.
 
     %(prog)s cycle_gan/horse2zebra
+    %(prog)s cycle_gan/horse2zebra --verify     also looks for damage
     """
     with quiet_start():
-        from cyclegan_tf.data.convert import ensure_dataset, read_manifest
+        from cyclegan_tf.data.convert import ensure_dataset
+        from cyclegan_tf.data.shards import read_manifest, verify
 
     directory = ensure_dataset(config)
+    if config.verify:
+        verify(directory)
     splits = read_manifest(directory)["splits"]
     counts = ", ".join(f"{name} {split['count']}" for name, split in splits.items())
     show(f"{directory}: {counts}")

@@ -42,9 +42,9 @@ def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     aside.unlink(missing_ok=True)
     try:
         yield aside
-        _sync(aside)
+        sync(aside)
         os.replace(aside, path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a write that fails does not know where to
@@ -65,14 +65,22 @@ def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     aside.mkdir(parents=True)
     try:
         yield aside
-        for content in (*aside.rglob("*"), aside):
-            _sync(content)
-        if path.exists():
-            os.rename(path, _earlier(path))  # a folder cannot be renamed over another
-        os.rename(aside, path)
-        _sync(path.parent)
+        put_in_place(aside, path)
     finally:
         mend(path)
+
+
+def put_in_place(folder: pathlib.Path, path: pathlib.Path) -> None:
+    """Renames a folder to `path`; what is there already is for `mend` to remove.
+
+    All files are flushed to the disk before.
+    """
+    for content in (*folder.rglob("*"), folder):
+        sync(content)
+    if path.exists():
+        os.rename(path, _earlier(path))  # a folder cannot be renamed over another
+    os.rename(folder, path)
+    sync(path.parent)
 
 
 def mend(path: pathlib.Path) -> None:
@@ -175,7 +183,7 @@ def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
     return content
 
 
-def _sync(path):
+def sync(path: pathlib.Path) -> None:
     """Flushes a file's content, or a directory's names, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -9,7 +9,7 @@ from cyclegan_tf.config.commands import (
     ImportConfig,
     TranslateConfig,
 )
-from cyclegan_tf.config.dataset import DatasetConfig
+from cyclegan_tf.config.dataset import BuildConfig, DatasetConfig
 from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES, LossTerm
 from cyclegan_tf.config.options import Nature, flag, names_of
 from cyclegan_tf.config.train import RECOMMENDED, TrainConfig
@@ -18,6 +18,7 @@ __all__ = [
     "LOSSES",
     "LOSS_TERMS",
     "RECOMMENDED",
+    "BuildConfig",
     "DatasetConfig",
     "EvaluateConfig",
     "ExportConfig",

@@ -50,3 +50,12 @@ class DatasetConfig(Options):
     def resolved_synthetic_size(self) -> int:
         """Side of the drawn pictures in pixels."""
         return self.synthetic_size or 128
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildConfig(DatasetConfig):
+    """A conversion without a training."""
+
+    verify: bool = option(
+        False, "compare all shards with their checksums", Nature.COMMAND
+    )

@@ -1,28 +1,35 @@
 """From a source to TFRecord shards on disk, once.
 
-A dataset is a directory `<data_dir>/<name>/` of shards
-`{trainA,trainB,testA,testB}-0000i-of-0000n.tfrecord` and a `dataset.json` that says
-what they are. It is written aside and renamed, so it is there whole or not at all.
+A dataset is a directory `<data_dir>/<name>/`, see `shards`. It is written aside and
+renamed, so it is there whole or not at all; a conversion that was ended goes on after
+the last shard that was finished.
 """
 
 import concurrent.futures.process
+import contextlib
 import hashlib
+import itertools
+import json
+import os
 import pathlib
-from typing import Any
+import shutil
 
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common import checksums, files
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import folder_written_aside, locked, mend
+from cyclegan_tf.common.files import locked, mend
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import records
-from cyclegan_tf.data.loading import load_in_order
-from cyclegan_tf.data.sources import SPLITS, Source, find_source
+from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
+from cyclegan_tf.data.shards import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
+from cyclegan_tf.data.sources import SPLITS, find_source
 
-MANIFEST = "dataset.json"
-EXAMPLES_PER_SHARD = 512
+# Of an unfinished conversion: a line of JSON for its source, and one for each shard.
+JOURNAL = "journal.jsonl"
+SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
 MAX_UNREADABLE_SHARE = 0.05
 
 
@@ -37,58 +44,46 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     # A converted dataset can be used where its source cannot be reached, but the
     # embedded one follows its flags.
     is_folder = pathlib.Path(config.dataset).expanduser().is_dir()
-    if not is_folder and _made_from(existing).get("kind") not in (None, "synthetic"):
+    made_from = {} if is_folder else _made_from(existing)
+    is_current = made_from.get("schema_version") == SCHEMA_VERSION
+    if is_current and made_from["kind"] != "synthetic":
         return existing
-    source = find_source(config)
+    try:
+        source = find_source(config)
+    except InputError as error:
+        if not made_from:
+            raise
+        raise InputError(
+            f"{existing} is of an earlier version of this program, and its source, to "
+            f"convert it anew, cannot be reached: {error}"
+        ) from None
     directory = data_dir / source.name
     directory.parent.mkdir(parents=True, exist_ok=True)
     lock = directory.with_name(f".{directory.name}.lock")
     waiting = f"waiting for another process that is converting {directory}"
     with locked(lock, waiting):
-        mend(directory)  # of a conversion that was killed
+        mend(directory)  # of a process that was killed when it was done
         made_from = _made_from(directory)
-        if all(made_from.get(key) == part for key, part in source.identity.items()):
+        identity = source.identity | {"schema_version": SCHEMA_VERSION}
+        if identity.items() <= made_from.items():
             return directory
         if directory.exists():
             _require_replaceable(directory, made_from, source)
-        with folder_written_aside(directory) as aside:
-            _convert(source, aside)
+        unfinished = directory.with_name(f".unfinished-{directory.name[-60:]}")
+        if not identity.items() <= _made_from(unfinished).items():
+            _convert(source, identity, unfinished)
+        (unfinished / JOURNAL).unlink(missing_ok=True)
+        files.put_in_place(unfinished, directory)
+        mend(directory)
     return directory
-
-
-def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
-    """The content of a dataset's `dataset.json`.
-
-    Raises:
-        InputError: it is missing, damaged, or of another schema version, or a file
-            of the dataset is a link.
-    """
-    path = directory / MANIFEST
-    checksums.require_no_links(directory)
-    again = f"delete {directory} and run again to convert anew"
-    try:
-        manifest = files.read_json(path, again)
-        if manifest["schema_version"] != records.SCHEMA_VERSION:
-            raise InputError(f"{path} has another schema version; {again}.")
-        for split in SPLITS:
-            for shard in manifest["splits"][split]["shards"]:
-                if pathlib.PurePath(shard["file"]).name != shard["file"]:
-                    raise InputError(f"{path} names a file outside its directory.")
-                shard["count"], shard["sha256"]
-        manifest["source"]["kind"], manifest["fingerprint"], manifest["is_paired"]
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path} is damaged ({reason}); {again}.") from None
-    return manifest
 
 
 def _made_from(directory):
     """What a converted dataset was made from; empty where there is none."""
     if not (directory / MANIFEST).is_file():
         return {}
-    return read_manifest(directory)["source"]
+    manifest = read_manifest(directory, any_version=True)
+    return manifest["source"] | {"schema_version": manifest["schema_version"]}
 
 
 def _require_replaceable(directory, made_from, source):
@@ -107,22 +102,35 @@ def _require_replaceable(directory, made_from, source):
             f"those of {source.path or source.name}; delete it or choose another "
             f"--data-dir."
         )
-    say(f"{directory}: its source or options have changed, converting again")
+    is_current = made_from["schema_version"] == SCHEMA_VERSION
+    changed = "source or options have" if is_current else "format has"
+    say(f"{directory}: its {changed} changed, converting again")
 
 
-def _convert(source: Source, directory: pathlib.Path) -> None:
-    splits = source.open()
+def _convert(source, identity, directory):
+    """Writes what a directory lacks of a dataset."""
+    finished = _finished_shards(directory, identity)
     try:
+        splits = source.open()
+        done = {name: sum(s["images"] for s in finished[name]) for name in splits}
         total = sum(split.count for split in splits.values())
-        written = {}
-        with progress_bar(total, f"converting {source.name}", " images") as bar:
-            results = load_in_order(source.load, splits.values())
+        num_done = sum(done.values())
+        if num_done:
+            say(f"{source.name}: going on after {num_done} of {total} images")
+        jobs = itertools.chain.from_iterable(
+            itertools.islice(split.jobs, done[name], None)
+            for name, split in splits.items()
+        )
+        loaded = load_in_order(source.load, jobs, total - num_done)
+        what = f"converting {source.name}"
+        with (
+            concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads,
+            progress_bar(total, what, " images", num_done) as bar,
+        ):
+            results = in_order(threads, _serialize, loaded)
             for name, split in splits.items():
-                written[name] = _write_split(directory, name, split.count, results, bar)
-        num_unreadable = sum(split["unreadable"] for split in written.values())
-        if num_unreadable:
-            say(f"{num_unreadable} of {total} images could not be used (named above)")
-        files.write_json(directory / MANIFEST, _manifest(source, written))
+                _write_split(directory, name, split.count, finished[name], results, bar)
+        _write_manifest(directory, source, splits, finished)
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
             f"--dataset {source.name}: a worker process died, most likely for lack of "
@@ -130,42 +138,93 @@ def _convert(source: Source, directory: pathlib.Path) -> None:
         ) from None
     except tf.errors.OpError as error:
         raise InputError(f"--dataset {source.name}: {error.message}") from None
+    except InputError:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
-def _manifest(source, written):
-    digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
-    return {
-        "schema_version": records.SCHEMA_VERSION,
-        "name": source.name,
-        "source": source.identity | ({"path": source.path} if source.path else {}),
-        "is_paired": source.is_paired,
-        "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
-        "splits": written,
-    }
+def _finished_shards(directory, identity):
+    """The journal of a conversion that was ended, by split; all else is removed."""
+    journal, finished = directory / JOURNAL, []
+    # There may be none, or its last line be cut off.
+    with contextlib.suppress(OSError, ValueError), journal.open("rb") as lines:
+        if json.loads(next(lines, b"")) == identity:
+            for line in map(json.loads, lines):
+                file, size = line["shard"]["file"], line["shard"]["bytes"]
+                if os.path.getsize(directory / file) != size:
+                    break
+                finished.append(line)
+    directory.mkdir(exist_ok=True)
+    kept = {JOURNAL, *(line["shard"]["file"] for line in finished)}
+    for path in directory.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    text = "".join(json.dumps(line) + "\n" for line in (identity, *finished))
+    files.write_text(journal, text)
+    return {name: [x for x in finished if x["split"] == name] for name in SPLITS}
 
 
-def _write_split(directory, split, count, results, bar):
-    """Writes the next `count` results to shards; returns the manifest's entry."""
-    num_shards = -(-count // EXAMPLES_PER_SHARD)
-    shards, unreadable = [], 0
-    for i in range(num_shards):
-        path = directory / f"{split}-{i:05d}-of-{num_shards:05d}.tfrecord"
-        num_written = 0
+def _write_split(directory, split, count, finished, results, bar):
+    """Writes the `results` of a split to shards, and adds them to the finished ones."""
+    done = sum(line["images"] for line in finished)
+    unreadable = done - sum(len(line["lengths"]) for line in finished)
+    while done < count:
+        path = directory / f"{split}-{len(finished):05d}.tfrecord"
+        lengths, num_bytes, before = [], 0, done
         with tf.io.TFRecordWriter(str(path)) as writer:
-            for _ in range(min(EXAMPLES_PER_SHARD, count - i * EXAMPLES_PER_SHARD)):
-                loaded, name, problem = next(results)
-                problem = problem or _why_undecodable(loaded)
+            while done < count and num_bytes < SHARD_BYTES:
+                serialized, name, problem = next(results)
+                done += 1
+                bar.update()
                 if problem:
                     unreadable += 1
                     say(f"skipped {name}: {problem}")
                     _require_few(unreadable, count, split, name, problem)
-                else:
-                    writer.write(records.serialize(*loaded))
-                    num_written += 1
-                bar.update()
-        digest = checksums.file_digest(path)
-        shards.append({"file": path.name, "count": num_written, "sha256": digest})
-    return {"count": count - unreadable, "unreadable": unreadable, "shards": shards}
+                    continue
+                writer.write(serialized)
+                lengths.append(len(serialized))
+                num_bytes += len(serialized) + records.OVERHEAD
+        if not lengths:
+            path.unlink()
+            return
+        files.sync(path)
+        shard = {"file": path.name, "count": len(lengths), "bytes": num_bytes}
+        shard["sha256"] = checksums.file_digest(path)
+        line = {"split": split, "images": done - before, "lengths": lengths}
+        finished.append(line | {"shard": shard})
+        _add_to_journal(directory, finished[-1])
+
+
+def _add_to_journal(directory, line):
+    with (directory / JOURNAL).open("a", encoding="utf-8") as journal:
+        journal.write(json.dumps(line) + "\n")
+        journal.flush()
+        os.fsync(journal.fileno())
+
+
+def _write_manifest(directory, source, splits, finished):
+    written, lengths = {}, {}
+    for name, split in splits.items():
+        lengths[name] = np.array([x for s in finished[name] for x in s["lengths"]], int)
+        count, shards = len(lengths[name]), [line["shard"] for line in finished[name]]
+        unreadable = split.count - count
+        written[name] = {"count": count, "unreadable": unreadable, "shards": shards}
+    num_unreadable = sum(split["unreadable"] for split in written.values())
+    if num_unreadable:
+        total = sum(split.count for split in splits.values())
+        say(f"{num_unreadable} of {total} images could not be used (named above)")
+    np.savez(directory / INDEX, **lengths)
+    digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "name": source.name,
+        "source": source.identity | ({"path": source.path} if source.path else {}),
+        "is_paired": source.is_paired,
+        "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
+        "index_sha256": checksums.file_digest(directory / INDEX),
+        "splits": written,
+    }
+    files.write_json(directory / MANIFEST, manifest)
 
 
 def _require_few(unreadable, count, split, name, problem):
@@ -177,11 +236,14 @@ def _require_few(unreadable, count, split, name, problem):
         )
 
 
-def _why_undecodable(loaded):
-    """What the training would decode is decoded once here, to be sure of it."""
+def _serialize(result):
+    """The example of what a worker has loaded, decoded once to be sure of it."""
+    loaded, name, problem = result
+    if problem:
+        return None, name, problem
     try:
         records.decode(loaded.image.encoded)
     except (tf.errors.OpError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return f"TensorFlow cannot decode it ({reason})"
-    return None
+        return None, name, f"TensorFlow cannot decode it ({reason})"
+    return records.serialize(*loaded), name, None

@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import contextlib
-import itertools
+import functools
 import multiprocessing
 import os
 import signal
@@ -12,45 +12,54 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cyclegan_tf.data.images import UnreadableImage
-from cyclegan_tf.data.sources import Loaded, Split
+from cyclegan_tf.data.sources import Loaded
 
 # Below this, starting processes takes longer than the work.
 MIN_PARALLEL_JOBS = 48
+NUM_WORKERS = os.cpu_count() or 1
 
 
 def load_in_order(
-    load: Callable[[Any], Loaded], splits: Iterable[Split]
+    load: Callable[[Any], Loaded], jobs: Iterable[Any], count: int
 ) -> Iterator[tuple[Loaded | None, str, str | None]]:
-    """Loads the jobs of all splits in parallel; results come in the order of the jobs.
+    """Loads jobs in parallel processes; results come in the order of the jobs.
 
-    Few results wait in memory at any time.
+    Args:
+        load: makes a picture of a job, see `Source`.
+        jobs: are taken as they are needed.
+        count: about how many jobs there are.
 
     Yields:
         `(loaded, name, None)`, or `(None, name, problem)` for an unreadable image.
     """
-    splits = list(splits)
-    jobs = itertools.chain.from_iterable(split.jobs for split in splits)
-    if sum(split.count for split in splits) < MIN_PARALLEL_JOBS:
-        yield from (_load(load, job) for job in jobs)
+    work = functools.partial(_load, load)
+    if count < MIN_PARALLEL_JOBS:
+        yield from map(work, jobs)
         return
     # Not forked: a fork of a process with TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
-    num_workers = os.cpu_count() or 1
     with concurrent.futures.ProcessPoolExecutor(
-        num_workers, context, initializer=_begin_worker
+        NUM_WORKERS, context, initializer=_begin_worker
     ) as executor:
-        waiting = deque()
-        try:
-            for job in jobs:
-                with _interrupts_held_back():
-                    waiting.append(executor.submit(_load, load, job))
-                if len(waiting) >= 8 * num_workers:
-                    yield waiting.popleft().result()
-            while waiting:
+        yield from in_order(executor, work, jobs)
+
+
+def in_order(
+    executor: concurrent.futures.Executor, function: Callable, items: Iterable
+) -> Iterator:
+    """As `map`, in parallel; few items and results wait in memory at any time."""
+    waiting = deque()
+    try:
+        for item in items:
+            with _interrupts_held_back():
+                waiting.append(executor.submit(function, item))
+            if len(waiting) >= 8 * NUM_WORKERS:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @contextlib.contextmanager

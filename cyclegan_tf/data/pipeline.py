@@ -6,9 +6,6 @@ A run that resumes at step k therefore starts its pipeline at step k, and no ear
 image is read.
 """
 
-import dataclasses
-import functools
-import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -16,55 +13,16 @@ import psutil
 import tensorflow as tf
 
 from cyclegan_tf.common.console import progress_bar
-from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.data import records
-from cyclegan_tf.data.convert import read_manifest
 from cyclegan_tf.data.ranges import to_unit_range
+from cyclegan_tf.data.shards import Split, damage_named, examples
+from cyclegan_tf.data.shards import open_split as open_split
 
 # A pipeline that has all positions to itself.
 ALONE = tf.distribute.InputContext()
 # Of the memory that is free when the run starts, "auto" takes at most this share.
 CACHE_SHARE = 0.25
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """The places of all examples of one split.
-
-    Attributes:
-        name: of the split, such as "trainA".
-        paths: of its shards.
-        places: int64 `(count, 4)`: which shard example i lies in, and its place there
-            as of `records.index_shard`.
-    """
-
-    name: str
-    paths: list[str]
-    places: np.ndarray
-
-    def __len__(self):
-        return len(self.places)
-
-
-def open_split(directory: pathlib.Path, name: str) -> Split:
-    """Indexes the shards of a split and compares them with `dataset.json`.
-
-    Raises:
-        InputError: a shard is missing, damaged or cut off.
-    """
-    paths, places = [], []
-    for entry in read_manifest(directory)["splits"][name]["shards"]:
-        path = directory / entry["file"]
-        sha256, found = records.index_shard(path)
-        if sha256 != entry["sha256"] or len(found) != entry["count"]:
-            raise InputError(
-                f"{path} is damaged: its checksum is not that of dataset.json; "
-                f"delete {directory} and run again to convert anew."
-            )
-        places += [(len(paths), *place) for place in found]
-        paths.append(str(path))
-    return Split(name, paths, np.array(places, np.int64).reshape(-1, 4))
 
 
 def training_input(
@@ -99,8 +57,8 @@ def training_input(
         one batch for each replica.
     """
     keep = _keeps_in_memory(cache, len(split_a) + len(split_b), load_size)
-    crops = [
-        _crop_at(split, domain, image_size, load_size, seed, keep)
+    crops_at = [
+        _crops(split, domain, image_size, load_size, seed, keep)
         for split, domain in ((split_a, "a"), (split_b, "b"))
     ]
     options = tf.data.Options()
@@ -108,21 +66,29 @@ def training_input(
 
     def batches_from(step, context=ALONE):
         start = step * batch_size * context.num_replicas_in_sync
-        # Of n pipelines, each takes every n-th position.
-        positions = tf.data.Dataset.range(
-            start + context.input_pipeline_id,
-            np.iinfo(np.int64).max,
-            context.num_input_pipelines,
-        )
+        positions = positions_of(start, context)
         domains = tuple(
-            positions.map(crop_at, num_parallel_calls=tf.data.AUTOTUNE).batch(
-                batch_size, drop_remainder=True
-            )
-            for crop_at in crops
+            crops(positions).batch(batch_size, drop_remainder=True)
+            for crops in crops_at
         )
         return tf.data.Dataset.zip(domains).prefetch(4).with_options(options)
 
     return batches_from
+
+
+def positions_of(start: int, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """The positions in the run, from one on, that a pipeline gives: every n-th of n."""
+    return tf.data.Dataset.range(
+        start + context.input_pipeline_id,
+        np.iinfo(np.int64).max,
+        context.num_input_pipelines,
+    )
+
+
+def index_at(position, count: int, order_seed: int):
+    """Which of `count` images comes at a position: each pass is another permutation."""
+    pass_seed = tf.stack([order_seed, position // count])
+    return tf.random.experimental.index_shuffle(position % count, pass_seed, count - 1)
 
 
 def steps_per_epoch(split_a: Split, split_b: Split, global_batch_size: int) -> int:
@@ -143,85 +109,69 @@ def image_batches(
     split: Split, size: int, batch_size: int, limit: int | None = None
 ) -> tf.data.Dataset:
     """The same images as `load_images`, a batch at a time; the last may be smaller."""
-    indices = tf.data.Dataset.range(len(split.places[:limit]))
-    images = indices.map(_resized(split, size), num_parallel_calls=tf.data.AUTOTUNE)
+    images = _resized(split, tf.data.Dataset.range(len(split.places[:limit])), size)
     return images.batch(batch_size).prefetch(1)
 
 
+@damage_named()
 def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray | None:
     """The masks of a split, bool `(count, size, size)`; None where it has none."""
-    read, masks = _serialized(split), []
-    for i in range(len(split.places[:limit])):
-        encoded = records.parse(read(i))["image/mask"]
+    masks = []
+    for example in examples(split, tf.data.Dataset.range(len(split.places[:limit]))):
+        encoded = example["image/mask"]
         if not encoded.numpy():
             return None
         masks.append(_resize(records.decode(encoded, 1), size).numpy()[..., 0] > 127)
     return np.stack(masks) if masks else None
 
 
+@damage_named()
 def load_names(split: Split) -> list[str]:
     """The file names of a split's images in their order, as their source had them."""
-    read = _serialized(split)
-    names = tf.data.Dataset.range(len(split)).map(
-        lambda i: records.parse(read(i))["image/filename"]
-    )
+    found = examples(split, tf.data.Dataset.range(len(split)))
+    names = found.map(lambda example: example["image/filename"])
     return [name.decode("utf-8", "replace") for name in names.as_numpy_iterator()]
 
 
-def _crop_at(split, domain, image_size, load_size, seed, keep_in_memory):
-    """A function from a position in the run to its crop, in [-1, 1]."""
+def _resized(split, indices, size):
+    """The images at those indices: uint8 `(size, size, 3)`."""
+    return examples(split, indices).map(
+        lambda example: _resize(records.decode(example["image/encoded"]), size),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def _crops(split, domain, image_size, load_size, seed, keep_in_memory):
+    """A function from a dataset of positions to their crops, in [-1, 1]."""
     order_seed, crop_seed, flip_seed = (
         derived_seed(seed, f"{purpose} {domain}")
         for purpose in ("order", "crop", "flip")
     )
     shape = (image_size, image_size, 3)
-    count = len(split)
-    if keep_in_memory:
-        resized = functools.partial(tf.gather, _load_all(split, load_size))
-    else:
-        resized = _resized(split, load_size)
+    kept = _load_all(split, load_size) if keep_in_memory else None
 
-    def crop_at(position):
-        # A permutation of its own for every pass over the domain.
-        pass_seed = tf.stack([order_seed, position // count])
-        index = tf.random.experimental.index_shuffle(
-            position % count, pass_seed, count - 1
-        )
+    def crop(position, image):
         crop = tf.image.stateless_random_crop(
-            resized(index), shape, seed=tf.stack([crop_seed, position])
+            image, shape, seed=tf.stack([crop_seed, position])
         )
         flipped = tf.image.stateless_random_flip_left_right(
             crop, seed=tf.stack([flip_seed, position])
         )
         return to_unit_range(flipped)
 
-    return crop_at
+    def crops(positions):
+        indices = positions.map(lambda p: index_at(p, len(split), order_seed))
+        if keep_in_memory:
+            images = indices.map(lambda index: tf.gather(kept, index))
+        else:
+            images = _resized(split, indices, load_size)
+        pairs = tf.data.Dataset.zip((positions, images))
+        return pairs.map(crop, num_parallel_calls=tf.data.AUTOTUNE)
+
+    return crops
 
 
-def _serialized(split):
-    """A function from an index tensor to that serialized example of a split."""
-    paths = tf.constant(split.paths, tf.string)
-    with tf.device("CPU"):
-        places = tf.constant(split.places)
-
-    def read(index):
-        shard, size, offset, length = tf.unstack(places[index])
-        return records.read_example(paths[shard], size, offset, length)
-
-    return read
-
-
-def _resized(split, size):
-    """A function from an index tensor to that image: uint8 `(size, size, 3)`."""
-    read = _serialized(split)
-
-    def resized(index):
-        encoded = records.parse(read(index))["image/encoded"]
-        return _resize(records.decode(encoded), size)
-
-    return resized
-
-
+@damage_named()
 def _load_all(split, size, limit=None):
     """The first images of a split as one uint8 tensor in host memory."""
     images = np.empty((len(split.places[:limit]), size, size, 3), np.uint8)

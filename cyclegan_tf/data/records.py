@@ -4,19 +4,12 @@ The keys are the standard ones of TensorFlow's image examples, so other programs
 read the shards; `image/mask` is ours and empty where a dataset has no masks.
 """
 
-import hashlib
-import pathlib
-
 import tensorflow as tf
 
-from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.images import EncodedImage
 
-SCHEMA_VERSION = 1
-
-# A record in a file: length (8 bytes), its checksum (4), the example, its checksum (4).
-RECORD_HEADER_SIZE = 12
-RECORD_FOOTER_SIZE = 4
+# Beside the example, a record has its length (8 bytes) and two checksums (4 each).
+OVERHEAD = 16
 
 
 def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:
@@ -61,41 +54,27 @@ def decode(encoded, channels=3):
     return tf.ensure_shape(pixels, (None, None, channels))
 
 
-def index_shard(path: pathlib.Path) -> tuple[str, list[tuple[int, int, int]]]:
-    """Reads one TFRecord file once, for its checksum and the places of its examples.
+def read_example(path, offset, length):
+    """Reads one record without those before it, from within `tf.data`.
 
-    With its place, an example can be read without reading those before it.
+    Args:
+        path: of a TFRecord file, a scalar string tensor.
+        offset, length: int64 scalar tensors: where the record begins in the file, and
+            the length of the serialized example in it.
 
     Returns:
-        The file's SHA-256 in hexadecimal, and for each serialized example the size of
-        the file, its offset there, and its length, in bytes.
-
-    Raises:
-        InputError: the file is missing, or ends within a record.
+        A dataset of one scalar string: the serialized example, or an empty one where
+        the record is not there or its checksums are not those of its content.
     """
-    try:
-        data = memoryview(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    places, position = [], 0
-    while position < len(data):
-        length = int.from_bytes(data[position : position + 8], "little")
-        places.append((len(data), position + RECORD_HEADER_SIZE, length))
-        position += RECORD_HEADER_SIZE + length + RECORD_FOOTER_SIZE
-    if position > len(data):
-        raise InputError(f"{path} is cut off at byte {len(data)}, or damaged.")
-    return hashlib.sha256(data).hexdigest(), places
-
-
-def read_example(path, file_size, offset, length):
-    """The serialized example at a place in a TFRecord file, as a scalar string.
-
-    All arguments may be scalar tensors: this is random access from within `tf.data`,
-    without Python. The rest of the file is declared header and footer.
-    """
-    return tf.data.FixedLengthRecordDataset(
-        path, length, header_bytes=offset, footer_bytes=file_size - offset - length
-    ).get_single_element()
+    record = tf.raw_ops.TFRecordDatasetV2(
+        filenames=path[None],
+        compression_type="",
+        buffer_size=length + OVERHEAD,  # read at once
+        byte_offsets=offset[None],
+    )
+    string = tf.TensorSpec((), tf.string)
+    found = tf.data.experimental.from_variant(record, string).take(1).ignore_errors()
+    return found.concatenate(tf.data.Dataset.from_tensors("")).take(1)
 
 
 def _bytes(value):

@@ -90,6 +90,7 @@ class Evaluator:
         }
         return [score.name for score in SCORES if has[score.needs]]
 
+    @pipeline.damage_named()
     def evaluate(
         self, generators: dict[str, Callable], watch: Callable | None = None
     ) -> list[DirectionScores]:

@@ -67,7 +67,8 @@ def plan(given: str, output: str, image_format: str) -> list[Job]:
         files, root = [path], path.parent
     elif path.is_dir():
         # Translations of an earlier start are no input.
-        files = [file for file in image_files(path) if not _is_within(file, out)]
+        found = (path / name for name in image_files(path))
+        files = [file for file in found if not _is_within(file, out)]
         root = path
     else:
         files = _globbed(path)

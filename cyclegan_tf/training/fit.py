@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.console import markdown
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.model import replicas
 from cyclegan_tf.runs import checkpoint
@@ -52,6 +52,7 @@ def fit(run: Run, trackers: dict | None) -> list:
     _announce(run)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_failures_in_one_line(run))
+        stack.enter_context(pipeline.damage_named())
         scores, reports = _reports(run, stack) if run.is_first else (None, [])
         callbacks = [
             RestoreTrackers(trackers),
@@ -95,18 +96,24 @@ def _failures_in_one_line(run) -> Iterator[None]:
     try:
         yield
     except checkpoint.NonFiniteState as error:
-        newest = checkpoint.checkpoints(run.checkpoints)
-        kept = f"the checkpoint {newest[0]} is intact" if newest else "nothing is saved"
         raise InputError(
-            f"{run.path}: {error} after step {run.model.step}; {kept}. Begin anew with "
-            f"--restart and a lower --learning-rate than {run.config.learning_rate}."
+            f"{run.path}: {error} after step {run.model.step}; {_kept(run)}. Begin "
+            f"anew with --restart and a lower --learning-rate than "
+            f"{run.config.learning_rate}."
         ) from None
+    except Damaged as error:
+        raise Damaged(f"{error} {run.path}: {_kept(run)}.") from None
     except tf.errors.ResourceExhaustedError as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"out of memory or disk ({reason}); try --precision bfloat16, --remat, a "
             f"smaller --batch-size or --image-size, or free some space, and run again."
         ) from None
+
+
+def _kept(run):
+    newest = checkpoint.checkpoints(run.checkpoints)
+    return f"the checkpoint {newest[0]} is intact" if newest else "nothing is saved"
 
 
 def _fit_all_epochs(run, callbacks):

@@ -154,12 +154,11 @@ def _make_evaluator(config, splits, is_paired, network):
     is_test = len(splits["testA"]) > 0 and len(splits["testB"]) > 0
     kind = "test" if is_test else "train"
     evaluator = Evaluator(
-        splits[f"{kind}A"],
-        splits[f"{kind}B"],
+        splits[f"{kind}A"].sample(NUM_SCORED),
+        splits[f"{kind}B"].sample(NUM_SCORED),
         config.image_size,
         is_paired and is_test,
-        NUM_SCORED,
-        network,
+        features=network,
     )
     if config.best_by not in evaluator.names:
         needed = "test images in pairs" if network is None else "two images per domain"

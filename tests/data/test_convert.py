@@ -1,5 +1,6 @@
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -11,7 +12,7 @@ from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import convert as conversion
-from cyclegan_tf.data import loading, pipeline, records
+from cyclegan_tf.data import loading, pipeline, records, shards
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from tests.helpers import command, random_pixels, write_images
 
@@ -48,7 +49,7 @@ def test_folder_becomes_shards_with_a_manifest(photos):
     assert manifest["source"]["kind"] == "folder"
     for split, entry in manifest["splits"].items():
         assert [shard["file"] for shard in entry["shards"]] == [
-            f"{split}-00000-of-00001.tfrecord"
+            f"{split}-00000.tfrecord"
         ]
 
 
@@ -86,13 +87,16 @@ def test_every_format_size_and_name_is_read(tmp_path):
 
 
 def test_large_split_is_sharded_in_order(photos, monkeypatch):
-    monkeypatch.setattr(conversion, "EXAMPLES_PER_SHARD", 2)
+    monkeypatch.setattr(conversion, "SHARD_BYTES", 5000)
     directory = ensure_dataset(config_of(photos))
-    shards = read_manifest(directory)["splits"]["trainA"]["shards"]
-    assert [s["file"][-18:] for s in shards] == [
-        f"{i:05d}-of-00003.tfrecord"[-18:] for i in range(3)
+    entries = read_manifest(directory)["splits"]["trainA"]["shards"]
+    assert [s["file"] for s in entries] == [
+        f"trainA-{i:05d}.tfrecord" for i in range(3)
     ]
-    assert [s["count"] for s in shards] == [2, 2, 1]
+    assert [s["count"] for s in entries] == [2, 2, 1]
+    sizes = [(directory / s["file"]).stat().st_size for s in entries]
+    assert sizes == [s["bytes"] for s in entries]
+    assert all(size >= 5000 for size in sizes[:-1])
     assert names(directory, "trainA") == [f"trainA/{i:03d}.png" for i in range(5)]
     assert len(pipeline.open_split(directory, "trainA")) == 5
 
@@ -210,7 +214,7 @@ def test_foreign_directory_is_refused_and_kept(photos, tmp_path):
 def test_remains_of_a_killed_conversion_are_replaced(photos, tmp_path):
     partial = tmp_path / "tfrecords" / ".partial-photos"
     partial.mkdir(parents=True)
-    (partial / "trainA-00000-of-00001.tfrecord").write_text("half")
+    (partial / "trainA-00000.tfrecord").write_text("half")
     directory = ensure_dataset(config_of(photos))
     assert len(names(directory, "trainA")) == 5
     assert not partial.exists()
@@ -223,12 +227,29 @@ def test_damaged_manifest_is_named(photos):
         ensure_dataset(config_of(photos))
 
 
-def test_manifest_of_another_schema_is_refused(photos):
-    directory = ensure_dataset(config_of(photos))
-    manifest = json.loads((directory / "dataset.json").read_text())
-    files.write_json(directory / "dataset.json", manifest | {"schema_version": 0})
+@pytest.fixture
+def of_earlier_version(photos):
+    """A dataset whose manifest is of the version before."""
+    path = ensure_dataset(config_of(photos)) / "dataset.json"
+    files.write_json(path, json.loads(path.read_text()) | {"schema_version": 1})
+    return path.parent
+
+
+def test_dataset_of_an_earlier_version_is_converted_anew(
+    of_earlier_version, photos, capsys
+):
     with pytest.raises(InputError, match="another schema version"):
-        read_manifest(directory)
+        read_manifest(of_earlier_version)
+    ensure_dataset(config_of(photos))
+    assert "photos: its format has changed, converting again" in capsys.readouterr().err
+    assert len(pipeline.open_split(of_earlier_version, "trainA")) == 5
+
+
+def test_source_of_an_earlier_version_that_is_gone_is_named(of_earlier_version, photos):
+    shutil.rmtree(photos)
+    config = config_of(photos, dataset="photos")
+    with pytest.raises(InputError, match="is of an earlier version.*no such folder"):
+        ensure_dataset(config)
 
 
 def test_manifest_cannot_name_files_elsewhere(photos):
@@ -240,32 +261,101 @@ def test_manifest_cannot_name_files_elsewhere(photos):
         read_manifest(directory)
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "missing"])
-def test_damaged_shard_is_named(photos, damage):
+@pytest.mark.parametrize("damage", ["longer", "cut", "empty", "missing"])
+def test_shard_of_another_size_is_named_at_the_start(photos, damage):
     directory = ensure_dataset(config_of(photos))
-    shard = directory / "trainB-00000-of-00001.tfrecord"
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    if damage == "flip":
-        shard.write_bytes(content)
-    elif damage == "missing":
+    shard = directory / "trainB-00000.tfrecord"
+    content = shard.read_bytes()
+    if damage == "missing":
         os.unlink(shard)
+    elif damage == "longer":
+        shard.write_bytes(content + b"0")
     else:
         shard.write_bytes(content[: 0 if damage == "empty" else -10])
-    with pytest.raises(InputError, match="trainB-00000-of-00001.tfrecord"):
+    with pytest.raises(InputError, match="trainB-00000.tfrecord"):
         pipeline.open_split(directory, "trainB")
 
 
-def test_index_finds_every_example(photos):
+@pytest.mark.parametrize("damage", ["flip", "missing"])
+def test_damaged_index_is_named(photos, damage):
     directory = ensure_dataset(config_of(photos))
-    path = directory / "trainA-00000-of-00001.tfrecord"
-    _, places = records.index_shard(path)
-    expected = [raw.numpy() for raw in tf.data.TFRecordDataset(str(path))]
-    content = path.read_bytes()
-    for (size, offset, length), raw in zip(places, expected, strict=True):
-        assert size == len(content)
-        assert content[offset : offset + length] == raw
-        assert records.read_example(str(path), size, offset, length).numpy() == raw
+    content = bytearray((directory / "index.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (directory / "index.npz").write_bytes(content)
+    if damage == "missing":
+        (directory / "index.npz").unlink()
+    with pytest.raises(InputError, match="index.npz is damaged"):
+        pipeline.open_split(directory, "trainB")
+
+
+def test_index_finds_every_example(photos, monkeypatch):
+    monkeypatch.setattr(conversion, "SHARD_BYTES", 5000)
+    split = pipeline.open_split(ensure_dataset(config_of(photos)), "trainA")
+    expected = [raw.numpy() for raw in tf.data.TFRecordDataset(split.paths)]
+    assert len(expected) == len(split) == 5
+    for (shard, _, start, length), raw in zip(split.places, expected, strict=True):
+        content = pathlib.Path(split.paths[shard]).read_bytes()
+        assert content[start + 12 : start + 12 + length] == raw
+    assert split.places[:, :2].tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]]
+    order = tf.data.Dataset.from_tensor_slices([4, 0, 3, 3])
+    read = shards.serialized_examples(split, order).as_numpy_iterator()
+    assert list(read) == [expected[i] for i in (4, 0, 3, 3)]
+
+
+class Killed(BaseException):
+    """Leaves things as they are, as a signal would."""
+
+
+def content_of(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_killed_conversion_goes_on_to_the_same_bits(photos, tmp_path, monkeypatch):
+    (photos / "trainA" / "002.png").write_text("no image")
+    monkeypatch.setattr(conversion, "SHARD_BYTES", 5000)
+    monkeypatch.setattr(conversion, "MAX_UNREADABLE_SHARE", 0.2)
+    whole = ensure_dataset(config_of(photos, data_dir=str(tmp_path / "whole")))
+    num_shards = len(list(whole.glob("*.tfrecord")))
+    assert num_shards >= 6
+
+    def killed_at(name, number):
+        real, calls = getattr(conversion, name), []
+
+        def killing(*arguments):
+            calls.append(arguments)
+            if len(calls) == number:
+                raise Killed
+            return real(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(conversion, name, killing)
+            with pytest.raises(Killed):
+                ensure_dataset(config_of(photos))
+
+    for _ in range(3):  # the second shard that each start finishes is its last
+        killed_at("_add_to_journal", 2)
+    unfinished = tmp_path / "tfrecords" / ".unfinished-photos"
+    with (unfinished / "journal.jsonl").open("a") as journal:
+        journal.write('{"split": "trainB", "file"')  # a line that was cut off
+    (unfinished / "trainB-00009.tfrecord").write_text("half")
+    assert len(list(unfinished.glob("*.tfrecord"))) > 3
+    killed_at("_write_manifest", 1)
+    assert content_of(ensure_dataset(config_of(photos))) == content_of(whole)
+    assert not unfinished.exists()
+
+
+def test_unfinished_conversion_of_other_files_is_not_gone_on_with(
+    photos, tmp_path, monkeypatch
+):
+    def killing(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "_write_manifest", killing)
+        with pytest.raises(Killed):
+            ensure_dataset(config_of(photos))
+    write_images(photos / "trainA", 6)
+    assert len(names(ensure_dataset(config_of(photos)), "trainA")) == 6
 
 
 def test_second_process_waits_and_finds_the_dataset_done(photos):

@@ -7,7 +7,8 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import ensure_dataset, pipeline
+from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.convert import ensure_dataset
 
 OPTIONS = {
     "image_size": 32,
@@ -84,6 +85,33 @@ def test_workers_share_each_step(splits, num_workers, per_worker):
         shares.append(np.concatenate([images for images, _ in taken]))
         np.testing.assert_array_equal(shares[-1], whole[worker::num_workers])
     assert sum(map(len, shares)) == len(whole)
+
+
+def test_64_pipelines_give_every_image_once_in_a_pass():
+    count, start = 6400, 6400 * 3
+    shares = []
+    for pipeline_id in range(64):
+        context = tf.distribute.InputContext(64, pipeline_id, 64)
+        positions = pipeline.positions_of(start, context).take(count // 64)
+        indices = positions.map(lambda p: pipeline.index_at(p, count, order_seed=5))
+        shares.append(list(indices.as_numpy_iterator()))
+    assert sorted(sum(shares, [])) == list(range(count))
+    alone = pipeline.positions_of(start, pipeline.ALONE).take(640)
+    indices = alone.map(lambda p: pipeline.index_at(p, count, order_seed=5))
+    taken = np.array(shares)[:, :10].T.ravel()  # what 10 steps of batch size 1 take
+    np.testing.assert_array_equal(taken, list(indices.as_numpy_iterator()))
+
+
+def test_sample_is_fixed_and_the_same_of_paired_splits(splits):
+    first, second = (split.sample(5) for split in splits)
+    assert splits[0].sample(12) is splits[0]
+    assert first.name == "trainA, drawn from 12 by seed 0"
+    np.testing.assert_array_equal(first.places, splits[0].sample(5).places)
+    rows = [splits[0].places.tolist().index(row) for row in first.places.tolist()]
+    assert rows == sorted(set(rows)) and rows != [0, 1, 2, 3, 4]
+    assert second.places[:, 1].tolist() == first.places[:, 1].tolist()
+    whole = pipeline.load_images(splits[0], 32)
+    np.testing.assert_array_equal(pipeline.load_images(first, 32), whole[rows])
 
 
 def test_seed_changes_the_batches(splits):

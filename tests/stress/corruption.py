@@ -73,7 +73,7 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
     def read_dataset():
         names = read_manifest(dataset)["splits"]
         splits = [pipeline.open_split(dataset, name) for name in names]
-        return [(split.paths, split.offsets.tolist()) for split in splits]
+        return [(s.paths, s.places.tolist(), pipeline.load_names(s)) for s in splits]
 
     def read_models():
         models = generators.load_generators(run).items()
@@ -89,6 +89,7 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
     optional = plain | {"may_be_missing": True}
     return [
         Kind("shards", sorted(dataset.glob("*.tfrecord")), read_dataset),
+        Kind("index.npz", [dataset / "index.npz"], read_dataset),
         Kind("dataset.json", [dataset / "dataset.json"], read_dataset, **plain),
         Kind("checkpoint", [newest], lambda: weights.read_arrays(newest)),
         Kind("best.npz", [best], lambda: weights.read_arrays(best)),

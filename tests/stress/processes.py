@@ -228,7 +228,7 @@ def _event(name, arguments, folder):
         flags = arguments[2]
         if flags & (os.O_WRONLY | os.O_RDWR):
             action = "open for writing"
-        elif os.path.isdir(path) or ".partial" in path:
+        elif os.path.isdir(path) or ".partial" in path or ".unfinished" in path:
             action = "flush"
         else:
             return None

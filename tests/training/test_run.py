@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.training import fit
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.callbacks.step import StepCallback
+from tests.helpers import tiny_config
 
 
 def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tiny_run):
@@ -137,3 +139,17 @@ def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run
             training.train(config)
     assert not (config.resolved_run_dir / "model").exists()
     assert not checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
+
+
+def test_damaged_record_stops_with_the_checkpoint_intact(tmp_path):
+    config = tiny_config(tmp_path, cache="none", epochs=1)
+    training.train(config)
+    shard = tmp_path / "tfrecords" / config.dataset / "trainB-00000.tfrecord"
+    content = bytearray(shard.read_bytes())
+    for byte in range(100, len(content), 1000):  # of every record
+        content[byte] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(InputError, match="trainB-00000.tfrecord: record .* intact"):
+        training.train(dataclasses.replace(config, epochs=2))
+    [newest] = checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
+    assert newest.name == "step-000000004.npz"

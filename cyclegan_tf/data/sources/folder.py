@@ -1,6 +1,7 @@
 """Folders of images, one for each domain."""
 
 import hashlib
+import itertools
 import os
 import pathlib
 from collections import Counter
@@ -35,11 +36,11 @@ def find(config: DatasetConfig) -> Source | None:
     if not path.name:
         raise InputError(f"--dataset {path}: name a folder below the root.")
     splits, listing = {}, hashlib.sha256()
-    for split, files in _split_files(path, config.data_seed).items():
-        jobs = [(file, file.relative_to(path).as_posix()) for file in files]
-        splits[split] = Split(len(jobs), jobs)
-        for file, name in jobs:
-            listing.update(os.fsencode(f"{split}\0{name}\0{_stamp(file)}\0"))
+    for split, names in _split_files(path, config.data_seed).items():
+        splits[split] = Split(len(names), zip(itertools.repeat(str(path)), names))
+        for name in names:
+            stamp = _stamp(os.path.join(path, name))
+            listing.update(os.fsencode(f"{split}\0{name}\0{stamp}\0"))
     identity = {
         "kind": "folder",
         "seed": config.data_seed,
@@ -58,51 +59,65 @@ def names_near(name: str) -> list[str]:
         return []
 
 
-def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Files below a folder that are named like images, sorted; none that are hidden.
+def image_files(root: pathlib.Path, folder: str = "") -> list[str]:
+    """Files below `root`, or a folder in it, that are named like images.
 
-    Links to files are followed wherever they lead, links to folders are not. What is
-    passed over is said.
+    Hidden ones are left out. Links to files are followed wherever they lead, links to
+    folders are not. What is passed over is said.
+
+    Returns:
+        Their names below `root`, with slashes, sorted folder by folder.
     """
     found, others = [], Counter()
     # Not os.walk, which before Python 3.12 ends with an error where folders are nested
-    # a thousand times.
-    folders = [str(folder)]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                seen = [entry for entry in entries if not entry.name.startswith(".")]
-        except OSError as error:
-            if error.filename != str(folder):
-                say(f"skipped the folder {error.filename}: {error.strerror}")
+    # a thousand times. The next comes last; folders end with a slash.
+    waiting = [start := folder and f"{folder}/"]
+    while waiting:
+        name = waiting.pop()
+        if name and not name.endswith("/"):
+            found.append(name)
             continue
-        for entry in seen:
+        try:
+            inside = _scan(f"{root}/{name}", others)
+        except OSError as error:
+            if name != start:
+                say(f"skipped the folder {root}/{name[:-1]}: {error.strerror}")
+            continue
+        waiting += [name + each for each in inside]
+    if others:
+        counts = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(9))
+        say(f"{root / folder}: not used: {counts} files")
+    return found
+
+
+def _scan(folder, others):
+    """Images and folders in a folder, the last first; counts what else there is."""
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
             suffix = os.path.splitext(entry.name)[1].lower()
+            if entry.name.startswith("."):
+                continue
             if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            elif os.path.isdir(entry.path):
+                names.append(f"{entry.name}/")
+            elif entry.is_symlink() and os.path.isdir(entry.path):
                 say(f"skipped {entry.path}: links to folders are not followed")
             elif suffix in images.SUFFIXES:
-                found.append(pathlib.Path(entry.path))
+                names.append(entry.name)
             else:
                 others[suffix or "suffixless"] += 1
-    if others:
-        counts = ", ".join(
-            f"{number} {suffix}" for suffix, number in others.most_common(9)
-        )
-        say(f"{folder}: not used: {counts} files")
-    return sorted(found)
+    return sorted(names, key=lambda name: name.rstrip("/"), reverse=True)
 
 
 def _split_files(path, seed):
     """Image files per split, from either layout."""
     if (path / "trainA").is_dir() or (path / "trainB").is_dir():
-        files = {split: image_files(path / split) for split in SPLITS}
+        files = {split: image_files(path, split) for split in SPLITS}
         names = ("trainA", "trainB")
     elif (path / "A").is_dir() or (path / "B").is_dir():
         files = {}
         for domain in "AB":
-            train, test = _hold_out(image_files(path / domain), seed)
+            train, test = _hold_out(image_files(path, domain), seed)
             files[f"train{domain}"], files[f"test{domain}"] = train, test
         names = ("A", "B")
     else:
@@ -133,12 +148,13 @@ def _hold_out(files, seed):
 def _stamp(file):
     """Changes when the file does."""
     try:
-        status = file.stat()
+        status = os.stat(file)
     except OSError:
         return "none"  # vanished, or a link to nowhere
     return f"{status.st_size}\0{status.st_mtime_ns}"
 
 
 def _read_file(job):
-    file, name = job
-    return Loaded(images.normalize(images.read_file(file)), name)
+    folder, name = job
+    data = images.read_file(os.path.join(folder, name))
+    return Loaded(images.normalize(data), name)
