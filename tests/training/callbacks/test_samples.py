@@ -15,7 +15,8 @@ def epochs_left(tmp_path, monkeypatch, epochs, every):
     (tmp_path / "samples").mkdir()
     log = EventLog(tmp_path / "tensorboard")
     callback = Samples(image, image, tmp_path / "samples", every, epochs, log)
-    callback.set_model(type("Model", (), {"gen_ab": None, "gen_ba": None}))
+    generators = {"a_to_b": None, "b_to_a": None}
+    callback.set_model(type("Model", (), {"trained_generators": generators}))
     for epoch in range(1, epochs + 1):
         callback.on_epoch_end(epoch - 1)
     left = sorted(path.name for path in (tmp_path / "samples").iterdir())
