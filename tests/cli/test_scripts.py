@@ -218,7 +218,7 @@ def test_killed_conversion_leaves_no_process_and_no_dataset(tmp_path, number):
         text=True,
         start_new_session=True,
     )
-    partial = tmp_path / "synthetic" / ".partial-horse2zebra"
+    partial = tmp_path / "synthetic" / ".unfinished-horse2zebra"
     deadline = time.monotonic() + 60
     # The first child keeps track of the others.
     while not (partial.exists() and len(children(process.pid)) > 1):
