@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from cyclegan_tf import cli
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
@@ -100,6 +101,19 @@ def run_script(name, *arguments, **options):
         env=os.environ | {"PYTHONWARNINGS": "default"},
         **options,
     )
+
+
+def run_here(capsys, *arguments):
+    """Runs `cyclegan ...` in this process, where one of its own would show no more."""
+    argv, status = sys.argv, 0
+    capsys.readouterr()
+    try:
+        cli.main([*map(str, arguments)])
+    except SystemExit as end:
+        status = end.code
+    finally:
+        sys.argv = argv
+    return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
 
 
 def command(name, *arguments):

@@ -16,6 +16,7 @@ from tests.helpers import (
     assert_one_line_error,
     command,
     flags,
+    run_here,
     run_script,
     write_images,
 )
@@ -107,9 +108,10 @@ def giant_header(path):
         (folder_with(giant_header), ["bad.jpg", "400000000 pixels"]),
     ],
 )
-def test_bad_folder_ends_in_one_line(tmp_path, make, fragments):
+def test_bad_folder_ends_in_one_line(tmp_path, make, fragments, monkeypatch, capsys):
     make(tmp_path / "photos")
-    done = run_script("tfrecords/build.py", "photos", "--data-dir", "out", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = run_here(capsys, "build", "photos", "--data-dir", "out")
     assert_one_line_error(done, *fragments)
     # Nothing that looks like a dataset is left.
     assert not (tmp_path / "out" / "photos").exists()
@@ -130,11 +132,12 @@ def test_bad_folder_ends_in_one_line(tmp_path, make, fragments):
         (["--tfds-data-dir", "gone", "--dataset", "cycle_gan/maps"], ["gone"]),
     ],
 )
-def test_bad_option_ends_in_one_line(tmp_path, options, fragments):
+def test_bad_option_ends_in_one_line(tmp_path, options, fragments, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "notes.txt").write_text("mine")
-    done = run_script("train.py", *options, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = run_here(capsys, "train", *options)
     assert_one_line_error(done, *fragments)
     assert (tmp_path / "foreign" / "notes.txt").read_text() == "mine"
 
@@ -210,7 +213,7 @@ def is_alive(pid):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_conversion_leaves_no_process_and_no_dataset(tmp_path, number):
     process = subprocess.Popen(
         command("tfrecords/build.py", "--data-dir", tmp_path),

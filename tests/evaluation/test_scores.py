@@ -15,6 +15,7 @@ from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from tests.helpers import (
     assert_one_line_error,
+    run_here,
     run_script,
     tiny_config,
     tiny_model,
@@ -192,7 +193,7 @@ def test_command_scores_with_weights_from_a_file(run_dir, inception_weights):
 
 
 @pytest.mark.slow
-def test_wrong_input_of_the_command_ends_in_one_line(run_dir, tmp_path):
+def test_wrong_input_of_the_command_ends_in_one_line(run_dir, tmp_path, capsys):
     (tmp_path / "weights.h5").write_text("nothing")
     before = (run_dir / "scores.json").read_bytes()
     for options, fragments in (
@@ -206,6 +207,6 @@ def test_wrong_input_of_the_command_ends_in_one_line(run_dir, tmp_path):
         (["--inception-weights", tmp_path / "weights.h5"], ["cannot be used"]),
         (["--split", "train", "--paired"], ["--paired", "brown-00000.png"]),
     ):
-        done = run_script("evaluate.py", "--run-dir", run_dir, *options)
+        done = run_here(capsys, "evaluate", "--run-dir", run_dir, *options)
         assert_one_line_error(done, *fragments)
     assert (run_dir / "scores.json").read_bytes() == before
