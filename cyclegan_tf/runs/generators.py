@@ -152,19 +152,6 @@ def _about(run_dir, checkpoint):
     return read_about(run_dir), best
 
 
-def step_of(run_dir: pathlib.Path, checkpoint: str = LAST) -> int | None:
-    """The step that `load_generators` takes the generators from; of imports, None.
-
-    Raises:
-        InputError: there is no run, no trained model yet, or no such checkpoint.
-    """
-    about, best = _about(run_dir, checkpoint)
-    if checkpoint == LAST:
-        return about.get("step")
-    find(run_dir / CHECKPOINTS, checkpoint)
-    return best["step"] if checkpoint == BEST else int(checkpoint)
-
-
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     """The content of `model.json`.
 
