@@ -1,15 +1,26 @@
 """The options of a training run."""
 
 import dataclasses
+import operator
 import pathlib
 from typing import Any, Literal
 
 from cyclegan_tf.config.dataset import DatasetConfig
 from cyclegan_tf.config.losses import weighed_by
 from cyclegan_tf.config.options import Nature, names_of, option, require
+from cyclegan_tf.config.ranges import Range, require_range
+from cyclegan_tf.config.sizes import (
+    Frame,
+    Resize,
+    require_size,
+    size_option,
+    size_text,
+)
 
 # Loading 286 px for a crop of 256 (the authors' program).
 LOAD_SCALE = 286 / 256
+IDENTITY_WEIGHT = 5.0  # half the cycle weight (paper, Sec. 5.2)
+MIN_SIDE = 16  # pixels, of a training crop
 # What the embedded dataset needs to be learned on two cores in minutes; any flag
 # overrides it. No other dataset has settings of its own.
 RECOMMENDED: dict[str, dict[str, Any]] = {
@@ -33,10 +44,34 @@ class TrainConfig(DatasetConfig):
     run_dir: str | None = option(
         None, "where the run lives; default: runs/<dataset>", Nature.PLACE
     )
-    image_size: int = option(256, "side of the training crop, in pixels", at_least=16)
-    load_size: int | None = option(
-        None, "side before the crop, in pixels; default: 286/256 of the crop"
+    image_size: int | str = option(
+        256,
+        "of the training crop in pixels: a side, or HEIGHTxWIDTH; multiples of 4",
+        type=size_option,
     )
+    load_size: int | str | None = option(
+        None, "size before the crop; default: 286/256 of the crop", type=size_option
+    )
+    resize: Resize = option(
+        "stretch",
+        "to the load size: stretch, whatever the aspect; fit, the aspect is kept and "
+        "what is left over is cropped; none, crops of the pixels as they are",
+    )
+    flip: Literal["horizontal", "none", "all"] = option(
+        "horizontal",
+        "crops at random; all: up and down, too, and square ones in quarter turns, "
+        "for images without an up",
+    )
+    range_a: str | None = option(
+        None,
+        "values of domain A that become -1 and 1, such as 0,4095 or the percentiles "
+        "p0.5,p99.5; default: all that its type, or the training images, have",
+    )
+    range_b: str | None = option(None, "the same of domain B")
+    channels_a: int | None = option(
+        None, "train on A as grey (1) or RGB (3); default: as the images are"
+    )
+    channels_b: int | None = option(None, "the same of domain B")
     batch_size: int = option(1, "images of each domain per step and device", at_least=1)
     epochs: int = option(200, "epochs of the whole run", Nature.SCHEDULE, at_least=1)
     constant_epochs: int | None = option(
@@ -70,8 +105,11 @@ class TrainConfig(DatasetConfig):
     cycle_weight: float = option(
         10.0, f"weight of {weighed_by('cycle_weight')}", at_least=0
     )
-    identity_weight: float = option(
-        5.0, f"weight of {weighed_by('identity_weight')}", at_least=0
+    identity_weight: float | None = option(
+        None,
+        f"weight of {weighed_by('identity_weight')}; default: 5, or 0 where A and B "
+        f"differ in channels",
+        at_least=0,
     )
     average: bool = option(
         False, "keep and use averages of the generators' weights over the latest steps"
@@ -122,16 +160,29 @@ class TrainConfig(DatasetConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        size = require_size("--image-size", self.image_size)
         require(
-            self.image_size % 4 == 0,
+            min(size) >= MIN_SIDE and not any(side % 4 for side in size),
             "--image-size",
-            f"must be a multiple of 4, got {self.image_size}",
+            f"must be multiples of 4, at least {MIN_SIDE}, got {self.image_size}",
         )
-        require(
-            self.load_size is None or self.load_size >= self.image_size,
-            "--load-size",
-            f"must be at least {self.image_size}, got {self.load_size}",
-        )
+        if self.load_size is not None:
+            load_size = require_size("--load-size", self.load_size)
+            require(
+                self.resize != "none",
+                "--load-size",
+                "has no meaning with --resize none, which takes the pixels as they are",
+            )
+            require(
+                all(map(operator.ge, load_size, size)),
+                "--load-size",
+                f"must be at least {self.image_size}, got {self.load_size}",
+            )
+        for domain in "ab":
+            channels = getattr(self, f"channels_{domain}")
+            wrong = f"takes 1 (grey) or 3 (RGB), got {channels}"
+            require(channels in (None, 1, 3), f"--channels-{domain}", wrong)
+            self.range_of(domain)
         require(
             0 < self.learning_rate < 1,
             "--learning-rate",
@@ -147,19 +198,40 @@ class TrainConfig(DatasetConfig):
     @property
     def resolved_synthetic_size(self) -> int:
         """Side of the drawn pictures: never smaller than the crop."""
-        return self.synthetic_size or max(128, self.image_size)
+        return self.synthetic_size or max(128, *self.frame[:2])
 
     @property
-    def resolved_load_size(self) -> int:
-        """Side before the crop, in pixels."""
-        return self.load_size or round(self.image_size * LOAD_SCALE)
+    def frame(self) -> Frame:
+        """What the networks see of a picture, for scores and samples."""
+        return Frame(*require_size("--image-size", self.image_size), self.resize)
+
+    @property
+    def load_frame(self) -> Frame:
+        """What is left of a picture for the training crop to be taken from."""
+        if self.resize == "none":
+            return self.frame
+        if self.load_size is not None:
+            return Frame(*require_size("--load-size", self.load_size), self.resize)
+        sides = (round(side * LOAD_SCALE) for side in self.frame[:2])
+        return Frame(*sides, self.resize)
+
+    def range_of(self, domain: Literal["a", "b"]) -> Range | None:
+        """The range of values that is given for a domain, if one is."""
+        given = getattr(self, f"range_{domain}")
+        return None if given is None else require_range(f"--range-{domain}", given)
+
+    @property
+    def resolved_identity_weight(self) -> float:
+        """Of domains with the same channels."""
+        return IDENTITY_WEIGHT if self.identity_weight is None else self.identity_weight
 
     @property
     def resolved_residual_blocks(self) -> int:
         """Residual blocks per generator (paper, Sec. 7.2)."""
         if self.residual_blocks is not None:
             return self.residual_blocks
-        return 9 if self.image_size >= 256 else 6
+        height, width, _ = self.frame
+        return 9 if height * width >= 256**2 else 6
 
     @property
     def resolved_constant_epochs(self) -> int:
@@ -173,7 +245,8 @@ class TrainConfig(DatasetConfig):
         return dataclasses.asdict(self) | {
             "run_dir": str(self.resolved_run_dir),
             "synthetic_size": self.resolved_synthetic_size,
-            "load_size": self.resolved_load_size,
+            "load_size": size_text(*self.load_frame[:2]),
+            "identity_weight": self.resolved_identity_weight,
             "residual_blocks": self.resolved_residual_blocks,
             "constant_epochs": self.resolved_constant_epochs,
         }

@@ -1,14 +1,71 @@
-"""Between grey levels and the range of the networks."""
+"""Between the values of a domain's images, [-1, 1] of the networks, and grey levels."""
 
+import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.data.domain import Domain
 
-def to_unit_range(images):
-    """uint8 grey levels to a float32 tensor in [-1, 1]."""
-    return tf.cast(images, tf.float32) / 127.5 - 1.0
+# Of red, green and blue in a grey level (ITU-R BT.601).
+LUMINANCE = (0.299, 0.587, 0.114)
 
 
-def to_grey_levels(images):
-    """Floats in [-1, 1] to a uint8 tensor of grey levels, rounded to the nearest."""
-    levels = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
-    return tf.cast(tf.clip_by_value(levels, 0, 255), tf.uint8)
+def to_unit_range(images, domain: Domain):
+    """A domain's values, of its type, to a float32 tensor in [-1, 1].
+
+    Values outside of its range are clipped.
+    """
+    half = (domain.high - domain.low) / 2
+    scaled = (_without(tf.cast(images, tf.float32), domain.low)) / half - 1.0
+    if domain.is_grey_levels:
+        return scaled  # none is outside
+    return tf.clip_by_value(scaled, -1.0, 1.0)
+
+
+def to_values(floats, domain: Domain):
+    """Floats in [-1, 1] to a tensor of the domain's type and range.
+
+    Integers are rounded to the nearest.
+    """
+    half = (domain.high - domain.low) / 2
+    values = _without((tf.cast(floats, tf.float32) + 1.0) * half, -domain.low)
+    if domain.dtype != "float32":
+        values = tf.round(values)
+    return tf.cast(tf.clip_by_value(values, domain.low, domain.high), domain.dtype)
+
+
+def _without(x, offset):
+    return x if offset == 0 else x - offset
+
+
+def to_grey_levels(images: np.ndarray, domain: Domain) -> np.ndarray:
+    """A domain's range mapped to 0 to 255: what scores are measured in.
+
+    Returns:
+        8-bit images of the full range as they are; of others float32, not rounded.
+    """
+    if domain.is_grey_levels:
+        return images
+    scaled = (np.float32(images) - domain.low) * (255 / (domain.high - domain.low))
+    return np.clip(scaled, 0, 255).astype(np.float32)
+
+
+def to_shown(images: np.ndarray, domain: Domain) -> np.ndarray:
+    """Images as they are shown: uint8 RGB `(..., 3)`.
+
+    The range becomes 0 to 255. Of more than three channels the first three are shown,
+    of two the first.
+    """
+    levels = np.uint8(np.round(to_grey_levels(images, domain)))
+    if domain.channels < 3:
+        return np.repeat(levels[..., :1], 3, axis=-1)
+    return levels[..., :3]
+
+
+def with_channels(images, channels: int):
+    """Grey images as RGB, or RGB ones as grey; a tensor of the same integer type."""
+    if images.shape[-1] == channels:
+        return tf.convert_to_tensor(images)
+    if channels == 3:
+        return tf.repeat(images, 3, axis=-1)
+    grey = tf.reduce_sum(tf.cast(images, tf.float32) * LUMINANCE, -1, keepdims=True)
+    return tf.cast(tf.round(grey), images.dtype)

@@ -24,6 +24,7 @@ from cyclegan_tf.common import checksums, files
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.data import records
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.sources import SPLITS
 
 SCHEMA_VERSION = 2
@@ -44,11 +45,15 @@ class Split:
         paths: of its shards.
         places: int64 `(count, 4)`: of each example its shard, its number there, where
             its record begins in the file, and the length of the serialized example.
+        sizes: int64 `(count, 2)`: height and width of each image in pixels.
+        domain: the form in which its images are read.
     """
 
     name: str
     paths: list[str]
     places: np.ndarray
+    sizes: np.ndarray
+    domain: Domain
 
     def __len__(self):
         return len(self.places)
@@ -66,7 +71,9 @@ class Split:
         rng = np.random.default_rng(seed)
         chosen = np.sort(rng.choice(len(self), count, replace=False))
         name = f"{self.name}, drawn from {len(self)} by seed {seed}"
-        return Split(name, self.paths, self.places[chosen])
+        return dataclasses.replace(
+            self, name=name, places=self.places[chosen], sizes=self.sizes[chosen]
+        )
 
 
 def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[str, Any]:

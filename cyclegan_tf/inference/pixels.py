@@ -5,42 +5,53 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.data.ranges import to_grey_levels, to_unit_range
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.model.networks import SIDE_MULTIPLE
 
 # Of small pictures, so many at once: one by one takes three times as long.
 PIXELS_AT_ONCE = 2**16
-# What a graph of `pixels_function` takes.
-PIXELS_SPEC = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
 
 
-def translate(generator, images):
+def pixels_spec(source: Domain) -> tf.TensorSpec:
+    """What a graph of `pixels_function` takes."""
+    shape = (None, None, None, source.channels)
+    return tf.TensorSpec(shape, source.dtype, name="images")
+
+
+def translate(generator, images, source: Domain, target: Domain):
     """Translates pictures of one size in one call, eagerly or as part of a graph.
 
     Args:
         generator: a model from `networks.build_generator`.
-        images: uint8 `(count, height, width, channels)` of any size; sides that are no
-            multiples of 4 are mirrored up to one, and cropped back.
+        images: `(count, height, width, channels)` of any size, type and channels those
+            of `source`; sides that are no multiples of 4 are mirrored up to one, and
+            cropped back.
+        source, target: the form of what the generator takes and gives.
 
     Returns:
-        uint8 tensor, the same shape.
+        A tensor of the same size, with the type and channels of `target`.
     """
     shape = tf.shape(images)
     padded = _mirrored(_mirrored(images, axis=1), axis=2)
-    fakes = generator(to_unit_range(padded), training=False)
-    return to_grey_levels(fakes[:, : shape[1], : shape[2]])
+    fakes = generator(to_unit_range(padded, source), training=False)
+    return to_values(fakes[:, : shape[1], : shape[2]], target)
 
 
-def translate_all(generator, images: np.ndarray) -> np.ndarray:
+def translate_all(
+    generator, images: np.ndarray, source: Domain, target: Domain
+) -> np.ndarray:
     """The same for any number of pictures, in calls of a bounded size."""
     at_once = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
     batches = (images[i : i + at_once] for i in range(0, len(images), at_once))
-    return np.concatenate([translate(generator, batch).numpy() for batch in batches])
+    return np.concatenate(
+        [translate(generator, batch, source, target).numpy() for batch in batches]
+    )
 
 
-def pixels_function(generator) -> Callable:
+def pixels_function(generator, source: Domain, target: Domain) -> Callable:
     """`translate` with the names of its input and output, which servers know it by."""
-    return lambda images: {"translated": translate(generator, images)}
+    return lambda images: {"translated": translate(generator, images, source, target)}
 
 
 def _mirrored(images, axis):

@@ -15,7 +15,7 @@ import os
 import pathlib
 import shlex
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import Timeout
 
@@ -30,6 +30,7 @@ from cyclegan_tf.common.files import (
     write_json,
 )
 from cyclegan_tf.config import Nature, TrainConfig, flag, names_of
+from cyclegan_tf.data.domain import Domain, Domains
 
 CONFIG = "config.json"
 REMEDY = "restore it from a copy, or begin anew with --restart"
@@ -87,32 +88,48 @@ def _free_name(path):
     return earlier
 
 
-def write_config(
-    path: pathlib.Path, config: TrainConfig, fingerprint: str | None
-) -> None:
-    """Writes `config.json`.
+class Recorded(NamedTuple):
+    """What `config.json` says of a run.
 
-    Args:
-        path: directory of the run.
-        config: the options.
-        fingerprint: of the data that they are used on; none for imported models.
+    Attributes:
+        options: that it is trained with.
+        fingerprint: of the images that it is trained on; of imported models, None.
+        domains: the form of these images.
     """
+
+    options: TrainConfig
+    fingerprint: str | None
+    domains: Domains = Domains()
+
+
+def write_config(path: pathlib.Path, recorded: Recorded) -> None:
+    """Writes `config.json` into the directory of a run."""
     content = {
-        "options": dataclasses.asdict(config),
-        "dataset_fingerprint": fingerprint,
+        "options": dataclasses.asdict(recorded.options),
+        "dataset_fingerprint": recorded.fingerprint,
+        "domains": {
+            name: dataclasses.asdict(domain)
+            for name, domain in recorded.domains._asdict().items()
+        },
     }
     write_json(path / CONFIG, content)
 
 
-def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
-    """The options of a run and the fingerprint of its data; of an import, None.
+def read_config(path: pathlib.Path) -> Recorded:
+    """What `config.json` says.
 
     Raises:
-        InputError: `config.json` is missing, damaged, or of another version.
+        InputError: it is missing, damaged, or of another version.
     """
     try:
         content = read_json(path / CONFIG, REMEDY)
-        return TrainConfig(**content["options"]), content["dataset_fingerprint"]
+        # A run of before this was recorded is of 8-bit RGB.
+        domains = content.get("domains", {})
+        return Recorded(
+            TrainConfig(**content["options"]),
+            content["dataset_fingerprint"],
+            Domains(**{name: Domain(**form) for name, form in domains.items()}),
+        )
     except FileNotFoundError:
         raise InputError(
             f"{path / CONFIG} is missing; expected the directory of a run."
@@ -147,7 +164,7 @@ def require_same_options(path: pathlib.Path, config: TrainConfig) -> None:
     """
     if not (path / CONFIG).exists():
         return
-    earlier, fingerprint = read_config(path)
+    earlier, fingerprint, _ = read_config(path)
     if fingerprint is None:
         raise InputError(
             f"{path} holds imported models, not a training run; to train them on, "
@@ -165,7 +182,7 @@ def require_same_options(path: pathlib.Path, config: TrainConfig) -> None:
         )
 
 
-def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> None:
+def continue_run(path: pathlib.Path, now: Recorded) -> None:
     """Begins the run in an empty directory, or continues it, perhaps extended.
 
     Of more epochs the schedule follows the new number, which is said.
@@ -174,12 +191,13 @@ def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> N
         InputError: it is another run, or was on other images.
     """
     if not (path / CONFIG).exists():
-        write_config(path, config, fingerprint)
+        write_config(path, now)
         return
+    config = now.options
     require_same_options(path, config)
-    earlier, earlier_fingerprint = read_config(path)
+    earlier = read_config(path).options
     # By what is there, not by where it is: a dataset may be moved.
-    if fingerprint != earlier_fingerprint:
+    if now[1:] != read_config(path)[1:]:
         raise InputError(
             f"{path} holds a run on other images than {config.dataset} has now; choose "
             f"another --run-dir, or --restart."
@@ -192,7 +210,7 @@ def continue_run(path: pathlib.Path, config: TrainConfig, fingerprint: str) -> N
             f"{config.epochs - constant} (before: {before} and "
             f"{earlier.epochs - before})"
         )
-        write_config(path, config, fingerprint)
+        write_config(path, now)
 
 
 def _differences(earlier, config) -> dict[str, tuple[Any, Any]]:

@@ -1,0 +1,64 @@
+"""Sizes of images as options give them: 256, or 256x512, height x width, in pixels."""
+
+import argparse
+from typing import Literal, NamedTuple
+
+from cyclegan_tf.common.errors import InputError
+
+Resize = Literal["stretch", "fit", "none"]
+
+
+class Frame(NamedTuple):
+    """How pictures of any size become pictures of one.
+
+    Attributes:
+        height, width: in pixels.
+        resize: "stretch", to that size whatever the aspect; "fit", to the smallest size
+            of the same aspect that covers it, and then cropped; "none", cropped only,
+            and mirrored up where a side is too short.
+    """
+
+    height: int
+    width: int
+    resize: Resize = "stretch"
+
+
+def size_option(text: str) -> int | str:
+    """An option's value: a number for a square, or text such as "256x512".
+
+    Raises:
+        argparse.ArgumentTypeError: neither of them.
+    """
+    try:
+        return size_text(*size_of(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(error) from None
+
+
+def size_of(value: int | str) -> tuple[int, int]:
+    """Height and width in pixels.
+
+    Raises:
+        ValueError: it is neither a number nor two with an x between them.
+    """
+    parts = str(value).split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ValueError(f"expected pixels, such as 256 or 256x512, got {value!r}")
+    return int(parts[0]), int(parts[-1])
+
+
+def size_text(height: int, width: int) -> int | str:
+    """The option's value of a size; of a square, its side."""
+    return height if height == width else f"{height}x{width}"
+
+
+def require_size(name: str, value: int | str) -> tuple[int, int]:
+    """As `size_of`, of the option of that flag.
+
+    Raises:
+        InputError: it is no size.
+    """
+    try:
+        return size_of(value)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}.") from None

@@ -1,0 +1,52 @@
+"""What the images of a domain have in common: channels, type, and range of values."""
+
+import dataclasses
+from typing import NamedTuple
+
+DTYPES = ("uint8", "uint16", "float32")
+
+
+@dataclasses.dataclass(frozen=True)
+class Domain:
+    """The form of a domain's images.
+
+    Attributes:
+        channels: 1 is grey, 3 is RGB, any other number are bands.
+        dtype: "uint8", "uint16" or "float32".
+        low, high: the values that are -1 and 1 for the networks; what lies outside is
+            clipped.
+    """
+
+    channels: int = 3
+    dtype: str = "uint8"
+    low: float = 0.0
+    high: float = 255.0
+
+    @property
+    def is_encodable(self) -> bool:
+        """Whether PNG holds such images without loss: 1 or 3 channels of integers."""
+        return self.channels in (1, 3) and self.dtype != "float32"
+
+    @property
+    def is_grey_levels(self) -> bool:
+        """Whether the values are grey levels from 0 to 255 as they are."""
+        return (self.dtype, self.low, self.high) == ("uint8", 0.0, 255.0)
+
+    def __str__(self):
+        return f"{form_text(self.channels, self.dtype)}, {self.low:g} to {self.high:g}"
+
+
+class Domains(NamedTuple):
+    """The form of either domain's images; by default 8-bit RGB."""
+
+    a: Domain = Domain()
+    b: Domain = Domain()
+
+    def of(self, direction: str) -> tuple[Domain, Domain]:
+        """What a direction, "a_to_b" or "b_to_a", starts from and leads to."""
+        return (self.a, self.b) if direction == "a_to_b" else (self.b, self.a)
+
+
+def form_text(channels: int, dtype: str) -> str:
+    """Such as "uint16 with 1 channel"."""
+    return f"{dtype} with {channels} channel{'s' if channels > 1 else ''}"
