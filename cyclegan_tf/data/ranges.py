@@ -62,10 +62,11 @@ def to_shown(images: np.ndarray, domain: Domain) -> np.ndarray:
 
 
 def with_channels(images, channels: int):
-    """Grey images as RGB, or RGB ones as grey; a tensor of the same integer type."""
+    """Grey images as RGB, or RGB ones as grey; a tensor of the same type."""
     if images.shape[-1] == channels:
         return tf.convert_to_tensor(images)
     if channels == 3:
         return tf.repeat(images, 3, axis=-1)
     grey = tf.reduce_sum(tf.cast(images, tf.float32) * LUMINANCE, -1, keepdims=True)
-    return tf.cast(tf.round(grey), images.dtype)
+    is_integer = tf.as_dtype(images.dtype).is_integer
+    return tf.cast(tf.round(grey) if is_integer else grey, images.dtype)
