@@ -158,9 +158,9 @@ class Evaluator:
             direction,
             {name: scores[name] for name in self.names if name in scores},
             self._nothing[direction],
-            self._histogram[direction],
             levels,
             self.protocol(direction),
+            self._histogram[direction],
         )
 
     def _scores(self, direction, fakes):

@@ -48,18 +48,18 @@ class DirectionScores:
         direction: "a_to_b" or "b_to_a".
         scores: of the generator, by name.
         nothing: those that untranslated images would have, by name, where there are.
-        histogram: those to the truth of images whose values were mapped so that all
-            together are distributed as the target's; of pairs with the same channels.
         swd_levels: SWD by level of the pyramid, the finest first.
         protocol: what was compared with what, and how.
+        histogram: scores to the truth of images whose values were mapped so that all
+            together are distributed as the target's; of pairs with the same channels.
     """
 
     direction: str
     scores: dict[str, float]
     nothing: dict[str, float]
-    histogram: dict[str, float]
     swd_levels: list[float]
     protocol: dict[str, Any]
+    histogram: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 def mean_score(results: list[DirectionScores], name: str) -> float:
