@@ -3,10 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.data.domain import Domain
-
-# Of red, green and blue in a grey level (ITU-R BT.601).
-LUMINANCE = (0.299, 0.587, 0.114)
+from cyclegan_tf.data.domain import Domain, luminance
 
 
 def to_unit_range(images, domain: Domain):
@@ -62,11 +59,10 @@ def to_shown(images: np.ndarray, domain: Domain) -> np.ndarray:
 
 
 def with_channels(images, channels: int):
-    """Grey images as RGB, or RGB ones as grey; a tensor of the same type."""
+    """Grey images as RGB, or RGB ones as grey; a tensor of the same integer type."""
     if images.shape[-1] == channels:
         return tf.convert_to_tensor(images)
     if channels == 3:
         return tf.repeat(images, 3, axis=-1)
-    grey = tf.reduce_sum(tf.cast(images, tf.float32) * LUMINANCE, -1, keepdims=True)
-    is_integer = tf.as_dtype(images.dtype).is_integer
-    return tf.cast(tf.round(grey) if is_integer else grey, images.dtype)
+    grey = luminance(*tf.unstack(tf.cast(images, tf.int32), axis=-1))
+    return tf.cast(grey, images.dtype)[..., None]

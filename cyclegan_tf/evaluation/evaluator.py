@@ -19,8 +19,8 @@ import numpy as np
 from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.ranges import to_grey_levels, with_channels
+from cyclegan_tf.data.domain import Domain, with_channels
+from cyclegan_tf.data.ranges import to_grey_levels
 from cyclegan_tf.evaluation.baselines import histogram_errors
 from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
@@ -185,17 +185,20 @@ class Evaluator:
     def _reals(self):
         """Summaries of the untranslated images, the same at every evaluation.
 
-        By domain and number of channels: its own, and those of the other domain where
-        grey becomes RGB, or RGB grey.
+        By domain and number of channels: its own, and that of the other domain where
+        grey integers become RGB, or RGB ones grey.
         """
         forms = {domain: split.domain for domain, split in self.splits.items()}
         summaries = {}
         for source, target in DOMAINS.values():
-            own, wanted = forms[source].channels, forms[target].channels
-            for channels in {own, wanted} if {own, wanted} <= {1, 3} else {own}:
+            form, wanted = forms[source], forms[target].channels
+            kept = {form.channels}
+            if form.is_encodable and wanted in (1, 3):
+                kept.add(wanted)
+            for channels in kept:
                 summary = summaries[source, channels] = self._new_summary()
-                for real, truth in self._beside_truth(self._levels(source), target):
-                    levels = with_channels(real, channels).numpy()
+                for real, truth in self._beside_truth(self._batches(source), target):
+                    levels = to_grey_levels(with_channels(real, channels), form)
                     summary.add(levels)
                     if truth is not None and channels == wanted:
                         summary.compare("truth", levels, truth)

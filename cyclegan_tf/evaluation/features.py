@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from cyclegan_tf.common.checksums import file_digest
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.data.domain import Domain, Domains
-from cyclegan_tf.data.ranges import to_unit_range, with_channels
+from cyclegan_tf.data.domain import Domain, Domains, with_channels
+from cyclegan_tf.data.ranges import to_unit_range
 
 SIDE = 299
 NUM_FEATURES = 2048

@@ -137,7 +137,9 @@ def test_evaluation_twice_gives_the_same_numbers_and_changes_nothing(splits):
     evaluator = Evaluator(*splits, FRAME, features=COLOURS)
     first = evaluator.evaluate(model.generators)
     assert evaluator.evaluate(model.generators) == first
-    assert Evaluator(*splits, FRAME, features=COLOURS).evaluate(model.generators) == first
+    assert (
+        Evaluator(*splits, FRAME, features=COLOURS).evaluate(model.generators) == first
+    )
     # Nor did it draw from the common random numbers.
     np.testing.assert_array_equal(tf.random.uniform((3,)), expected_next)
     for variable, value in zip(model.variables, before, strict=True):
