@@ -94,11 +94,12 @@ def translate(config: TranslateConfig) -> None:
     with quiet_start():
         from cyclegan_tf.inference import files, translator
 
-    jobs = files.plan(config.input, config.output, config.format)
-    scratch_dir = jobs[0].target.parent if config.tile else None
+    request = files.find(config.input, config.output)
+    scratch_dir = request.folder if config.tile else None
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir
     )
+    jobs = files.plan(request, config.format, translate.target)
     done = files.translate_files(jobs, translate, config.batch_size, config.overwrite)
     show(
         f"{done.translated} translated, {done.skipped} there before, "
