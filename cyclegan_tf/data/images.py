@@ -56,6 +56,11 @@ class EncodedImage(NamedTuple):
     format: str
     height: int
     width: int
+    channels: int = 3
+    dtype: str = "uint8"
+    low: float = 0
+    high: float = 255
+    note: str = ""
 
 
 def read_file(path: pathlib.Path) -> bytes:

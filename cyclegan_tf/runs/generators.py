@@ -42,23 +42,17 @@ REMEDY = (
 )
 
 
-def new_generator(config: TrainConfig, name: str, domains: Domains) -> keras.Model:
-    """A generator with fresh weights, as the options of a run describe it.
-
-    Args:
-        config: the options.
-        name: "gen_ab" or "gen_ba".
-        domains: the form of the images.
-    """
-    source, target = domains if name == "gen_ab" else reversed(domains)
+def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
+    """A generator with fresh weights, as the options of a run describe it."""
+    source, target = domains.of(direction)
     return build_generator(
         config.filters,
         config.resolved_residual_blocks,
-        source.channels,
+        channels=source.channels,
+        out_channels=target.channels,
         norm=config.norm,
         upsampling=config.upsampling,
-        name=name,
-        out_channels=target.channels,
+        name=DIRECTIONS[direction],
     )
 
 
@@ -102,8 +96,7 @@ def load_generators(
 
     Returns:
         Functional models from float32 `(batch, height, width, channels)` in [-1, 1] to
-        the same, sides multiples of 4, with the channels of the run's domains; see
-        `networks.build_generator`.
+        the same size, sides multiples of 4; see `networks.build_generator`.
 
     Raises:
         InputError: there is no run, no trained model yet, no such checkpoint, or a
@@ -122,7 +115,7 @@ def load(
     prefixes = PREFIXES["average" if weights == "average" and has_averages else "raw"]
     generators = {}
     for direction in about["directions"]:
-        generator = new_generator(config, DIRECTIONS[direction], domains)
+        generator = new_generator(config, domains, direction)
         for variable in generator.variables:
             name = f"{prefixes[direction]}/{variable.path}"
             value = arrays.get(name)
