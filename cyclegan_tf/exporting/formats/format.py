@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from cyclegan_tf.data.domain import Domains
 
+
 def pixels_interface(direction: str, domains: Domains) -> str:
     """What goes in and what comes out of a direction, in Markdown."""
     source, target = domains.of(direction)

@@ -46,32 +46,27 @@ def write(
         function = _bounded(translate, config.max_pixels)
         endpoints.append((function, [pixels_spec(source)]))
         archive.add_endpoint(direction, *endpoints[-1])
-        if takes_bytes(domains):
+        if domains.are_encodable:
             of_bytes = _of_bytes(translate, source, config.max_pixels)
             archive.add_endpoint(f"{direction}_bytes", of_bytes, [BYTES_SPEC])
     archive.add_endpoint("serving_default", *endpoints[0])
     archive.write_out(str(directory), verbose=False)
 
 
-def takes_bytes(domains: Domains) -> bool:
-    """Whether files hold the images of both domains, so that signatures take them."""
-    return all(domain.is_encodable for domain in domains)
-
-
 def interface(directions: list[str], domains: Domains) -> str:
     """The signatures, in Markdown."""
     lines = [pixels_interface(direction, domains) for direction in directions]
-    if takes_bytes(domains):
+    if domains.are_encodable:
         for direction in directions:
             source, target = domains.of(direction)
             kind = "PNG of 16 bits" if source.dtype == "uint16" else "JPEG or PNG"
             bits = 16 if target.dtype == "uint16" else 8
             lines.append(
-                f"- `{direction}_bytes`: `image_bytes`, string [N], {kind} of any sizes, "
-                f"to\n  `translated_bytes`, string [N], PNG of {bits} bits."
+                f"- `{direction}_bytes`: `image_bytes`, string [N], {kind} of any "
+                f"sizes, to\n  `translated_bytes`, string [N], PNG of {bits} bits."
             )
     lines.append(f"- `serving_default` is `{directions[0]}`.")
-    if not takes_bytes(domains):
+    if not domains.are_encodable:
         lines += [
             "",
             "No signature takes files' bytes: neither PNG nor JPEG holds these images.",
@@ -101,7 +96,7 @@ def write_warm_up(
     inputs = {}
     for direction, (first, *_) in images.items():
         inputs[direction] = {"images": first[None]}
-        if takes_bytes(domains):
+        if domains.are_encodable:
             inputs[f"{direction}_bytes"] = {"image_bytes": [encode(first).encoded]}
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, values in inputs.items():
