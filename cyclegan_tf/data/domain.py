@@ -3,6 +3,8 @@
 import dataclasses
 from typing import NamedTuple
 
+import numpy as np
+
 DTYPES = ("uint8", "uint16", "float32")
 
 
@@ -55,3 +57,22 @@ class Domains(NamedTuple):
 def form_text(channels: int, dtype: str) -> str:
     """Such as "uint16 with 1 channel"."""
     return f"{dtype} with {channels} channel{'s' if channels > 1 else ''}"
+
+
+def luminance(red, green, blue):
+    """The grey level of integers of more than 16 bits, arrays or tensors.
+
+    Rounded to the nearest; the same to the bit wherever it is computed. Source: ITU-R
+    BT.601.
+    """
+    return (299 * red + 587 * green + 114 * blue + 500) // 1000
+
+
+def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Grey pixels `(..., 1)` as RGB, or RGB ones as grey; of the same integer type."""
+    if pixels.shape[-1] == channels:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=-1)
+    red, green, blue = np.moveaxis(pixels.astype(np.int32), -1, 0)
+    return luminance(red, green, blue).astype(pixels.dtype)[..., None]
