@@ -52,8 +52,8 @@ def read(data: bytes) -> tuple[np.ndarray, str]:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         _require_whole(file, data)
         series = file.series[0]
-        if file.is_imagej and series.kind != "imagej":
-            raise CUT_OFF  # fewer pages than it says
+        if file.is_imagej and series.kind in ("generic", "uniform"):
+            raise CUT_OFF  # fewer pages than its description says
         pixels, num_pages = _first_image(series, data)
         page, note = series.keyframe, ""
         if num_pages > 1:
