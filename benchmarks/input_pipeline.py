@@ -3,11 +3,12 @@
     python benchmarks/input_pipeline.py                     the embedded dataset's run
     python benchmarks/input_pipeline.py --image-size 256 --filters 64 --num-steps 3
 
-For 8-bit RGB, 16-bit grey and float32 with 8 bands prints one JSON line for the pipeline
-with decoded images in memory, one for decoding each time, and one for the training step,
-each as the median of repeats; then the share of one step's time that the slower pipeline
-takes. Images of both domains count. The pictures are drawn at the load size; integers
-are stored as PNG, which decodes more slowly than JPEG, floats as they are.
+For 8-bit RGB, 16-bit grey and float32 with 8 bands prints one JSON line for the
+pipeline with decoded images in memory, one for decoding each time, and one for the
+training step, each as the median of repeats; then the share of one step's time that the
+slower pipeline takes. Images of both domains count. The pictures are drawn at the load
+size; integers are stored as PNG, which decodes more slowly than JPEG, floats as they
+are.
 """
 
 import dataclasses
