@@ -44,6 +44,11 @@ class Domains(NamedTuple):
     a: Domain = Domain()
     b: Domain = Domain()
 
+    @property
+    def are_encodable(self) -> bool:
+        """Whether PNG holds the images of both without loss."""
+        return self.a.is_encodable and self.b.is_encodable
+
     def of(self, direction: str) -> tuple[Domain, Domain]:
         """What a direction, "a_to_b" or "b_to_a", starts from and leads to."""
         return (self.a, self.b) if direction == "a_to_b" else (self.b, self.a)
