@@ -1,4 +1,4 @@
-"""The embedded dataset of 16 bits: slices through heads, as two MRI contrasts show them.
+"""The embedded dataset of 16 bits: slices through heads in two contrasts of MRI.
 
 A head is a function of `(seed, size)`: nested layers of tissues in a pose of its own.
 A contrast is a function of the tissue, from its proton density and relaxation times, so
@@ -46,10 +46,6 @@ PALLIDUM = Tissue(0.74, 750, 65)
 LESION = Tissue(0.86, 1050, 210)
 TUMOUR = Tissue(0.84, 1250, 130)
 LENS = Tissue(0.70, 900, 40)
-TISSUES = (
-    *(AIR, BONE, MARROW, SKIN, FAT, MUSCLE, FLUID, GREY, WHITE),
-    *(PALLIDUM, LESION, TUMOUR, LENS),
-)
 
 
 def draw(seed: tuple[int, ...], contrast: Contrast, size: int) -> np.ndarray:
@@ -84,7 +80,7 @@ def draw(seed: tuple[int, ...], contrast: Contrast, size: int) -> np.ndarray:
     values = head.canvas * (1 + texture) * coil
     values = values.reshape(size, factor, size, factor).mean(axis=(1, 3))
     # What a scanner shows is the magnitude of a complex signal.
-    noise = np.random.default_rng((*seed, CONTRASTS.index(contrast)))
+    noise = np.random.default_rng((*seed, 1 + CONTRASTS.index(contrast)))
     real, imaginary = noise.normal(0, NOISE, (2, size, size))
     magnitude = np.hypot(values + real, imaginary)
     return np.uint16(np.clip(np.rint(magnitude), 0, MAX_VALUE))[..., None]
@@ -107,7 +103,7 @@ class _Head:
     """A canvas, the head's coordinates at each of its pixels, and its pose."""
 
     def __init__(self, rng, side, contrast):
-        self.values = {tissue: signal(tissue, contrast) for tissue in TISSUES}
+        self.contrast = contrast
         self.canvas = np.zeros((side, side))
         self.level = rng.uniform()  # of the slice: 0 through the eyes, 1 at the top
         self.size = rng.uniform(0.39, 0.45) * (1 - 0.1 * self.level)
@@ -130,7 +126,7 @@ class _Head:
         cycles = 2 * np.pi * frequency * rng.uniform(0.5, 1.5, (number, 1))
         across = cycles * np.cos(turns) * self.axis + phases
         down = cycles * np.sin(turns) * self.axis
-        # cos(across + down), summed over the waves, by an order that is always the same.
+        # cos(across + down), summed over the waves in an order that no machine changes.
         first = np.concatenate([np.cos(down), -np.sin(down)])
         second = np.concatenate([np.cos(across), np.sin(across)])
         return np.einsum("ki,kj->ij", first, second) * np.sqrt(2 / number)
@@ -142,7 +138,7 @@ class _Head:
     def paint(self, tissue, distance, share=1.0):
         """Fills `distance < 0`; `share` of a tissue is mixed with what is there."""
         mixed = self.cover(distance) * share
-        self.canvas += (self.values[tissue] - self.canvas) * mixed
+        self.canvas += (signal(tissue, self.contrast) - self.canvas) * mixed
 
     def ellipse(self, centre, radii, turn=0.0):
         """About the distance to an ellipse: negative inside."""
@@ -163,8 +159,7 @@ class _Head:
 
 
 def _draw_layers(head, rng):
-    """Skin, fat, muscle and skull; returns the distance to the outline, and the
-    depth below the brain's surface."""
+    """Skin, fat, muscle, skull; returns the distance to the skin, the brain's depth."""
     outline = head.ellipse((0, 0), (head.width, 1))
     if head.level < 0.45:
         nose = head.ellipse((0, -1.0), (0.13, rng.uniform(0.1, 0.2)))
@@ -214,7 +209,10 @@ def _draw_folds(head, rng, depth):
     clefts.append(head.capsule((0, 1), (0, back), middle, middle / 2))
     if head.level < 0.7:
         for side in (-1, 1):
-            outer = (side * head.width * rng.uniform(0.72, 0.8), rng.normal(-0.12, 0.04))
+            outer = (
+                side * head.width * rng.uniform(0.72, 0.8),
+                rng.normal(-0.12, 0.04),
+            )
             inner = (side * head.width * rng.uniform(0.52, 0.6), rng.normal(0.03, 0.03))
             opening = 0.025 + 0.03 * head.age
             clefts.append(head.capsule(outer, inner, opening, opening / 2))
