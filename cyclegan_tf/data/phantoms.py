@@ -76,7 +76,8 @@ def draw(seed: tuple[int, ...], contrast: Contrast, size: int) -> np.ndarray:
         _draw_face(head, rng, outline)
     # Tissues are uneven, and the coil is nearer to one side: alike in both contrasts.
     texture = 0.025 * head.waves(rng, 9) + 0.02 * head.waves(rng, 22)
-    coil = np.exp(0.14 * head.waves(rng, 0.35))
+    coil = head.waves(rng, 0.35)
+    coil = np.exp(0.12 * (coil - coil.mean()))
     values = head.canvas * (1 + texture) * coil
     values = values.reshape(size, factor, size, factor).mean(axis=(1, 3))
     # What a scanner shows is the magnitude of a complex signal.
@@ -106,18 +107,18 @@ class _Head:
         self.contrast = contrast
         self.canvas = np.zeros((side, side))
         self.level = rng.uniform()  # of the slice: 0 through the eyes, 1 at the top
-        self.size = rng.uniform(0.39, 0.45) * (1 - 0.1 * self.level)
+        self.size = rng.uniform(0.42, 0.47) * (1 - 0.1 * self.level)
         self.pixels = side * self.size  # per unit
         self.axis = ((np.arange(side) + 0.5) / side - 0.5) / self.size
-        x = self.axis + rng.normal(0, 0.05)
-        y = self.axis[:, None] + rng.normal(0, 0.04)
+        x = self.axis + rng.normal(0, 0.04)
+        y = self.axis[:, None] + rng.normal(0, 0.03) - 0.08 * (self.level < 0.45)
         turn = rng.normal(0, 0.17)
         self.u = x * np.cos(turn) + y * np.sin(turn)
         self.v = y * np.cos(turn) - x * np.sin(turn)
         # No head is an ellipse, and none symmetric.
         self.u = self.u + 0.02 * self.waves(rng, 0.5) + 0.008 * self.waves(rng, 1.5)
         self.v = self.v + 0.02 * self.waves(rng, 0.5) + 0.008 * self.waves(rng, 1.5)
-        self.width = rng.uniform(0.74, 0.86)  # of the head, relative to its length
+        self.width = rng.uniform(0.78, 0.88)  # of the head, relative to its length
         self.angle = np.arctan2(self.u, -self.v)  # 0 at the forehead
 
     def waves(self, rng, frequency, number=8):
@@ -170,21 +171,21 @@ def _draw_layers(head, rng):
     head.paint(SKIN, outline)
     # Thicker at the back; the temporal muscles lie on both sides of the forehead.
     unevenness = 1 + 0.3 * head.waves(rng, 0.7)
-    fat = rng.uniform(0.03, 0.075) * (1 - 0.4 * np.cos(head.angle)) * unevenness
+    fat = rng.uniform(0.04, 0.09) * (1 - 0.4 * np.cos(head.angle)) * unevenness
     temple = np.exp(-(((np.abs(head.angle) - 1.25) / 0.4) ** 2))
     muscle = rng.uniform(0.05, 0.11) * (1.2 - head.level) * temple
-    depth = -outline - 0.03
+    depth = -outline - 0.04
     head.paint(FAT, -depth)
     head.paint(MUSCLE, np.maximum(fat - depth, 0.02 - muscle))
     depth = depth - np.maximum(fat, 0.015) - muscle
     head.paint(BONE, -depth)
-    diploe = rng.uniform(0.02, 0.05)
-    head.paint(MARROW, np.maximum(0.028 - depth, depth - 0.028 - diploe))
-    depth = depth - 0.056 - diploe
+    diploe = rng.uniform(0.03, 0.06)
+    head.paint(MARROW, np.maximum(0.035 - depth, depth - 0.035 - diploe))
+    depth = depth - 0.07 - diploe
     head.paint(FLUID, -depth)
     # The older, the more fluid around the brain.
     head.age = rng.uniform()
-    return outline, depth - 0.03 - 0.04 * head.age - 0.008 * head.waves(rng, 2)
+    return outline, depth - 0.035 - 0.045 * head.age - 0.008 * head.waves(rng, 2)
 
 
 def _draw_folds(head, rng, depth):
@@ -193,17 +194,17 @@ def _draw_folds(head, rng, depth):
     Furrows run inwards from the surface, each with a depth of its own.
     """
     head.paint(GREY, -depth)
-    number = int(rng.integers(12, 17))
+    number = int(rng.integers(10, 14))
     bent = head.angle + 0.1 * head.waves(rng, 1.2) + 0.05 * head.waves(rng, 3)
     place = bent * number / (2 * np.pi) + rng.uniform()
     nearest = np.round(place)
     reach = rng.uniform(0.1, 0.34, number)[nearest.astype(int) % number]
     radius = np.hypot(head.u, head.v)
     gap = np.abs(place - nearest) * 2 * np.pi / number * radius
-    open_to = (0.012 + 0.022 * head.age) * (1.1 - depth / reach)
+    open_to = (0.018 + 0.024 * head.age) * (1.1 - depth / reach)
     furrow = np.maximum(gap - open_to, depth - reach)
     # Between the halves of the brain, and at its sides down to the insula.
-    middle = 0.012 + 0.012 * head.age
+    middle = 0.016 + 0.014 * head.age
     front, back = (0, 0) if head.level > 0.7 else (-0.36, 0.42)
     clefts = [head.capsule((0, -1), (0, front), middle, middle / 2)]
     clefts.append(head.capsule((0, 1), (0, back), middle, middle / 2))
@@ -217,7 +218,7 @@ def _draw_folds(head, rng, depth):
             opening = 0.025 + 0.03 * head.age
             clefts.append(head.capsule(outer, inner, opening, opening / 2))
     furrow = np.minimum(furrow, np.minimum.reduce(clefts))
-    thickness = rng.uniform(0.06, 0.075) + 0.008 * head.waves(rng, 4)
+    thickness = rng.uniform(0.07, 0.085) + 0.008 * head.waves(rng, 4)
     white = np.maximum(thickness - depth, thickness - furrow)
     head.paint(WHITE, white)
     head.paint(FLUID, np.maximum(furrow, -depth))
@@ -280,7 +281,7 @@ def _draw_face(head, rng, outline):
         apex = side * 0.13, -0.38
         orbit = head.capsule(centre, apex, 0.19, 0.05)
         head.paint(BONE, np.maximum(orbit - 0.03, outline + 0.08))
-        head.paint(FAT, np.maximum(orbit, outline + 0.03))
+        head.paint(FAT, np.maximum(orbit, outline + 0.04))
         head.paint(GREY, head.capsule(centre, apex, 0.028, 0.028))
         for edge in (-1, 1):
             start = centre[0] + edge * 0.15, centre[1] + 0.02
