@@ -21,10 +21,17 @@ from cyclegan_tf.config import (
 
 TRY_IT = """try it:
   saved_model_cli show --dir {directory} --all
-  python -c "import numpy as np; from PIL import Image; \
-np.save('in.npy', np.array(Image.open('IMAGE').convert('RGB'))[None])"
+  python -c "import numpy as np; {array}"
   saved_model_cli run --dir {directory} --tag_set serve \
 --signature_def {direction} --inputs images=in.npy --outdir ."""
+
+
+# What goes into in.npy: a picture of 8-bit RGB, or zeros of any other form.
+PICTURE = (
+    "from PIL import Image; "
+    "np.save('in.npy', np.array(Image.open('IMAGE').convert('RGB'))[None])"
+)
+ZEROS = "np.save('in.npy', np.zeros((1, 64, 64, {channels}), '{dtype}'))"
 
 
 def train(config: TrainConfig) -> None:
@@ -78,7 +85,10 @@ def export(config: ExportConfig) -> None:
         if exported.file_format == "savedmodel":
             directory = shlex.quote(str(exported.directory))
             direction = exported.comparisons[0].signature
-            show(TRY_IT.format(directory=directory, direction=direction))
+            source, _ = exported.domains.of(direction)
+            is_picture = (source.channels, source.dtype) == (3, "uint8")
+            array = PICTURE if is_picture else ZEROS.format_map(vars(source))
+            show(TRY_IT.format(array=array, directory=directory, direction=direction))
 
 
 def translate(config: TranslateConfig) -> None:
@@ -94,11 +104,12 @@ def translate(config: TranslateConfig) -> None:
     with quiet_start():
         from cyclegan_tf.inference import files, translator
 
-    jobs = files.plan(config.input, config.output, config.format)
-    scratch_dir = jobs[0].target.parent if config.tile else None
+    request = files.find(config.input, config.output)
+    scratch_dir = request.folder if config.tile else None
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir
     )
+    jobs = files.plan(request, config.format, translate.target)
     done = files.translate_files(jobs, translate, config.batch_size, config.overwrite)
     show(
         f"{done.translated} translated, {done.skipped} there before, "

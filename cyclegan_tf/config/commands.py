@@ -119,7 +119,7 @@ class TranslateConfig(Options):
         "", "a picture, a folder of them, or a quoted glob", Nature.PLACE
     )
     output: str = option(
-        "", "a folder; for one picture also a .png or .jpg file", Nature.PLACE
+        "", "a folder; for one picture also a .png, .jpg, .tif or .npy", Nature.PLACE
     )
     model: str = option(
         DEFAULT_RUN, "directory of a run, or of an export", Nature.PLACE
@@ -128,7 +128,9 @@ class TranslateConfig(Options):
         "last", "of a run: last, best, or the step of a checkpoint"
     )
     direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", "which way")
-    format: Literal["png", "jpeg"] = option("png", "of the pictures in a folder")
+    format: Literal["auto", "png", "jpeg", "tiff", "npy"] = option(
+        "auto", "of the pictures in a folder (auto: png where it holds them, or tiff)"
+    )
     batch_size: int = option(8, "small pictures of one size per call", at_least=1)
     overwrite: bool = option(False, "replace pictures that are there already")
     tile: bool = option(

@@ -7,6 +7,7 @@ the last shard that was finished.
 
 import concurrent.futures.process
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -23,6 +24,8 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import locked, mend
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import records
+from cyclegan_tf.data.domain import Domain, Domains
+from cyclegan_tf.data.forms import common_form, default_domain
 from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
 from cyclegan_tf.data.shards import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
 from cyclegan_tf.data.sources import SPLITS, find_source
@@ -129,7 +132,7 @@ def _convert(source, identity, directory):
         ):
             results = in_order(threads, _serialize, loaded)
             for name, split in splits.items():
-                _write_split(directory, name, split.count, finished[name], results, bar)
+                _write_split(directory, name, split.count, finished, results, bar)
         _write_manifest(directory, source, splits, finished)
     except concurrent.futures.process.BrokenProcessPool:
         raise InputError(
@@ -166,14 +169,17 @@ def _finished_shards(directory, identity):
 
 def _write_split(directory, split, count, finished, results, bar):
     """Writes the `results` of a split to shards, and adds them to the finished ones."""
-    done = sum(line["images"] for line in finished)
-    unreadable = done - sum(len(line["lengths"]) for line in finished)
+    lines = finished[split]
+    done = sum(line["images"] for line in lines)
+    unreadable = done - sum(len(line["lengths"]) for line in lines)
     while done < count:
-        path = directory / f"{split}-{len(finished):05d}.tfrecord"
-        lengths, num_bytes, before = [], 0, done
+        path = directory / f"{split}-{len(lines):05d}.tfrecord"
+        keys = ("lengths", "sizes", "forms", "values", "noted")
+        line = {"split": split} | {key: [] for key in keys}
+        num_bytes, before = 0, done
         with tf.io.TFRecordWriter(str(path)) as writer:
             while done < count and num_bytes < SHARD_BYTES:
-                serialized, name, problem = next(results)
+                serialized, image, name, problem = next(results)
                 done += 1
                 bar.update()
                 if problem:
@@ -182,17 +188,42 @@ def _write_split(directory, split, count, finished, results, bar):
                     _require_few(unreadable, count, split, name, problem)
                     continue
                 writer.write(serialized)
-                lengths.append(len(serialized))
+                line["lengths"].append(len(serialized))
                 num_bytes += len(serialized) + records.OVERHEAD
-        if not lengths:
+                _note(line, image, name, finished)
+        if not line["lengths"]:
             path.unlink()
             return
         files.sync(path)
-        shard = {"file": path.name, "count": len(lengths), "bytes": num_bytes}
+        shard = {"file": path.name, "count": len(line["lengths"]), "bytes": num_bytes}
         shard["sha256"] = checksums.file_digest(path)
-        line = {"split": split, "images": done - before, "lengths": lengths}
-        finished.append(line | {"shard": shard})
-        _add_to_journal(directory, finished[-1])
+        lines.append(line | {"images": done - before, "shard": shard})
+        _add_to_journal(directory, lines[-1])
+
+
+def _note(line, image, name, finished):
+    """Adds to the journal's line of a shard what an image is like."""
+    line["sizes"].append([image.height, image.width])
+    low, high = line["values"] or (image.low, image.high)
+    line["values"] = [min(low, image.low), max(high, image.high)]
+    if image.note:
+        line["noted"].append(f"{name} ({image.note})")
+    form = [image.channels, image.dtype]
+    if form not in [known[:2] for known in line["forms"]]:
+        line["forms"].append([*form, name])
+        domain = line["split"][-1]
+        # Now, and not when all is converted.
+        common_form(domain, _forms_of(domain, finished, line))
+
+
+def _forms_of(domain, finished, *more):
+    """A name of an image by each form that a domain's images have."""
+    lines = [x for split in SPLITS if split[-1] == domain for x in finished[split]]
+    return {
+        (channels, dtype): name
+        for line in (*more, *lines)
+        for channels, dtype, name in line["forms"]
+    }
 
 
 def _add_to_journal(directory, line):
@@ -203,28 +234,45 @@ def _add_to_journal(directory, line):
 
 
 def _write_manifest(directory, source, splits, finished):
-    written, lengths = {}, {}
+    written, index = {}, {}
     for name, split in splits.items():
-        lengths[name] = np.array([x for s in finished[name] for x in s["lengths"]], int)
-        count, shards = len(lengths[name]), [line["shard"] for line in finished[name]]
+        lines = finished[name]
+        index[name] = np.array([x for line in lines for x in line["lengths"]], int)
+        sizes = [size for line in lines for size in line["sizes"]]
+        index[f"{name}_sizes"] = np.array(sizes, int).reshape(-1, 2)
+        count, shards = len(sizes), [line["shard"] for line in lines]
         unreadable = split.count - count
         written[name] = {"count": count, "unreadable": unreadable, "shards": shards}
     num_unreadable = sum(split["unreadable"] for split in written.values())
     if num_unreadable:
         total = sum(split.count for split in splits.values())
         say(f"{num_unreadable} of {total} images could not be used (named above)")
-    np.savez(directory / INDEX, **lengths)
+    noted = [x for name in SPLITS for line in finished[name] for x in line["noted"]]
+    if noted:
+        say(f"of {len(noted)} files only a part was taken, such as of {noted[0]}")
+    np.savez(directory / INDEX, **index)
     digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": source.name,
         "source": source.identity | ({"path": source.path} if source.path else {}),
         "is_paired": source.is_paired,
+        "domains": {
+            name: dataclasses.asdict(_domain_of(name.upper(), finished))
+            for name in Domains._fields
+        },
         "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
         "index_sha256": checksums.file_digest(directory / INDEX),
         "splits": written,
     }
     files.write_json(directory / MANIFEST, manifest)
+
+
+def _domain_of(domain, finished):
+    form = common_form(domain, _forms_of(domain, finished))
+    lines = finished[f"train{domain}"]
+    low, high = zip(*(line["values"] for line in lines), strict=True)
+    return default_domain(domain, form, min(low), max(high))
 
 
 def _require_few(unreadable, count, split, name, problem):
@@ -240,10 +288,13 @@ def _serialize(result):
     """The example of what a worker has loaded, decoded once to be sure of it."""
     loaded, name, problem = result
     if problem:
-        return None, name, problem
+        return None, None, name, problem
+    image = loaded.image
+    serialized = records.serialize(*loaded)
     try:
-        records.decode(loaded.image.encoded)
+        form = Domain(image.channels, image.dtype)
+        records.decode(records.parse(serialized), form)
     except (tf.errors.OpError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return None, name, f"TensorFlow cannot decode it ({reason})"
-    return records.serialize(*loaded), name, None
+        return None, None, name, f"TensorFlow cannot decode it ({reason})"
+    return serialized, image, name, None

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import NamedTuple
 
+import numpy as np
+
 DTYPES = ("uint8", "uint16", "float32")
 
 
@@ -42,6 +44,11 @@ class Domains(NamedTuple):
     a: Domain = Domain()
     b: Domain = Domain()
 
+    @property
+    def are_encodable(self) -> bool:
+        """Whether PNG holds the images of both without loss."""
+        return self.a.is_encodable and self.b.is_encodable
+
     def of(self, direction: str) -> tuple[Domain, Domain]:
         """What a direction, "a_to_b" or "b_to_a", starts from and leads to."""
         return (self.a, self.b) if direction == "a_to_b" else (self.b, self.a)
@@ -50,3 +57,22 @@ class Domains(NamedTuple):
 def form_text(channels: int, dtype: str) -> str:
     """Such as "uint16 with 1 channel"."""
     return f"{dtype} with {channels} channel{'s' if channels > 1 else ''}"
+
+
+def luminance(red, green, blue):
+    """The grey level of integers of more than 16 bits, arrays or tensors.
+
+    Rounded to the nearest; the same to the bit wherever it is computed. Source: ITU-R
+    BT.601.
+    """
+    return (299 * red + 587 * green + 114 * blue + 500) // 1000
+
+
+def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Grey pixels `(..., 1)` as RGB, or RGB ones as grey; of the same integer type."""
+    if pixels.shape[-1] == channels:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=-1)
+    red, green, blue = np.moveaxis(pixels.astype(np.int32), -1, 0)
+    return luminance(red, green, blue).astype(pixels.dtype)[..., None]

@@ -1,4 +1,7 @@
-"""From any image file's bytes to an upright 8-bit RGB picture."""
+"""From any image file's bytes to upright pixels of one, three or more channels.
+
+Importing this needs no TensorFlow, as it runs in worker processes.
+"""
 
 import io
 import os
@@ -11,51 +14,75 @@ import numpy as np
 from PIL import Image
 
 from cyclegan_tf.common.console import printable
+from cyclegan_tf.data import tiff
+from cyclegan_tf.data.arrays import (
+    MAX_BYTES,
+    MIN_SIDE,
+    NPY_START,
+    UnreadableImage,
+    of_supported_type,
+    on_white,
+    read_npy,
+    require_size,
+    upright,
+)
+from cyclegan_tf.data.domain import Domain, form_text, with_channels
+
+__all__ = [
+    "MIN_SIDE",
+    "SUFFIXES",
+    "EncodedImage",
+    "UnreadableImage",
+    "encode",
+    "encode_png",
+    "normalize",
+    "pixels_of",
+    "read_file",
+]
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .npy".split()
 )
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF or .npy"  # as messages name them
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # those that Pillow reads
 # MPO is what many phones write: a JPEG with further pictures behind it.
 JPEG_FORMATS = ("JPEG", "MPO")
-MIN_SIDE = 16
-# A decoded picture of this size takes 300 MB; a small file can claim any size.
-MAX_PIXELS = 100_000_000
-# What a picture of that size takes where nothing compresses it.
-MAX_BYTES = 300_000_000
 # Each scan of a progressive JPEG goes over all pixels, and may have few bytes.
 MAX_SCANS = 200
 START_OF_SCAN = b"\xff\xda"  # does not occur among the pixels
 EXIF_ORIENTATION = 0x0112
-UPRIGHT_BY = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+PNG_START = b"\x89PNG"
 PNG_BIT_DEPTH_AT = 24
-
-
-class UnreadableImage(Exception):
-    """The bytes are not an image that can be used; the message says why."""
+# Modes of Pillow; all else becomes RGB.
+GREY_MODES = ("1", "L", "LA", "La")
+ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+TURNED = range(2, 9)  # orientations other than upright
 
 
 class EncodedImage(NamedTuple):
-    """An upright 8-bit RGB picture as JPEG or PNG bytes.
+    """Upright pixels as they are stored.
 
     Attributes:
-        encoded: the file's content.
-        format: "jpeg" or "png".
+        encoded: a JPEG or PNG file's content; or the values of `(height, width,
+            channels)` themselves, little-endian.
+        format: "jpeg" (8 bits), "png" (8 or 16 bits), both of 1 or 3 channels, or
+            "raw".
         height, width: in pixels.
+        channels: 1 is grey, 3 is RGB, any other number are bands.
+        dtype: "uint8", "uint16" or "float32".
+        low, high: the smallest and largest value; of uint8 not measured.
+        note: what was left out, such as "first of 12 pages"; empty where nothing was.
     """
 
     encoded: bytes
     format: str
     height: int
     width: int
+    channels: int = 3
+    dtype: str = "uint8"
+    low: float = 0.0
+    high: float = 255.0
+    note: str = ""
 
 
 def read_file(path: pathlib.Path) -> bytes:
@@ -88,70 +115,127 @@ def _require_few_bytes(number):
 
 
 def normalize(data: bytes) -> EncodedImage:
-    """Makes any supported image upright 8-bit RGB, in JPEG or PNG.
+    """Makes any supported image upright, with the channels and the depth that it has.
 
-    JPEG and PNG bytes that are that already are kept as they are; everything else is
-    stored as PNG, without loss. Transparency is composited on white, of an animation
-    the first picture is taken, 16-bit values keep their upper half.
+    JPEG and PNG bytes that are upright grey or RGB already are kept as they are; other
+    integers of 1 or 3 channels become PNG, everything else raw, all without loss.
+    Palettes and CMYK become RGB, transparency is composited on white, and of an
+    animation or a stack the first picture is taken. Types of numbers other than uint8,
+    uint16 and float32 become float32.
 
     Args:
-        data: the content of a JPEG, PNG, WebP, BMP or GIF file.
+        data: the content of a JPEG, PNG, WebP, BMP, GIF, TIFF or .npy file.
 
     Raises:
         UnreadableImage: it cannot be decoded, is smaller than 16 x 16 or larger than
-            100 megapixels, or made to take long; the message is one printable line.
+            100 megapixels or 300 MB of values, has values that are not finite, or was
+            made to take long; the message is one printable line.
+    """
+    pixels, kept, note = _decode(data)
+    if not kept:
+        return encode(pixels)._replace(note=note)
+    return _described(pixels, data, kept, note)
+
+
+def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
+    """The pixels of a file as a domain has them.
+
+    Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted.
+
+    Returns:
+        `(height, width, channels)` of the domain's type and number of channels.
+
+    Raises:
+        UnreadableImage: as `normalize`, or the image has another form.
+    """
+    pixels = _decode(data)[0]
+    form = form_text(pixels.shape[-1], pixels.dtype.name)
+    wanted = form_text(domain.channels, domain.dtype)
+    if form == wanted:
+        return pixels
+    channels = {pixels.shape[-1], domain.channels}
+    if pixels.dtype != domain.dtype or channels != {1, 3} or not domain.is_encodable:
+        raise UnreadableImage(f"is {form}; the model takes {wanted}")
+    return with_channels(pixels, domain.channels)
+
+
+def encode(pixels: np.ndarray) -> EncodedImage:
+    """Stores uint8, uint16 or float32 `(height, width, channels)`, without loss."""
+    height, width, channels = pixels.shape
+    if not Domain(channels, pixels.dtype.name).is_encodable:
+        data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+        return _described(pixels, data, "raw")
+    if pixels.dtype == np.uint8:
+        return encode_png(pixels[..., 0] if channels == 1 else pixels)
+    import imagecodecs  # Pillow writes no RGB of 16 bits
+
+    encoded = imagecodecs.png_encode(np.ascontiguousarray(pixels))
+    return _described(pixels, encoded, "png")
+
+
+def encode_png(pixels: np.ndarray) -> EncodedImage:
+    """Encodes uint8 `(height, width, 3)` RGB or `(height, width)` grey pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    height, width, channels = (*pixels.shape, 1)[:3]
+    return EncodedImage(buffer.getvalue(), "png", height, width, channels)
+
+
+def _described(pixels, data, kind, note=""):
+    low, high = 0, 255
+    if pixels.dtype != np.uint8:
+        low, high = pixels.min(), pixels.max()
+    form = *pixels.shape, pixels.dtype.name, float(low), float(high)
+    return EncodedImage(data, kind, *form, note)
+
+
+def _decode(data):
+    """A file's pixels, "jpeg" or "png" if its bytes can stay, and a note.
+
+    Whatever decoders raise becomes `UnreadableImage`.
     """
     try:
         with warnings.catch_warnings():
             # Broken EXIF and the like: what matters is whether the pixels decode.
             warnings.simplefilter("ignore")
-            return _normalize(data)
+            _require_few_bytes(len(data))
+            if data.startswith(tiff.STARTS):
+                pixels, note = tiff.read(data)
+                return of_supported_type(pixels), "", note
+            if data.startswith(NPY_START):
+                return of_supported_type(read_npy(data)), "", ""
+            return *_decode_picture(data), ""
     except UnreadableImage:
         raise
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, Image.UnidentifiedImageError):
-            reason = "not a JPEG, PNG, WebP, BMP or GIF image"
+            reason = f"not a {KINDS} image"
         raise UnreadableImage(printable(reason)) from None
 
 
-def pixels_of(data: bytes) -> np.ndarray:
-    """What `normalize` makes of a file, decoded: uint8 `(height, width, 3)`.
-
-    Raises:
-        UnreadableImage: as `normalize`.
-    """
-    encoded = normalize(data).encoded
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-            return np.asarray(image.convert("RGB"))
-
-
-def _normalize(data):
-    _require_few_bytes(len(data))
+def _decode_picture(data):
+    """Pixels of what Pillow reads, and "jpeg" or "png" if the bytes can stay."""
     if data.startswith(b"\xff\xd8") and data.count(START_OF_SCAN) > MAX_SCANS:
         raise UnreadableImage(f"a JPEG with more than {MAX_SCANS} scans")
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise UnreadableImage(
-                f"{width}x{height} pixels, more than {MAX_PIXELS // 10**6} megapixels"
-            )
-        if min(width, height) < MIN_SIDE:
-            raise UnreadableImage(
-                f"{width}x{height} pixels, smaller than {MIN_SIDE}x{MIN_SIDE}"
-            )
-        image.load()
-        turn = UPRIGHT_BY.get(_orientation(image))
-        if turn is None and image.mode == "RGB" and "transparency" not in image.info:
-            if image.format in JPEG_FORMATS:
-                return EncodedImage(data, "jpeg", height, width)
-            if image.format == "PNG" and data[PNG_BIT_DEPTH_AT] == 8:
-                return EncodedImage(data, "png", height, width)
-        upright = image if turn is None else image.transpose(turn)
-        return encode_png(np.asarray(_to_rgb(upright)))
+        depth = data[PNG_BIT_DEPTH_AT] if image.format == "PNG" else 8
+        require_size(image.height, image.width, 3 * (depth // 16 + 1))
+        orientation = _orientation(image)
+        if depth == 16:
+            pixels, is_plain = _decode_deep_png(data)
+        else:
+            image.load()
+            is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+            pixels = np.asarray(image if is_plain else _to_grey_or_rgb(image))
+    pixels = pixels.reshape((*pixels.shape[:2], -1))
+    if is_plain and depth >= 8 and orientation not in TURNED:
+        if image.format in JPEG_FORMATS:
+            return pixels, "jpeg"
+        if image.format == "PNG":
+            return pixels, "png"
+    return upright(pixels, orientation), ""
 
 
 def _orientation(image):
@@ -161,21 +245,21 @@ def _orientation(image):
         return None  # damaged EXIF, but perhaps whole pixels
 
 
-def _to_rgb(image):
-    if image.mode.startswith("I"):
-        # 16-bit grey; Pillow's own conversion clips at 255.
-        values = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+def _decode_deep_png(data):
+    """Pixels of 16 bits, which Pillow has for grey only, and whether no alpha."""
+    import imagecodecs
+
+    pixels = imagecodecs.png_decode(data)
+    if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
+        return on_white(pixels), False
+    return pixels, True
+
+
+def _to_grey_or_rgb(image):
+    mode = "L" if image.mode in GREY_MODES else "RGB"
+    if "transparency" in image.info or image.mode in ALPHA_MODES:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
-
-
-def encode_png(pixels: np.ndarray) -> EncodedImage:
-    """Encodes uint8 `(height, width, 3)` RGB or `(height, width)` grey pixels."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    height, width = pixels.shape[:2]
-    return EncodedImage(buffer.getvalue(), "png", height, width)
+        image = Image.alpha_composite(white, image).convert("RGB")
+        return image.getchannel(0) if mode == "L" else image
+    return image.convert(mode)

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.common.seeds import derived_seed
-from cyclegan_tf.data import records
+from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.data import frames, records
 from cyclegan_tf.data.ranges import to_unit_range
 from cyclegan_tf.data.shards import Split, damage_named, examples
 from cyclegan_tf.data.shards import open_split as open_split
@@ -29,8 +30,9 @@ def training_input(
     split_a: Split,
     split_b: Split,
     *,
-    image_size: int,
-    load_size: int,
+    frame: Frame,
+    load_frame: Frame,
+    flip: str,
     batch_size: int,
     seed: int,
     cache: str,
@@ -39,11 +41,12 @@ def training_input(
 
     Each domain is walked through in passes, each pass in a fresh random order; the
     transform of every image is drawn anew each time: resize to the load size (bicubic,
-    antialiased, rounded to grey levels), random crop, random horizontal flip.
+    antialiased, rounded where the values are integers), random crop, random flip.
 
     Args:
         split_a, split_b: training images of both domains.
-        image_size, load_size: side of the crop, and before it, in pixels.
+        frame, load_frame: size of the crop, and of what it is taken from.
+        flip: see `frames.random_flip`.
         batch_size: images of each domain per step and replica.
         seed: of the order, the crops and the flips.
         cache: "memory" decodes and resizes all images once, here; "none" does so each
@@ -51,15 +54,17 @@ def training_input(
 
     Returns:
         A function from a step to a dataset of `(real_a, real_b)`, both float32
-        `(batch, image_size, image_size, 3)` in [-1, 1], as they come from that step on.
+        `(batch, height, width, channels)` in [-1, 1], as they come from that step on.
         Its second argument, a `tf.distribute.InputContext`, says which of several
         pipelines this is; together they give every position once, and a step takes
         one batch for each replica.
     """
-    keep = _keeps_in_memory(cache, len(split_a) + len(split_b), load_size)
+    splits = {"a": split_a, "b": split_b}
+    num_bytes = sum(_num_bytes(split, load_frame) for split in splits.values())
+    keep = _keeps_in_memory(cache, num_bytes)
     crops_at = [
-        _crops(split, domain, image_size, load_size, seed, keep)
-        for split, domain in ((split_a, "a"), (split_b, "b"))
+        _crops(split, domain, frame, load_frame, flip, seed, keep)
+        for domain, split in splits.items()
     ]
     options = tf.data.Options()
     options.deterministic = True
@@ -96,32 +101,46 @@ def steps_per_epoch(split_a: Split, split_b: Split, global_batch_size: int) -> i
     return max(1, -(-max(len(split_a), len(split_b)) // global_batch_size))
 
 
-def load_images(split: Split, size: int, limit: int | None = None) -> np.ndarray:
-    """The first images of a split in their order, resized without cropping.
+@damage_named()
+def load_images(split: Split, frame: Frame, limit: int | None = None) -> np.ndarray:
+    """The first images of a split in their order, each in the size of a frame.
 
     Returns:
-        uint8 `(count, size, size, 3)`.
+        `(count, height, width, channels)` in the type of the split's domain.
     """
-    return _load_all(split, size, limit).numpy()
+    shape = (len(split.places[:limit]), *frame[:2], split.domain.channels)
+    images = np.empty(shape, split.domain.dtype)
+    for i, batch in enumerate(image_batches(split, frame, 1, limit)):
+        images[i] = batch[0]
+    return images
 
 
 def image_batches(
-    split: Split, size: int, batch_size: int, limit: int | None = None
+    split: Split, frame: Frame, batch_size: int, limit: int | None = None
 ) -> tf.data.Dataset:
     """The same images as `load_images`, a batch at a time; the last may be smaller."""
-    images = _resized(split, tf.data.Dataset.range(len(split.places[:limit])), size)
-    return images.batch(batch_size).prefetch(1)
+    indices = tf.data.Dataset.range(len(split.places[:limit]))
+    shape = (*frame[:2], split.domain.channels)
+
+    def centre(image):
+        return tf.ensure_shape(frames.centre(image, frame), shape)
+
+    return _covering(split, indices, frame).map(centre).batch(batch_size).prefetch(1)
 
 
 @damage_named()
-def load_masks(split: Split, size: int, limit: int | None = None) -> np.ndarray | None:
-    """The masks of a split, bool `(count, size, size)`; None where it has none."""
-    masks = []
-    for example in examples(split, tf.data.Dataset.range(len(split.places[:limit]))):
+def load_masks(
+    split: Split, frame: Frame, limit: int | None = None
+) -> np.ndarray | None:
+    """The masks of a split, bool `(count, height, width)`; None where it has none."""
+    masks, sizes = [], frames.covering_sizes(split.sizes, frame)
+    found = examples(split, tf.data.Dataset.range(len(split.places[:limit])))
+    for example, size in zip(found, sizes[:limit], strict=True):
         encoded = example["image/mask"]
         if not encoded.numpy():
             return None
-        masks.append(_resize(records.decode(encoded, 1), size).numpy()[..., 0] > 127)
+        mask = frames.covering(records.decode_mask(encoded), size, frame)
+        masks.append(frames.centre(mask, frame).numpy()[..., 0] > 127)
     return np.stack(masks) if masks else None
 
 
@@ -133,67 +152,80 @@ def load_names(split: Split) -> list[str]:
     return [name.decode("utf-8", "replace") for name in names.as_numpy_iterator()]
 
 
-def _resized(split, indices, size):
-    """The images at those indices: uint8 `(size, size, 3)`."""
-    return examples(split, indices).map(
-        lambda example: _resize(records.decode(example["image/encoded"]), size),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+def _covering(split, indices, frame):
+    """The images at those indices, in what a crop of the frame's size is taken from."""
+    with tf.device("CPU"):
+        sizes = tf.constant(frames.covering_sizes(split.sizes, frame), tf.int32)
+
+    def cover(index, example):
+        image = records.decode(example, split.domain)
+        return frames.covering(image, sizes[index], frame)
+
+    pairs = tf.data.Dataset.zip((indices, examples(split, indices)))
+    return pairs.map(cover, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _crops(split, domain, image_size, load_size, seed, keep_in_memory):
+def _crops(split, domain, frame, load_frame, flip, seed, keep_in_memory):
     """A function from a dataset of positions to their crops, in [-1, 1]."""
-    order_seed, crop_seed, flip_seed = (
+    order, crop, across, down, turn = (
         derived_seed(seed, f"{purpose} {domain}")
-        for purpose in ("order", "crop", "flip")
+        for purpose in ("order", "crop", "flip", "flip down", "turn")
     )
-    shape = (image_size, image_size, 3)
-    kept = _load_all(split, load_size) if keep_in_memory else None
+    shape = (*frame[:2], split.domain.channels)
+    kept = _all_in_memory(split, load_frame) if keep_in_memory else None
 
-    def crop(position, image):
-        crop = tf.image.stateless_random_crop(
-            image, shape, seed=tf.stack([crop_seed, position])
-        )
-        flipped = tf.image.stateless_random_flip_left_right(
-            crop, seed=tf.stack([flip_seed, position])
-        )
-        return to_unit_range(flipped)
+    def transform(position, image):
+        cut = tf.image.stateless_random_crop(image, shape, tf.stack([crop, position]))
+        coins = [tf.stack([each, position]) for each in (across, down, turn)]
+        return to_unit_range(frames.random_flip(cut, flip, coins), split.domain)
 
     def crops(positions):
-        indices = positions.map(lambda p: index_at(p, len(split), order_seed))
+        indices = positions.map(lambda p: index_at(p, len(split), order))
         if keep_in_memory:
-            images = indices.map(lambda index: tf.gather(kept, index))
+            images = indices.map(kept)
         else:
-            images = _resized(split, indices, load_size)
+            images = _covering(split, indices, load_frame)
         pairs = tf.data.Dataset.zip((positions, images))
-        return pairs.map(crop, num_parallel_calls=tf.data.AUTOTUNE)
+        return pairs.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
 
     return crops
 
 
 @damage_named()
-def _load_all(split, size, limit=None):
-    """The first images of a split as one uint8 tensor in host memory."""
-    images = np.empty((len(split.places[:limit]), size, size, 3), np.uint8)
-    batches = image_batches(split, size, 1, limit).as_numpy_iterator()
-    with progress_bar(len(images), f"decoding {split.name}", " images", delay=2) as bar:
-        for i, batch in enumerate(batches):
-            images[i] = batch[0]
+def _all_in_memory(split, frame):
+    """All images of a split, decoded once: a function from an index to the image."""
+    sizes = frames.covering_sizes(split.sizes, frame)
+    channels = split.domain.channels
+    # In one row of values, as they may be of different sizes.
+    ends = np.cumsum(np.prod(sizes, axis=1, dtype=np.int64) * channels)
+    starts = np.concatenate([[0], ends])
+    values = np.empty(starts[-1], split.domain.dtype)
+    images = _covering(split, tf.data.Dataset.range(len(split)), frame).prefetch(1)
+    with progress_bar(len(split), f"decoding {split.name}", " images", delay=2) as bar:
+        for i, image in enumerate(images.as_numpy_iterator()):
+            values[starts[i] : starts[i + 1]] = image.ravel()
             bar.update()
     with tf.device("CPU"):
-        return tf.constant(images)
+        values, starts, sizes = map(tf.constant, (values, starts, sizes))
+
+    def image_at(index):
+        height, width = tf.unstack(sizes[index])
+        image = values[starts[index] : starts[index + 1]]
+        return tf.reshape(image, (height, width, channels))
+
+    return image_at
 
 
-def _resize(image, size):
-    """uint8 to uint8, bicubic and antialiased as in the authors' program."""
-    resized = tf.image.resize(image, (size, size), "bicubic", antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
-
-
-def _keeps_in_memory(cache, num_images, size):
+def _keeps_in_memory(cache, num_bytes):
     if cache == "auto":
-        return num_images * size**2 * 3 <= CACHE_SHARE * _available_memory()
+        return num_bytes <= CACHE_SHARE * _available_memory()
     return cache == "memory"
+
+
+def _num_bytes(split, frame):
+    """Of all images of a split in memory."""
+    pixels = np.prod(frames.covering_sizes(split.sizes, frame), axis=1, dtype=np.int64)
+    return pixels.sum() * split.domain.channels * np.dtype(split.domain.dtype).itemsize
 
 
 def _available_memory():

@@ -3,10 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.data.domain import Domain
-
-# Of red, green and blue in a grey level (ITU-R BT.601).
-LUMINANCE = (0.299, 0.587, 0.114)
+from cyclegan_tf.data.domain import Domain, luminance
 
 
 def to_unit_range(images, domain: Domain):
@@ -67,5 +64,5 @@ def with_channels(images, channels: int):
         return tf.convert_to_tensor(images)
     if channels == 3:
         return tf.repeat(images, 3, axis=-1)
-    grey = tf.reduce_sum(tf.cast(images, tf.float32) * LUMINANCE, -1, keepdims=True)
-    return tf.cast(tf.round(grey), images.dtype)
+    grey = luminance(*tf.unstack(tf.cast(images, tf.int32), axis=-1))
+    return tf.cast(grey, images.dtype)[..., None]

@@ -1,13 +1,18 @@
 """The TFRecord schema, in one place: one example, and one file of examples.
 
 The keys are the standard ones of TensorFlow's image examples, so other programs can
-read the shards; `image/mask` is ours and empty where a dataset has no masks.
+read the shards. What neither JPEG nor PNG can hold has the format "raw": its values,
+little-endian, row by row and the channels of a pixel side by side, and `image/dtype`
+says of which type. `image/mask` is ours and empty where a dataset has no masks.
 """
 
 import tensorflow as tf
 
+from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import EncodedImage
+from cyclegan_tf.data.ranges import with_channels
 
+RAW = "raw"
 # Beside the example, a record has its length (8 bytes) and two checksums (4 each).
 OVERHEAD = 16
 
@@ -16,7 +21,7 @@ def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:
     """One example: an encoded picture, where it came from, and perhaps its mask.
 
     Args:
-        image: upright 8-bit RGB, JPEG or PNG.
+        image: upright.
         filename: the picture's name in its source.
         mask: grey PNG of the same size, 255 inside; empty if there is none.
     """
@@ -29,6 +34,9 @@ def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:
         "image/filename": _bytes(name),
         "image/mask": _bytes(mask),
     }
+    if image.format == RAW:
+        features["image/channels"] = _int64(image.channels)
+        features["image/dtype"] = _bytes(image.dtype.encode())
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)
 
@@ -48,10 +56,39 @@ def parse(serialized):
     return tf.io.parse_single_example(serialized, schema)
 
 
-def decode(encoded, channels=3):
-    """JPEG or PNG bytes (scalar string) to uint8 `(height, width, channels)`."""
-    pixels = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
-    return tf.ensure_shape(pixels, (None, None, channels))
+def decode(example, domain: Domain):
+    """The picture of an example, `(height, width, channels)` in a domain's type.
+
+    Grey pictures in a domain of RGB become RGB, and the other way round.
+
+    Args:
+        example: of `parse`.
+        domain: the form of all pictures of its domain.
+    """
+    encoded = example["image/encoded"]
+    if not domain.is_encodable:
+        size = example["image/height"], example["image/width"]
+        values = tf.io.decode_raw(encoded, domain.dtype)
+        return tf.reshape(values, (*size, domain.channels))
+    # 0: as many as there are.
+    channels = 0 if domain.channels == 1 else 3
+    if domain.dtype == "uint16":
+        pixels = tf.io.decode_png(encoded, channels, tf.uint16)
+    else:
+        pixels = tf.io.decode_image(encoded, channels, expand_animations=False)
+    if domain.channels == 3:
+        return tf.ensure_shape(pixels, (None, None, 3))
+    grey = tf.cond(
+        tf.shape(pixels)[-1] == 1,
+        lambda: pixels,
+        lambda: with_channels(tf.ensure_shape(pixels, (None, None, 3)), 1),
+    )
+    return tf.ensure_shape(grey, (None, None, 1))
+
+
+def decode_mask(encoded):
+    """The bytes of a mask (scalar string) to uint8 `(height, width, 1)`."""
+    return tf.ensure_shape(tf.io.decode_png(encoded, channels=1), (None, None, 1))
 
 
 def read_example(path, offset, length):

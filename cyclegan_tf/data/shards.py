@@ -1,9 +1,10 @@
 """A converted dataset on disk: its shards, their index, and reading any example.
 
 A directory holds `{trainA,trainB,testA,testB}-00000.tfrecord`, an `index.npz` with the
-length of every serialized example by split, and a `dataset.json` that says what they
-are. A start reads the latter two and compares sizes; what is in the shards is compared
-with the checksums of its records as it is read, and by `verify`.
+length of every serialized example by split, and the size of its image, and a
+`dataset.json` that says what they are. A start reads the latter two and compares sizes;
+what is in the shards is compared with the checksums of its records as it is read, and
+by `verify`.
 """
 
 import concurrent.futures
@@ -27,7 +28,7 @@ from cyclegan_tf.data import records
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.sources import SPLITS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST = "dataset.json"
 INDEX = "index.npz"
 # So many records are read ahead at a time, to hide what a network disk waits.
@@ -98,6 +99,7 @@ def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[st
                     raise InputError(f"{path} names a file outside its directory.")
                 operator.index(shard["count"]), shard["bytes"], shard["sha256"]
         manifest["index_sha256"]
+        domains_of(manifest)
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -106,14 +108,27 @@ def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[st
     return manifest
 
 
-def open_split(directory: pathlib.Path, name: str) -> Split:
+def domains_of(manifest: dict[str, Any]) -> Domains:
+    """The form of the images of a dataset, with the range that they have by default."""
+    return Domains(*(Domain(**manifest["domains"][name]) for name in Domains._fields))
+
+
+def open_split(
+    directory: pathlib.Path, name: str, domain: Domain | None = None
+) -> Split:
     """Reads the index of a split, and compares the sizes of its shards.
+
+    Args:
+        directory: of the dataset.
+        name: of the split, such as "trainA".
+        domain: the form in which to read its images; None: as they are.
 
     Raises:
         InputError: the index is damaged, or a shard is missing or has another size.
     """
     manifest = read_manifest(directory)
-    split = _read_index(directory, manifest, name)
+    domain = domain or getattr(domains_of(manifest), name[-1].lower())
+    split = _read_index(directory, manifest, name, domain)
     shards = manifest["splits"][name]["shards"]
     for path, shard in zip(split.paths, shards, strict=True):
         size = os.path.getsize(path) if os.path.isfile(path) else None
@@ -135,7 +150,7 @@ def verify(directory: pathlib.Path) -> None:
     """
     manifest = read_manifest(directory)
     shards = [
-        (_read_index(directory, manifest, name), number, shard["sha256"])
+        (_read_index(directory, manifest, name, Domain()), number, shard["sha256"])
         for name in SPLITS
         for number, shard in enumerate(manifest["splits"][name]["shards"])
     ]
@@ -210,12 +225,12 @@ def examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
     return pairs.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _read_index(directory, manifest, name):
+def _read_index(directory, manifest, name, domain):
     path, shards = directory / INDEX, manifest["splits"][name]["shards"]
     if not path.is_file() or checksums.file_digest(path) != manifest["index_sha256"]:
         raise Damaged(f"{path} is damaged or missing; {_anew(directory)}.")
-    with np.load(path) as lengths:
-        length = lengths[name]
+    with np.load(path) as arrays:
+        length, sizes = arrays[name], arrays[f"{name}_sizes"]
     ends = np.cumsum([0, *(shard["count"] for shard in shards)])
     shard = np.repeat(np.arange(len(shards)), np.diff(ends))
     number = np.arange(len(shard)) - ends[shard]
@@ -225,7 +240,8 @@ def _read_index(directory, manifest, name):
     start = np.cumsum(length + records.OVERHEAD) - length - records.OVERHEAD
     start -= start[ends[shard]]
     paths = [str(directory / shard["file"]) for shard in shards]
-    return Split(name, paths, np.stack([shard, number, start, length], axis=1))
+    places = np.stack([shard, number, start, length], axis=1)
+    return Split(name, paths, places, sizes, domain)
 
 
 def _problem_of(split, number, sha256):

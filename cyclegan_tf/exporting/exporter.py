@@ -22,6 +22,7 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, locked_folder
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.exporting import model_card, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
 from cyclegan_tf.inference.translator import EXTRAS
@@ -34,6 +35,7 @@ class Exported:
     """One kept version of one format, and the versions of what it was verified with."""
 
     file_format: str
+    domains: Domains
     directory: pathlib.Path
     megabytes: float
     versions: dict[str, str]
@@ -51,27 +53,31 @@ def export(config: ExportConfig) -> Iterator[Exported]:
     formats = _chosen_formats(config)
     run_dir = pathlib.Path(config.run_dir).expanduser()
     generators, step = load(run_dir, config.checkpoint)
-    run_config, _ = read_config(run_dir)
-    images, origin = verify.held_out_images(run_config, list(generators))
-    cases = verify.make_cases(images, generators)
+    run = read_config(run_dir)
+    domains = run.domains
+    images, origin = verify.held_out_images(run.options, domains, list(generators))
+    cases = verify.make_cases(images, generators, domains)
     for form in formats:
         say(f"writing {form.name}, and verifying it on {origin}")
         output = config.resolved_output
         folder = output if form.is_served else output / form.name
         with _next_version(folder) as (directory, aside):
-            form.write(generators, aside, config)
-            comparisons, versions = verify.verify(form, aside, cases, config.precision)
+            form.write(generators, domains, aside, config)
+            comparisons, versions = verify.verify(
+                form, aside, cases, domains, config.precision
+            )
             extras = aside / EXTRAS if form.is_served else aside
             extras.mkdir(exist_ok=True)
             about = {"precision": config.precision, "step": step, "versions": versions}
-            model_card.write(extras, form, run_dir, run_config, comparisons, about)
+            model_card.write(extras, form, run_dir, run, comparisons, about)
             if form.is_served:
                 requests = extras / saved_model.WARM_UP
-                saved_model.write_warm_up(requests, output.name, images)
+                saved_model.write_warm_up(requests, output.name, domains, images)
             sums = extras / checksums.SUMS
             checksums.write_sums(aside, str(sums.relative_to(aside)))
             sizes = [p.stat().st_size for p in aside.rglob("*") if p.is_file()]
-        yield Exported(form.name, directory, sum(sizes) / 1e6, versions, comparisons)
+        megabytes = sum(sizes) / 1e6
+        yield Exported(form.name, domains, directory, megabytes, versions, comparisons)
 
 
 def _chosen_formats(config):
@@ -117,7 +123,7 @@ def report(exported: Exported) -> str:
         f"  {'difference in grey levels':25}{'largest':>12}{'mean':>10}",
     ]
     lines += [
-        f"  {row.signature:25}{row.max_difference:12d}{row.mean_difference:10.4f}"
+        f"  {row.signature:25}{row.max_difference:12.3g}{row.mean_difference:10.4f}"
         for row in exported.comparisons
     ]
     return "\n".join(lines)

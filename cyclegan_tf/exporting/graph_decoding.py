@@ -1,13 +1,21 @@
-"""From an image file's bytes to an upright RGB picture, as a TensorFlow graph.
+"""From an image file's bytes to an upright picture, as a TensorFlow graph.
 
-What `data.images` does with Pillow, for models that are served without Python: JPEG and
-PNG, transparency on white, 16 bits to 8, CMYK to RGB, and the EXIF orientation of JPEG
-files. Size and number of scans are checked before anything is decoded.
+What `data.images` does, for models that are served without Python: JPEG and PNG,
+transparency on white, CMYK to RGB, grey to RGB or RGB to grey as the model needs, and
+the EXIF orientation of JPEG files. Depth, size and number of scans are checked before
+anything is decoded.
 """
 
 import tensorflow as tf
 
-from cyclegan_tf.data.images import EXIF_ORIENTATION, MAX_SCANS, START_OF_SCAN
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.images import (
+    EXIF_ORIENTATION,
+    MAX_SCANS,
+    PNG_BIT_DEPTH_AT,
+    START_OF_SCAN,
+)
+from cyclegan_tf.data.ranges import with_channels
 
 HEADER_BYTES = 32
 # EXIF stands in one of the first segments, and a segment has at most 64 KB.
@@ -15,21 +23,22 @@ EXIF_BYTES = 1 << 17
 EXIF_START = {0: 0xFF, 1: 0xE1} | dict(enumerate(b"Exif\0\0", start=4))
 
 
-def decode_upright(encoded, min_side: int, max_pixels: int):
+def decode_upright(encoded, domain: Domain, min_side: int, max_pixels: int):
     """Decodes one picture.
 
     Args:
-        encoded: scalar string tensor, the content of a JPEG or PNG file; of an
-            animation the first picture is taken.
+        encoded: scalar string tensor, the content of a PNG file, or, of 8 bits, a JPEG
+            file; of an animation the first picture is taken.
+        domain: what it becomes; its `is_encodable` is true.
         min_side: smallest height and width accepted, in pixels.
         max_pixels: largest product of height and width accepted.
 
     Returns:
-        uint8 `(height, width, 3)`.
+        `(height, width, channels)` of the domain's type and channels.
 
     Raises:
-        tf.errors.InvalidArgumentError: another format, damaged, too small or large,
-            or a JPEG made to take long.
+        tf.errors.InvalidArgumentError: another format or depth, damaged, too small or
+            large, or a JPEG made to take long.
     """
     header = _bytes_of(encoded, HEADER_BYTES)
     is_jpeg = tf.reduce_all(header[:3] == [0xFF, 0xD8, 0xFF])
@@ -43,11 +52,20 @@ def decode_upright(encoded, min_side: int, max_pixels: int):
             lambda: tf.cast(tf.io.extract_jpeg_shape(encoded)[:2], tf.int64),
             lambda: _png_size(header),
         )
-    with tf.control_dependencies([check_size(size, min_side, max_pixels)]):
-        pixels = tf.cond(
-            is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_png(encoded, header)
-        )
-    return tf.ensure_shape(pixels, (None, None, 3))
+    checks = [
+        check_size(size, min_side, max_pixels),
+        _check_depth(header, is_png, domain.dtype),
+    ]
+    with tf.control_dependencies(checks):
+        if domain.dtype == "uint16":
+            pixels = _on_white(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16))
+        else:
+            pixels = tf.cond(
+                is_jpeg,
+                lambda: _decode_jpeg(encoded),
+                lambda: _decode_png(encoded, header),
+            )
+    return with_channels(tf.ensure_shape(pixels, (None, None, 3)), domain.channels)
 
 
 def check_size(sides, min_side: int, max_pixels: int, count=1):
@@ -73,6 +91,16 @@ def _bytes_of(encoded, number):
     return tf.cast(tf.ensure_shape(padded, (number,)), tf.int32)
 
 
+def _check_depth(header, is_png, dtype):
+    """An assertion that a picture has the 8 or 16 bits per value that are needed."""
+    needed = 16 if dtype == "uint16" else 8
+    bits = tf.where(is_png, header[PNG_BIT_DEPTH_AT], 8)
+    # Palettes and grey of 1, 2 or 4 bits become 8.
+    is_fine = bits == 16 if needed == 16 else bits <= 8
+    message = f"expected an image of {needed} bits per value, got"
+    return tf.debugging.Assert(is_fine, [message, bits])
+
+
 def _png_size(header):
     # The first chunk: length (8..11), "IHDR" (12..15), width, height.
     places = tf.constant([256**3, 256**2, 256, 1], tf.int64)
@@ -81,7 +109,7 @@ def _png_size(header):
 
 
 def _decode_png(encoded, header):
-    bit_depth, colour_type = header[24], header[25]
+    bit_depth, colour_type = header[PNG_BIT_DEPTH_AT], header[25]
     # TensorFlow gives grey of less than 8 bits a wrong alpha channel.
     return tf.cond(
         (colour_type == 0) & (bit_depth < 8),
@@ -91,9 +119,11 @@ def _decode_png(encoded, header):
 
 
 def _on_white(pixels):
-    pixels = tf.cast(pixels, tf.float32)
-    colour, alpha = pixels[..., :3], pixels[..., 3:] / 255.0
-    return tf.cast(tf.round(colour * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
+    white = float(pixels.dtype.max)
+    floats = tf.cast(pixels, tf.float32)
+    colour, alpha = floats[..., :3], floats[..., 3:] / white
+    blended = tf.round(colour * alpha + white * (1.0 - alpha))
+    return tf.cast(blended, pixels.dtype)
 
 
 def _decode_jpeg(encoded):

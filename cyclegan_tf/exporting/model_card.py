@@ -9,12 +9,12 @@ import keras
 import cyclegan_tf
 from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
-from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.results import DirectionScores, score_text
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
+from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS
 
 CARD = "MODEL_CARD.md"
@@ -24,7 +24,7 @@ def write(
     folder: pathlib.Path,
     form: Format,
     run_dir: pathlib.Path,
-    config: TrainConfig,
+    run: Recorded,
     comparisons: list[Comparison],
     about: dict[str, Any],
 ) -> None:
@@ -36,7 +36,8 @@ def write(
     signatures = [signature for signature, *_ in comparisons]
     directions = [name for name in signatures if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
-    differences = [(name, high, f"{mean:.4f}") for name, high, mean in comparisons]
+    config, height, width = run.options, *run.options.frame[:2]
+    differences = [(n, f"{high:.3g}", f"{mean:.4f}") for n, high, mean in comparisons]
     text = f"""\
 # CycleGAN: {markdown(config.dataset_name)}
 
@@ -46,10 +47,13 @@ Unpaired image-to-image translation, {", ".join(directions)}; trained for
 
 ## Interface
 
-{form.interface}
+{form.interface(directions, run.domains)}
 
-Trained on crops of {config.image_size} px; other sizes work, but objects much
-larger or smaller than in training may not be recognised.
+Sides from 16 px on; what comes out has the size of what went in. Values outside of
+the range are clipped.
+
+Trained on crops of {height}x{width} px (height x width); other sizes work, but objects
+much larger or smaller than in training may not be recognised.
 
 ## Scores
 
@@ -57,14 +61,15 @@ larger or smaller than in training may not be recognised.
 
 ## Verified
 
-In {about["precision"]}, beside the Keras model in float32, in grey levels:
+In {about["precision"]}, beside the Keras model in float32, in grey levels, each
+1/255 of the range that comes out:
 
 {_table(("signature", "largest difference", "mean difference"), differences)}
 
 Written by cyclegan_tf {cyclegan_tf.__version__}, keras {keras.__version__}; verified
 with {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
 
-{_copy_pictures(run_dir / "samples", folder)}
+{_copy_pictures(run_dir / "samples", folder, run.domains)}
 ## Options of the run
 
 {_table(("option", "value"), config.shown().items())}
@@ -78,14 +83,24 @@ def _table(head, rows):
     return "\n".join(f"| {' | '.join(map(markdown, cells))} |" for cells in lines)
 
 
-def _copy_pictures(samples, folder):
+def _copy_pictures(samples, folder, domains):
     """Copies the newest samples of each domain; returns Markdown that shows them."""
     shown = ""
-    for domain in "ab":
+    for domain in domains._fields:
         for path in sorted(samples.glob(f"epoch-*-{domain}.png"))[-1:]:
             shutil.copyfile(path, folder / f"sample-{domain}.png")
             shown += f"![From {domain.upper()}](sample-{domain}.png)\n"
+    if shown:
+        shown += "".join(map(_note_on_bands, "AB", domains))
     return shown
+
+
+def _note_on_bands(name, domain):
+    """Which channels are seen of images that have neither one nor three."""
+    if domain.channels in (1, 3):
+        return ""
+    which = "the first three" if domain.channels > 3 else "the first"
+    return f"\nOf domain {name}'s {domain.channels} channels they show {which}.\n"
 
 
 def _scores(run_dir, step):

@@ -5,7 +5,7 @@
 A program for itself, which imports nothing of this package and no Keras: what it can
 do, any server can. MODEL is the folder that was exported.
 
-INPUTS holds uint8 arrays `(count, height, width, 3)` by name: what is called
+INPUTS holds arrays `(count, height, width, channels)` by name: what is called
 `<direction>/<anything>` goes through the model's `<direction>`, and OUTPUTS gets the
 results under the same names. A SavedModel's `<direction>_bytes/<anything>` takes and
 returns `(count,)` strings of encoded pictures. (NumPy drops zeros at the end of a

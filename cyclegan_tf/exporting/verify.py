@@ -5,7 +5,6 @@ imported, on test images of the run's dataset.
 """
 
 import contextlib
-import io
 import json
 import pathlib
 import subprocess
@@ -17,58 +16,64 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.data.images import MIN_SIDE, encode_png
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.images import MIN_SIDE, encode, pixels_of
 from cyclegan_tf.data.pipeline import load_images, open_split
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import translate_all
 
 NUM_HELD_OUT = 4
 RUNNER = pathlib.Path(__file__).with_name("run_exported.py")
-# Largest and mean difference in grey levels that an export may have from the Keras
-# model in float32. Another order of additions moves few values over a rounding edge;
-# half precision has 11 or 8 bits for a number.
+# Largest and mean difference in grey levels, each 1/255 of the range, that an export may
+# have from the Keras model in float32. Another order of additions moves few values over
+# a rounding edge; half precision has 11 or 8 bits for a number.
 BOUNDS = {"float32": (1, 0.01), "float16": (4, 0.25), "bfloat16": (24, 1.0)}
 
 
 class Comparison(NamedTuple):
-    """One signature of an export beside the Keras model; differences in grey levels."""
+    """One signature of an export beside the Keras model.
+
+    Differences are in grey levels: 1/255 of the range that comes out.
+    """
 
     signature: str
-    max_difference: int
+    max_difference: float
     mean_difference: float
 
 
 def held_out_images(
-    config: TrainConfig, directions: list[str]
+    config: TrainConfig, domains: Domains, directions: list[str]
 ) -> tuple[dict[str, np.ndarray], str]:
     """Images that the generators of a run were not trained on.
 
     Returns:
-        uint8 `(count, height, width, 3)` by direction, and where they come from, in
-        words: test images of the dataset, or coloured noise where there are none.
+        `(count, height, width, channels)` by direction, and where they come from, in
+        words: test images of the dataset, or noise where there are none.
     """
-    size = config.image_size
     directory = pathlib.Path(config.data_dir).expanduser() / config.dataset_name
+    sources = {direction: domains.of(direction)[0] for direction in directions}
     with contextlib.suppress(InputError):  # the dataset is not at hand
         images = {}
-        for direction in directions:
-            split = open_split(directory, f"test{direction[0].upper()}")
-            images[direction] = load_images(split, size, NUM_HELD_OUT)
+        for direction, domain in sources.items():
+            split = open_split(directory, f"test{direction[0].upper()}", domain)
+            images[direction] = load_images(split, config.frame, NUM_HELD_OUT)
         if all(map(len, images.values())):
             return images, f"test images of {config.dataset}"
-    coarse = np.random.default_rng(0).uniform(0, 255, (NUM_HELD_OUT, 8, 8, 3))
-    noise = tf.cast(tf.image.resize(coarse, (size, size)), tf.uint8).numpy()
-    return dict.fromkeys(
-        directions, noise
-    ), f"coloured noise (no test images in {directory})"
+    noise = {name: _noise(domain, config.frame) for name, domain in sources.items()}
+    return noise, f"smooth noise (no test images in {directory})"
+
+
+def _noise(domain, frame):
+    shape = (NUM_HELD_OUT, 8, 8, domain.channels)
+    coarse = np.random.default_rng(0).uniform(domain.low, domain.high, shape)
+    return tf.cast(tf.image.resize(coarse, frame[:2]), domain.dtype).numpy()
 
 
 def make_cases(
-    images: dict[str, np.ndarray], generators: dict[str, keras.Model]
+    images: dict[str, np.ndarray], generators: dict[str, keras.Model], domains: Domains
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Inputs by `<direction>/<what>`, and what the Keras models make of them.
 
@@ -81,7 +86,8 @@ def make_cases(
         )
         odd = several[:1, :height, :width]
         for what, given in (("several", several), ("odd", odd)):
-            expected = translate_all(generators[direction], given)
+            generator = generators[direction]
+            expected = translate_all(generator, given, *domains.of(direction))
             cases[f"{direction}/{what}"] = given, expected
     return cases
 
@@ -90,6 +96,7 @@ def verify(
     form: Format,
     directory: pathlib.Path,
     cases: dict[str, tuple[np.ndarray, np.ndarray]],
+    domains: Domains,
     precision: str,
 ) -> tuple[list[Comparison], dict[str, str]]:
     """Runs an exported model, and compares.
@@ -98,6 +105,7 @@ def verify(
         form: what it was written as.
         directory: what was written.
         cases: of `make_cases`.
+        domains: what the directions lead from and to.
         precision: of the export; its bound is in `BOUNDS`.
 
     Returns:
@@ -107,38 +115,57 @@ def verify(
         InputError: the model does not run, or differs by more than the bound.
     """
     inputs = {name: images for name, (images, _) in cases.items()}
-    if form.is_served:
+    if form.is_served and domains.are_encodable:
         for name, (images, _) in cases.items():
-            encoded = [encode_png(image).encoded for image in images]
+            encoded = [encode(image).encoded for image in images]
             inputs[name.replace("/", "_bytes/")] = np.array(encoded)
     outputs, versions = _run_alone(form.name, directory, inputs)
     differences = defaultdict(list)  # by signature
     for name, output in outputs.items():
         _, expected = cases[name.replace("_bytes/", "/")]
-        differences[name.split("/")[0]].append(_difference(output, expected))
+        _, target = domains.of(_direction_of(name))
+        difference = _difference(output, expected, target)
+        differences[name.split("/")[0]].append(difference)
     comparisons = []
     for signature, parts in differences.items():
         difference = np.concatenate(parts)
-        largest, mean = int(difference.max()), float(difference.mean())
-        if largest > BOUNDS[precision][0] or mean > BOUNDS[precision][1]:
+        largest, mean = float(difference.max()), float(difference.mean())
+        _, target = domains.of(_direction_of(signature))
+        bounds = [bound * _coarseness(target) for bound in BOUNDS[precision]]
+        if largest > bounds[0] or mean > bounds[1]:
             raise InputError(
                 f"{form.name} {signature} in {precision} differs from the Keras model "
-                f"by up to {largest} and on average {mean:.3f} grey levels, more than "
-                f"{BOUNDS[precision]}; nothing was kept. Use --precision float32."
+                f"by up to {largest:.4g} and on average {mean:.3f} grey levels, more "
+                f"than {bounds[0]:g} and {bounds[1]:g}; nothing was kept. Use "
+                f"--precision float32."
             )
         comparisons.append(Comparison(signature, largest, mean))
     return comparisons, versions
 
 
-def _difference(output, expected):
+def _direction_of(name):
+    """The direction of a signature, or of a case."""
+    return name.split("/")[0].removesuffix("_bytes")
+
+
+def _coarseness(domain):
+    """The grey levels that one step of a domain's values is, if it is more than one."""
+    if domain.dtype == "float32":
+        return 1.0
+    return max(1.0, 255 / (domain.high - domain.low))
+
+
+def _difference(output, expected, target):
+    """Of each value, in grey levels."""
     if output.dtype.kind == "S":
-        output = np.stack([Image.open(io.BytesIO(png)) for png in output])
-    if output.shape != expected.shape:
+        output = np.stack([pixels_of(png, target) for png in output])
+    if (output.shape, output.dtype) != (expected.shape, expected.dtype):
         raise InputError(
-            f"the exported model returned shape {output.shape}, expected "
-            f"{expected.shape}; nothing was kept."
+            f"the exported model returned {output.dtype} {output.shape}, expected "
+            f"{expected.dtype} {expected.shape}; nothing was kept."
         )
-    return np.abs(output.astype(int) - expected).ravel()
+    levels = np.abs(output.astype(float) - expected) * 255 / (target.high - target.low)
+    return levels.ravel()
 
 
 def _run_alone(name, directory, inputs):

@@ -8,22 +8,19 @@ from collections import Counter, defaultdict
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import written_aside
 from cyclegan_tf.data import images
+from cyclegan_tf.data.domain import Domain, form_text
 from cyclegan_tf.data.sources.folder import image_files
 from cyclegan_tf.inference.translator import Translator
 
-SUFFIX_OF = {"png": ".png", "jpeg": ".jpg"}
-# By the suffix of a file: what Pillow writes, and how.
-SAVED_AS = {
-    ".png": {"format": "PNG"},
-    ".jpg": {"format": "JPEG", "quality": 95},
-    ".jpeg": {"format": "JPEG", "quality": 95},
-}
+# By the name of a format: the suffix of its files.
+SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
+FORMAT_OF = {suffix: name for name, suffix in SUFFIX_OF.items()}
+FORMAT_OF |= {".jpeg": "jpeg", ".tiff": "tiff"}
 # A call takes at most this many pixels, or else one picture.
 MAX_BATCH_PIXELS = 1_000_000
 
@@ -49,16 +46,36 @@ class Outcome:
         self.failed += 1
 
 
-def plan(given: str, output: str, image_format: str) -> list[Job]:
-    """Lists what is to be translated; a folder's tree and its names are kept.
+class Request(NamedTuple):
+    """Pictures to translate, and where to.
+
+    Attributes:
+        files: the pictures.
+        root: the folder whose tree is kept.
+        output: a folder, or the file that one picture becomes.
+        is_to_file: which of them.
+    """
+
+    files: list[pathlib.Path]
+    root: pathlib.Path
+    output: pathlib.Path
+    is_to_file: bool
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where files are written."""
+        return self.output.parent if self.is_to_file else self.output
+
+
+def find(given: str, output: str) -> Request:
+    """Finds what is to be translated.
 
     Args:
         given: a file, a folder, or a glob (`**` for any depth).
-        output: a folder; for one file also a file ending in .png, .jpg or .jpeg.
-        image_format: "png" or "jpeg", of files in a folder.
+        output: a folder; for one file also a file with the suffix of a format.
 
     Raises:
-        InputError: nothing to translate, or the output would be among the input.
+        InputError: there is nothing to translate, or the output is another file.
     """
     if not given or not output:
         raise InputError("expected IN and OUT: what to translate, and where to.")
@@ -72,21 +89,64 @@ def plan(given: str, output: str, image_format: str) -> list[Job]:
         root = path
     else:
         files = _globbed(path)
-        root = os.path.commonpath([f.parent for f in files] or ["."])
+        root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
-    if path.is_file() and out.suffix.lower() in SAVED_AS and not out.is_dir():
-        targets = [out]
-    elif out.exists() and not out.is_dir():
+    is_to_file = path.is_file() and out.suffix.lower() in FORMAT_OF and not out.is_dir()
+    if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
+    return Request(files, root, out, is_to_file)
+
+
+def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
+    """Says which file each picture becomes; a folder's tree and its names are kept.
+
+    Args:
+        request: the pictures.
+        file_format: of files in a folder, a name in `SUFFIX_OF`, or "auto": PNG where
+            it holds the target, else TIFF.
+        target: the form of what is written.
+
+    Raises:
+        InputError: the format does not hold the target, or the output would be among
+            the input.
+    """
+    files, root, out, is_to_file = request
+    if is_to_file:
+        _require_holding(FORMAT_OF[out.suffix.lower()], target, str(out))
+        targets = [out]
     else:
-        names = _target_names([file.relative_to(root) for file in files], image_format)
+        if file_format == "auto":
+            file_format = "png" if _holds("png", target) else "tiff"
+        _require_holding(file_format, target, f"--format {file_format}")
+        suffix = SUFFIX_OF[file_format]
+        names = _target_names([file.relative_to(root) for file in files], suffix)
         targets = [out / name for name in names]
-    for file, target in zip(files, targets, strict=True):
+    for file, path in zip(files, targets, strict=True):
         with contextlib.suppress(OSError):  # one of them is not there
-            if os.path.samefile(target, file):
+            if os.path.samefile(path, file):
                 raise InputError(f"{file} would be replaced; choose another OUT.")
     return list(map(Job, files, targets))
+
+
+def _require_holding(file_format, domain, given):
+    """Refuses a format that does not hold the images."""
+    if not _holds(file_format, domain):
+        fitting = ", ".join(name for name in SUFFIX_OF if _holds(name, domain))
+        raise InputError(
+            f"{given} cannot hold {form_text(domain.channels, domain.dtype)}, which is "
+            f"what the model gives; take {fitting}."
+        )
+
+
+def _holds(file_format, domain):
+    """Whether files of a format hold a domain's images, in its type and channels."""
+    match file_format:
+        case "jpeg":
+            return domain.is_encodable and domain.dtype == "uint8"
+        case "png":
+            return domain.is_encodable
+    return True
 
 
 def _is_within(file, folder):
@@ -113,9 +173,8 @@ def _is_hidden(path):
     return any(part.startswith(".") and part != ".." for part in path.parts)
 
 
-def _target_names(names, image_format):
-    """The names with the format's suffix; those that would collide keep their own."""
-    suffix = SUFFIX_OF[image_format]
+def _target_names(names, suffix):
+    """The names with the suffix; those that would collide keep their own."""
     stems = Counter(name.with_suffix("") for name in names)
     for name in names:
         is_alone = stems[name.with_suffix("")] == 1
@@ -135,14 +194,15 @@ def translate_files(
     """
     outcome = Outcome()
     with progress_bar(len(jobs), "translating", " images") as bar:
-        for batch in _batches(jobs, batch_size, overwrite, outcome):
+        source = translate.source
+        for batch in _batches(jobs, source, batch_size, overwrite, outcome):
             _translate_batch(batch, translate, outcome)
             done = outcome.translated + outcome.skipped + outcome.failed
             bar.update(done - bar.n)
     return outcome
 
 
-def _batches(jobs, batch_size, overwrite, outcome):
+def _batches(jobs, source, batch_size, overwrite, outcome):
     """Jobs with their pixels, of one size in each list."""
     waiting = defaultdict(list)  # by size
     for job in jobs:
@@ -150,7 +210,7 @@ def _batches(jobs, batch_size, overwrite, outcome):
             outcome.skipped += 1
             continue
         try:
-            pixels = images.pixels_of(images.read_file(job.source))
+            pixels = images.pixels_of(images.read_file(job.source), source)
         except images.UnreadableImage as error:
             outcome.fail(job, error)
             continue
@@ -177,5 +237,5 @@ def _translate_batch(batch, translate, outcome):
         return
     for (job, _), fake in zip(batch, fakes, strict=True):
         with written_aside(job.target) as aside:
-            Image.fromarray(fake).save(aside, **SAVED_AS[job.target.suffix.lower()])
+            images.write(aside, fake, job.target.suffix)
         outcome.translated += 1

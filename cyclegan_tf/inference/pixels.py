@@ -33,8 +33,9 @@ def translate(generator, images, source: Domain, target: Domain):
         A tensor of the same size, with the type and channels of `target`.
     """
     shape = tf.shape(images)
-    padded = _mirrored(_mirrored(images, axis=1), axis=2)
-    fakes = generator(to_unit_range(padded, source), training=False)
+    # Mirrored as floats: LiteRT does not gather values of 16 bits.
+    floats = _mirrored(_mirrored(to_unit_range(images, source), axis=1), axis=2)
+    fakes = generator(floats, training=False)
     return to_values(fakes[:, : shape[1], : shape[2]], target)
 
 

@@ -25,8 +25,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage
-from cyclegan_tf.data.ranges import to_grey_levels, to_unit_range
+from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.model.networks import (
     SIDE_MULTIPLE,
     InstanceNormalization,
@@ -43,6 +44,8 @@ SCRATCH_FACTOR = 1.5
 def translate_in_stripes(
     generator: keras.Model,
     image: np.ndarray,
+    source: Domain,
+    target: Domain,
     scratch_dir: str | os.PathLike,
     stripe_bytes: int = STRIPE_BYTES,
 ) -> np.ndarray:
@@ -52,14 +55,15 @@ def translate_in_stripes(
 
     Args:
         generator: a float32 model from `networks.build_generator`.
-        image: uint8 `(height, width, channels)`; sides that are no multiples of 4 are
-            mirrored up to one, and cropped back.
+        image: `(height, width, channels)`, type and channels those of `source`; sides
+            that are no multiples of 4 are mirrored up to one, and cropped back.
+        source, target: the form of what the generator takes and gives.
         scratch_dir: where scratch files without a name are written; they vanish with
             the process.
         stripe_bytes: size of a stripe of one layer; never less than one row.
 
     Returns:
-        uint8, the same shape.
+        The same size, type and channels of `target`.
 
     Raises:
         UnreadableImage: the scratch space does not suffice.
@@ -79,11 +83,13 @@ def translate_in_stripes(
             f"needs {needed / 1e9:.1f} GB of scratch space, and {scratch.folder} has "
             f"{free / 1e9:.1f} GB"
         )
-    source = _Rows(*padded.shape, lambda start, stop: to_unit_range(padded[start:stop]))
-    fake = _interpret(generator, source, scratch)
-    translated = np.empty_like(padded)
+    real = _Rows(
+        *padded.shape, lambda start, stop: to_unit_range(padded[start:stop], source)
+    )
+    fake = _interpret(generator, real, scratch)
+    translated = np.empty((*padded.shape[:2], target.channels), target.dtype)
     for start, stop in scratch.stripes(fake):
-        translated[start:stop] = to_grey_levels(fake.read(start, stop))
+        translated[start:stop] = to_values(fake.read(start, stop), target)
     return translated[:height, :width]
 
 

@@ -1,5 +1,6 @@
 """A trained model as a function from pictures to pictures, from a run or an export."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
@@ -10,16 +11,73 @@ import tensorflow as tf
 
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import MIN_SIDE, UnreadableImage
-from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
+from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.inference.tiling import FLOAT_BYTES, translate_in_stripes
+from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import DIRECTIONS, LAST, load_generators
 
 # Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
 EXTRAS = "assets.extra"
 SUMS = f"{EXTRAS}/{checksums.SUMS}"
 
-Translator = Callable[[np.ndarray], np.ndarray]
+
+@dataclasses.dataclass(frozen=True)
+class Translator:
+    """One direction of a trained model, to be called with pictures.
+
+    Attributes:
+        source, target: the form of what it takes and gives. An export has its ranges
+            of values within: type and channels are all that is known of them here.
+        function: does it, of arrays `(count, height, width, channels)`.
+    """
+
+    source: Domain
+    target: Domain
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Translates pictures.
+
+        Args:
+            images: one picture `(height, width, channels)`, or several of one size
+                `(count, height, width, channels)`, of the type and channels of
+                `source`, sides from 16 px on.
+
+        Returns:
+            As many of the same size, of the type and channels of `target`.
+
+        Raises:
+            ValueError: another type or shape, or values that are no numbers.
+            UnreadableImage: too large for the model or the memory.
+        """
+        images = np.asarray(images)
+        self._require_fitting(images)
+        try:
+            translated = self.function(images.reshape((-1, *images.shape[-3:])))
+        except tf.errors.ResourceExhaustedError:
+            raise UnreadableImage(
+                "too large for the memory; --tile, with a run, needs little"
+            ) from None
+        except tf.errors.InvalidArgumentError as error:
+            lines = error.message.splitlines()
+            said = [line for line in lines if line.startswith("assertion failed")]
+            raise UnreadableImage((said or lines)[0]) from None
+        return translated.reshape((*images.shape[:-1], self.target.channels))
+
+    def _require_fitting(self, images):
+        channels, dtype = self.source.channels, self.source.dtype
+        is_fitting = images.ndim in (3, 4) and images.shape[-1] == channels
+        is_large = min(images.shape[-3:-1], default=0) >= MIN_SIDE
+        if images.dtype != dtype or not is_fitting or not is_large:
+            raise ValueError(
+                f"expected {dtype} (height, width, {channels}) or (count, height, "
+                f"width, {channels}), sides from {MIN_SIDE} on, got {images.dtype} "
+                f"{images.shape}."
+            )
+        if not np.isfinite(images).all():
+            raise ValueError("expected numbers, got NaN or infinity among them.")
 
 
 def load(
@@ -40,11 +98,9 @@ def load(
             this folder; for a run only.
 
     Returns:
-        A function from one picture, uint8 `(height, width, 3)`, or several of one size,
-        `(count, height, width, 3)`, RGB, sides from 16 px on, to the same shape.
-
-        It raises `ValueError` for another type or shape, and `images.UnreadableImage`
-        where the pictures are too large for the model or the memory.
+        A function from pictures to pictures, see `Translator`; of 8-bit RGB from uint8
+        `(height, width, 3)`, or several of one size, `(count, height, width, 3)`, to
+        the same.
 
     Raises:
         InputError: there is no such model, it is damaged, lacks the direction, or is an
@@ -60,12 +116,10 @@ def load(
     if saved and (checkpoint != LAST or scratch_dir is not None):
         flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
         raise InputError(f"{flag}: {path} is an export; name the directory of a run.")
-    found = _signatures(saved) if saved else load_generators(path, checkpoint)
-    if direction not in DIRECTIONS or direction not in found:
+    found = _of_export(saved) if saved else _of_run(path, checkpoint, scratch_dir)
+    if direction not in found:
         raise InputError(f"{path} has no direction {direction}.")
-    if saved:
-        return _with_clear_errors(found[direction])
-    return _with_clear_errors(_function(found[direction], scratch_dir))
+    return found[direction]
 
 
 def _saved_model_in(path):
@@ -78,31 +132,59 @@ def _saved_model_in(path):
     return None
 
 
-def _signatures(path):
+def _of_export(path):
+    """The translators of a SavedModel, by direction."""
     checksums.check_sums(path, SUMS, "export it again")
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} cannot be loaded ({reason}).") from None
-    # A signature holds its model only weakly.
-    return {
-        name: lambda images, f=function, _=loaded: _call(f, images)
-        for name, function in loaded.signatures.items()
-    }
+    translators = {}
+    for direction in DIRECTIONS:
+        if (function := loaded.signatures.get(direction)) is None:
+            continue
+        images = function.structured_input_signature[1]["images"]
+        translators[direction] = Translator(
+            _domain_of(images),
+            _domain_of(function.structured_outputs["translated"]),
+            # A signature holds its model only weakly.
+            lambda images, f=function, _=loaded: _call(f, images),
+        )
+    return translators
 
 
-def _function(generator, scratch_dir):
-    """A generator as a function from uint8 arrays to the same."""
+def _domain_of(spec):
+    return Domain(spec.shape[-1], spec.dtype.name)
+
+
+def _of_run(path, checkpoint, scratch_dir):
+    """The translators of a run, by direction."""
+    translators = {}
+    for direction, generator in load_generators(path, checkpoint).items():
+        source, target = read_config(path).domains.of(direction)
+        function = _function(generator, source, target, scratch_dir)
+        translators[direction] = Translator(source, target, function)
+    return translators
+
+
+def _function(generator, source, target, scratch_dir):
+    """A generator as a function from arrays of pictures to the same."""
     if scratch_dir is not None:
         return lambda images: np.stack(
-            [translate_in_stripes(generator, image, scratch_dir) for image in images]
+            [
+                translate_in_stripes(generator, image, source, target, scratch_dir)
+                for image in images
+            ]
         )
-    compiled = tf.function(pixels_function(generator), input_signature=[PIXELS_SPEC])
+    compiled = tf.function(
+        pixels_function(generator, source, target),
+        input_signature=[pixels_spec(source)],
+    )
     filters = generator.get_layer("stem").filters
 
     def translate(images):
-        _require_memory(images, filters)
+        _require_memory(images, filters, target.channels)
         return _call(compiled, images)
 
     return translate
@@ -112,43 +194,17 @@ def _call(function, images):
     return function(images=tf.constant(images))["translated"].numpy()
 
 
-def _require_memory(images, filters):
+def _require_memory(images, filters, out_channels):
     """Refuses what would make the system end the process; a GPU has its own error."""
     if tf.config.list_physical_devices("GPU"):
         return
-    # Four of the largest layers and the picture in floats; measured with 2 to 64
+    # Four of the largest layers and both pictures in floats; measured with 2 to 64
     # filters and up to 9 megapixels.
-    needed = images[..., 0].size * FLOAT_BYTES * (4 * filters + 6)
+    num_floats = 4 * filters + images.shape[-1] + out_channels
+    needed = images[..., 0].size * FLOAT_BYTES * num_floats
     free = psutil.virtual_memory().available
     if needed > free:
         raise UnreadableImage(
             f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
             f"free; --tile needs little"
         )
-
-
-def _with_clear_errors(function):
-    """Checks what is translated, and says in one line why it cannot be."""
-
-    def translate(images):
-        images = np.asarray(images)
-        is_rgb = images.ndim in (3, 4) and images.shape[-1] == 3
-        is_large = min(images.shape[-3:-1], default=0) >= MIN_SIDE
-        if images.dtype != np.uint8 or not is_rgb or not is_large:
-            raise ValueError(
-                f"expected uint8 (height, width, 3) or (count, height, width, 3), "
-                f"sides from {MIN_SIDE} on, got {images.dtype} {images.shape}."
-            )
-        try:
-            translated = function(images.reshape((-1, *images.shape[-3:])))
-        except tf.errors.ResourceExhaustedError:
-            raise UnreadableImage(
-                "too large for the memory; --tile, with a run, needs little"
-            ) from None
-        except tf.errors.InvalidArgumentError as error:
-            lines = error.message.splitlines()
-            said = [line for line in lines if line.startswith("assertion failed")]
-            raise UnreadableImage((said or lines)[0]) from None
-        return translated.reshape(images.shape)
-
-    return translate

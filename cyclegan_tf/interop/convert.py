@@ -9,6 +9,7 @@ import pathlib
 from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.interop.reference_weights import (
     generator_from_reference,
     generator_to_reference,
@@ -16,6 +17,7 @@ from cyclegan_tf.interop.reference_weights import (
 )
 from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.runs.generators import load_generators, save_generators
 
 FILES = {"a_to_b": "latest_net_G_A.pth", "b_to_a": "latest_net_G_B.pth"}
@@ -35,8 +37,9 @@ def import_models(
         The run directory.
 
     Raises:
-        InputError: a file is not such a generator, both differ in their architecture,
-            there are more than two, or the directory exists.
+        InputError: a file is not such a generator, both differ in their architecture
+            or the second does not lead back, there are more than two, or the directory
+            exists.
     """
     if len(models) not in (1, 2):
         raise InputError(f"one or two .pth files are needed, got {len(models)}.")
@@ -46,13 +49,10 @@ def import_models(
         direction: generator_from_reference(read_tensors(path), str(path))
         for direction, path in zip(FILES, models, strict=False)
     }
-    (filters, blocks), *others = map(size_of, generators.values())
+    size, *others = map(size_of, generators.values())
     for other in others:
-        if other != (filters, blocks):
-            raise InputError(
-                f"{models[0]} has {filters} filters and {blocks} residual blocks, "
-                f"{models[1]} has {other[0]} and {other[1]}; both must be the same."
-            )
+        _require_opposite(size, other, models)
+    filters, blocks, *channels = size
     config = TrainConfig(
         dataset=dataset,
         run_dir=str(run_dir),
@@ -60,11 +60,29 @@ def import_models(
         residual_blocks=blocks,
         norm="plain",
     )
+    # The authors' program reads and writes 8 bits.
+    domains = Domains(*map(Domain, channels))
     about = {"dataset": dataset, "imported_from": [path.name for path in models]}
     with files.folder_written_aside(run_dir) as aside:
-        run_directory.write_config(aside, config, fingerprint=None)
+        run_directory.write_config(aside, Recorded(config, None, domains))
         save_generators(aside, generators, about)
     return run_dir
+
+
+def _require_opposite(there, back, models):
+    """Checks that two generators are the directions of one model."""
+    if back[:2] != there[:2]:
+        raise InputError(
+            f"{models[0]} has {there.filters} filters and {there.num_blocks} residual "
+            f"blocks, {models[1]} has {back.filters} and {back.num_blocks}; both must "
+            f"be the same."
+        )
+    if (back.channels, back.out_channels) != (there.out_channels, there.channels):
+        raise InputError(
+            f"{models[0]} takes {there.channels} channels and gives "
+            f"{there.out_channels}, {models[1]} takes {back.channels} and gives "
+            f"{back.out_channels}; the second must lead back."
+        )
 
 
 def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:

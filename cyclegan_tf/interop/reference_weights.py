@@ -17,6 +17,8 @@ Source: the names in state dicts of pytorch-CycleGAN-and-pix2pix (`resnet_6block
 `resnet_9blocks`, no dropout).
 """
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 
@@ -32,6 +34,15 @@ TO_KERAS = (2, 3, 1, 0)
 TO_TORCH = (3, 2, 0, 1)
 
 
+class Size(NamedTuple):
+    """What the shapes of a generator's weights follow from."""
+
+    filters: int
+    num_blocks: int
+    channels: int = 3
+    out_channels: int = 3
+
+
 def generator_from_reference(
     tensors: dict[str, np.ndarray], source: str
 ) -> keras.Model:
@@ -42,7 +53,8 @@ def generator_from_reference(
         source: where it comes from, for errors.
 
     Returns:
-        A generator with plain norms; filters and blocks follow from the tensors.
+        A generator with plain norms; filters, blocks, and the channels of input and
+        output follow from the tensors.
 
     Raises:
         InputError: a tensor is missing, left over, of another shape, or not finite.
@@ -58,11 +70,13 @@ def generator_from_reference(
             f"{source} is not a ResNet generator of the authors' program: it has "
             f"{sorted(tensors)[:1]}, but no convolution 'model.1.weight'."
         )
-    filters = len(stem)
     num_blocks = sum(name.endswith(".conv_block.1.weight") for name in tensors)
-    _check(tensors, state_dict_shapes(filters, num_blocks), source)
-    generator = build_generator(filters, num_blocks, norm="plain")
-    for layer, (prefix, _) in convolutions(filters, num_blocks).items():
+    head = tensors.get(f"model.{num_blocks + 17}.weight")
+    out_channels = len(head) if head is not None and head.ndim else 3
+    size = Size(len(stem), num_blocks, stem.shape[1], out_channels)
+    _check(tensors, state_dict_shapes(*size), source)
+    generator = build_generator(*size[:3], norm="plain", out_channels=out_channels)
+    for layer, (prefix, _) in convolutions(*size).items():
         weights = [tensors[f"{prefix}.weight"].transpose(TO_KERAS)]
         if layer == "head":
             weights.append(tensors[f"{prefix}.bias"])
@@ -70,10 +84,12 @@ def generator_from_reference(
     return generator
 
 
-def size_of(generator: keras.Model) -> tuple[int, int]:
-    """Filters and residual blocks of a generator of ours."""
+def size_of(generator: keras.Model) -> Size:
+    """The size of a generator of ours."""
     num_blocks = sum(layer.name.endswith("_sum") for layer in generator.layers)
-    return generator.get_layer("stem").filters, num_blocks
+    filters = generator.get_layer("stem").filters
+    channels, out_channels = generator.input_shape[-1], generator.output_shape[-1]
+    return Size(filters, num_blocks, channels, out_channels)
 
 
 def generator_to_reference(generator: keras.Model, source: str) -> dict:
@@ -93,10 +109,10 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
             f"{source} cannot be written for the authors' program, whose networks are "
             f"those of --norm plain and --upsampling transpose."
         )
-    filters, num_blocks = size_of(generator)
-    shapes = state_dict_shapes(filters, num_blocks)
+    size = size_of(generator)
+    shapes = state_dict_shapes(*size)
     tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    for layer, (prefix, _) in convolutions(filters, num_blocks).items():
+    for layer, (prefix, _) in convolutions(*size).items():
         kernel, *bias = generator.get_layer(layer).get_weights()
         tensors[f"{prefix}.weight"] = kernel.transpose(TO_TORCH)
         if bias:
@@ -105,13 +121,13 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
 
 
 def convolutions(
-    filters: int, num_blocks: int
+    filters: int, num_blocks: int, channels: int = 3, out_channels: int = 3
 ) -> dict[str, tuple[str, tuple[int, int, int, int]]]:
     """The authors' name, and the kernel's shape, of each of our convolutions."""
     one, two, four = filters, 2 * filters, 4 * filters
     after = 10 + num_blocks
     table = {
-        "stem": ("model.1", (one, 3, 7, 7)),
+        "stem": ("model.1", (one, channels, 7, 7)),
         "down1": ("model.4", (two, one, 3, 3)),
         "down2": ("model.7", (four, two, 3, 3)),
     }
@@ -122,14 +138,17 @@ def convolutions(
     return table | {
         "up1": (f"model.{after}", (four, two, 3, 3)),
         "up2": (f"model.{after + 3}", (two, one, 3, 3)),
-        "head": (f"model.{after + 7}", (3, one, 7, 7)),
+        "head": (f"model.{after + 7}", (out_channels, one, 7, 7)),
     }
 
 
-def state_dict_shapes(filters: int, num_blocks: int) -> dict[str, tuple[int, ...]]:
+def state_dict_shapes(
+    filters: int, num_blocks: int, channels: int = 3, out_channels: int = 3
+) -> dict[str, tuple[int, ...]]:
     """The shapes by name of all that the authors' state dict holds today."""
     shapes = {}
-    for layer, (prefix, shape) in convolutions(filters, num_blocks).items():
+    table = convolutions(filters, num_blocks, channels, out_channels)
+    for layer, (prefix, shape) in table.items():
         shapes[f"{prefix}.weight"] = shape
         shapes[f"{prefix}.bias"] = (shape[1 if layer.startswith("up") else 0],)
     return shapes

@@ -32,7 +32,9 @@ class CycleGAN(keras.Model):
         disc_a, disc_b: discriminators, see `networks.build_discriminator`.
         pool_a, pool_b: `ImagePool` of fakes of each domain.
         cycle_weight: weight of each cycle loss (paper: 10).
-        identity_weight: weight of each identity loss (paper: half the cycle weight).
+        identity_weight: weight of each identity loss (paper: half the cycle weight);
+            0 where the domains differ in channels: no generator can take both, and the
+            losses are 0.
         remat: forget what is inside of a generator after it was called, and compute
             it again for the gradient: slower, and less memory.
         average_share: keep averages of the generators' weights beside them, with a
@@ -72,6 +74,7 @@ class CycleGAN(keras.Model):
         self.disc_a, self.disc_b = disc_a, disc_b
         self.pool_a, self.pool_b = pool_a, pool_b
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.has_identity = gen_ab.input_shape == gen_ba.input_shape
         self.remat, self.average_share = remat, average_share
         # After all other networks: they start from the weights that they had without.
         self.averages = {
@@ -203,8 +206,12 @@ class CycleGAN(keras.Model):
         if self.remat:
             gen_ab, gen_ba = tf.recompute_grad(gen_ab), tf.recompute_grad(gen_ba)
         # Translate: a translation and an identity in one pass of each generator.
-        fake_b, same_b = _apply_to_pair(gen_ab, real_a, real_b)
-        fake_a, same_a = _apply_to_pair(gen_ba, real_b, real_a)
+        if self.has_identity:
+            fake_b, same_b = _apply_to_pair(gen_ab, real_a, real_b)
+            fake_a, same_a = _apply_to_pair(gen_ba, real_b, real_a)
+        else:
+            fake_b, fake_a = gen_ab(real_a), gen_ba(real_b)
+            same_b, same_a = real_b, real_a
         return {
             # Judge: Eq. 1 of the paper, least squares as in its Sec. 4.
             "G_A": adversarial_loss(disc_b(fake_b)),

@@ -32,13 +32,15 @@ def build_generator(
     norm: NormName = "affine",
     upsampling: UpsamplingName = "transpose",
     name="generator",
+    out_channels=None,
 ):
     """The ResNet generator.
 
     Args:
         filters: channels of the first convolution (paper: 64).
         num_residual_blocks: 9 for images from 256 px on, 6 below.
-        channels: of input and output.
+        channels: of the input, and of the output unless `out_channels` says another
+            number.
         norm: "affine", instance normalization learns a scale and an offset; "plain",
             it does not, as in the authors' program.
         upsampling: "transpose", the paper's transposed convolutions; "resize", each
@@ -48,7 +50,7 @@ def build_generator(
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to the
-        same shape and range. Height and width may be any multiples of 4 from 8 on.
+        same size and range. Height and width may be any multiples of 4 from 8 on.
 
     Raises:
         ValueError: an unknown `norm` or `upsampling`.
@@ -77,7 +79,7 @@ def build_generator(
         x = upsample(x, factor * filters, f"up{i}")
         x = _norm_relu(x, f"up{i}", affine)
     x = ReflectionPadding2D(3, name="head_pad")(x)
-    x = _conv(x, channels, 7, "head", use_bias=True)
+    x = _conv(x, out_channels or channels, 7, "head", use_bias=True)
     # float32, so that pixels and losses do not inherit a half-precision rounding.
     outputs = layers.Activation("tanh", dtype="float32", name="translated")(x)
     return keras.Model(inputs, outputs, name=name)

@@ -23,6 +23,7 @@ from cyclegan_tf.common.files import (
     write_json,
 )
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs.checkpoint import AVERAGES, BEST, CHECKPOINTS, find, read_best
 from cyclegan_tf.runs.directory import CONFIG, read_config
@@ -41,14 +42,17 @@ REMEDY = (
 )
 
 
-def new_generator(config: TrainConfig, name: str) -> keras.Model:
+def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
     """A generator with fresh weights, as the options of a run describe it."""
+    source, target = domains.of(direction)
     return build_generator(
         config.filters,
         config.resolved_residual_blocks,
+        channels=source.channels,
+        out_channels=target.channels,
         norm=config.norm,
         upsampling=config.upsampling,
-        name=name,
+        name=DIRECTIONS[direction],
     )
 
 
@@ -91,8 +95,8 @@ def load_generators(
         weights: "average", or the raw ones where the run has no averages; "raw".
 
     Returns:
-        Functional models from float32 `(batch, height, width, 3)` in [-1, 1] to the
-        same, sides multiples of 4; see `networks.build_generator`.
+        Functional models from float32 `(batch, height, width, channels)` in [-1, 1] to
+        the same size, sides multiples of 4; see `networks.build_generator`.
 
     Raises:
         InputError: there is no run, no trained model yet, no such checkpoint, or a
@@ -106,12 +110,12 @@ def load(
 ) -> tuple[dict[str, keras.Model], int | None]:
     """Like `load_generators`, with the step that they are of; of imports, None."""
     about, step, arrays = _read(run_dir, checkpoint)
-    config, _ = read_config(run_dir)
+    config, _, domains = read_config(run_dir)
     has_averages = any(name.startswith("average_") for name in arrays)
     prefixes = PREFIXES["average" if weights == "average" and has_averages else "raw"]
     generators = {}
     for direction in about["directions"]:
-        generator = new_generator(config, DIRECTIONS[direction])
+        generator = new_generator(config, domains, direction)
         for variable in generator.variables:
             name = f"{prefixes[direction]}/{variable.path}"
             value = arrays.get(name)

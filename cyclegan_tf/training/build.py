@@ -3,9 +3,11 @@
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.config.losses import WEIGHTS
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator, with_dtype
@@ -19,26 +21,36 @@ AVERAGE_SHARE = 0.05
 ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
 
 
-def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
-    """The compiled model at step 0; a function of the config alone."""
+def build_model(
+    config: TrainConfig, domains: Domains, steps_per_epoch: int
+) -> CycleGAN:
+    """The compiled model at step 0; a function of the arguments alone."""
     keras.utils.set_random_seed(derived_seed(config.seed, "weights"))
     networks = {
-        "gen_ab": new_generator(config, "gen_ab"),
-        "gen_ba": new_generator(config, "gen_ba"),
-        "disc_a": _new_discriminator(config, "disc_a"),
-        "disc_b": _new_discriminator(config, "disc_b"),
+        "gen_ab": new_generator(config, domains, "a_to_b"),
+        "gen_ba": new_generator(config, domains, "b_to_a"),
+        "disc_a": _new_discriminator(config, domains.a, "disc_a"),
+        "disc_b": _new_discriminator(config, domains.b, "disc_b"),
     }
     if config.precision != "float32":
         policy = f"mixed_{config.precision}"
         networks = {name: with_dtype(x, policy) for name, x in networks.items()}
-    shape = (config.image_size, config.image_size, 3)
+    pools = {
+        f"pool_{name}": ImagePool(
+            config.pool_size,
+            (*config.frame[:2], domain.channels),
+            derived_seed(config.seed, f"pool {name}"),
+        )
+        for name, domain in domains._asdict().items()
+    }
+    weights = {name: getattr(config, name) for name in WEIGHTS}
+    weights["identity_weight"] = identity_weight(config, domains)
     model = CycleGAN(
         **networks,
-        pool_a=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool a")),
-        pool_b=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool b")),
+        **pools,
         remat=config.remat,
         average_share=AVERAGE_SHARE if config.average else 0.0,
-        **{name: getattr(config, name) for name in WEIGHTS},
+        **weights,
     )
     schedule = learning_rate(config, steps_per_epoch)
     optimizers = [Adam(schedule, **ADAM) for _ in range(2)]
@@ -48,10 +60,27 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
     return model
 
 
-def _new_discriminator(config, name):
+def _new_discriminator(config, domain, name):
     return build_discriminator(
-        config.discriminator, config.filters, norm=config.norm, name=name
+        config.discriminator, config.filters, domain.channels, config.norm, name
     )
+
+
+def identity_weight(config: TrainConfig, domains: Domains) -> float:
+    """Of the identity losses: 0 where the domains differ in channels.
+
+    Raises:
+        InputError: they do, and another one is asked for.
+    """
+    if domains.a.channels == domains.b.channels:
+        return config.resolved_identity_weight
+    if config.identity_weight:
+        raise InputError(
+            f"--identity-weight {config.identity_weight:g} needs as many channels in A "
+            f"as in B, and these have {domains.a.channels} and {domains.b.channels}; "
+            f"leave it out, or give --channels-a and --channels-b."
+        )
+    return 0.0
 
 
 def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:

@@ -10,6 +10,7 @@ import keras
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.layers import InstanceNormalization
 from cyclegan_tf.runs.directory import read_config
@@ -31,7 +32,7 @@ def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.
             that would have to be other ones are named.
     """
     generators = load_generators(run_dir)
-    has, wrong = read_config(run_dir)[0], []
+    has, wrong = read_config(run_dir).options, []
     if has.filters != config.filters:
         wrong.append(f"--filters {has.filters} (not {config.filters})")
     blocks, wanted = has.resolved_residual_blocks, config.resolved_residual_blocks
@@ -45,6 +46,24 @@ def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.
     if wrong:
         raise InputError(f"--init-from {run_dir} needs {', '.join(wrong)}.")
     return generators
+
+
+def require_same_channels(run_dir: pathlib.Path, domains: Domains) -> None:
+    """Checks that the images of an earlier run have as many channels as those now.
+
+    Raises:
+        InputError: they have not.
+    """
+    before, now = (
+        [domain.channels for domain in each]
+        for each in (read_config(run_dir).domains, domains)
+    )
+    if before != now:
+        raise InputError(
+            f"--init-from {run_dir} is of images with {before[0]} channels in A and "
+            f"{before[1]} in B, and the new ones have {now[0]} and {now[1]}; "
+            f"--channels-a and --channels-b make RGB of grey ones, and grey of RGB."
+        )
 
 
 def start_from(generators: dict[str, keras.Model], model: CycleGAN) -> None:

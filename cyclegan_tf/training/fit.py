@@ -12,6 +12,7 @@ import tensorflow as tf
 from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.forms import tell_of_sizes
 from cyclegan_tf.model import replicas
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs.history import METRICS
@@ -86,8 +87,21 @@ def _announce(run):
         f"{batch_size * num_replicas}{copies} to go, {run.steps_per_epoch} per epoch; "
         f"{len(run.splits['trainA'])} + {len(run.splits['trainB'])} images"
     )
+    _announce_domains(run)
     log = shlex.quote(str(run.path / "tensorboard"))
     run.say(f"watch it with: tensorboard --logdir {log}")
+
+
+def _announce_domains(run):
+    for domain in "AB":
+        split = run.splits[f"train{domain}"]
+        if not split.domain.is_grey_levels:
+            run.say(f"domain {domain}: {split.domain} are -1 to 1 for the networks")
+        if run.is_first:
+            tell_of_sizes(split, run.config.frame)
+    a, b = (domain.channels for domain in run.domains)
+    if a != b:
+        run.say(f"no identity losses: channels are {a} in A, and {b} in B")
 
 
 @contextlib.contextmanager
@@ -120,8 +134,9 @@ def _fit_all_epochs(run, callbacks):
     batches_from = pipeline.training_input(
         run.splits["trainA"],
         run.splits["trainB"],
-        image_size=run.config.image_size,
-        load_size=run.config.resolved_load_size,
+        frame=run.config.frame,
+        load_frame=run.config.load_frame,
+        flip=run.config.flip,
         batch_size=run.config.batch_size,
         seed=run.config.seed,
         cache=run.config.cache,
@@ -167,7 +182,7 @@ def _reports(run, stack):
         _describe_in(log, run)
     schedule = learning_rate(config, run.steps_per_epoch)
     throughput = Throughput(config.batch_size * run.num_replicas)
-    doctor = Doctor(*every_image, throughput, log)
+    doctor = Doctor(*every_image, run.domains, throughput, log)
     domains = ((len(run.splits[f"train{domain}"]), domain) for domain in "AB")
     doctor.tell([tiny_domain(*domain) for domain in domains], run.model.step)
     scores = Scores(
@@ -182,6 +197,7 @@ def _reports(run, stack):
     stack.enter_context(contextlib.closing(bar))
     samples = Samples(
         *(images[:NUM_SAMPLES] for images in every_image),
+        run.domains,
         run.path / "samples",
         config.sample_every,
         config.epochs,
@@ -205,7 +221,7 @@ def _fixed_images(run) -> list[np.ndarray]:
         split = run.splits[f"test{domain}"]
         if not len(split):
             split = run.splits[f"train{domain}"]
-        images.append(pipeline.load_images(split, run.config.image_size, NUM_IMAGES))
+        images.append(pipeline.load_images(split, run.config.frame, NUM_IMAGES))
     return images
 
 
@@ -214,10 +230,10 @@ def _describe_in(log, run):
     rows = [f"| {n} | {markdown(v)} |" for n, v in run.config.resolved().items()]
     with log.as_default(step=0):
         tf.summary.text("config", "\n".join(["| option | value |", "|-|-|", *rows]))
-    shape = (1, run.config.image_size, run.config.image_size, 3)
+    shape = (1, *run.config.frame[:2], run.domains.a.channels)
+    images = tf.TensorSpec(shape, tf.float32)
     for name, network in (
         ("generator", run.model.gen_ab),
         ("discriminator", run.model.disc_a),
     ):
-        images = tf.TensorSpec(shape, tf.float32)
         log.graph(name, tf.function(network).get_concrete_function(images).graph)

@@ -11,15 +11,16 @@ import tensorflow as tf
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.data import convert, pipeline
+from cyclegan_tf.data import convert, forms, pipeline
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.evaluation.features import load_inception
+from cyclegan_tf.evaluation.features import load_inception, require_suitable
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs import checkpoint, directory
 from cyclegan_tf.training import devices
-from cyclegan_tf.training.build import build_model
-from cyclegan_tf.training.fine_tuning import load_earlier
+from cyclegan_tf.training.build import build_model, identity_weight
+from cyclegan_tf.training.fine_tuning import load_earlier, require_same_channels
 from cyclegan_tf.training.signals import stop_signals
 
 NUM_SCORED = 200  # images of each domain
@@ -31,6 +32,7 @@ class Run:
 
     Attributes:
         config: the options.
+        domains: the form of the images.
         path: the run directory, which this process, or another worker, has locked.
         splits: images by name, such as "trainA".
         evaluator: of test images, or of training images where there are no others.
@@ -42,6 +44,7 @@ class Run:
     """
 
     config: TrainConfig
+    domains: Domains
     path: pathlib.Path
     splits: dict[str, pipeline.Split]
     evaluator: Evaluator
@@ -114,15 +117,25 @@ def prepare(
         earlier = _earlier_generators(config, path)
         dataset = convert.ensure_dataset(config)
         manifest = convert.read_manifest(dataset)
-        splits = {n: pipeline.open_split(dataset, n) for n in manifest["splits"]}
+        domains = _choose_domains(config, dataset)
+        if earlier:
+            require_same_channels(pathlib.Path(config.init_from).expanduser(), domains)
+        splits = {
+            name: pipeline.open_split(dataset, name, getattr(domains, name[-1].lower()))
+            for name in manifest["splits"]
+        }
+        if network is not None:
+            require_suitable(domains)
         evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
-        directory.continue_run(path, config, manifest["fingerprint"])
+        recorded = directory.Recorded(config, manifest["fingerprint"], domains)
+        directory.continue_run(path, recorded)
     steps = steps_per_epoch(config, splits, strategy.num_replicas_in_sync)
     received_signal = stack.enter_context(stop_signals())
     with strategy.scope():
-        model = build_model(config, steps)
+        model = build_model(config, domains, steps)
     return Run(
         config,
+        domains,
         path,
         splits,
         evaluator,
@@ -132,6 +145,23 @@ def prepare(
         received_signal,
         earlier,
     )
+
+
+def _choose_domains(config, dataset):
+    """The form of the images, by the dataset and the options."""
+    domains = Domains(
+        *(
+            forms.chosen_domain(
+                pipeline.open_split(dataset, f"train{name.upper()}"),
+                name,
+                getattr(config, f"channels_{name}"),
+                config.range_of(name),
+            )
+            for name in Domains._fields
+        )
+    )
+    identity_weight(config, domains)  # refuses what cannot be
+    return domains
 
 
 def steps_per_epoch(config: TrainConfig, splits: dict, num_replicas: int) -> int:
@@ -156,7 +186,7 @@ def _make_evaluator(config, splits, is_paired, network):
     evaluator = Evaluator(
         splits[f"{kind}A"].sample(NUM_SCORED),
         splits[f"{kind}B"].sample(NUM_SCORED),
-        config.image_size,
+        config.frame,
         is_paired and is_test,
         features=network,
     )

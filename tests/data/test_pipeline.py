@@ -7,12 +7,15 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.domain import Domain
 
 OPTIONS = {
-    "image_size": 32,
-    "load_size": 36,
+    "frame": Frame(32, 32),
+    "load_frame": Frame(36, 36),
+    "flip": "horizontal",
     "batch_size": 1,
     "seed": 0,
     "cache": "auto",
@@ -65,7 +68,7 @@ def test_order_crops_and_flips_of_a_seed_are_the_same_for_ever(tmp_path, cache):
     directory = ensure_dataset(config)
     splits = [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
     # The images have the load size, so that no rounding of a resize matters.
-    sizes = {"image_size": 16, "load_size": 20}
+    sizes = {"frame": Frame(16, 16), "load_frame": Frame(20, 20)}
     taken = batches(splits, 10, 3, **sizes, batch_size=2, seed=7, cache=cache)
     levels = np.rint((np.array(taken) + 1) * 127.5).astype(np.uint8)
     digest = hashlib.sha256(levels.tobytes()).hexdigest()
@@ -110,8 +113,10 @@ def test_sample_is_fixed_and_the_same_of_paired_splits(splits):
     rows = [splits[0].places.tolist().index(row) for row in first.places.tolist()]
     assert rows == sorted(set(rows)) and rows != [0, 1, 2, 3, 4]
     assert second.places[:, 1].tolist() == first.places[:, 1].tolist()
-    whole = pipeline.load_images(splits[0], 32)
-    np.testing.assert_array_equal(pipeline.load_images(first, 32), whole[rows])
+    whole = pipeline.load_images(splits[0], Frame(32, 32))
+    np.testing.assert_array_equal(
+        pipeline.load_images(first, Frame(32, 32)), whole[rows]
+    )
 
 
 def test_seed_changes_the_batches(splits):
@@ -122,7 +127,7 @@ def sightings(splits, count):
     """Which image each crop of A and B comes from, and where it was cut."""
     seen = []
     for domain, split in enumerate(splits):
-        sources = pipeline.load_images(split, 36)
+        sources = pipeline.load_images(split, Frame(36, 36))
         offsets = 36 - 32 + 1
         places = {}
         for i, source in enumerate(sources):
@@ -161,7 +166,8 @@ def test_order_and_transform(splits):
 
 
 def test_smaller_domain_is_repeated(splits):
-    small = dataclasses.replace(splits[1], places=splits[1].places[:5])
+    sizes = splits[1].sizes[:5]
+    small = dataclasses.replace(splits[1], places=splits[1].places[:5], sizes=sizes)
     assert pipeline.steps_per_epoch(splits[0], small, 1) == 12
     seen = sightings((splits[0], small), 15)[1]
     images = [place[0] for place in seen]
@@ -177,18 +183,22 @@ def test_auto_cache_compares_with_the_free_memory(monkeypatch):
     needed = 24 * 36 * 36 * 3
     for available, keeps in ((needed * 4, True), (needed * 4 - 8, False)):
         monkeypatch.setattr(pipeline, "_available_memory", lambda a=available: a)
-        assert pipeline._keeps_in_memory("auto", 24, 36) is keeps
+        assert pipeline._keeps_in_memory("auto", needed) is keeps
 
 
 def test_split_without_images_is_empty(tiny_data_dir):
-    empty = pipeline.Split("testA", [], np.zeros((0, 4), np.int64))
+    places, sizes = np.zeros((0, 4), np.int64), np.zeros((0, 2), np.int64)
+    empty = pipeline.Split("testA", [], places, sizes, Domain())
     assert len(empty) == len(pipeline.load_names(empty)) == 0
-    assert pipeline.load_images(empty, 32).shape == (0, 32, 32, 3)
-    assert pipeline.load_masks(empty, 32) is None
+    assert pipeline.load_images(empty, Frame(32, 32)).shape == (0, 32, 32, 3)
+    assert pipeline.load_masks(empty, Frame(32, 32)) is None
 
 
 def test_masks_belong_to_test_images_only(tiny_data_dir):
     directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    masks = pipeline.load_masks(pipeline.open_split(directory, "testA"), 32)
+    masks = pipeline.load_masks(pipeline.open_split(directory, "testA"), Frame(32, 32))
     assert masks.shape == (1, 32, 32) and masks.dtype == bool
-    assert pipeline.load_masks(pipeline.open_split(directory, "trainA"), 32) is None
+    assert (
+        pipeline.load_masks(pipeline.open_split(directory, "trainA"), Frame(32, 32))
+        is None
+    )

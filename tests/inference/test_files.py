@@ -9,12 +9,14 @@ import cyclegan_tf
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import translator
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import (
     assert_one_line_error,
     random_pixels,
@@ -24,15 +26,21 @@ from tests.helpers import (
     write_images,
 )
 
+RGB = Domain()
+SAME = translator.Translator(RGB, RGB, lambda images: images)
+NEGATIVE = translator.Translator(RGB, RGB, lambda images: 255 - images)
+
 
 def save_run(path, models):
-    run_directory.write_config(path, tiny_config(path), "fingerprint")
+    recorded = Recorded(tiny_config(path), "fingerprint")
+    run_directory.write_config(path, recorded)
     generators.save_generators(path, models, {"step": 0})
     return path
 
 
 def save_export(path, models, megapixels):
-    saved_model.write(models, path, ExportConfig(max_megapixels=megapixels))
+    config = ExportConfig(max_megapixels=megapixels)
+    saved_model.write(models, Domains(), path, config)
     checksums.write_sums(path, translator.SUMS)
 
 
@@ -52,6 +60,11 @@ def export_dir(run_dir, tmp_path_factory):
     return path
 
 
+def planned(given, output, file_format="png", target=RGB):
+    request = picture_files.find(str(given), str(output))
+    return picture_files.plan(request, file_format, target)
+
+
 def pixels_of(path):
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
@@ -61,7 +74,7 @@ def pixels_of(path):
 def test_loaded_run_and_export_equal_keras(run_dir, export_dir, direction):
     pictures = np.stack([random_pixels(22, 33, seed) for seed in range(2)])
     model = generators.load_generators(run_dir)[direction]
-    expected = translate_all(model, pictures).astype(int)
+    expected = translate_all(model, pictures, *Domains()).astype(int)
     for path in (run_dir, export_dir, export_dir / "2"):
         loaded = cyclegan_tf.load(path, direction)
         assert np.abs(loaded(pictures) - expected).max() <= 1
@@ -86,7 +99,7 @@ def test_best_checkpoint_of_a_run_translates(run_dir, tmp_path):
     model = tiny_model(seed=1)
     checkpoint.save_best(model, path / "checkpoints", {"step": 7})
     picture = random_pixels(24, 32)
-    expected = translate_all(model.gen_ba, picture[None])[0].astype(int)
+    expected = translate_all(model.gen_ba, picture[None], *Domains())[0].astype(int)
     best = cyclegan_tf.load(path, "b_to_a", "best")(picture)
     assert np.abs(best - expected).max() <= 1
     last = cyclegan_tf.load(path, "b_to_a")(picture)
@@ -125,7 +138,7 @@ def test_folder_keeps_its_tree_sizes_and_names(run_dir, tmp_path):
 
 def test_pictures_of_a_batch_keep_their_places(run_dir, tmp_path):
     write_images(tmp_path / "in", 5, size=(20, 24))
-    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
+    jobs = planned(tmp_path / "in", tmp_path / "out")
     loaded = cyclegan_tf.load(run_dir)
     picture_files.translate_files(jobs, loaded, batch_size=2, overwrite=False)
     for source, target in jobs:
@@ -168,10 +181,10 @@ def test_bytes_are_no_direction(export_dir):
 
 def test_second_start_skips_what_is_done_unless_told_to_overwrite(tmp_path):
     write_images(tmp_path / "in", 3)
-    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
+    jobs = planned(tmp_path / "in", tmp_path / "out")
 
     def outcome(overwrite):
-        done = picture_files.translate_files(jobs, lambda x: 255 - x, 2, overwrite)
+        done = picture_files.translate_files(jobs, NEGATIVE, 2, overwrite)
         return done.translated, done.skipped
 
     assert outcome(overwrite=False) == (3, 0)
@@ -183,15 +196,15 @@ def test_second_start_skips_what_is_done_unless_told_to_overwrite(tmp_path):
 def test_one_file_becomes_the_named_file_in_its_format(tmp_path):
     write_images(tmp_path / "in", 1)
     target = tmp_path / "one.jpg"
-    jobs = picture_files.plan(str(tmp_path / "in" / "000.png"), str(target), "png")
-    picture_files.translate_files(jobs, lambda x: x, 1, overwrite=False)
+    jobs = planned(tmp_path / "in" / "000.png", target)
+    picture_files.translate_files(jobs, SAME, 1, overwrite=False)
     assert Image.open(io.BytesIO(target.read_bytes())).format == "JPEG"
 
 
 def test_glob_finds_in_any_depth(tmp_path):
     write_images(tmp_path / "in" / "x", 1)
     write_images(tmp_path / "in" / "y", 1)
-    jobs = picture_files.plan(f"{tmp_path}/in/**/*.png", str(tmp_path / "o"), "jpeg")
+    jobs = planned(f"{tmp_path}/in/**/*.png", tmp_path / "o", "jpeg")
     targets = [str(job.target.relative_to(tmp_path / "o")) for job in jobs]
     assert targets == ["x/000.jpg", "y/000.jpg"]
 
@@ -199,7 +212,7 @@ def test_glob_finds_in_any_depth(tmp_path):
 def test_names_that_would_collide_keep_their_suffixes(tmp_path):
     write_images(tmp_path / "in", 1, ".png")
     write_images(tmp_path / "in", 1, ".jpg")
-    jobs = picture_files.plan(str(tmp_path / "in"), str(tmp_path / "out"), "png")
+    jobs = planned(tmp_path / "in", tmp_path / "out")
     assert [job.target.name for job in jobs] == ["000.jpg.png", "000.png.png"]
 
 
@@ -207,15 +220,15 @@ def test_output_inside_of_the_input_is_not_translated_again(tmp_path):
     write_images(tmp_path / "in", 2)
     out = tmp_path / "in" / "out"
     for _ in range(2):
-        jobs = picture_files.plan(str(tmp_path / "in"), str(out), "png")
+        jobs = planned(tmp_path / "in", out)
         assert len(jobs) == 2
-        picture_files.translate_files(jobs, lambda x: x, 1, overwrite=True)
+        picture_files.translate_files(jobs, SAME, 1, overwrite=True)
 
 
 def test_source_is_never_replaced(tmp_path):
     write_images(tmp_path, 1)
     with pytest.raises(InputError, match="would be replaced"):
-        picture_files.plan(str(tmp_path / "000.png"), str(tmp_path), "png")
+        planned(tmp_path / "000.png", tmp_path)
 
 
 @pytest.mark.parametrize(

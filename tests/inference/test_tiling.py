@@ -5,6 +5,7 @@ import tensorflow as tf
 from PIL import Image
 
 import cyclegan_tf
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.images import UnreadableImage
 from cyclegan_tf.inference import tiling
 from cyclegan_tf.inference.pixels import translate_all
@@ -19,6 +20,7 @@ from tests.helpers import (
     tiny_config,
 )
 
+DOMAINS = Domains()
 ONE_ROW, SOME_ROWS, ALL_ROWS = 1, 3000, 2**26
 
 
@@ -38,7 +40,8 @@ def generator_of(**options):
 def run_dir(tmp_path_factory):
     path = tmp_path_factory.mktemp("stripes") / "run"
     config = tiny_config(path, filters=4, residual_blocks=2)
-    run_directory.write_config(path, config, "fingerprint")
+    recorded = run_directory.Recorded(config, "fingerprint")
+    run_directory.write_config(path, recorded)
     generators.save_generators(path, {"a_to_b": generator_of()}, {"step": 0})
     return path
 
@@ -51,12 +54,23 @@ def run_dir(tmp_path_factory):
 def test_stripes_equal_the_whole(tmp_path, options, size, stripe_bytes):
     generator = generator_of(**options)
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    whole = translate_all(generator, image[None])[0].astype(int)
+    whole = translate_all(generator, image[None], *DOMAINS)[0].astype(int)
     assert whole.std() > 30
-    striped = translate_in_stripes(generator, image, tmp_path, stripe_bytes)
+    striped = translate_in_stripes(generator, image, *DOMAINS, tmp_path, stripe_bytes)
     assert striped.shape == image.shape and striped.dtype == np.uint8
     assert np.abs(striped - whole).max() <= 1
     assert not list(tmp_path.iterdir())
+
+
+def test_stripes_of_other_channels_and_types_equal_the_whole(tmp_path):
+    domains = Domain(5, "float32", -3, 7), Domain(1, "uint16", 0, 4095)
+    generator = generator_of(channels=5, out_channels=1)
+    image = np.random.default_rng(0).uniform(-4, 8, (33, 45, 5)).astype(np.float32)
+    whole = translate_all(generator, image[None], *domains)[0].astype(int)
+    assert whole.std() > 300
+    striped = translate_in_stripes(generator, image, *domains, tmp_path, SOME_ROWS)
+    assert striped.shape == (33, 45, 1) and striped.dtype == np.uint16
+    assert np.abs(striped - whole).max() <= 1
 
 
 def test_statistics_are_those_of_the_whole_picture(tmp_path):
@@ -65,11 +79,14 @@ def test_statistics_are_those_of_the_whole_picture(tmp_path):
     image[32:] = 255
     image[:, ::5] //= 2
     generator = generator_of()
-    whole = translate_all(generator, image[None])[0].astype(int)
+    whole = translate_all(generator, image[None], *DOMAINS)[0].astype(int)
     tiles = np.concatenate(
-        [translate_all(generator, half[None])[0] for half in (image[:32], image[32:])]
+        [
+            translate_all(generator, half[None], *DOMAINS)[0]
+            for half in (image[:32], image[32:])
+        ]
     )
-    striped = translate_in_stripes(generator, image, tmp_path, SOME_ROWS)
+    striped = translate_in_stripes(generator, image, *DOMAINS, tmp_path, SOME_ROWS)
     assert np.abs(tiles - whole).max() > 50
     assert np.abs(striped - whole).max() <= 1
 
@@ -90,7 +107,7 @@ def test_no_scratch_space_is_said_before_the_start(tmp_path, monkeypatch):
     usage = tiling.shutil._ntuple_diskusage(10**6, 10**6 - 5000, 5000)
     monkeypatch.setattr(tiling.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(UnreadableImage, match=r"0\.0 GB of scratch space"):
-        translate_in_stripes(generator_of(), random_pixels(64, 64), tmp_path)
+        translate_in_stripes(generator_of(), random_pixels(64, 64), *DOMAINS, tmp_path)
 
 
 def test_unknown_layer_is_named(tmp_path):
@@ -98,7 +115,9 @@ def test_unknown_layer_is_named(tmp_path):
     x = keras.layers.Conv2D(2, 1, name="stem")(inputs)
     x = keras.layers.MaxPool2D(name="pool")(x)
     with pytest.raises(TypeError, match="MaxPooling2D 'pool' cannot go by stripes"):
-        translate_in_stripes(keras.Model(inputs, x), random_pixels(16, 16), tmp_path)
+        translate_in_stripes(
+            keras.Model(inputs, x), random_pixels(16, 16), *DOMAINS, tmp_path
+        )
 
 
 def test_command_translates_in_bounded_memory(run_dir, tmp_path):

@@ -3,10 +3,30 @@
 import dataclasses
 from collections.abc import Callable
 
-# Of formats for programs without TensorFlow.
-FILE_PER_DIRECTION = """\
-One file per direction: `images`, uint8 [N, H, W, 3], RGB, sides from 16 px on, to
-`translated`, uint8 of the same shape."""
+from cyclegan_tf.data.domain import Domains
+
+
+def pixels_interface(direction: str, domains: Domains) -> str:
+    """What goes in and what comes out of a direction, in Markdown."""
+    source, target = domains.of(direction)
+    return (
+        f"- `{direction}`: `images`, {_in_words(source)}, to\n"
+        f"  `translated`, {_in_words(target)}."
+    )
+
+
+def _in_words(domain):
+    kind = {1: ", grey", 3: ", RGB"}.get(domain.channels, "")
+    return (
+        f"{domain.dtype} [N, H, W, {domain.channels}]{kind}, "
+        f"{domain.low:g} to {domain.high:g}"
+    )
+
+
+def file_per_direction(directions: list[str], domains: Domains) -> str:
+    """The interface of formats for programs without TensorFlow."""
+    lines = [pixels_interface(direction, domains) for direction in directions]
+    return "\n".join(["One file per direction:", "", *lines])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,9 +35,10 @@ class Format:
 
     Attributes:
         name: as `--format` takes it; `run_exported.py` has a function that runs it.
-        write: called with float32 generators by direction, the directory to write to,
-            and the `ExportConfig`.
-        interface: inputs and outputs in Markdown, for the model card.
+        write: called with float32 generators by direction, the `Domains` that they lead
+            from and to, the directory to write to, and the `ExportConfig`.
+        interface: inputs and outputs in Markdown, for the model card, of the directions
+            and domains that it is called with.
         precisions: values of `--precision` that it can have.
         packages: to import for writing and running it.
         is_served: by TensorFlow Serving: it has signatures that take files' bytes, too,
@@ -27,7 +48,7 @@ class Format:
 
     name: str
     write: Callable
-    interface: str = FILE_PER_DIRECTION
+    interface: Callable[[list[str], Domains], str] = file_per_direction
     precisions: tuple[str, ...] = ("float32", "float16")
     packages: tuple[str, ...] = ()
     is_served: bool = False

@@ -6,12 +6,16 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.exporting.formats.format import Format
-from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
+from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 
 
 def write(
-    generators: dict[str, keras.Model], directory: pathlib.Path, config: ExportConfig
+    generators: dict[str, keras.Model],
+    domains: Domains,
+    directory: pathlib.Path,
+    config: ExportConfig,
 ) -> None:
     """Writes `<direction>.tflite` for each direction.
 
@@ -19,8 +23,9 @@ def write(
     decides on its own precision.
     """
     for direction, generator in generators.items():
-        translate = pixels_function(_with_constants(generator))
-        function = tf.function(translate, input_signature=[PIXELS_SPEC])
+        source, target = domains.of(direction)
+        translate = pixels_function(_with_constants(generator), source, target)
+        function = tf.function(translate, input_signature=[pixels_spec(source)])
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [function.get_concrete_function()], generator
         )

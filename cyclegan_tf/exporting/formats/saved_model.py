@@ -12,53 +12,78 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.data.images import MIN_SIDE, encode_png
-from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.images import MIN_SIDE, encode
+from cyclegan_tf.exporting.formats.format import Format, pixels_interface
 from cyclegan_tf.exporting.graph_decoding import check_size, decode_upright
-from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
+from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.networks import with_dtype
 
 WARM_UP = "tf_serving_warmup_requests"
 BYTES_SPEC = tf.TensorSpec((None,), tf.string, name="image_bytes")
-INTERFACE = """\
-- `a_to_b`, `b_to_a`: `images`, uint8 [N, H, W, 3], RGB, sides from 16 px on, to
-  `translated`, uint8 of the same shape.
-- `a_to_b_bytes`, `b_to_a_bytes`: `image_bytes`, string [N], JPEG or PNG of any sizes,
-  to `translated_bytes`, string [N], PNG.
-- `serving_default` is the first direction."""
 
 
 def write(
-    generators: dict[str, keras.Model], directory: pathlib.Path, config: ExportConfig
+    generators: dict[str, keras.Model],
+    domains: Domains,
+    directory: pathlib.Path,
+    config: ExportConfig,
 ) -> None:
     """Writes a SavedModel that needs neither Keras nor this package.
 
-    Its signatures are those of `INTERFACE`, for each direction that there is. A call
+    Its signatures are those of `interface`, for each direction that there is. A call
     with more pixels than `config.max_pixels` (all images together, or one image of
     `image_bytes`) is an `InvalidArgumentError`, so that one request cannot take all
     the memory.
     """
     archive = keras.export.ExportArchive()
-    functions = []
+    endpoints = []
     for direction, generator in generators.items():
+        source, target = domains.of(direction)
         converted = with_dtype(generator, config.precision)
         archive.track(converted)
-        translate = pixels_function(converted)
-        functions.append(_bounded(translate, config.max_pixels))
-        archive.add_endpoint(direction, functions[-1], [PIXELS_SPEC])
-        of_bytes = _of_bytes(translate, config.max_pixels)
-        archive.add_endpoint(f"{direction}_bytes", of_bytes, [BYTES_SPEC])
-    archive.add_endpoint("serving_default", functions[0], [PIXELS_SPEC])
+        translate = pixels_function(converted, source, target)
+        function = _bounded(translate, config.max_pixels)
+        endpoints.append((function, [pixels_spec(source)]))
+        archive.add_endpoint(direction, *endpoints[-1])
+        if domains.are_encodable:
+            of_bytes = _of_bytes(translate, source, config.max_pixels)
+            archive.add_endpoint(f"{direction}_bytes", of_bytes, [BYTES_SPEC])
+    archive.add_endpoint("serving_default", *endpoints[0])
     archive.write_out(str(directory), verbose=False)
 
 
+def interface(directions: list[str], domains: Domains) -> str:
+    """The signatures, in Markdown."""
+    lines = [pixels_interface(direction, domains) for direction in directions]
+    if domains.are_encodable:
+        for direction in directions:
+            source, target = domains.of(direction)
+            kind = "PNG of 16 bits" if source.dtype == "uint16" else "JPEG or PNG"
+            bits = 16 if target.dtype == "uint16" else 8
+            lines.append(
+                f"- `{direction}_bytes`: `image_bytes`, string [N], {kind} of any "
+                f"sizes, to\n  `translated_bytes`, string [N], PNG of {bits} bits."
+            )
+    lines.append(f"- `serving_default` is `{directions[0]}`.")
+    if not domains.are_encodable:
+        lines += [
+            "",
+            "No signature takes files' bytes: neither PNG nor JPEG holds these images.",
+        ]
+    return "\n".join(lines)
+
+
 def write_warm_up(
-    path: pathlib.Path, model_name: str, images: dict[str, np.ndarray]
+    path: pathlib.Path,
+    model_name: str,
+    domains: Domains,
+    images: dict[str, np.ndarray],
 ) -> None:
     """Writes the requests with which TensorFlow Serving warms a model up.
 
-    Of the images, uint8 `(count, height, width, 3)` by direction, the first is sent to
-    each signature.
+    Of the images, `(count, height, width, channels)` by direction, the first is sent
+    to each signature.
     """
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -71,7 +96,8 @@ def write_warm_up(
     inputs = {}
     for direction, (first, *_) in images.items():
         inputs[direction] = {"images": first[None]}
-        inputs[f"{direction}_bytes"] = {"image_bytes": [encode_png(first).encoded]}
+        if domains.are_encodable:
+            inputs[f"{direction}_bytes"] = {"image_bytes": [encode(first).encoded]}
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, values in inputs.items():
             request = predict_pb2.PredictRequest(
@@ -92,9 +118,9 @@ def _bounded(translate, max_pixels):
     return checked
 
 
-def _of_bytes(translate, max_pixels):
+def _of_bytes(translate, source, max_pixels):
     def translate_one(encoded):
-        pixels = decode_upright(encoded, MIN_SIDE, max_pixels)
+        pixels = decode_upright(encoded, source, MIN_SIDE, max_pixels)
         return tf.io.encode_png(translate(pixels[None])["translated"][0])
 
     def translate_each(image_bytes):
@@ -112,7 +138,7 @@ def _of_bytes(translate, max_pixels):
 FORMAT = Format(
     "savedmodel",
     write,
-    INTERFACE,
+    interface,
     precisions=("float32", "bfloat16", "float16"),
     is_served=True,
 )

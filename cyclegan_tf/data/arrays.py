@@ -1,0 +1,111 @@
+"""Pixels as arrays: the types and sizes that are taken, and `.npy` files of them."""
+
+import io
+
+import numpy as np
+
+from cyclegan_tf.data.domain import DTYPES
+
+MIN_SIDE = 16
+# A small file can claim any size. So many pixels of 8-bit RGB take 300 MB.
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 300_000_000
+NPY_START = b"\x93NUMPY"
+
+
+class UnreadableImage(Exception):
+    """The bytes are not an image that can be used; the message says why."""
+
+
+def require_size(height: int, width: int, pixel_bytes: int) -> None:
+    """Raises `UnreadableImage` for fewer than 16 x 16 pixels, or too many of them.
+
+    Too many are more than 100 million, or more than 300 MB.
+
+    Args:
+        height, width: in pixels.
+        pixel_bytes: of one pixel with all its channels.
+    """
+    size = f"{width}x{height} pixels"
+    if min(height, width) < MIN_SIDE:
+        raise UnreadableImage(f"{size}, smaller than {MIN_SIDE}x{MIN_SIDE}")
+    if height * width > MAX_PIXELS:
+        raise UnreadableImage(f"{size}, more than {MAX_PIXELS // 10**6} megapixels")
+    if height * width * pixel_bytes > MAX_BYTES:
+        raise UnreadableImage(
+            f"{size} of {pixel_bytes} bytes each, more than {MAX_BYTES // 10**6} "
+            f"megabytes"
+        )
+
+
+def of_supported_type(pixels: np.ndarray) -> np.ndarray:
+    """An array as uint8, uint16 or float32 in this machine's byte order.
+
+    Truth values become 0 and 255, all other numbers float32.
+
+    Raises:
+        UnreadableImage: not numbers, or some are not finite.
+    """
+    if pixels.dtype.kind == "b":
+        return np.uint8(pixels) * np.uint8(255)
+    if pixels.dtype.kind not in "iuf":
+        raise UnreadableImage(f"values of type {pixels.dtype}; expected numbers")
+    if pixels.dtype.name in DTYPES[:2]:
+        return pixels.astype(pixels.dtype.name, copy=False)
+    with np.errstate(over="ignore"):  # becomes infinite
+        floats = pixels.astype(np.float32, copy=False)
+    if not np.isfinite(floats).all():
+        count = floats.size - np.count_nonzero(np.isfinite(floats))
+        raise UnreadableImage(f"{count} of {floats.size} values are NaN or infinite")
+    return floats
+
+
+def upright(pixels: np.ndarray, orientation: int | None) -> np.ndarray:
+    """Undoes an orientation of EXIF or TIFF, 1 to 8; others are taken for upright."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def on_white(pixels: np.ndarray, is_premultiplied: bool = False) -> np.ndarray:
+    """Composites integers `(height, width, channels)`, the last alpha, on white."""
+    white = np.float64(np.iinfo(pixels.dtype).max)
+    alpha = pixels[..., -1:] / white
+    colour = pixels[..., :-1] * (1 if is_premultiplied else alpha)
+    composited = np.minimum(np.rint(colour + white * (1 - alpha)), white)
+    return composited.astype(pixels.dtype)
+
+
+def read_npy(data: bytes) -> np.ndarray:
+    """The array `(height, width, channels)` of a `.npy` file; nothing is unpickled.
+
+    Raises:
+        UnreadableImage: it holds anything else, or less than it claims.
+    """
+    file = io.BytesIO(data)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    # Of version 3 are only records of several fields.
+    reader = readers.get(np.lib.format.read_magic(file))
+    if reader is None:
+        raise UnreadableImage("an array of records; expected numbers")
+    shape, is_fortran, dtype = reader(file)
+    if dtype.hasobject:
+        raise UnreadableImage("an array of Python objects; expected numbers")
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise UnreadableImage(
+            f"an array of shape {shape}; expected (height, width) or "
+            f"(height, width, channels)"
+        )
+    height, width, channels = (*shape, 1)[:3]
+    require_size(height, width, channels * dtype.itemsize)
+    if len(data) - file.tell() < height * width * channels * dtype.itemsize:
+        raise UnreadableImage("it is cut off: fewer values than its header says")
+    flat = np.frombuffer(data, dtype, height * width * channels, file.tell())
+    return flat.reshape((height, width, channels), order="F" if is_fortran else "C")

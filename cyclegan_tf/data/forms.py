@@ -1,0 +1,142 @@
+"""Deciding the form of a domain: by its images, and by the options of a training."""
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config.ranges import Range
+from cyclegan_tf.config.sizes import Frame, size_text
+from cyclegan_tf.data import records
+from cyclegan_tf.data.domain import Domain, form_text
+from cyclegan_tf.data.shards import Split, damage_named, examples
+
+# How many bits the values of a 16-bit file may have: what cameras and scanners give.
+BITS = (10, 12, 14, 16)
+# Of a training set, for percentiles and for the share of values that is clipped.
+MAX_SAMPLED = 1000  # images
+MAX_VALUES = 10_000_000
+# A picture that is stretched by more than this share looks stretched.
+VISIBLE_STRETCH = 0.1
+
+
+def common_form(domain: str, names: dict[tuple[int, str], str]) -> tuple[int, str]:
+    """Number of channels and type of all images of a domain.
+
+    Grey and RGB images of integers make a domain of RGB; anything else that is mixed is
+    refused.
+
+    Args:
+        domain: "A" or "B".
+        names: of an image of each number of channels and type that was found.
+
+    Raises:
+        InputError: they cannot be in one domain; an image of each kind is named.
+    """
+    channels, dtypes = zip(*names, strict=True)
+    is_grey_and_rgb = set(channels) == {1, 3} and "float32" not in dtypes
+    if len(set(dtypes)) > 1 or (len(names) > 1 and not is_grey_and_rgb):
+        kinds = ", ".join(f"{form_text(*form)} ({n})" for form, n in names.items())
+        raise InputError(
+            f"the images of domain {domain} must have the same type and number of "
+            f"channels (grey and RGB of one type may be mixed), and have {kinds}."
+        )
+    return max(channels), dtypes[0]
+
+
+def default_domain(domain: str, form: tuple[int, str], low, high) -> Domain:
+    """A domain with the range of values that its type, or its images, have.
+
+    Of 16 bits the smallest of 10, 12, 14 or 16 bits that holds all; of floats what was
+    found.
+
+    Args:
+        domain: "A" or "B".
+        form: number of channels, and type.
+        low, high: smallest and largest value in all training images.
+
+    Raises:
+        InputError: all values are the same.
+    """
+    channels, dtype = form
+    if dtype == "uint8":
+        return Domain(channels, dtype)
+    if low == high:
+        raise InputError(f"all values in the images of domain {domain} are {low:g}.")
+    if dtype == "uint16":
+        bits = next(bits for bits in BITS if high < 2**bits)
+        return Domain(channels, dtype, 0.0, 2.0**bits - 1)
+    return Domain(channels, dtype, float(low), float(high))
+
+
+@damage_named()
+def chosen_domain(
+    split: Split, domain: str, channels: int | None, given: Range | None
+) -> Domain:
+    """The form in which a training reads a domain: by its images, unless options say.
+
+    A range that is given is said, and how many values are outside of it.
+
+    Args:
+        split: the training images.
+        domain: "a" or "b".
+        channels: 1 or 3, or None.
+        given: the range, or None.
+
+    Raises:
+        InputError: the images have neither 1 nor 3 channels, or the range is empty.
+    """
+    found = split.domain
+    if channels is not None:
+        if not found.is_encodable:
+            raise InputError(
+                f"--channels-{domain} {channels}: the images of domain "
+                f"{domain.upper()} are {form_text(found.channels, found.dtype)}, and "
+                f"only grey or RGB ones of integers can be changed."
+            )
+        found = Domain(channels, found.dtype, found.low, found.high)
+    if given is None:
+        return found
+    values = _values(split)
+    low, high = given.low, given.high
+    if given.is_percentiles:
+        low, high = (float(x) for x in np.percentile(values, [low, high]))
+        if low == high:
+            raise InputError(
+                f"--range-{domain}: both percentiles are {low:g}; take others."
+            )
+    share = np.mean((values < low) | (values > high))
+    say(
+        f"domain {domain.upper()}: {low:g} to {high:g} become -1 to 1, and "
+        f"{share:.2%} of the values are outside and clipped"
+    )
+    return Domain(found.channels, found.dtype, low, high)
+
+
+def _values(split):
+    """Values of the images, evenly taken where they are many."""
+    sample = split.sample(MAX_SAMPLED)
+    count = np.prod(sample.sizes, axis=1, dtype=np.int64).sum() * split.domain.channels
+    step = max(1, count // MAX_VALUES)
+    indices = tf.data.Dataset.range(len(sample))
+    images = (records.decode(x, split.domain) for x in examples(sample, indices))
+    return np.concatenate([image.numpy().ravel()[::step] for image in images])
+
+
+def tell_of_sizes(split: Split, frame: Frame) -> None:
+    """Says how many images are stretched, or too small, for a frame."""
+    size, count = size_text(*frame[:2]), len(split)
+    if frame.resize == "stretch":
+        aspects = split.sizes[:, 1] / split.sizes[:, 0]
+        factors = aspects / (frame.width / frame.height)
+        factors = np.maximum(factors, 1 / factors)
+        if stretched := np.sum(factors > 1 + VISIBLE_STRETCH):
+            say(
+                f"{split.name}: {stretched} of {count} images are stretched by more "
+                f"than a tenth, up to {factors.max():.1f} times; --resize fit crops "
+                f"them instead, and --image-size takes a HEIGHTxWIDTH of their aspect"
+            )
+    elif frame.resize == "none":
+        small = np.sum((split.sizes < frame[:2]).any(axis=1))
+        if small:
+            say(f"{split.name}: {small} of {count} images are mirrored up to {size}")

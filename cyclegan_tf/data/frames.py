@@ -1,0 +1,84 @@
+"""From pictures of any size to pictures of one: resized, cropped, turned.
+
+Images are `(height, width, channels)` tensors of any type, which stays what it is.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.config.sizes import Frame
+
+
+def covering_sizes(sizes: np.ndarray, frame: Frame) -> np.ndarray:
+    """What becomes of pictures before a crop of the size of a frame is taken.
+
+    Args:
+        sizes: int `(count, 2)`, height and width of each in pixels.
+        frame: size and way.
+
+    Returns:
+        int32 `(count, 2)`, nowhere smaller than the frame: with "stretch" the frame's
+        own size; with "fit" the smallest size of the same aspect that covers it; with
+        "none" the picture's size, or where that is too short the frame's.
+    """
+    if frame.resize == "stretch":
+        return np.broadcast_to(np.int32(frame[:2]), sizes.shape)
+    if frame.resize == "fit":
+        scales = np.max(np.divide(frame[:2], sizes), axis=1, keepdims=True)
+        sizes = np.round(sizes * scales)
+    return np.maximum(sizes, frame[:2]).astype(np.int32)
+
+
+def covering(image, size, frame: Frame):
+    """A picture in its size of `covering_sizes`: resized, or mirrored up."""
+    if frame.resize == "none":
+        return _mirrored_up(image, size)
+    return _resized(image, size)
+
+
+def centre(image, frame: Frame):
+    """The centre of a covering picture, in the size of the frame."""
+    spare = tf.shape(image)[:2] - frame[:2]
+    top, left = tf.unstack(spare // 2)
+    return image[top : top + frame.height, left : left + frame.width]
+
+
+def random_flip(image, flip: str, seeds):
+    """A picture as it is or mirrored, as the option `--flip` says; square ones turned.
+
+    Args:
+        image: `(height, width, channels)`, of a known size.
+        flip: "horizontal", "none", or "all".
+        seeds: three int64 `(2,)`: of the mirror across, of that down, of the turn.
+    """
+    across, down, turn = seeds
+    if flip == "none":
+        return image
+    image = tf.image.stateless_random_flip_left_right(image, seed=across)
+    if flip == "horizontal":
+        return image
+    image = tf.image.stateless_random_flip_up_down(image, seed=down)
+    if image.shape[0] != image.shape[1]:
+        return image
+    # With both mirrors a quarter turn gives all eight.
+    quarters = tf.random.stateless_uniform((), turn, 0, 2, tf.int32)
+    return tf.ensure_shape(tf.image.rot90(image, quarters), image.shape)
+
+
+def _mirrored_up(image, size):
+    """Grows short sides by mirroring, as often as it takes, without the edge twice."""
+    for axis, length in enumerate(tf.unstack(size)):
+        last = tf.shape(image)[axis] - 1
+        places = tf.range(length) % tf.maximum(2 * last, 1)
+        image = tf.gather(image, last - tf.abs(last - places), axis=axis)
+    return image
+
+
+def _resized(image, size):
+    """Bicubic and antialiased, as in the authors' program; integers are rounded."""
+    pixels = tf.image.resize(image, size, "bicubic", antialias=True)
+    if image.dtype.is_floating:
+        return pixels
+    # A bicubic curve overshoots at edges.
+    limits = image.dtype.limits
+    return tf.cast(tf.clip_by_value(tf.round(pixels), *limits), image.dtype)
