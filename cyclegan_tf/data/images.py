@@ -170,11 +170,13 @@ def encode(pixels: np.ndarray) -> EncodedImage:
     if not Domain(channels, pixels.dtype.name).is_encodable:
         data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
         return _described(pixels, data, "raw")
+    # Of an axis of one, NumPy cares for no strides, and imagecodecs does.
+    flat = pixels[..., 0] if channels == 1 else pixels
     if pixels.dtype == np.uint8:
-        return encode_png(pixels[..., 0] if channels == 1 else pixels)
+        return encode_png(flat)
     import imagecodecs  # Pillow writes no RGB of 16 bits
 
-    encoded = imagecodecs.png_encode(np.ascontiguousarray(pixels))
+    encoded = imagecodecs.png_encode(np.ascontiguousarray(flat))
     return _described(pixels, encoded, "png")
 
 

@@ -101,7 +101,7 @@ def _announce_domains(run):
             tell_of_sizes(split, run.config.frame)
     a, b = (domain.channels for domain in run.domains)
     if a != b:
-        run.say(f"no identity losses: A has {a} channels and B has {b}")
+        run.say(f"no identity losses: channels are {a} in A, and {b} in B")
 
 
 @contextlib.contextmanager
