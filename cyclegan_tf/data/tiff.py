@@ -94,7 +94,7 @@ def _require_whole(file, data):
 
 def _first_image(series, data):
     """Values `(height, width, channels)`, and of how many pages they are the first."""
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    axes, shape = series.axes, series.shape
     page = series.keyframe
     if (
         page.dtype is None

@@ -130,15 +130,23 @@ def test_one_bit_becomes_black_and_white(kind):
     assert_reads(tiff(bits, photometric=kind), np.where(is_white, 255, 0).astype("u1"))
 
 
+def packed(levels, bits):
+    """A TIFF file whose values have so many bits each, by hand."""
+    each = levels[..., None] >> np.arange(bits - 1, -1, -1) & 1
+    rows = np.packbits(each.reshape((len(levels), -1)).astype(bool), axis=1)
+    data = with_tag(tiff(rows, metadata=None), 256, levels.shape[1])
+    return with_tag(data, 258, bits)
+
+
 @pytest.mark.parametrize("bits, factor", [(2, 85), (4, 17)])
 def test_few_bits_are_scaled_to_8(bits, factor):
     levels = GREY >> (8 - bits)
-    assert_reads(tiff(levels, bitspersample=bits), levels * factor)
+    assert_reads(packed(levels, bits), levels * factor)
 
 
 def test_12_bits_keep_their_values():
     levels = DEEP[..., 0] >> 4
-    assert_reads(tiff(levels, bitspersample=12), levels)
+    assert_reads(packed(levels, 12), levels)
 
 
 def test_palette_becomes_rgb():
