@@ -22,6 +22,7 @@ from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import checkpoint, generators, weights
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import ROOT, tiny_config, tiny_model
 
 HOSTILE = "a\n| b | <script>x()</script> [x](javascript:x) \x1b]0;owned\x07 \u202e"
@@ -34,7 +35,7 @@ KERNEL = "gen_ab/stem/kernel"
 def honest_run(tmp_path_factory):
     path = tmp_path_factory.mktemp("trust") / "run"
     path.mkdir()
-    run_directory.write_config(path, tiny_config(path), "f00d")
+    run_directory.write_config(path, Recorded(tiny_config(path), "f00d"))
     generators.save_generators(path, tiny_model().generators, {"step": 4})
     checkpoint.save(tiny_model(), path / "checkpoints", 4)
     return path

@@ -92,7 +92,7 @@ def _training_defaults(arguments):
     run_dir = given.run_dir and given.run_dir.expanduser()
     if run_dir and (run_dir / CONFIG).is_file():
         try:
-            config, fingerprint = read_config(run_dir)
+            config, fingerprint, _ = read_config(run_dir)
             if fingerprint is not None:  # the models were not imported
                 return dataclasses.replace(config, restart=False, dry_run=False)
         except InputError:

@@ -135,7 +135,7 @@ def load_masks(
     """The masks of a split, bool `(count, height, width)`; None where it has none."""
     masks, sizes = [], frames.covering_sizes(split.sizes, frame)
     found = examples(split, tf.data.Dataset.range(len(split.places[:limit])))
-    for example, size in zip(found, sizes):
+    for example, size in zip(found, sizes[:limit], strict=True):
         encoded = example["image/mask"]
         if not encoded.numpy():
             return None

@@ -3,6 +3,10 @@
 Images are read in batches and forgotten; what is kept of each are 128 patches or fewer,
 and its features. Only the images of a split with masks, of the embedded dataset, are
 kept whole.
+
+Whatever values the images have, scores are in grey levels: the range of their domain is
+0 to 255. Fakes are of the type that the product gives, the target's, and compared in
+the target's grey levels; round trips in the source's.
 """
 
 import functools
@@ -13,7 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cyclegan_tf.common.console import progress_bar
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.domain import Domain, with_channels
+from cyclegan_tf.data.ranges import to_grey_levels
+from cyclegan_tf.evaluation.baselines import histogram_errors
 from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
 from cyclegan_tf.evaluation.summaries import Summary
@@ -29,10 +37,19 @@ from cyclegan_tf.metrics.masked import (
 BATCH_PIXELS = 2**19
 # Of the decoded images of a domain, to be kept for the next evaluation.
 MAX_KEPT_BYTES = 2**28
+# What is said of each way of `Frame`.
+RESIZE = {
+    "stretch": "bicubic, antialiased, stretched to",
+    "fit": "bicubic, antialiased, fitted and cropped to",
+    "none": "cropped to",
+}
 
 
 class Batch(NamedTuple):
-    """Images and what became of them; uint8 `(n, size, size, 3)`, or None."""
+    """Images and what became of them, in grey levels of 255, or None.
+
+    Each `(n, height, width, channels)`; of 8-bit images uint8, of others float32.
+    """
 
     real: np.ndarray
     fake: np.ndarray
@@ -47,24 +64,25 @@ class Evaluator:
     of a model: a training run goes on as if it had not been there.
 
     Args:
-        split_a, split_b: the images.
-        size: side in pixels that they are resized to, a multiple of 4.
+        split_a, split_b: the images, in the form that their domain has.
+        frame: what is seen of each; its sides are multiples of 4.
         is_paired: whether images i of both splits show the same scene.
         limit: the most images of each domain; None: all.
-        features: network for KID and FID, or None for neither.
+        features: network for KID and FID, which the images have to suit, see
+            `features.require_suitable`; or None for neither.
     """
 
     def __init__(
         self,
         split_a: pipeline.Split,
         split_b: pipeline.Split,
-        size: int,
+        frame: Frame,
         is_paired: bool = False,
         limit: int | None = None,
         features: FeatureNetwork | None = None,
     ):
         self.splits = {"a": split_a, "b": split_b}
-        self.size, self.limit, self.features = size, limit, features
+        self.frame, self.limit, self.features = frame, limit, features
         self.is_paired = is_paired
         self.counts = {
             domain: len(split) if limit is None else min(limit, len(split))
@@ -85,6 +103,7 @@ class Evaluator:
         has = {
             None: True,
             "features": self.features is not None and min(self.counts.values()) > 1,
+            "channels": self._has_same_channels,
             "pairs": self.is_paired,
             "masks": self._masks is not None,
         }
@@ -106,22 +125,33 @@ class Evaluator:
 
     def _evaluate(self, direction, generators, bar, watch):
         source, target = DOMAINS[direction]
+        form, other_form = self.splits[source].domain, self.splits[target].domain
         there = generators[direction]
         back = generators.get(f"{target}_to_{source}")
         fakes = self._new_summary()
-        for real, truth in self._pairs(source, target):
-            fake, cycled = translate(there, real).numpy(), None
-            fakes.add(fake)
+        for real, truth in self._beside_truth(self._batches(source), target):
+            fake, cycled = translate(there, real, form, other_form).numpy(), None
             if back is not None:
-                cycled = translate(back, fake).numpy()
-                fakes.compare("cycle", real, cycled)
+                cycled = translate(back, fake, other_form, form).numpy()
+            batch = Batch(
+                _grey_levels(real, form),
+                _grey_levels(fake, other_form),
+                _grey_levels(cycled, form),
+                truth,
+            )
+            fakes.add(batch.fake)
+            if cycled is not None:
+                fakes.compare("cycle", batch.real, batch.cycled)
             if truth is not None:
-                fakes.compare("truth", fake, truth)
+                fakes.compare("truth", batch.fake, batch.truth)
             if watch is not None:
-                watch(direction, Batch(real, fake, cycled, truth))
+                watch(direction, batch)
             bar.update(len(real))
         for real in self._batches(target):
-            fakes.compare("identity", real, translate(there, real).numpy())
+            if self._has_same_channels:
+                same = translate(there, real, other_form, other_form).numpy()
+                pair = (_grey_levels(images, other_form) for images in (real, same))
+                fakes.compare("identity", *pair)
             bar.update(len(real))
         scores, levels = self._scores(direction, fakes)
         return DirectionScores(
@@ -130,48 +160,81 @@ class Evaluator:
             self._nothing[direction],
             levels,
             self.protocol(direction),
+            self._histogram[direction],
         )
 
     def _scores(self, direction, fakes):
         """Scores by name of what became of a domain, and the SWD by level."""
-        source, target = DOMAINS[direction]
-        scores, levels = fakes.scores(self._reals[target])
+        reals = self._real(DOMAINS[direction][1])
+        scores, levels = fakes.scores(reals)
         if self._masks is not None:
             images, before, others = (
                 np.stack(summary.images)
-                for summary in (fakes, self._reals[source], self._reals[target])
+                for summary in (fakes, self._untouched(direction), reals)
             )
             masks = self._masks
             scores["background_error"] = background_error(images, before, masks)
             scores["coat_distance"] = coat_distance(images, masks, others, masks)
         return scores, levels
 
+    @property
+    def _has_same_channels(self):
+        return self.splits["a"].domain.channels == self.splits["b"].domain.channels
+
     @functools.cached_property
     def _reals(self):
-        """Summaries of the untranslated images: the same at every evaluation."""
+        """Summaries of the untranslated images, the same at every evaluation.
+
+        By domain and number of channels: its own, and that of the other domain where
+        grey integers become RGB, or RGB ones grey.
+        """
+        forms = {domain: split.domain for domain, split in self.splits.items()}
         summaries = {}
         for source, target in DOMAINS.values():
-            summaries[source] = self._new_summary()
-            for real, truth in self._pairs(source, target):
-                summaries[source].add(real)
-                if truth is not None:
-                    summaries[source].compare("truth", real, truth)
+            form, wanted = forms[source], forms[target].channels
+            kept = {form.channels}
+            if form.is_encodable and wanted in (1, 3):
+                kept.add(wanted)
+            for channels in kept:
+                summary = summaries[source, channels] = self._new_summary()
+                for real, truth in self._beside_truth(self._batches(source), target):
+                    levels = to_grey_levels(with_channels(real, channels), form)
+                    summary.add(levels)
+                    if truth is not None and channels == wanted:
+                        summary.compare("truth", levels, truth)
         return summaries
+
+    def _real(self, domain):
+        """The summary of real images of a domain."""
+        return self._reals[domain, self.splits[domain].domain.channels]
+
+    def _untouched(self, direction):
+        """The summary of untranslated images as if they were fakes; None: no such."""
+        source, target = DOMAINS[direction]
+        return self._reals.get((source, self.splits[target].domain.channels))
 
     @functools.cached_property
     def _nothing(self):
         """The scores of doing nothing, by direction."""
+        untouched = {direction: self._untouched(direction) for direction in DOMAINS}
         return {
-            direction: self._scores(direction, self._reals[source])[0]
-            for direction, (source, _) in DOMAINS.items()
+            direction: self._scores(direction, summary)[0] if summary else {}
+            for direction, summary in untouched.items()
         }
+
+    @functools.cached_property
+    def _histogram(self):
+        """How near to the truth matching the histogram comes, by direction."""
+        if not (self.is_paired and self._has_same_channels):
+            return dict.fromkeys(DOMAINS, {})
+        return histogram_errors(self._levels, self.counts)
 
     @functools.cached_property
     def _masks(self):
         """Of both domains; None without, or if no patch is inside."""
         if not self.is_paired:
             return None
-        masks = pipeline.load_masks(self.splits["a"], self.size, self.limit)
+        masks = pipeline.load_masks(self.splits["a"], self.frame, self.limit)
         if masks is None or not len(patches_inside(masks[..., None], masks)):
             return None
         return masks
@@ -182,31 +245,41 @@ class Evaluator:
 
     def _open(self, split):
         """The images in batches, decoded once where they are few."""
-        batch_size = max(1, BATCH_PIXELS // self.size**2)
-        batches = pipeline.image_batches(split, self.size, batch_size, self.limit)
-        num_bytes = len(split) * self.size**2 * 3
+        num_pixels = self.frame.height * self.frame.width
+        batch_size = max(1, BATCH_PIXELS // num_pixels)
+        batches = pipeline.image_batches(split, self.frame, batch_size, self.limit)
+        pixel_bytes = split.domain.channels * np.dtype(split.domain.dtype).itemsize
+        num_bytes = len(split) * num_pixels * pixel_bytes
         return batches.cache() if num_bytes <= MAX_KEPT_BYTES else batches
 
     def _batches(self, domain):
         return self._images[domain].as_numpy_iterator()
 
-    def _pairs(self, source, target):
-        """Batches of images, each with the truth where it is known, or None."""
-        truths = self._batches(target) if self.is_paired else itertools.repeat(None)
-        return zip(self._batches(source), truths, strict=self.is_paired)
+    def _levels(self, domain):
+        """The same in grey levels."""
+        for images in self._batches(domain):
+            yield to_grey_levels(images, self.splits[domain].domain)
+
+    def _beside_truth(self, batches, target):
+        """Batches, each with the truth in grey levels where it is known, or None."""
+        truths = self._levels(target) if self.is_paired else itertools.repeat(None)
+        return zip(batches, truths, strict=self.is_paired)
 
     def protocol(self, direction: str) -> dict[str, Any]:
         """What has to be the same for two numbers to be compared."""
+        height, width, resize = self.frame
         fakes, reals = (
             f"{self.counts[domain]} images of {self.splits[domain].name}"
             for domain in DOMAINS[direction]
         )
+        form, other_form = (self.splits[domain].domain for domain in DOMAINS[direction])
         protocol = {
             "direction": direction,
             "fakes_from": fakes,
             "compared_with": reals,
             "is_paired": self.is_paired,
-            "resize": f"bicubic, antialiased, to {self.size}x{self.size}",
+            "resize": f"{RESIZE[resize]} {height}x{width}",
+            "grey_levels": f"255 are the range; from {form}, to {other_form}",
             "swd": f"{self.patches_per_image} patches of 7x7 per image and level, "
             f"{wasserstein.NUM_PROJECTIONS} projections, in units of the real images' "
             f"spread, times 1000",
@@ -217,3 +290,7 @@ class Evaluator:
                 f"{feature_distances.NUM_RESAMPLES} bootstrap samples"
             }
         return protocol
+
+
+def _grey_levels(images, domain: Domain):
+    return None if images is None else to_grey_levels(images, domain)

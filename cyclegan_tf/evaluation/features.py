@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.checksums import file_digest
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.domain import Domain, Domains, with_channels
 from cyclegan_tf.data.ranges import to_unit_range
 
 SIDE = 299
@@ -42,17 +43,34 @@ class FeatureNetwork:
     protocol: dict[str, str]  # what has to be said beside every number
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features, float32 `(n, 2048)`, of uint8 `(n, height, width, 3)`."""
+        """Features, float32 `(n, 2048)`, of grey levels `(n, height, width, 1 or 3)`.
+
+        Grey images are repeated to RGB.
+        """
         features = np.empty((len(images), NUM_FEATURES), np.float32)
         for start in range(0, len(images), BATCH_SIZE):
             batch = slice(start, start + BATCH_SIZE)
             resized = tf.image.resize(
-                images[batch], (SIDE, SIDE), "bicubic", antialias=True
+                with_channels(images[batch], 3), (SIDE, SIDE), "bicubic", antialias=True
             )
             # Grey levels again, as if the resized picture had been stored.
             levels = tf.clip_by_value(tf.round(resized), 0, 255)
             features[batch] = self.function(levels).numpy()
         return features
+
+
+def require_suitable(domains: Domains) -> None:
+    """Refuses images that the network cannot look at: of neither 1 nor 3 channels.
+
+    Raises:
+        InputError: it names the domain.
+    """
+    for name, domain in domains._asdict().items():
+        if domain.channels not in (1, 3):
+            raise InputError(
+                f"KID and FID are for images of 1 or 3 channels, and those of domain "
+                f"{name.upper()} have {domain.channels}; take --best-by swd."
+            )
 
 
 def load_inception(weights: str | None = None) -> FeatureNetwork:
@@ -85,7 +103,7 @@ def load_inception(weights: str | None = None) -> FeatureNetwork:
             f"--inception-weights {path}: cannot be used ({reason})."
         ) from None
     return FeatureNetwork(
-        tf.function(lambda x: network(to_unit_range(x), training=False)),
+        tf.function(lambda x: network(to_unit_range(x, Domain()), training=False)),
         {
             "features": "InceptionV3 of keras.applications, average pool",
             "sha256": file_digest(path),

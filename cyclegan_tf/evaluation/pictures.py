@@ -11,10 +11,22 @@ from PIL import Image, ImageDraw, ImageFont
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import written_aside
 from cyclegan_tf.config.losses import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
+from cyclegan_tf.data.domain import Domains
 
+# Of each sample, in this order.
+VIEWS = ("real", "fake", "cycled", "identity")
 STRIP_HEIGHT = 16  # pixels, of the headings above a grid
 HOTTEST = 64.0  # grey levels, of maps of errors
 MAX_DOTS = 30  # longer curves have no dot at each epoch
+
+
+def views_of(domains: Domains) -> tuple[str, ...]:
+    """The columns of a grid of samples.
+
+    The last is missing where no generator can take images of the domain that it leads
+    to, as they have another number of channels.
+    """
+    return VIEWS if domains.a.channels == domains.b.channels else VIEWS[:3]
 
 
 def sample_grid(columns: dict[str, np.ndarray]) -> np.ndarray:
@@ -41,30 +53,33 @@ def _heading(text, width):
     return np.asarray(strip)
 
 
-def grid_cells(path: pathlib.Path, num_columns: int, image_size: int) -> np.ndarray:
+def grid_cells(
+    path: pathlib.Path, num_columns: int, size: tuple[int, int]
+) -> np.ndarray:
     """The pictures in a file of `sample_grid`.
 
     Args:
         path: the PNG file.
         num_columns: of the grid.
-        image_size: side of its pictures in pixels.
+        size: height and width of its pictures in pixels.
 
     Returns:
-        uint8 `(rows, columns, image_size, image_size, 3)`.
+        uint8 `(rows, columns, height, width, 3)`.
 
     Raises:
         InputError: it cannot be read, or is no such grid.
     """
+    height, width = size
     try:
         with Image.open(path) as image:
-            num_rows, rest = divmod(image.height - STRIP_HEIGHT, image_size)
-            if image.width != num_columns * image_size or rest or num_rows < 1:
-                raise ValueError(f"no grid of {num_columns} columns, {image_size} px")
+            num_rows, rest = divmod(image.height - STRIP_HEIGHT, height)
+            if image.width != num_columns * width or rest or num_rows < 1:
+                raise ValueError(f"no grid of {num_columns} columns, {height}x{width}")
             pixels = np.asarray(image.convert("RGB"))[STRIP_HEIGHT:]
     # Pillow raises a SyntaxError for a damaged PNG file.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error}).") from None
-    cells = pixels.reshape(num_rows, image_size, num_columns, image_size, 3)
+    cells = pixels.reshape(num_rows, height, num_columns, width, 3)
     return cells.swapaxes(1, 2)
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.evaluation.evaluator import Batch
 from cyclegan_tf.evaluation.pictures import error_map
 from cyclegan_tf.metrics.similarity import mean_absolute_error
@@ -24,7 +26,8 @@ class Ranked(NamedTuple):
 
     error: float  # in grey levels
     index: int  # of the image in its split
-    pictures: dict[str, np.ndarray]  # uint8 (side, side, 3), last the map of the error
+    # As they are shown, uint8 (height, width, 3), last the map of the error.
+    pictures: dict[str, np.ndarray]
 
 
 class Ranking:
@@ -49,11 +52,15 @@ class Ranking:
         shown = dict.fromkeys(("real", "fake", self.first, self.second))
         kept = self.best + self.worst
         for i, error in enumerate(mean_absolute_error(first, second)):
-            # Copies: a view would keep the whole batch.
-            pictures = {name: getattr(batch, name)[i].copy() for name in shown}
+            pictures = {name: _picture(getattr(batch, name)[i]) for name in shown}
             pictures["error"] = error_map(difference[i])
             kept.append(Ranked(float(error), self.count + i, pictures))
         kept.sort(key=lambda ranked: ranked[:2])
         self.best = kept[:NUM_EXTREMES]
         self.worst = kept[NUM_EXTREMES:][: -NUM_EXTREMES - 1 : -1]
         self.count += len(difference)
+
+
+def _picture(levels):
+    """Of an image in grey levels; a copy, as a view would keep the whole batch."""
+    return to_shown(levels, Domain(channels=levels.shape[-1])).copy()

@@ -26,6 +26,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.rankings import RANKINGS, Ranking
@@ -49,8 +50,6 @@ MAX_RANKED = 96  # pictures of a run's best and worst images
 QUALITY = 75
 # Dark enough to be read on white.
 COLOURS = "#1f5fa8 #c1440e #2e7d32 #7b3fa0 #8a6d00 #0f7c85 #b0256f #555555".split()
-# The columns of the grids in samples/, see `pictures.sample_grid`.
-VIEWS = ("real", "fake", "cycled", "identity")
 # Columns of `metrics.csv` that share a chart differ in these ends.
 PAIRS = (("_A", "_B"), tuple(f"_{direction}" for direction in DOMAINS))
 # The ends of an interval are not better or worse.
@@ -66,8 +65,10 @@ class Run:
     colour: str  # of its curves
     step: int | None  # of the checkpoint that is scored; of imported models, None
     options: dict[str, Any]  # that it was trained with, by flag
+    domains: Domains
     epochs: list[dict[str, float]]  # rows of `metrics.csv`
-    # By domain, number of the image, and epoch: uint8 (4, side, side, 3).
+    # By domain, number of the image, and epoch: a picture of each view, uint8
+    # (views, height, width, 3).
     samples: dict[str, dict[int, dict[int, np.ndarray]]]
     # By direction: scores, rankings by name, and names of the test images.
     results: dict[str, DirectionScores] = dataclasses.field(default_factory=dict)
@@ -97,26 +98,26 @@ def write(config: EvaluateConfig) -> str:
 
 
 def _read_run(path, name, colour, config):
-    options, _ = run_directory.read_config(path)
+    options, _, domains = run_directory.read_config(path)
     _, step = generators.load(path, config.checkpoint)
     shown = {flag(option): value for option, value in options.shown().items()}
     limit = max(2, MAX_EPOCHS // len(config.run_dir))
+    grid = len(pictures.views_of(domains)), options.frame[:2]
     samples = {
-        domain: _read_samples(path / "samples", domain, options.image_size, limit)
-        for domain in "ab"
+        domain: _read_samples(path / "samples", domain, grid, limit) for domain in "ab"
     }
     rows = history.read(path / history.METRICS)
-    return Run(path, name, colour, step, shown, rows, samples)
+    return Run(path, name, colour, step, shown, domains, rows, samples)
 
 
-def _read_samples(folder, domain, image_size, limit):
+def _read_samples(folder, domain, grid, limit):
     """By image and epoch, of evenly chosen epochs with the first and the last."""
     paths = sorted(folder.glob(f"epoch-[0-9]*-{domain}.png"))
     samples = {}
     for i in np.linspace(0, len(paths) - 1, min(len(paths), limit)):
         path = paths[round(i)]
         try:
-            rows = pictures.grid_cells(path, len(VIEWS), image_size)
+            rows = pictures.grid_cells(path, *grid)
         except InputError as error:
             say(f"going on without a picture: {error}")
             continue
@@ -162,7 +163,7 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
     )
     environment.filters["number"] = score_text
     drawn = [rows for run in runs for x in run.samples.values() for rows in x.values()]
-    count = len(VIEWS) * sum(map(len, drawn)) + MAX_RANKED * len(runs)
+    count = len(pictures.VIEWS) * sum(map(len, drawn)) + MAX_RANKED * len(runs)
     side = min(MAX_SIDE, int((MAX_PIXELS / count) ** 0.5))
     environment.filters["jpeg"] = functools.partial(_jpeg, side=side)
     page = environment.get_template("report.html.jinja").render(
@@ -173,7 +174,7 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
         script_hash=f"sha256-{digest}",
         score_tables=_score_tables(runs),
         charts=_charts(runs),
-        views=VIEWS,
+        views=pictures.VIEWS,
         gallery={
             domain: sorted({number for run in runs for number in run.samples[domain]})
             for domain in "ab"
@@ -187,7 +188,12 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
 
 
 def _score_tables(runs):
-    """`(direction, protocol, runs, rows)`; runs of one protocol share a table."""
+    """Runs of one protocol share a table.
+
+    Returns:
+        Of each the direction, the protocol, the runs, the names of the columns without
+        a model, and rows: score, values of the runs, best one, values without a model.
+    """
     groups = {}
     for direction, run in itertools.product(DOMAINS, runs):
         if direction in run.results:
@@ -195,6 +201,9 @@ def _score_tables(runs):
             groups.setdefault((direction, protocol), []).append(run)
     tables = []
     for (direction, protocol), alike in groups.items():
+        first = alike[0].results[direction]
+        baselines = {"doing nothing": first.nothing, "histogram": first.histogram}
+        baselines = {name: values for name, values in baselines.items() if values}
         rows = []
         for score in SCORES:
             values = [run.results[direction].scores.get(score.name) for run in alike]
@@ -203,9 +212,9 @@ def _score_tables(runs):
             if len(known) > 1 and score.name not in INTERVAL:
                 best = (max if score.is_higher_better else min)(known)
             if known:
-                nothing = alike[0].results[direction].nothing.get(score.name)
-                rows.append((score, values, best, nothing))
-        tables.append((direction, protocol, alike, rows))
+                others = [values.get(score.name) for values in baselines.values()]
+                rows.append((score, values, best, others))
+        tables.append((direction, protocol, alike, list(baselines), rows))
     return tables
 
 

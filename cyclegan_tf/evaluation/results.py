@@ -14,7 +14,8 @@ class Score(NamedTuple):
 
     name: str  # in `scores.json`, `metrics.csv`, tables and charts
     meaning: str  # what it compares, and its unit
-    # Besides images: "features" of a network, "pairs" of images, or "masks" of them.
+    # Besides images: "features" of a network, domains of the same "channels", "pairs"
+    # of images, or "masks" of them.
     needs: str | None = None
     is_higher_better: bool = False
 
@@ -27,8 +28,10 @@ SCORES = (
     Score("fid", "Inception features, beside real images of the target", "features"),
     Score("cycle_mae", "round trip, mean absolute error in grey levels"),
     Score("cycle_ssim", "round trip, structural similarity", None, True),
-    Score("identity_mae", "images of the target domain, error in grey levels"),
-    Score("identity_ssim", "images of the target domain, similarity", None, True),
+    Score(
+        "identity_mae", "images of the target domain, error in grey levels", "channels"
+    ),
+    Score("identity_ssim", "images of the target domain, similarity", "channels", True),
     Score("truth_mae", "to the true image, error in grey levels", "pairs"),
     Score("truth_ssim", "to the true image, similarity", "pairs", True),
     Score("truth_psnr", "to the true image, in decibels", "pairs", True),
@@ -47,6 +50,8 @@ class DirectionScores:
         nothing: those that untranslated images would have, by name, where there are.
         swd_levels: SWD by level of the pyramid, the finest first.
         protocol: what was compared with what, and how.
+        histogram: scores to the truth of images whose values were mapped so that all
+            together are distributed as the target's; of pairs with the same channels.
     """
 
     direction: str
@@ -54,6 +59,7 @@ class DirectionScores:
     nothing: dict[str, float]
     swd_levels: list[float]
     protocol: dict[str, Any]
+    histogram: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 def mean_score(results: list[DirectionScores], name: str) -> float:
@@ -71,17 +77,20 @@ def flat_scores(results: list[DirectionScores]) -> dict[str, float]:
 
 
 def score_table(results: list[DirectionScores], title: str) -> str:
-    """The scores as lines of text, beside those of doing nothing."""
+    """The scores as lines of text, beside those of what needs no model."""
+    columns = ["nothing", "histogram"] if results[0].histogram else ["nothing"]
+    head = f"{'model':>12}" + "".join(f"{name:>10}" for name in columns)
     lines = [
         f"{title} (lower is better, but of ssim and psnr higher)",
-        f"{'':18}" + "".join(f"{result.direction:>22}" for result in results),
-        f"{'':18}" + f"{'model':>12}{'nothing':>10}" * len(results),
+        f"{'':18}" + "".join(f"{r.direction:>{len(head)}}" for r in results),
+        f"{'':18}" + head * len(results),
     ]
     for name in dict.fromkeys(name for result in results for name in result.scores):
         row = f"{name:18}"
         for result in results:
             row += f"{score_text(result.scores.get(name)):>12}"
-            row += f"{score_text(result.nothing.get(name)):>10}"
+            for column in columns:
+                row += f"{score_text(getattr(result, column).get(name)):>10}"
         lines.append(row.rstrip())
     about = ": {fakes_from} beside {compared_with}, {resize}"
     lines += [result.direction + about.format(**result.protocol) for result in results]

@@ -15,12 +15,12 @@ from typing import Any
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import locked, read_json, write_json
-from cyclegan_tf.config import EvaluateConfig, TrainConfig
+from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from cyclegan_tf.data.images import SUFFIXES
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.evaluation.features import load_inception
+from cyclegan_tf.evaluation.features import load_inception, require_suitable
 from cyclegan_tf.evaluation.results import DirectionScores, score_table
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -59,8 +59,9 @@ def score(
     return step, results, table, evaluator.splits
 
 
-def _network_if_possible(weights):
+def _network_if_possible(weights, domains):
     try:
+        require_suitable(domains)
         return load_inception(weights)
     except InputError as error:
         if weights is not None:
@@ -71,37 +72,41 @@ def _network_if_possible(weights):
 
 def find_dataset(
     run_dir: pathlib.Path, config: EvaluateConfig
-) -> tuple[TrainConfig, pathlib.Path]:
-    """The options of a run, and the directory of the images that it was trained for.
+) -> tuple[run_directory.Recorded, pathlib.Path]:
+    """What a run recorded, and the directory of the images that it was trained for.
 
     Raises:
         InputError: they are gone, are other ones now, or, of imports, not known.
     """
-    options, fingerprint = run_directory.read_config(run_dir)
+    recorded = run_directory.read_config(run_dir)
+    options = recorded.options
     if config.data_dir is not None:
         options = dataclasses.replace(options, data_dir=config.data_dir)
     directory = ensure_dataset(options)
     # Of imported models it is not known.
-    if fingerprint not in (None, read_manifest(directory)["fingerprint"]):
+    if recorded.fingerprint not in (None, read_manifest(directory)["fingerprint"]):
         raise InputError(
             f"{directory} holds other images than {run_dir} was trained on; name "
             f"another place with --data-dir."
         )
-    return options, directory
+    return recorded, directory
 
 
 def _open_evaluator(run_dir, config):
-    network = _network_if_possible(config.inception_weights)
-    options, directory = find_dataset(run_dir, config)
-    names = [f"{config.split}{domain}" for domain in "AB"]
-    splits = [pipeline.open_split(directory, name) for name in names]
+    domains = run_directory.read_config(run_dir).domains
+    network = _network_if_possible(config.inception_weights, domains)
+    recorded, directory = find_dataset(run_dir, config)
+    splits = [
+        pipeline.open_split(directory, f"{config.split}{name.upper()}", domain)
+        for name, domain in recorded.domains._asdict().items()
+    ]
     if not all(map(len, splits)):
         raise InputError(f"{directory} has no test images; try --split train.")
     is_paired = read_manifest(directory)["is_paired"] and config.split == "test"
     if config.paired and not is_paired:
         _require_pairs(*splits)
         is_paired = True
-    return Evaluator(*splits, options.image_size, is_paired, config.limit, network)
+    return Evaluator(*splits, recorded.options.frame, is_paired, config.limit, network)
 
 
 def _require_pairs(split_a, split_b):

@@ -30,7 +30,7 @@ class Summary:
         self.errors: dict[str, list[np.ndarray]] = {}
 
     def add(self, images: np.ndarray) -> None:
-        """Looks at the next images, uint8 `(n, height, width, 3)`."""
+        """Looks at the next images, `(n, height, width, channels)` in grey levels."""
         self.patches.append(
             wasserstein.pyramid_patches(images, self.patches_per_image, self.count)
         )
@@ -64,6 +64,11 @@ class Summary:
             kid = feature_distances.kid(*features)
             scores |= {"kid": kid.value, "kid_low": kid.low, "kid_high": kid.high}
             scores["fid"] = feature_distances.fid(*features)
-        for name, parts in self.errors.items():
-            scores[name] = float(np.concatenate(parts).mean())
-        return scores, levels
+        return scores | self.mean_errors(), levels
+
+    def mean_errors(self) -> dict[str, float]:
+        """What was compared, by name such as "cycle_mae": the mean over the images."""
+        return {
+            name: float(np.concatenate(parts).mean())
+            for name, parts in self.errors.items()
+        }

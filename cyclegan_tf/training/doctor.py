@@ -5,7 +5,8 @@ a finding should be worth stopping for, and none is no proof of health. Beside e
 stands what runs of the embedded dataset gave, in both directions and after each epoch,
 with its own settings ("healthy") and with settings that fail.
 
-Images are uint8 `(count, height, width, 3)`; a direction reads "A to B".
+Images are uint8 `(count, height, width, 3)`, as they are shown, whatever their domain's
+form is; a direction reads "A to B".
 """
 
 from typing import NamedTuple

@@ -101,7 +101,7 @@ def _announce_domains(run):
             tell_of_sizes(split, run.config.frame)
     a, b = (domain.channels for domain in run.domains)
     if a != b:
-        run.say(f"no identity losses: A has {a} channels and B has {b}")
+        run.say(f"no identity losses: channels are {a} in A, and {b} in B")
 
 
 @contextlib.contextmanager
@@ -182,7 +182,7 @@ def _reports(run, stack):
         _describe_in(log, run)
     schedule = learning_rate(config, run.steps_per_epoch)
     throughput = Throughput(config.batch_size * run.num_replicas)
-    doctor = Doctor(*every_image, throughput, log)
+    doctor = Doctor(*every_image, run.domains, throughput, log)
     domains = ((len(run.splits[f"train{domain}"]), domain) for domain in "AB")
     doctor.tell([tiny_domain(*domain) for domain in domains], run.model.step)
     scores = Scores(
@@ -197,6 +197,7 @@ def _reports(run, stack):
     stack.enter_context(contextlib.closing(bar))
     samples = Samples(
         *(images[:NUM_SAMPLES] for images in every_image),
+        run.domains,
         run.path / "samples",
         config.sample_every,
         config.epochs,

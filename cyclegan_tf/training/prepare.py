@@ -14,7 +14,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, forms, pipeline
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.evaluation.features import load_inception
+from cyclegan_tf.evaluation.features import load_inception, require_suitable
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs import checkpoint, directory
@@ -124,6 +124,8 @@ def prepare(
             name: pipeline.open_split(dataset, name, getattr(domains, name[-1].lower()))
             for name in manifest["splits"]
         }
+        if network is not None:
+            require_suitable(domains)
         evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
         recorded = directory.Recorded(config, manifest["fingerprint"], domains)
         directory.continue_run(path, recorded)

@@ -13,6 +13,7 @@ from cyclegan_tf.config import (
     TrainConfig,
     TranslateConfig,
 )
+from cyclegan_tf.config.sizes import Frame
 
 
 def parse(*arguments):
@@ -22,10 +23,10 @@ def parse(*arguments):
 def test_defaults_are_the_papers():
     config = parse("--dataset", "cycle_gan/horse2zebra")
     assert config == TrainConfig(dataset="cycle_gan/horse2zebra")
-    assert (config.image_size, config.resolved_load_size) == (256, 286)
+    assert (config.frame, config.load_frame) == (Frame(256, 256), Frame(286, 286))
     assert (config.epochs, config.resolved_constant_epochs) == (200, 100)
     assert (config.batch_size, config.pool_size, config.filters) == (1, 50, 64)
-    assert (config.cycle_weight, config.identity_weight) == (10, 5)
+    assert (config.cycle_weight, config.resolved_identity_weight) == (10, 5)
     assert config.learning_rate == 2e-4
     assert config.discriminator == "patch46"
 
@@ -46,6 +47,16 @@ def test_recommended_settings_are_of_one_dataset_only():
     assert parse("--dataset", "cycle_gan/maps").image_size == 256
 
 
+def test_sizes_are_height_by_width():
+    config = parse("--image-size", "64x128")
+    assert (config.frame, config.load_frame) == (Frame(64, 128), Frame(72, 143))
+    assert config.resolved()["load_size"] == "72x143"
+    given = parse("--image-size", "64x128", "--load-size", "80x128", "--resize", "fit")
+    assert given.load_frame == Frame(80, 128, "fit")
+    uncut = TrainConfig(image_size="64x128", resize="none")
+    assert uncut.load_frame == uncut.frame == Frame(64, 128, "none")
+
+
 def test_seeds_differ_by_purpose_and_by_seed():
     assert derived_seed(0, "order a") == derived_seed(0, "order a")
     assert derived_seed(0, "order a") != derived_seed(0, "order b")
@@ -62,8 +73,18 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"image_size": 30}, "--image-size must be a multiple of 4, got 30"),
-        ({"image_size": 8}, "--image-size must be at least 16"),
+        (
+            {"image_size": 30},
+            "--image-size must be multiples of 4, at least 16, got 30",
+        ),
+        ({"image_size": "64x8"}, "--image-size must be multiples of 4, at least 16"),
+        ({"image_size": "64 by 64"}, "--image-size: expected pixels, such as 256 or"),
+        ({"load_size": "286x200"}, "--load-size must be at least 256, got 286x200"),
+        ({"load_size": 286, "resize": "none"}, "--load-size has no meaning with"),
+        ({"channels_b": 2}, "--channels-b takes 1 .grey. or 3 .RGB., got 2"),
+        ({"range_a": "4095"}, "--range-a takes two values, such as 0,4095, or"),
+        ({"range_a": "9,9"}, "--range-a: 9,9 is no range"),
+        ({"range_b": "p1,p101"}, "--range-b: percentiles are between 0 and 100"),
         ({"load_size": 200}, "--load-size must be at least 256"),
         ({"epochs": 0}, "--epochs must be at least 1, got 0"),
         ({"batch_size": 0}, "--batch-size"),

@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from cyclegan_tf.common.errors import Damaged
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.shards import verify
 from tests.helpers import assert_one_line_error, run_script
@@ -39,9 +40,14 @@ def test_damaged_records_are_named_and_the_others_read(dataset, capsys, at):
     path = split.paths[0]
     assert f"{path} is damaged: 2 of 12 records (3, 7)\n" in capsys.readouterr().err
     # The size is the same, so that only reading notices; the others are as they were.
-    images = pipeline.load_images(pipeline.open_split(dataset, "trainA"), 16, 3)
+    images = pipeline.load_images(
+        pipeline.open_split(dataset, "trainA"), Frame(16, 16), 3
+    )
     assert images.shape == (3, 16, 16, 3)
-    for read in (pipeline.load_names, lambda split: pipeline.load_images(split, 16)):
+    for read in (
+        pipeline.load_names,
+        lambda split: pipeline.load_images(split, Frame(16, 16)),
+    ):
         with pytest.raises(Damaged, match=f"{path}: record [37] is damaged"):
             read(split)
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import drawing, pipeline
 from cyclegan_tf.evaluation import evaluator as evaluation
 from cyclegan_tf.evaluation.evaluator import Evaluator
@@ -11,6 +12,8 @@ from cyclegan_tf.evaluation.summaries import MAX_PSNR
 from cyclegan_tf.metrics import wasserstein
 from cyclegan_tf.metrics.feature_distances import fid, kid
 from tests.helpers import tiny_model
+
+FRAME = Frame(32, 32)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def pair(tiny_data_dir):
 
 @pytest.fixture(scope="module")
 def pixels(splits):
-    return [np.float64(pipeline.load_images(split, 32)) for split in splits]
+    return [np.float64(pipeline.load_images(split, FRAME)) for split in splits]
 
 
 def pooled_colours(images):
@@ -55,7 +58,7 @@ def brighter(images, training):
 
 
 def test_generators_that_do_nothing_score_like_nothing(splits):
-    evaluator = Evaluator(*splits, 32, features=COLOURS)
+    evaluator = Evaluator(*splits, FRAME, features=COLOURS)
     results = evaluator.evaluate({"a_to_b": unchanged, "b_to_a": unchanged})
     for result in results:
         for name, value in result.nothing.items():
@@ -66,7 +69,7 @@ def test_generators_that_do_nothing_score_like_nothing(splits):
 
 
 def test_errors_equal_longhand_in_each_direction(splits, pixels):
-    evaluator = Evaluator(*splits, 32)
+    evaluator = Evaluator(*splits, FRAME)
     there, back = evaluator.evaluate({"a_to_b": inverted, "b_to_a": brighter})
     images_a, images_b = pixels
     # a_to_b: identity is of images of B; the round trip inverts, then brightens.
@@ -81,7 +84,7 @@ def test_errors_equal_longhand_in_each_direction(splits, pixels):
 
 
 def test_distances_are_those_of_the_fakes_to_the_targets(splits, pixels):
-    evaluator = Evaluator(*splits, 32, features=COLOURS)
+    evaluator = Evaluator(*splits, FRAME, features=COLOURS)
     there, back = evaluator.evaluate({"a_to_b": inverted, "b_to_a": unchanged})
     fakes, reals = 255 - pixels[0], pixels[1]
     levels = wasserstein.pyramid_distance(
@@ -97,8 +100,8 @@ def test_distances_are_those_of_the_fakes_to_the_targets(splits, pixels):
 
 
 def test_paired_images_are_scored_against_the_truth(pair):
-    reals, truths = (np.float64(pipeline.load_images(split, 32)) for split in pair)
-    evaluator = Evaluator(*pair, 32, is_paired=True)
+    reals, truths = (np.float64(pipeline.load_images(split, FRAME)) for split in pair)
+    evaluator = Evaluator(*pair, FRAME, is_paired=True)
     result, _ = evaluator.evaluate({"a_to_b": brighter, "b_to_a": unchanged})
     fakes = np.minimum(reals + 20, 255)
     error = np.abs(fakes - truths).mean()
@@ -114,8 +117,8 @@ def test_paired_images_are_scored_against_the_truth(pair):
 
 
 def test_truth_itself_has_the_best_scores(pair):
-    truths = pipeline.load_images(pair[1], 32)
-    evaluator = Evaluator(*pair, 32, is_paired=True)
+    truths = pipeline.load_images(pair[1], FRAME)
+    evaluator = Evaluator(*pair, FRAME, is_paired=True)
     (result,) = evaluator.evaluate(
         {"a_to_b": lambda images, training: truths / np.float32(127.5) - 1}
     )
@@ -131,10 +134,12 @@ def test_evaluation_twice_gives_the_same_numbers_and_changes_nothing(splits):
     keras.utils.set_random_seed(3)
     expected_next = tf.random.uniform((3,)).numpy()
     keras.utils.set_random_seed(3)
-    evaluator = Evaluator(*splits, 32, features=COLOURS)
+    evaluator = Evaluator(*splits, FRAME, features=COLOURS)
     first = evaluator.evaluate(model.generators)
     assert evaluator.evaluate(model.generators) == first
-    assert Evaluator(*splits, 32, features=COLOURS).evaluate(model.generators) == first
+    assert (
+        Evaluator(*splits, FRAME, features=COLOURS).evaluate(model.generators) == first
+    )
     # Nor did it draw from the common random numbers.
     np.testing.assert_array_equal(tf.random.uniform((3,)), expected_next)
     for variable, value in zip(model.variables, before, strict=True):
@@ -143,26 +148,26 @@ def test_evaluation_twice_gives_the_same_numbers_and_changes_nothing(splits):
 
 def test_size_of_the_batches_does_not_matter(splits, monkeypatch):
     generators = {"a_to_b": inverted, "b_to_a": brighter}
-    whole = Evaluator(*splits, 32).evaluate(generators)
+    whole = Evaluator(*splits, FRAME).evaluate(generators)
     monkeypatch.setattr(evaluation, "BATCH_PIXELS", 5 * 32 * 32)
-    assert Evaluator(*splits, 32).evaluate(generators) == whole
+    assert Evaluator(*splits, FRAME).evaluate(generators) == whole
 
 
 def test_limit_takes_the_first_images(splits, pixels):
-    evaluator = Evaluator(*splits, 32, limit=4)
+    evaluator = Evaluator(*splits, FRAME, limit=4)
     (result,) = evaluator.evaluate({"a_to_b": inverted})
     expected = np.abs(255 - 2 * pixels[1][:4]).mean()
     assert result.scores["identity_mae"] == pytest.approx(expected)
 
 
 def test_protocol_says_what_was_compared(splits):
-    evaluator = Evaluator(*splits, 32, limit=4, features=COLOURS)
+    evaluator = Evaluator(*splits, FRAME, limit=4, features=COLOURS)
     protocol = evaluator.protocol("b_to_a")
     assert protocol["fakes_from"] == "4 images of trainB"
     assert protocol["compared_with"] == "4 images of trainA"
     assert "32x32" in protocol["resize"]
     assert protocol["kid_and_fid"]["sha256"] == "beef"
-    assert protocol != Evaluator(*splits, 32, limit=5).protocol("b_to_a")
+    assert protocol != Evaluator(*splits, FRAME, limit=5).protocol("b_to_a")
 
 
 @pytest.fixture(scope="module")

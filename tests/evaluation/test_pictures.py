@@ -11,31 +11,31 @@ from tests.helpers import random_pixels
 HEADINGS = ("real A", "fake B", "cycled A", "identity A")
 
 
-def columns_of(num_rows, size):
+def columns_of(num_rows, height, width):
     """Another picture in each place, by heading."""
     return {
         heading: np.stack(
-            [random_pixels(size, size, 10 * row + place) for row in range(num_rows)]
+            [random_pixels(height, width, 10 * row + place) for row in range(num_rows)]
         )
         for place, heading in enumerate(HEADINGS)
     }
 
 
-@pytest.mark.parametrize("num_rows, size", [(1, 16), (4, 70)])
-def test_cells_of_a_grid_are_its_pictures(tmp_path, num_rows, size):
-    columns = columns_of(num_rows, size)
+@pytest.mark.parametrize("num_rows, height, width", [(1, 16, 16), (4, 36, 70)])
+def test_cells_of_a_grid_are_its_pictures(tmp_path, num_rows, height, width):
+    columns = columns_of(num_rows, height, width)
     path = tmp_path / "epoch-0123-a.png"
     pictures.save_png(path, pictures.sample_grid(columns))
-    cells = pictures.grid_cells(path, len(HEADINGS), size)
-    assert cells.shape == (num_rows, 4, size, size, 3) and cells.dtype == np.uint8
+    cells = pictures.grid_cells(path, len(HEADINGS), (height, width))
+    assert cells.shape == (num_rows, 4, height, width, 3) and cells.dtype == np.uint8
     for place, images in enumerate(columns.values()):
         np.testing.assert_array_equal(cells[:, place], images)
     with Image.open(path) as image:
-        assert image.size == (4 * size, pictures.STRIP_HEIGHT + num_rows * size)
+        assert image.size == (4 * width, pictures.STRIP_HEIGHT + num_rows * height)
 
 
 def test_headings_stand_above_their_columns():
-    grid = pictures.sample_grid(columns_of(1, 64))
+    grid = pictures.sample_grid(columns_of(1, 64, 64))
     strips = np.split(grid[: pictures.STRIP_HEIGHT], 4, axis=1)
     # Black letters on white that end before the next column, and differ.
     for strip in strips:
@@ -48,15 +48,15 @@ def test_file_that_is_no_picture_is_named(tmp_path, content):
     path = tmp_path / "epoch-0001-a.png"
     path.write_bytes(content)
     with pytest.raises(InputError, match="epoch-0001-a.png cannot be read"):
-        pictures.grid_cells(path, 4, 32)
+        pictures.grid_cells(path, 4, (32, 32))
 
 
 @pytest.mark.parametrize("size", [(128, 32), (128, 16), (96, 48), (128, 50)])
 def test_picture_that_is_no_grid_is_named(tmp_path, size):
     path = tmp_path / "epoch-0001-a.png"
     Image.new("RGB", size).save(path)
-    with pytest.raises(InputError, match="no grid of 4 columns, 32 px"):
-        pictures.grid_cells(path, 4, 32)
+    with pytest.raises(InputError, match="no grid of 4 columns, 32x32"):
+        pictures.grid_cells(path, 4, (32, 32))
 
 
 @pytest.mark.parametrize("names", [("G_A", "D_B"), ("G_A",), ()])

@@ -13,7 +13,7 @@ from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import generators
-from cyclegan_tf.runs.directory import write_config
+from cyclegan_tf.runs.directory import Recorded, write_config
 from tests.helpers import ROOT, TINY, command, flags, random_pixels, tiny_config
 
 WRITER = """
@@ -38,7 +38,7 @@ def wait_for(path, process):
 
 
 def test_models_that_are_being_replaced_are_loaded_from_one_step(tmp_path):
-    write_config(tmp_path, tiny_config(tmp_path), None)
+    write_config(tmp_path, Recorded(tiny_config(tmp_path), None))
     with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], cwd=ROOT) as writer:
         wait_for(tmp_path / "model" / "model.json", writer)
         picture = random_pixels(16, 16)

@@ -5,6 +5,11 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.directory import Recorded
+
+
+def continue_run(path, config, fingerprint="f00d"):
+    run_directory.continue_run(path, Recorded(config, fingerprint))
 
 
 @pytest.fixture
@@ -13,7 +18,7 @@ def begun(tiny_run, tmp_path):
     config = tiny_run()
     path = config.resolved_run_dir
     with run_directory.locked(path, restart=False):
-        run_directory.continue_run(path, config, "f00d")
+        continue_run(path, config)
     return path, config
 
 
@@ -23,12 +28,12 @@ def changed(config, **options):
 
 def test_config_is_written_and_read_back(begun):
     path, config = begun
-    assert run_directory.read_config(path) == (config, "f00d")
+    assert run_directory.read_config(path) == Recorded(config, "f00d")
 
 
 def test_same_options_continue(begun):
     path, config = begun
-    run_directory.continue_run(path, config, "f00d")
+    continue_run(path, config)
 
 
 @pytest.mark.parametrize(
@@ -59,21 +64,19 @@ def test_option_that_changes_the_result_is_refused_by_name(begun, option, value)
         {option: value, "load_size": 60} if option == "image_size" else {option: value}
     )
     with pytest.raises(InputError, match=message):
-        run_directory.continue_run(path, changed(config, **changes), "f00d")
+        continue_run(path, changed(config, **changes))
     assert run_directory.read_config(path)[0] == config
 
 
 def test_place_is_no_difference_but_the_earlier_run_is(begun, tmp_path, monkeypatch):
     path, config = begun
-    run_directory.continue_run(path, changed(config, dataset="elsewhere/x"), "f00d")
+    continue_run(path, changed(config, dataset="elsewhere/x"))
     with pytest.raises(InputError, match="--init-from was None and is now .*earlier"):
-        run_directory.continue_run(
-            path, changed(config, init_from="runs/earlier"), "f00d"
-        )
+        continue_run(path, changed(config, init_from="runs/earlier"), "f00d")
     given = changed(config, init_from=str(tmp_path / "earlier"))
-    run_directory.write_config(path, given, "f00d")
+    run_directory.write_config(path, Recorded(given, "f00d"))
     monkeypatch.chdir(tmp_path)
-    run_directory.continue_run(path, changed(config, init_from="earlier"), "f00d")
+    continue_run(path, changed(config, init_from="earlier"))
 
 
 def test_options_are_compared_before_the_images_are_known(begun):
@@ -94,18 +97,18 @@ def test_options_are_compared_before_the_images_are_known(begun):
 )
 def test_option_that_does_not_change_the_result_is_allowed(begun, options):
     path, config = begun
-    run_directory.continue_run(path, changed(config, **options), "f00d")
+    continue_run(path, changed(config, **options))
 
 
 def test_derived_default_given_explicitly_is_no_difference(begun):
     path, config = begun
-    run_directory.continue_run(path, changed(config, constant_epochs=1), "f00d")
+    continue_run(path, changed(config, constant_epochs=1))
 
 
 def test_extension_says_what_happens_to_the_schedule(begun, capsys):
     path, config = begun
     longer = changed(config, epochs=6)
-    run_directory.continue_run(path, longer, "f00d")
+    continue_run(path, longer)
     said = capsys.readouterr().err
     assert "from 2 to 6 epochs" in said
     assert "constant for 3 epochs and then falls to 0 over 3 (before: 1 and 1)" in said
@@ -115,7 +118,7 @@ def test_extension_says_what_happens_to_the_schedule(begun, capsys):
 def test_other_images_are_refused(begun):
     path, config = begun
     with pytest.raises(InputError, match="other images"):
-        run_directory.continue_run(path, config, "beef")
+        continue_run(path, config, "beef")
 
 
 def test_restart_keeps_the_earlier_run_under_another_name(begun):
@@ -123,7 +126,7 @@ def test_restart_keeps_the_earlier_run_under_another_name(begun):
     for number in (1, 2):
         with run_directory.locked(path, restart=True):
             assert not (path / "config.json").exists()
-            run_directory.continue_run(path, config, "f00d")
+            continue_run(path, config)
         earlier = path.with_name(f"{path.name}.old-{number}")
         assert run_directory.read_config(earlier)[0] == config
 
@@ -141,7 +144,7 @@ def test_damaged_config_is_named(begun, content):
     path, config = begun
     (path / "config.json").write_text(content)
     with pytest.raises(InputError, match="config.json is damaged.*--restart"):
-        run_directory.continue_run(path, config, "f00d")
+        continue_run(path, config)
 
 
 def test_config_says_what_was_resolved(begun):
@@ -154,8 +157,8 @@ def test_run_killed_before_its_config_was_written_begins_anew(begun):
     path, config = begun
     (path / "config.json").rename(path / ".partial-config.json")
     with run_directory.locked(path, restart=False):
-        run_directory.continue_run(path, config, "f00d")
-    assert run_directory.read_config(path) == (config, "f00d")
+        continue_run(path, config)
+    assert run_directory.read_config(path) == Recorded(config, "f00d")
 
 
 def test_command_that_does_not_begin_a_run_leaves_no_directory(tmp_path):

@@ -65,7 +65,7 @@ def make_run(folder: pathlib.Path) -> pathlib.Path:
 
 def kinds_of_run(run: pathlib.Path) -> list[Kind]:
     """The files of a run and its dataset."""
-    config, _ = directory.read_config(run)
+    config = directory.read_config(run).options
     dataset = run.parent / "tfrecords" / config.dataset
     checkpoints = run / "checkpoints"
     newest, best = checkpoint.checkpoints(checkpoints)[0], checkpoints / "best.npz"

@@ -35,6 +35,7 @@ from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
+from cyclegan_tf.runs.directory import Recorded
 from tests.data.hostile_files import PICTURE, encode
 from tests.helpers import random_pixels, tiny_config
 from tests.stress.hostile_images import hostile_files
@@ -228,7 +229,7 @@ def model_of(folder, kind):
     if kind == "run":
         config = tiny_config(folder, run_dir=str(path), filters=2, residual_blocks=1)
         path.mkdir()
-        run_directory.write_config(path, config, fingerprint=None)
+        run_directory.write_config(path, Recorded(config, None))
         generators.save_generators(path, models, {"step": 0})
     else:
         saved_model.write(models, path / "1", ExportConfig(max_megapixels=1))

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.data.ranges import to_unit_range
+from cyclegan_tf.data.ranges import to_shown, to_unit_range
 from cyclegan_tf.inference.pixels import PIXELS_AT_ONCE, translate_all
 from cyclegan_tf.training import doctor
 from cyclegan_tf.training.callbacks.step import StepCallback
@@ -20,14 +20,15 @@ class Doctor(StepCallback):
     text in TensorBoard. Nothing of the training is changed.
 
     Args:
-        images_a, images_b: uint8 `(count, height, width, 3)`, fixed images.
+        images_a, images_b: `(count, height, width, channels)`, fixed images.
+        domains: their form.
         throughput: measures the share of the time spent waiting for input.
         log: `EventLog`.
     """
 
-    def __init__(self, images_a, images_b, throughput, log):
+    def __init__(self, images_a, images_b, domains, throughput, log):
         super().__init__()
-        self.images_a, self.images_b = images_a, images_b
+        self.images_a, self.images_b, self.domains = images_a, images_b, domains
         self.throughput, self.log = throughput, log
         self.checked_step, self.epochs, self.told = 0, [], set()
 
@@ -56,34 +57,37 @@ class Doctor(StepCallback):
                 tf.summary.text("doctor", text)
 
     def _examine(self):
-        model = self.model
+        model, (form_a, form_b) = self.model, self.domains
         gen_ab, gen_ba = model.trained_generators.values()
-        fake_b = translate_all(gen_ab, self.images_a)
-        fake_a = translate_all(gen_ba, self.images_b)
+        real_a, real_b = self.images_a, self.images_b
+        fake_b = translate_all(gen_ab, real_a, form_a, form_b)
+        fake_a = translate_all(gen_ba, real_b, form_b, form_a)
+        shown_a, shown_fake_a = to_shown(real_a, form_a), to_shown(fake_a, form_a)
+        shown_b, shown_fake_b = to_shown(real_b, form_b), to_shown(fake_b, form_b)
         for direction, images, fakes, others in (
-            ("A to B", self.images_a, fake_b, self.images_b),
-            ("B to A", self.images_b, fake_a, self.images_a),
+            ("A to B", shown_a, shown_fake_b, shown_b),
+            ("B to A", shown_b, shown_fake_a, shown_a),
         ):
             yield doctor.colour_inversion(images, fakes, direction)
             yield doctor.collapse_to_identity(images, fakes, direction)
             yield doctor.collapse_to_one_image(images, fakes, direction)
             yield doctor.checkerboard(fakes, others, direction)
-        for domain, disc, real, fakes, generator_loss in (
-            ("A", model.disc_a, self.images_a, fake_a, "G_B"),
-            ("B", model.disc_b, self.images_b, fake_b, "G_A"),
+        for domain, form, disc, real, fakes, generator_loss in (
+            ("A", form_a, model.disc_a, real_a, fake_a, "G_B"),
+            ("B", form_b, model.disc_b, real_b, fake_b, "G_A"),
         ):
             losses = [logs[f"D_{domain}"] for logs in self.epochs]
             opposing = [logs[generator_loss] for logs in self.epochs]
             yield doctor.discriminator_won(losses, opposing, domain)
-            scores = _apply(disc, real), _apply(disc, fakes)
+            scores = _apply(disc, real, form), _apply(disc, fakes, form)
             yield doctor.discriminator_gave_up(*scores, domain)
 
 
-def _apply(network, images):
-    """Outputs for uint8 images, a bounded number of them at a time."""
+def _apply(network, images, domain):
+    """Outputs for a domain's images, a bounded number of them at a time."""
     at_once = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
     outputs = [
-        network(to_unit_range(images[i : i + at_once]), training=False)
+        network(to_unit_range(images[i : i + at_once], domain), training=False)
         for i in range(0, len(images), at_once)
     ]
     return tf.concat(outputs, axis=0).numpy()

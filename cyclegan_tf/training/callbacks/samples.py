@@ -4,6 +4,7 @@ import re
 
 import tensorflow as tf
 
+from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.evaluation.pictures import sample_grid, save_png
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.training.callbacks.step import StepCallback, is_due
@@ -19,16 +20,17 @@ class Samples(StepCallback):
     and so on, so that they are at most 40. TensorBoard gets at most 40 in all.
 
     Args:
-        images_a, images_b: uint8 `(count, height, width, 3)`, fixed images.
+        images_a, images_b: `(count, height, width, channels)`, fixed images.
+        domains: their form. Where they differ in channels, no identity is drawn.
         directory: gets `epoch-0001-a.png` and `epoch-0001-b.png`.
         every: number of epochs from one to the next; the last epoch is always drawn.
         epochs: of the whole run.
         log: `EventLog` that gets the same pictures.
     """
 
-    def __init__(self, images_a, images_b, directory, every, epochs, log):
+    def __init__(self, images_a, images_b, domains, directory, every, epochs, log):
         super().__init__()
-        self.images = {"a": images_a, "b": images_b}
+        self.images, self.domains = {"a": images_a, "b": images_b}, domains
         self.directory, self.log = directory, log
         self.every, self.epochs = every, epochs
 
@@ -37,20 +39,11 @@ class Samples(StepCallback):
         if not is_due(epoch, self.every, self.epochs):
             return
         gen_ab, gen_ba = self.model.trained_generators.values()
-        for domain, there, back, other in (
-            ("A", gen_ab, gen_ba, "B"),
-            ("B", gen_ba, gen_ab, "A"),
+        a, b = self.domains
+        for domain, grid in (
+            ("A", _grid("AB", self.images["a"], a, b, gen_ab, gen_ba)),
+            ("B", _grid("BA", self.images["b"], b, a, gen_ba, gen_ab)),
         ):
-            reals = self.images[domain.lower()]
-            fakes = translate_all(there, reals)
-            grid = sample_grid(
-                {
-                    f"real {domain}": reals,
-                    f"fake {other}": fakes,
-                    f"cycled {domain}": translate_all(back, fakes),
-                    f"identity {domain}": translate_all(back, reals),
-                }
-            )
             with self.log.errors_said_once("samples"):
                 path = self.directory / f"epoch-{epoch + 1:04d}-{domain.lower()}.png"
                 save_png(path, grid)
@@ -68,6 +61,21 @@ class Samples(StepCallback):
             number, total = ((e - 1) // self.every for e in (epoch, newest))
             if not (is_new or is_spaced(number, total)):
                 path.unlink()
+
+
+def _grid(names, reals, form, other_form, there, back):
+    fakes = translate_all(there, reals, form, other_form)
+    cycled = translate_all(back, fakes, other_form, form)
+    domain, other = names
+    columns = {
+        f"real {domain}": to_shown(reals, form),
+        f"fake {other}": to_shown(fakes, other_form),
+        f"cycled {domain}": to_shown(cycled, form),
+    }
+    if form.channels == other_form.channels:
+        same = translate_all(back, reals, form, form)
+        columns[f"identity {domain}"] = to_shown(same, form)
+    return sample_grid(columns)
 
 
 def is_spaced(number: int, total: int) -> bool:

@@ -1,0 +1,144 @@
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.config.ranges import Range
+from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.data import forms, pipeline
+from cyclegan_tf.data.convert import ensure_dataset, read_manifest
+from cyclegan_tf.data.domain import Domain
+
+
+def write(path, pixels):
+    """A PNG file of integers, a TIFF file of floats or many channels, an array."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, pixels)
+    elif path.suffix == ".tif":
+        tifffile.imwrite(path, pixels, photometric="minisblack")
+    else:
+        Image.fromarray(pixels).save(path)
+
+
+def convert(tmp_path, files):
+    """Converts a folder of arrays by name below it."""
+    for name, pixels in files.items():
+        write(tmp_path / "photos" / name, pixels)
+    return ensure_dataset(
+        DatasetConfig(f"{tmp_path}/photos", data_dir=f"{tmp_path}/tfrecords")
+    )
+
+
+def pixels_of(shape, dtype, high, seed=0):
+    values = np.random.default_rng(seed).uniform(0, high, shape)
+    values.flat[0] = high
+    return values.astype(dtype)
+
+
+GREY = pixels_of((20, 24), np.uint16, 3000)
+BANDS = pixels_of((20, 16, 5), np.float32, 2.5)
+RGB = pixels_of((16, 40, 3), np.uint8, 255)
+
+
+def test_domains_differ_and_every_value_is_kept(tmp_path):
+    names = [f"trainA/{i}.png" for i in range(3)]
+    files = {name: GREY + np.uint16(i) for i, name in enumerate(names)}
+    files |= {
+        "trainB/0.tif": BANDS,
+        "trainB/1.npy": BANDS[:16] * 2,
+        "testB/0.tif": BANDS,
+    }
+    directory = convert(tmp_path, files)
+    written = read_manifest(directory)["domains"]
+    assert written["a"] == {"channels": 1, "dtype": "uint16", "low": 0, "high": 4095}
+    assert Domain(**written["b"]) == Domain(5, "float32", float(BANDS.min()), 5.0)
+    split_a, split_b = (pipeline.open_split(directory, f"train{d}") for d in "AB")
+    uncut = Frame(20, 24, "none")
+    for image, file in zip(
+        pipeline.load_images(split_a, uncut), files.values(), strict=False
+    ):
+        np.testing.assert_array_equal(image[..., 0], file)
+    assert split_b.sizes.tolist() == [[20, 16], [16, 16]]
+    first, second = pipeline.load_images(split_b, Frame(16, 16, "none"))
+    np.testing.assert_array_equal(first, BANDS[2:18])
+    np.testing.assert_array_equal(second, BANDS[:16] * 2)
+
+
+def test_grey_and_rgb_together_are_rgb(tmp_path):
+    grey = pixels_of((16, 16), np.uint8, 255)
+    directory = convert(
+        tmp_path, {"trainA/0.png": grey, "trainA/1.png": RGB, "trainB/0.png": grey}
+    )
+    a, b = (pipeline.open_split(directory, f"train{d}") for d in "AB")
+    assert (a.domain, b.domain) == (Domain(), Domain(1))
+    image = pipeline.load_images(a, Frame(16, 16))[0]
+    np.testing.assert_array_equal(image, np.stack([grey] * 3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    "images, problem",
+    [
+        (
+            {"0.png": RGB, "1.png": GREY},
+            r"domain A must .* uint16 with 1 channel .trainA.1.png",
+        ),
+        ({"0.tif": BANDS, "1.tif": BANDS[..., :4]}, "float32 with 4 channels"),
+        ({"0.tif": BANDS * 0 + 3}, "all values in the images of domain A are 3"),
+    ],
+)
+def test_what_cannot_be_one_domain_is_refused_and_leaves_nothing(
+    tmp_path, images, problem
+):
+    files = {f"trainA/{name}": pixels for name, pixels in images.items()}
+    with pytest.raises(InputError, match=problem):
+        convert(tmp_path, files | {"trainB/0.png": RGB})
+    assert [p.name for p in (tmp_path / "tfrecords").iterdir()] == [".photos.lock"]
+
+
+@pytest.mark.parametrize(
+    "high, holds", [(1023, 1023), (1024, 4095), (9000, 16383), (16384, 65535)]
+)
+def test_range_of_16_bits_is_the_smallest_that_holds_all(high, holds):
+    assert forms.default_domain("A", (1, "uint16"), 0, high).high == holds
+
+
+@pytest.fixture
+def split(tmp_path):
+    values = np.arange(400, dtype=np.uint16).reshape(20, 20)
+    directory = convert(tmp_path, {"trainA/0.png": values, "trainB/0.png": RGB})
+    return pipeline.open_split(directory, "trainA")
+
+
+def test_given_range_is_said_with_what_it_clips(split, capsys):
+    chosen = forms.chosen_domain(split, "a", None, Range(0, 299, False))
+    assert chosen == Domain(1, "uint16", 0, 299)
+    said = "domain A: 0 to 299 become -1 to 1, and 25.00% of the values are outside"
+    assert said in capsys.readouterr().err
+    chosen = forms.chosen_domain(split, "a", 3, Range(5, 95, True))
+    assert chosen == Domain(3, "uint16", *np.percentile(np.arange(400), [5, 95]))
+    assert "10.00% of the values are outside" in capsys.readouterr().err
+
+
+def test_bands_cannot_become_grey(tmp_path):
+    directory = convert(tmp_path, {"trainA/0.tif": BANDS, "trainB/0.png": RGB})
+    split = pipeline.open_split(directory, "trainA")
+    with pytest.raises(InputError, match="--channels-a 1: .* float32 with 5 channels"):
+        forms.chosen_domain(split, "a", 1, None)
+    assert json.loads((directory / "dataset.json").read_text())["domains"]["b"]
+
+
+def test_stretched_and_small_images_are_counted(split, capsys):
+    forms.tell_of_sizes(split, Frame(16, 32))
+    assert "1 of 1 images are stretched by more than a tenth, up to 2.0 times" in (
+        capsys.readouterr().err
+    )
+    forms.tell_of_sizes(split, Frame(32, 32, "none"))
+    assert "1 of 1 images are mirrored up to 32" in capsys.readouterr().err
+    for frame in (Frame(16, 16), Frame(16, 32, "fit"), Frame(16, 16, "none")):
+        forms.tell_of_sizes(split, frame)
+    assert not capsys.readouterr().err
