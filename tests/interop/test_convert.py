@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -22,12 +20,12 @@ from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.training import fine_tuning
 from tests import parity
 from tests.helpers import (
-    ROOT,
     TINY,
     assert_one_line_error,
     assert_same_checkpoint,
     flags,
     random_images,
+    run_here,
     run_script,
     tiny_config,
 )
@@ -279,17 +277,11 @@ def test_one_or_two_files_are_needed(files, tmp_path, number):
         import_models((files * 2)[:number], tmp_path / "new", "unknown")
 
 
-def test_malicious_file_is_refused_in_one_line(tmp_path):
+def test_malicious_file_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
     path, witness = tmp_path / "x.pth", tmp_path / "witness"
     path.write_bytes(archive({"x/data.pkl": calling("os system", f"touch {witness}")}))
-    command = [sys.executable, "-m", "cyclegan_tf", "import", path, "--run-dir", "run"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    monkeypatch.chdir(tmp_path)
+    done = run_here(capsys, "import", path, "--run-dir", "run")
     assert_one_line_error(done, path, "would call os.system")
     assert os.listdir(tmp_path) == ["x.pth"]
 
@@ -361,10 +353,10 @@ def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir):
     assert_same_checkpoint(whole / last, cut / last)
 
 
-def test_start_that_does_not_fit_leaves_no_run(files, tmp_path, tiny_data_dir):
+def test_start_that_does_not_fit_leaves_no_run(files, tmp_path, tiny_data_dir, capsys):
     imported = import_models(files, tmp_path / "imported", "unknown")
     options = TINY | {"data_dir": tiny_data_dir, "init_from": imported, "filters": 5}
     run_dir = tmp_path / "run"
-    done = run_script("train.py", *flags(options), "--run-dir", run_dir)
+    done = run_here(capsys, "train", *flags(options), "--run-dir", run_dir)
     assert_one_line_error(done, "--init-from", "--filters 2 (not 5)")
     assert not (run_dir / "config.json").exists()
