@@ -57,6 +57,7 @@ PNG_BIT_DEPTH_AT = 24
 # Modes of Pillow; all else becomes RGB.
 GREY_MODES = ("1", "L", "LA", "La")
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+MAX_REASON = 300  # characters; some decoders quote what they read
 TURNED = range(2, 9)  # orientations other than upright
 
 
@@ -219,7 +220,9 @@ def _decode(data):
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, Image.UnidentifiedImageError):
             reason = f"not a {KINDS} image"
-        raise UnreadableImage(printable(reason)) from None
+        elif data.startswith((*tiff.STARTS, NPY_START)):
+            reason = f"damaged, or of a kind that is not read ({reason})"
+        raise UnreadableImage(printable(reason[:MAX_REASON])) from None
 
 
 def _decode_picture(data):
