@@ -153,7 +153,8 @@ def test_identity_returns_the_last_bit_of_16(tmp_path, capsys):
             np.testing.assert_array_equal(run("a_to_b", images), images)
     checksums.write_sums(tmp_path / "savedmodel", translator.SUMS)
     (tmp_path / "in").mkdir()
-    tifffile.imwrite(tmp_path / "in" / "stored.tif", images[0, ..., 0])
+    stack = np.stack([images[0, ..., 0], np.zeros((256, 256), np.uint16)])
+    tifffile.imwrite(tmp_path / "in" / "stored.tif", stack)
     (tmp_path / "in" / "image.png").write_bytes(imagecodecs.png_encode(images[0]))
     np.save(tmp_path / "in" / "array.npy", images[0])
     done = run_here(
@@ -161,6 +162,7 @@ def test_identity_returns_the_last_bit_of_16(tmp_path, capsys):
         *(tmp_path / "in", tmp_path / "out"),
     )
     assert "3 translated, 0 there before, 0 failed" in done.stdout, done.stderr
+    assert re.search("of '.*stored.tif' the first of 2 pages", done.stderr)
     for name in ("stored", "image", "array"):
         png = (tmp_path / "out" / f"{name}.png").read_bytes()
         np.testing.assert_array_equal(imagecodecs.png_decode(png), images[0, ..., 0])
