@@ -77,9 +77,7 @@ def main(options):
             step = tf.function(model.train_step)
             batch = next(batches_of(splits, config, config.cache))
             rates["step"] = measure(
-                lambda: step(batch),
-                options.num_steps,
-                options,  # noqa: B023
+                lambda f=step, x=batch: f(x), options.num_steps, options
             )
             report_rates(f"{kind}, step", rates["step"], options, tf)
         share = statistics.median(rates["step"]) / statistics.median(rates["none"])

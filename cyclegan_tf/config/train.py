@@ -21,19 +21,20 @@ from cyclegan_tf.config.sizes import (
 LOAD_SCALE = 286 / 256
 IDENTITY_WEIGHT = 5.0  # half the cycle weight (paper, Sec. 5.2)
 MIN_SIDE = 16  # pixels, of a training crop
-# What the embedded dataset needs to be learned on two cores in minutes; any flag
+# What the embedded datasets need to be learned on two cores in minutes; any flag
 # overrides it. No other dataset has settings of its own.
+SMALL = {
+    "image_size": 64,
+    "filters": 16,
+    "residual_blocks": 3,
+    "epochs": 5,
+    "learning_rate": 1e-3,
+    "evaluate_every": 1,
+    "jit": "off",  # for so small networks XLA takes longer to start, and to run
+}
 RECOMMENDED: dict[str, dict[str, Any]] = {
-    "synthetic/horse2zebra": {
-        "image_size": 64,
-        "filters": 16,
-        "residual_blocks": 3,
-        "epochs": 5,
-        "learning_rate": 1e-3,
-        "identity_weight": 10.0,
-        "evaluate_every": 1,
-        "jit": "off",  # for so small networks XLA takes longer to start, and to run
-    }
+    "synthetic/horse2zebra": SMALL | {"identity_weight": 10.0},
+    "synthetic/t1_t2": SMALL | {"identity_weight": 0.0, "average": True},
 }
 
 

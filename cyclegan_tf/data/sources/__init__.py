@@ -28,9 +28,10 @@ def find_source(config: DatasetConfig) -> Source:
         if source is not None:
             return source
     names = " or ".join(_similar_names(config.dataset))
+    embedded = " or ".join(synthetic.EMBEDDED)
     raise InputError(
         f"--dataset {config.dataset}: no such folder, and no name that TFDS knows; "
-        f"{f'did you mean {names}?' if names else f'try {synthetic.NAME}.'}"
+        f"{f'did you mean {names}?' if names else f'try {embedded}.'}"
     )
 
 

@@ -17,7 +17,8 @@ PAIR = "did you mean synthetic/horse2zebra or cycle_gan/horse2zebra?"
         ("cycle_gan/map", "did you mean cycle_gan/maps?"),
         ("my-photo", "did you mean my-photos?"),
         ("./my-photo/", "did you mean my-photos?"),
-        ("nothing/like/it", "try synthetic/horse2zebra"),
+        ("nothing/like/it", "try synthetic/horse2zebra or synthetic/t1_t2."),
+        ("t1t2", "did you mean synthetic/t1_t2?"),
     ],
 )
 def test_unknown_name_suggests_the_nearest(tmp_path, monkeypatch, given, suggestion):

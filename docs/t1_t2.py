@@ -1,0 +1,107 @@
+"""Makes the table and the picture of `docs/t1-t2.md` of a run.
+
+    python docs/t1_t2.py runs/synthetic/t1_t2
+
+Beside the model stand what can be had without one: nothing, the histogram's match, and
+the best table of values, which gives each value the mean of what it becomes in the test
+images' own truths. No mapping of single values has a smaller squared error.
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.ranges import to_grey_levels
+from cyclegan_tf.evaluation.scores import find_dataset
+from cyclegan_tf.inference.pixels import translate_all
+from cyclegan_tf.metrics import similarity
+from cyclegan_tf.metrics.histograms import mapped, pooled_values, value_mapping
+from cyclegan_tf.runs import generators
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "t1-t2.png"
+NUM_SHOWN = 5
+NAMES = {"a_to_b": ("T1", "T2"), "b_to_a": ("T2", "T1")}
+
+
+def main(run_dir: pathlib.Path) -> None:
+    """Prints the table, and writes the picture."""
+    recorded, directory = find_dataset(run_dir, EvaluateConfig())
+    frame = recorded.options.frame
+    images = {
+        domain: pipeline.load_images(
+            pipeline.open_split(directory, f"test{domain.upper()}"), frame
+        )
+        for domain in "ab"
+    }
+    trained, _ = generators.load(run_dir, "last")
+    canvas, axes = plt.subplots(NUM_SHOWN, 8, figsize=(8.4, 5.5), layout="constrained")
+    print("| | MAE | PSNR | SSIM |\n|-|-|-|-|")
+    for (direction, names), cells in zip(
+        NAMES.items(), np.split(axes, 2, axis=1), strict=True
+    ):
+        source, target = recorded.domains.of(direction)
+        real, true = (images[domain] for domain in direction.split("_to_"))
+        fake = translate_all(trained[direction], real, source, target)
+        real, true, fake = (
+            to_grey_levels(x, domain)
+            for x, domain in ((real, source), (true, target), (fake, target))
+        )
+        table = best_table(real, true)
+        for way, result in {
+            "the model": fake,
+            "nothing": real,
+            "histogram matched": matched(real, true),
+            "best table of values": table,
+        }.items():
+            print_row(f"{names[0]} to {names[1]}, {way}", result, true)
+        titles = (names[0], "best table", "model", f"true {names[1]}")
+        show(cells, titles, (real, table, fake, true))
+    canvas.savefig(PICTURE, dpi=125)
+    print(f"\n{PICTURE.relative_to(ROOT)}")
+
+
+def print_row(title, result, true):
+    """One row of the table: means over the images."""
+    mae, psnr, ssim = (
+        score(result, true).mean()
+        for score in (
+            similarity.mean_absolute_error,
+            similarity.psnr,
+            similarity.ssim,
+        )
+    )
+    print(f"| {title} | {mae:.2f} | {psnr:.2f} | {ssim:.3f} |")
+
+
+def matched(real, true):
+    """The values mapped so that all images together have the truths' histogram."""
+    pools = [pooled_values(x, x[0].size) for x in (real, true)]
+    return mapped(real, value_mapping(*pools))
+
+
+def best_table(real, true):
+    """Each value, by steps of a grey level, as the mean of its truths."""
+    places = np.rint(real).astype(int)
+    sums = np.bincount(places.ravel(), true.ravel(), 256)
+    counts = np.bincount(places.ravel(), minlength=256)
+    return (sums / np.maximum(counts, 1))[places].astype(np.float32)
+
+
+def show(cells, titles, columns):
+    """A column of pictures each."""
+    for axes, title, pictures in zip(cells.T, titles, columns, strict=True):
+        axes[0].set_title(title, fontsize=9)
+        for axis, picture in zip(axes, pictures, strict=False):
+            axis.imshow(picture[..., 0], cmap="gray", vmin=0, vmax=255)
+            axis.axis("off")
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))
