@@ -231,8 +231,17 @@ def convert_child(source, data_dir, shard_bytes):
 
 def batches_of(splits, image_size, load_size, pipeline):
     """What a training takes, of images that are not kept in memory."""
-    sizes = {"image_size": image_size, "load_size": load_size, "batch_size": 1}
-    return pipeline.training_input(*splits, **sizes, seed=0, cache="none")(12345)
+    from cyclegan_tf.config.sizes import Frame
+
+    return pipeline.training_input(
+        *splits,
+        frame=Frame(image_size, image_size),
+        load_frame=Frame(load_size, load_size),
+        flip="horizontal",
+        batch_size=1,
+        seed=0,
+        cache="none",
+    )(12345)
 
 
 CHILDREN = {"start": start_child, "read": read_child, "convert": convert_child}

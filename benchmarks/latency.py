@@ -109,20 +109,25 @@ def from_files(load, folder):
 
 def keras_predict(generator):
     """`predict` on floats, with the conversion from and to grey levels around it."""
-    from cyclegan_tf.data.ranges import to_grey_levels, to_unit_range
+    from cyclegan_tf.data.domain import Domain
+    from cyclegan_tf.data.ranges import to_unit_range, to_values
 
-    return lambda pictures: to_grey_levels(
-        generator.predict(to_unit_range(pictures), batch_size=len(pictures), verbose=0)
-    )
+    def translate(pictures):
+        floats = to_unit_range(pictures, Domain())
+        fakes = generator.predict(floats, batch_size=len(pictures), verbose=0)
+        return to_values(fakes, Domain())
+
+    return translate
 
 
 def keras_call(tf, generator):
     """What `cyclegan_tf.load` makes of a run: one compiled function."""
-    from cyclegan_tf.inference.pixels import PIXELS_SPEC, pixels_function
+    from cyclegan_tf.data.domain import Domain
+    from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 
     function = tf.function(
-        pixels_function(generator),
-        input_signature=[PIXELS_SPEC],
+        pixels_function(generator, Domain(), Domain()),
+        input_signature=[pixels_spec(Domain())],
     )
     return lambda pictures: function(tf.constant(pictures))["translated"].numpy()
 

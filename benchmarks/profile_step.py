@@ -38,12 +38,13 @@ def main(options):
     with quiet_start():
         import tensorflow as tf
 
+        from cyclegan_tf.data.domain import Domains
         from cyclegan_tf.training.build import build_model
 
     names = ("image_size", "batch_size", "filters", "residual_blocks", "precision")
     settings = {name: getattr(options, name) for name in names}
     # What XLA has fused cannot be told apart.
-    model = build_model(TrainConfig(**settings, jit="off"), steps_per_epoch=1000)
+    model = build_model(TrainConfig(**settings, jit="off"), Domains(), 1000)
     step = tf.function(model.train_step)
     shape = (options.batch_size, options.image_size, options.image_size, 3)
     images = tf.random.stateless_uniform(shape, (0, 0), -1, 1)

@@ -170,12 +170,13 @@ def ours(options, **more):
     with quiet_start():
         import tensorflow as tf
 
+        from cyclegan_tf.data.domain import Domains
         from cyclegan_tf.training.build import build_model
 
     settings = network_of(options) | more
     strategy = strategy_of(settings.pop("replicas"), tf)
     with strategy.scope():
-        model = build_model(TrainConfig(**settings), steps_per_epoch=1000)
+        model = build_model(TrainConfig(**settings), Domains(), 1000)
     # Of several devices, each takes the same batch.
     function = tf.function(lambda data: strategy.run(model.train_step, (data,)))
 

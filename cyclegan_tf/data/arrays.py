@@ -72,11 +72,16 @@ def upright(pixels: np.ndarray, orientation: int | None) -> np.ndarray:
 
 
 def on_white(pixels: np.ndarray, is_premultiplied: bool = False) -> np.ndarray:
-    """Composites integers `(height, width, channels)`, the last alpha, on white."""
-    white = np.float64(np.iinfo(pixels.dtype).max)
-    alpha = pixels[..., -1:] / white
-    colour = pixels[..., :-1] * (1 if is_premultiplied else alpha)
-    composited = np.minimum(np.rint(colour + white * (1 - alpha)), white)
+    """Composites uint8 or uint16 `(height, width, channels)`, the last alpha, on white.
+
+    Rounded to the nearest; the same type, without the last channel.
+    """
+    white = np.uint32(np.iinfo(pixels.dtype).max)
+    colour, alpha = pixels[..., :-1].astype(np.uint32), pixels[..., -1:].astype("u4")
+    if is_premultiplied:
+        composited = np.minimum(colour + (white - alpha), white)
+    else:  # less than 2**32: white * white and a half
+        composited = (colour * alpha + white * (white - alpha) + white // 2) // white
     return composited.astype(pixels.dtype)
 
 

@@ -1,4 +1,4 @@
-"""From any image file's bytes to upright pixels of one, three or more channels.
+"""From any image file's bytes to upright pixels of any number of channels.
 
 Importing this needs no TensorFlow, as it runs in worker processes.
 """
@@ -29,6 +29,7 @@ from cyclegan_tf.data.arrays import (
 from cyclegan_tf.data.domain import Domain, form_text, with_channels
 
 __all__ = [
+    "KINDS",
     "MIN_SIDE",
     "SUFFIXES",
     "EncodedImage",
@@ -124,7 +125,7 @@ def normalize(data: bytes) -> EncodedImage:
     uint16 and float32 become float32.
 
     Args:
-        data: the content of a JPEG, PNG, WebP, BMP, GIF, TIFF or .npy file.
+        data: the content of a file of one of the `KINDS`.
 
     Raises:
         UnreadableImage: it cannot be decoded, is smaller than 16 x 16 or larger than
@@ -132,6 +133,9 @@ def normalize(data: bytes) -> EncodedImage:
             made to take long; the message is one printable line.
     """
     pixels, kept, note = _decode(data)
+    if isinstance(pixels, Image.Image):  # an array takes longer than decoding
+        size = pixels.height, pixels.width, len(pixels.getbands())
+        return EncodedImage(data, kept, *size)
     if not kept:
         return encode(pixels)._replace(note=note)
     return _described(pixels, data, kept, note)
@@ -148,7 +152,7 @@ def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
     Raises:
         UnreadableImage: as `normalize`, or the image has another form.
     """
-    pixels = _decode(data)[0]
+    pixels = np.atleast_3d(_decode(data)[0])
     form = form_text(pixels.shape[-1], pixels.dtype.name)
     wanted = form_text(domain.channels, domain.dtype)
     if form == wanted:
@@ -194,7 +198,8 @@ def _described(pixels, data, kind, note=""):
 def _decode(data):
     """A file's pixels, "jpeg" or "png" if its bytes can stay, and a note.
 
-    Whatever decoders raise becomes `UnreadableImage`.
+    The pixels are an array `(height, width, channels)`, or Pillow's image. Whatever
+    decoders raise becomes `UnreadableImage`.
     """
     try:
         with warnings.catch_warnings():
@@ -222,7 +227,8 @@ def _decode_picture(data):
     if data.startswith(b"\xff\xd8") and data.count(START_OF_SCAN) > MAX_SCANS:
         raise UnreadableImage(f"a JPEG with more than {MAX_SCANS} scans")
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        depth = data[PNG_BIT_DEPTH_AT] if image.format == "PNG" else 8
+        kind = "jpeg" if image.format in JPEG_FORMATS else image.format.lower()
+        depth = data[PNG_BIT_DEPTH_AT] if kind == "png" else 8
         require_size(image.height, image.width, 3 * (depth // 16 + 1))
         orientation = _orientation(image)
         if depth == 16:
@@ -230,14 +236,11 @@ def _decode_picture(data):
         else:
             image.load()
             is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
-            pixels = np.asarray(image if is_plain else _to_grey_or_rgb(image))
-    pixels = pixels.reshape((*pixels.shape[:2], -1))
-    if is_plain and depth >= 8 and orientation not in TURNED:
-        if image.format in JPEG_FORMATS:
-            return pixels, "jpeg"
-        if image.format == "PNG":
-            return pixels, "png"
-    return upright(pixels, orientation), ""
+            pixels = image if is_plain else _to_grey_or_rgb(image)
+    can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED
+    if is_plain and can_stay:
+        return pixels, kind
+    return upright(np.atleast_3d(pixels), orientation), ""
 
 
 def _orientation(image):
@@ -251,8 +254,8 @@ def _decode_deep_png(data):
     """Pixels of 16 bits, which Pillow has for grey only, and whether no alpha."""
     import imagecodecs
 
-    pixels = imagecodecs.png_decode(data)
-    if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
+    pixels = np.atleast_3d(imagecodecs.png_decode(data))
+    if pixels.shape[-1] in (2, 4):
         return on_white(pixels), False
     return pixels, True
 

@@ -27,9 +27,9 @@ from cyclegan_tf.inference.pixels import translate_all
 
 NUM_HELD_OUT = 4
 RUNNER = pathlib.Path(__file__).with_name("run_exported.py")
-# Largest and mean difference in grey levels, each 1/255 of the range, that an export may
-# have from the Keras model in float32. Another order of additions moves few values over
-# a rounding edge; half precision has 11 or 8 bits for a number.
+# Largest and mean difference in grey levels, each 1/255 of the range, that an export
+# may have from the Keras model in float32. Another order of additions moves few values
+# over a rounding edge; half precision has 11 or 8 bits for a number.
 BOUNDS = {"float32": (1, 0.01), "float16": (4, 0.25), "bfloat16": (24, 1.0)}
 
 

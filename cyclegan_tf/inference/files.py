@@ -12,15 +12,12 @@ import numpy as np
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import written_aside
-from cyclegan_tf.data import images
-from cyclegan_tf.data.domain import Domain, form_text
+from cyclegan_tf.data import images, writing
+from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.sources.folder import image_files
 from cyclegan_tf.inference.translator import Translator
 
-# By the name of a format: the suffix of its files.
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
-FORMAT_OF = {suffix: name for name, suffix in SUFFIX_OF.items()}
-FORMAT_OF |= {".jpeg": "jpeg", ".tiff": "tiff"}
 # A call takes at most this many pixels, or else one picture.
 MAX_BATCH_PIXELS = 1_000_000
 
@@ -72,7 +69,7 @@ def find(given: str, output: str) -> Request:
 
     Args:
         given: a file, a folder, or a glob (`**` for any depth).
-        output: a folder; for one file also a file with the suffix of a format.
+        output: a folder; for one file also a file with a suffix of `writing.HOLDS`.
 
     Raises:
         InputError: there is nothing to translate, or the output is another file.
@@ -92,7 +89,9 @@ def find(given: str, output: str) -> Request:
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
-    is_to_file = path.is_file() and out.suffix.lower() in FORMAT_OF and not out.is_dir()
+    is_to_file = (
+        path.is_file() and out.suffix.lower() in writing.HOLDS and not out.is_dir()
+    )
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
     return Request(files, root, out, is_to_file)
@@ -113,13 +112,11 @@ def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
     """
     files, root, out, is_to_file = request
     if is_to_file:
-        _require_holding(FORMAT_OF[out.suffix.lower()], target, str(out))
+        _require_holds(out, out.suffix.lower(), target)
         targets = [out]
     else:
-        if file_format == "auto":
-            file_format = "png" if _holds("png", target) else "tiff"
-        _require_holding(file_format, target, f"--format {file_format}")
-        suffix = SUFFIX_OF[file_format]
+        suffix = SUFFIX_OF.get(file_format) or writing.suffix_for(target)
+        _require_holds(f"--format {file_format}", suffix, target)
         names = _target_names([file.relative_to(root) for file in files], suffix)
         targets = [out / name for name in names]
     for file, path in zip(files, targets, strict=True):
@@ -129,24 +126,12 @@ def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
     return list(map(Job, files, targets))
 
 
-def _require_holding(file_format, domain, given):
-    """Refuses a format that does not hold the images."""
-    if not _holds(file_format, domain):
-        fitting = ", ".join(name for name in SUFFIX_OF if _holds(name, domain))
-        raise InputError(
-            f"{given} cannot hold {form_text(domain.channels, domain.dtype)}, which is "
-            f"what the model gives; take {fitting}."
-        )
-
-
-def _holds(file_format, domain):
-    """Whether files of a format hold a domain's images, in its type and channels."""
-    match file_format:
-        case "jpeg":
-            return domain.is_encodable and domain.dtype == "uint8"
-        case "png":
-            return domain.is_encodable
-    return True
+def _require_holds(given, suffix, domain):
+    """Refuses a kind of file that cannot hold the images, by what asked for it."""
+    try:
+        writing.require_holds(suffix, domain.channels, domain.dtype)
+    except InputError as error:
+        raise InputError(f"{given}: {error}") from None
 
 
 def _is_within(file, folder):
@@ -237,5 +222,5 @@ def _translate_batch(batch, translate, outcome):
         return
     for (job, _), fake in zip(batch, fakes, strict=True):
         with written_aside(job.target) as aside:
-            images.write(aside, fake, job.target.suffix)
+            writing.write(aside, fake)
         outcome.translated += 1

@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 from tests.helpers import random_pixels
@@ -104,7 +105,39 @@ def good_files():
     for colour, samples in ((0, 1), (2, 3), (4, 2), (6, 4)):  # of 16 bits each
         rows = zlib.compress((b"\0" + b"\x12\x34" * samples * 64) * 64)
         files.append(png((64, 64, 16, colour, 0), (b"IDAT", rows)))
-    return files
+    return files + arrays()
+
+
+def arrays():
+    """TIFF and `.npy` files of several kinds."""
+    pixels = np.asarray(PICTURE)
+    bands = np.repeat(pixels, 2, axis=2).astype(np.float32)
+    return [
+        tiff(pixels),
+        tiff(pixels, compression="jpeg"),
+        tiff(pixels[..., 0], compression="lzw", tile=(16, 16), predictor=True),
+        tiff(bands, planarconfig="contig", photometric="minisblack"),
+        tiff(bands[..., 0], compression="zlib", bigtiff=True, byteorder=">"),
+        tiff(np.stack([pixels] * 3), photometric="rgb", compression="zstd"),
+        tiff(bands.transpose(2, 0, 1), imagej=True, metadata={"axes": "CYX"}),
+        tiff(bands.transpose(2, 0, 1), ome=True, metadata={"axes": "TYX"}),
+        npy(pixels),
+        npy(bands),
+    ]
+
+
+def tiff(pixels, **options):
+    """A TIFF file."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def npy(array):
+    """A `.npy` file; pickled where that is needed."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def bombs():

@@ -10,6 +10,7 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.commands import MAX_COMPARED_RUNS, EvaluateConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import report
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.runs import directory as run_directory
@@ -64,15 +65,19 @@ def page_path(hostile_run, tmp_path_factory):
         shutil.copytree(hostile_run, tmp_path_factory.mktemp("page") / name)
         for name in (HOSTILE, "second")
     )
-    options, fingerprint = run_directory.read_config(second)
-    other = dataclasses.replace(options, seed=7)
-    run_directory.write_config(second, other, fingerprint)
+    change_options(second, seed=7)
     for domain in "ab":
         (second / "samples" / f"epoch-0002-{domain}.png").unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_scores, "_network_if_possible", lambda weights: None)
+        patch.setattr(run_scores, "_network_if_possible", lambda *_: None)
         write(first, second, paired=True)
     return first / "report.html"
+
+
+def change_options(run_dir, **changed):
+    recorded = run_directory.read_config(run_dir)
+    options = dataclasses.replace(recorded.options, **changed)
+    run_directory.write_config(run_dir, recorded._replace(options=options))
 
 
 def write(*run_dirs, **options):
@@ -146,9 +151,7 @@ def test_runs_stand_side_by_side(page_path):
 
 def test_other_protocols_do_not_compare(run_dir, tmp_path, no_weights):
     other = shutil.copytree(run_dir, tmp_path / "other")
-    options, fingerprint = run_directory.read_config(other)
-    smaller = dataclasses.replace(options, image_size=16)
-    run_directory.write_config(other, smaller, fingerprint)
+    change_options(other, image_size=16)
     write(run_dir, other)
     page = Page(run_dir / "report.html")
     text = " ".join(page.text)
@@ -159,9 +162,7 @@ def test_other_protocols_do_not_compare(run_dir, tmp_path, no_weights):
 def test_run_without_its_images_is_shown_with_what_is_left(
     run_dir, tmp_path, no_weights, capsys
 ):
-    options, fingerprint = run_directory.read_config(run_dir)
-    gone = dataclasses.replace(options, dataset="gone", data_dir=str(tmp_path / "d"))
-    run_directory.write_config(run_dir, gone, fingerprint)
+    change_options(run_dir, dataset="gone", data_dir=str(tmp_path / "d"))
     before = (run_dir / "scores.json").read_bytes()
     text = write(run_dir)
     assert "going on with what" in capsys.readouterr().err
@@ -176,7 +177,7 @@ def test_run_without_its_images_is_shown_with_what_is_left(
 def test_imported_run_has_a_page(tmp_path, no_weights):
     config = tiny_config(tmp_path, dataset="unknown")
     run_dir = config.resolved_run_dir
-    run_directory.write_config(run_dir, config, None)
+    run_directory.write_config(run_dir, run_directory.Recorded(config, None))
     models = {"b_to_a": tiny_model().generators["b_to_a"]}
     generators.save_generators(run_dir, models, {})
     write(run_dir)
@@ -220,7 +221,7 @@ def test_long_runs_show_some_epochs_the_first_and_the_last(run_dir):
     samples = run_dir / "samples"
     for epoch in range(3, 101):
         shutil.copy(samples / "epoch-0001-a.png", samples / f"epoch-{epoch:04d}-a.png")
-    epochs = list(report._read_samples(samples, "a", 32, limit=12)[0])
+    epochs = list(report._read_samples(samples, "a", (4, (32, 32)), limit=12)[0])
     assert len(epochs) == 12
     assert (epochs[0], epochs[-1]) == (1, 100)
 
@@ -240,7 +241,8 @@ def test_run_with_other_columns_is_shown_as_far_as_it_goes(tmp_path):
         {"epoch": 1, "G_A": 0.5, "lpips_a_to_b": 0.25, "images_per_s": 3.0},
         {"epoch": 2, "G_A": 0.4, "lpips_a_to_b": 0.125, "images_per_s": 3.0},
     ]
-    charts = report._charts([report.Run(tmp_path, "run", "#000000", 4, {}, rows, {})])
+    run = report.Run(tmp_path, "run", "#000000", 4, {}, Domains(), rows, {})
+    charts = report._charts([run])
     assert list(charts) == ["G", "lpips"]
 
 

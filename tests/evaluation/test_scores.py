@@ -9,6 +9,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.inference import pixels
 from cyclegan_tf.runs import directory as run_directory
@@ -87,15 +88,15 @@ def test_run_with_one_direction_is_scored_in_that_one(run_dir, no_weights):
 
 
 def test_imported_models_are_scored_without_a_fingerprint(run_dir, no_weights):
-    config, _ = run_directory.read_config(run_dir)
-    run_directory.write_config(run_dir, config, None)
+    recorded = run_directory.read_config(run_dir)
+    run_directory.write_config(run_dir, recorded._replace(fingerprint=None))
     evaluate(run_dir)
 
 
 def test_other_images_than_the_runs_are_refused(run_dir, no_weights, tmp_path):
-    config, _ = run_directory.read_config(run_dir)
+    config = run_directory.read_config(run_dir).options
     other = dataclasses.replace(config, data_dir=str(tmp_path / "d"), data_seed=1)
-    run_directory.write_config(run_dir, other, "beef")
+    run_directory.write_config(run_dir, run_directory.Recorded(other, "beef"))
     with pytest.raises(InputError, match="holds other images than"):
         evaluate(run_dir)
 
@@ -119,7 +120,8 @@ def make_pairs(tmp_path):
         directory = conversion.ensure_dataset(config)
         fingerprint = conversion.read_manifest(directory)["fingerprint"]
         run_dir = config.resolved_run_dir
-        run_directory.write_config(run_dir, config, fingerprint)
+        recorded = run_directory.Recorded(config, fingerprint)
+        run_directory.write_config(run_dir, recorded)
         generators.save_generators(run_dir, tiny_model().generators, {"step": 0})
         return run_dir
 
@@ -141,16 +143,18 @@ def test_paired_folders_are_scored_against_the_truth(
     evaluate(run_dir, paired=True)
     (unpaired, _), (there, _) = (e["scores"] for e in run_scores.read(run_dir)[-2:])
     assert "truth_mae" not in unpaired["scores"]
-    config, _ = run_directory.read_config(run_dir)
+    config = run_directory.read_config(run_dir).options
     directory = conversion.ensure_dataset(config)
     reals, truths = (
-        np.float64(pipeline.load_images(pipeline.open_split(directory, name), 32))
+        np.float64(
+            pipeline.load_images(pipeline.open_split(directory, name), config.frame)
+        )
         for name in ("testA", "testB")
     )
     expected = np.abs(reals - truths).mean()
     assert there["nothing"]["truth_mae"] == pytest.approx(expected)
     there_again = generators.load_generators(run_dir)["a_to_b"]
-    fakes = pixels.translate(there_again, np.uint8(reals)).numpy()
+    fakes = pixels.translate(there_again, np.uint8(reals), *Domains()).numpy()
     expected = np.abs(fakes - truths).mean()
     assert there["scores"]["truth_mae"] == pytest.approx(expected, rel=1e-3)
 

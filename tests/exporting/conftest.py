@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
+from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import run_script, tiny_config, tiny_model
 
 
@@ -15,7 +16,7 @@ def save_run(tiny_data_dir):
         trained = {"a_to_b": model.gen_ab, "b_to_a": model.gen_ba}
         trained = {direction: trained[direction] for direction in directions}
         config = tiny_config(path, data_dir=str(tiny_data_dir))
-        run_directory.write_config(path, config, "fingerprint")
+        run_directory.write_config(path, Recorded(config, "fingerprint"))
         generators.save_generators(path, trained, {"step": 0})
         return path
 

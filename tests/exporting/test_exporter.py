@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.exporting import exporter, verify
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference.pixels import translate_all
@@ -114,9 +115,9 @@ def test_half_precision_beyond_the_bound_is_refused(run_dir, tmp_path, monkeypat
 
 
 def test_wrong_model_is_not_kept(run_dir, tmp_path, monkeypatch):
-    def swap(models, directory, config):
+    def swap(models, *arguments):
         swapped = dict(zip(models, reversed(models.values()), strict=True))
-        saved_model.write(swapped, directory, config)
+        saved_model.write(swapped, *arguments)
 
     swapping = dataclasses.replace(saved_model.FORMAT, write=swap)
     monkeypatch.setattr(exporter, "FORMATS", [swapping])
@@ -154,10 +155,10 @@ def test_run_with_one_direction_exports_that_one(tmp_path, save_run):
 
 def test_export_is_verified_on_noise_where_the_dataset_is_gone(run_dir, tmp_path):
     path = shutil.copytree(run_dir, tmp_path / "run")
-    config, fingerprint = run_directory.read_config(path)
-    gone = dataclasses.replace(config, data_dir=str(tmp_path / "gone"))
-    run_directory.write_config(path, gone, fingerprint)
-    images, origin = verify.held_out_images(gone, DIRECTIONS)
+    recorded = run_directory.read_config(path)
+    gone = dataclasses.replace(recorded.options, data_dir=str(tmp_path / "gone"))
+    run_directory.write_config(path, recorded._replace(options=gone))
+    images, origin = verify.held_out_images(gone, recorded.domains, DIRECTIONS)
     assert "noise" in origin and str(tmp_path / "gone") in origin
     assert images["a_to_b"].shape == (4, 32, 32, 3) and images["a_to_b"].std() > 20
     (exported,) = exporter.export(ExportConfig(str(path), str(tmp_path / "out")))
@@ -189,7 +190,7 @@ def test_best_checkpoint_is_exported(run_dir, tmp_path):
     images = random_pixels(24, 32)[None]
     function = tf.saved_model.load(str(exported.directory)).signatures["a_to_b"]
     translated = function(images=tf.constant(images))["translated"].numpy()
-    expected = translate_all(model.gen_ab, images)
+    expected = translate_all(model.gen_ab, images, *Domains())
     assert np.abs(translated.astype(int) - expected).max() <= 1
     card = (exported.directory / "assets.extra" / "MODEL_CARD.md").read_text()
     assert "trained for\n7 steps" in card

@@ -1,20 +1,28 @@
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.data import images
+from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.exporting.graph_decoding import decode_upright
 from tests.helpers import random_pixels
+
+RGB = Domain()
 
 
 @pytest.fixture(scope="module")
 def in_graph():
     """The decoder as a compiled function, as it is in a SavedModel."""
+    return decoder(RGB)
+
+
+def decoder(domain):
     return tf.function(
-        lambda encoded: decode_upright(encoded, min_side=16, max_pixels=100_000),
+        lambda encoded: decode_upright(encoded, domain, 16, max_pixels=100_000),
         input_signature=[tf.TensorSpec((), tf.string)],
     )
 
@@ -34,12 +42,11 @@ def with_orientation(orientation, byte_order="<"):
     return encoded(picture, "JPEG", exif=exif, quality=95)
 
 
-def assert_as_with_pillow(in_graph, data, tolerance=0):
-    plain = io.BytesIO(images.normalize(data).encoded)
-    expected = np.asarray(Image.open(plain).convert("RGB")).astype(int)
+def assert_as_with_pillow(in_graph, data, tolerance=0, domain=RGB):
+    expected = images.pixels_of(data, domain)
     pixels = in_graph(data).numpy()
-    assert pixels.shape == expected.shape
-    assert np.abs(pixels - expected).max() <= tolerance
+    assert (pixels.shape, pixels.dtype) == (expected.shape, expected.dtype)
+    assert np.abs(pixels.astype(int) - expected).max() <= tolerance
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "1"])
@@ -51,9 +58,35 @@ def test_png_decodes_as_with_pillow(in_graph, mode):
     assert_as_with_pillow(in_graph, encoded(picture, "PNG"), tolerance=1)
 
 
-def test_16_bit_png_keeps_its_upper_half(in_graph):
-    values = (np.arange(32 * 20).reshape(20, 32) * 100).astype(np.uint16)
-    assert_as_with_pillow(in_graph, encoded(Image.fromarray(values), "PNG"))
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("stored", [1, 2, 3, 4])
+def test_16_bit_png_decodes_as_in_files(channels, stored):
+    # 2 and 4 channels: with transparency.
+    values = np.random.default_rng(0).integers(0, 2**16, (20, 28, stored), np.uint16)
+    domain = Domain(channels, "uint16", 0, 4095)
+    data = imagecodecs.png_encode(values)
+    assert_as_with_pillow(decoder(domain), data, int(stored in (2, 4)), domain)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "LA"])
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
+def test_8_bit_picture_becomes_grey_as_in_files(mode, image_format):
+    picture = Image.fromarray(random_pixels(20, 28)).convert(mode)
+    if image_format == "JPEG":
+        picture = picture.convert("RGB" if mode == "RGB" else "L")
+    grey = Domain(channels=1)
+    data = encoded(picture, image_format)
+    assert_as_with_pillow(decoder(grey), data, 3 * (image_format == "JPEG"), grey)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
+def test_other_depth_is_refused(in_graph, image_format):
+    deep = imagecodecs.png_encode(np.full((20, 20), 300, np.uint16))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image of 8 bits.*got"):
+        in_graph(deep)
+    flat = encoded(Image.new("RGB", (20, 20)), image_format)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image of 16 bits.*got"):
+        decoder(Domain(1, "uint16", 0, 4095))(flat)
 
 
 @pytest.mark.parametrize("colours", [2, 3, 16, 200])

@@ -4,13 +4,15 @@ import pytest
 from PIL import Image
 
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.evaluation import scores
 from cyclegan_tf.evaluation.evaluator import DirectionScores
 from cyclegan_tf.exporting import model_card
-from cyclegan_tf.exporting.formats import onnx
+from cyclegan_tf.exporting.formats import onnx, saved_model
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import random_pixels, tiny_config, tiny_model
 
 ABOUT = {"precision": "float32", "step": 7, "versions": {"onnxruntime": "1.2"}}
@@ -31,18 +33,21 @@ RESULTS = [
     for direction, name in (("a_to_b", "testA"), ("b_to_a", "testB"))
 ]
 
+BOTH_RGB = Domains()
+
 
 @pytest.fixture
 def run_dir(tmp_path):
     """A run directory with options only."""
-    run_directory.write_config(tmp_path / "run", tiny_config(tmp_path), "fingerprint")
+    recorded = Recorded(tiny_config(tmp_path), "fingerprint")
+    run_directory.write_config(tmp_path / "run", recorded)
     return tmp_path / "run"
 
 
-def card_of(run_dir, folder, **options):
+def card_of(run_dir, folder, domains=BOTH_RGB, form=onnx.FORMAT, **options):
     folder.mkdir()
-    config = TrainConfig(**options)
-    model_card.write(folder, onnx.FORMAT, run_dir, config, COMPARISONS, ABOUT)
+    run = Recorded(TrainConfig(**options), "fingerprint", domains)
+    model_card.write(folder, form, run_dir, run, COMPARISONS, ABOUT)
     return (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
@@ -87,6 +92,28 @@ def test_newest_samples_are_copied_and_shown(tmp_path):
     card = card_of(tmp_path, tmp_path / "card")
     assert "(sample-a.png)" in card and "sample-b.png" not in card
     assert (tmp_path / "card" / "sample-a.png").read_bytes() == path.read_bytes()
+
+
+def test_card_describes_the_images_of_both_domains(tmp_path):
+    deep = Domains(Domain(1, "uint16", 0, 4095), Domain())
+    card = card_of(tmp_path, tmp_path / "deep", deep, saved_model.FORMAT)
+    assert "`images`, uint16 [N, H, W, 1], grey, 0 to 4095, to" in card
+    assert "`translated`, uint8 [N, H, W, 3], RGB, 0 to 255." in card
+    assert "`image_bytes`, string [N], PNG of 16 bits of any sizes" in card
+
+
+def test_card_says_what_is_left_out_of_bands(tmp_path):
+    (tmp_path / "samples").mkdir()
+    picture = Image.fromarray(random_pixels(20, 24))
+    picture.save(tmp_path / "samples" / "epoch-0001-a.png")
+    bands = Domains(Domain(5, "float32", -1.5, 2), Domain())
+    card = card_of(
+        tmp_path, tmp_path / "card", bands, saved_model.FORMAT, image_size="32x48"
+    )
+    assert "float32 [N, H, W, 5], -1.5 to 2" in card
+    assert "_bytes" not in card and "No signature takes files' bytes" in card
+    assert "Of domain A's 5 channels they show the first three." in card
+    assert "crops of 32x48 px (height x width)" in card
 
 
 def test_hostile_names_stay_text(tmp_path):

@@ -20,6 +20,7 @@ from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import (
     assert_one_line_error,
     random_pixels,
+    run_here,
     run_script,
     tiny_config,
     tiny_model,
@@ -106,10 +107,10 @@ def test_best_checkpoint_of_a_run_translates(run_dir, tmp_path):
     assert np.abs(last - expected).max() > 1
 
 
-def test_checkpoint_of_an_export_is_refused(export_dir, tmp_path):
+def test_checkpoint_of_an_export_is_refused(export_dir, tmp_path, capsys):
     write_images(tmp_path / "in", 1)
-    done = run_script(
-        *("translate.py", "--model", export_dir, "--checkpoint", "best"),
+    done = run_here(
+        *(capsys, "translate", "--model", export_dir, "--checkpoint", "best"),
         *(tmp_path / "in", tmp_path / "out"),
     )
     assert_one_line_error(done, "--checkpoint best", "is an export")
@@ -147,11 +148,11 @@ def test_pictures_of_a_batch_keep_their_places(run_dir, tmp_path):
         assert np.abs(pixels_of(target) - expected).max() <= 1
 
 
-def test_bad_file_is_named_and_the_others_are_translated(run_dir, tmp_path):
+def test_bad_file_is_named_and_the_others_are_translated(run_dir, tmp_path, capsys):
     write_images(tmp_path / "in", 2)
     (tmp_path / "in" / "text.jpg").write_text("hello")
-    done = run_script(
-        "translate.py", "--model", run_dir, tmp_path / "in", tmp_path / "out"
+    done = run_here(
+        capsys, "translate", "--model", run_dir, tmp_path / "in", tmp_path / "out"
     )
     assert done.returncode == 1
     assert "text.jpg" in done.stderr
@@ -159,13 +160,13 @@ def test_bad_file_is_named_and_the_others_are_translated(run_dir, tmp_path):
     assert "2 translated, 0 there before, 1 failed" in done.stdout
 
 
-def test_picture_beyond_the_exports_limit_fails_alone(run_dir, tmp_path):
+def test_picture_beyond_the_exports_limit_fails_alone(run_dir, tmp_path, capsys):
     models = generators.load_generators(run_dir)
     save_export(tmp_path / "1", models, megapixels=40 * 48 / 1e6)
     write_images(tmp_path / "in", 3, size=(40, 48))  # fits, but not two at once
     write_images(tmp_path / "in" / "large", 1, size=(64, 64))
-    done = run_script(
-        "translate.py", "--model", tmp_path, tmp_path / "in", tmp_path / "out"
+    done = run_here(
+        capsys, "translate", "--model", tmp_path, tmp_path / "in", tmp_path / "out"
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "3 translated, 0 there before, 1 failed" in done.stdout
@@ -239,7 +240,10 @@ def test_source_is_never_replaced(tmp_path):
         (["--direction", "up", "a", "b"], "invalid choice"),
     ],
 )
-def test_bad_command_ends_in_one_line(tmp_path, arguments, problem):
-    done = run_script("translate.py", *arguments, cwd=tmp_path)
+def test_bad_command_ends_in_one_line(
+    tmp_path, monkeypatch, capsys, arguments, problem
+):
+    monkeypatch.chdir(tmp_path)
+    done = run_here(capsys, "translate", *arguments)
     assert_one_line_error(done, problem)
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from cyclegan_tf.runs import generators
 from tests.helpers import (
     assert_one_line_error,
     random_pixels,
-    run_script,
+    run_here,
     tiny_config,
 )
 
@@ -120,16 +120,13 @@ def test_unknown_layer_is_named(tmp_path):
         )
 
 
-def test_command_translates_in_bounded_memory(run_dir, tmp_path):
+def test_command_translates_in_bounded_memory(run_dir, tmp_path, capsys):
     Image.fromarray(random_pixels(90, 50)).save(tmp_path / "in.png")
     for arguments in (["whole.png"], ["tiled.png", "--tile"]):
-        done = run_script(
-            "translate.py",
-            "--model",
-            run_dir,
-            tmp_path / "in.png",
-            tmp_path / arguments[0],
-            *arguments[1:],
+        output, *options = arguments
+        done = run_here(
+            *(capsys, "translate", "--model", run_dir),
+            *(tmp_path / "in.png", tmp_path / output, *options),
         )
         assert done.returncode == 0, done.stderr
     whole, tiled = (
@@ -148,12 +145,13 @@ def test_loaded_function_takes_several_pictures(run_dir, tmp_path):
     assert np.abs(tiled - whole).max() <= 1
 
 
-def test_export_cannot_be_tiled(tmp_path):
+def test_export_cannot_be_tiled(tmp_path, capsys):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").touch()
     Image.fromarray(random_pixels(20, 20)).save(tmp_path / "in.png")
-    done = run_script(
-        "translate.py", "--tile", "--model", tmp_path, tmp_path / "in.png", "out"
+    done = run_here(
+        *(capsys, "translate", "--tile", "--model", tmp_path),
+        *(tmp_path / "in.png", "out"),
     )
     assert_one_line_error(done, "is an export", "of a run")
 

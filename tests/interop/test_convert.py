@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.interop import convert
 from cyclegan_tf.interop.convert import export_models, import_models
 from cyclegan_tf.interop.reference_weights import (
@@ -298,7 +299,7 @@ def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
     from cyclegan_tf.training.build import build_model
 
     run_dir = import_models(files, tmp_path / "imported", "unknown")
-    model = build_model(tiny_run(norm=norm), steps_per_epoch=1)
+    model = build_model(tiny_run(norm=norm), Domains(), 4)
     fine_tuning.start_from(generators.load_generators(run_dir), model)
     for path, generator in zip(files, (model.gen_ab, model.gen_ba), strict=True):
         expected = output(read_tensors(path))

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSSES
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.layers import InstanceNormalization
 from cyclegan_tf.model.networks import build_generator, with_dtype
 from cyclegan_tf.model.optimizers import Adam, LossScaling
@@ -33,7 +34,7 @@ def relative_error(values, expected):
 
 @pytest.fixture
 def model_of(tiny_run):
-    return lambda **options: build_model(tiny_run(**options), 4)
+    return lambda **options: build_model(tiny_run(**options), Domains(), 4)
 
 
 @pytest.mark.parametrize("jit", ["off", "on"])

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.training.build import build_model
 
 
 def test_model_is_a_function_of_the_seed(tiny_run):
     first, again, other = (
-        checkpoint.training_state(build_model(tiny_run(seed=seed), 4))
+        checkpoint.training_state(build_model(tiny_run(seed=seed), Domains(), 4))
         for seed in (0, 0, 1)
     )
     name = "gen_ab/stem/kernel"
@@ -21,7 +22,7 @@ def test_model_is_a_function_of_the_seed(tiny_run):
 
 
 def test_optimizers_are_the_papers(tiny_run):
-    model = build_model(tiny_run(learning_rate=2e-4), 4)
+    model = build_model(tiny_run(learning_rate=2e-4), Domains(), 4)
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
         assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)

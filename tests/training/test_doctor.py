@@ -7,7 +7,8 @@ import pytest
 
 from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.data import drawing
-from cyclegan_tf.data.ranges import to_grey_levels, to_unit_range
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.training import doctor
 
@@ -167,7 +168,7 @@ def test_only_transposed_convolutions_draw_checkerboards(seed):
     for upsampling in ("transpose", "resize"):
         keras.utils.set_random_seed(seed)
         generator = build_generator(16, 3, upsampling=upsampling)
-        fakes = to_grey_levels(generator(to_unit_range(BROWN)))
+        fakes = to_values(generator(to_unit_range(BROWN, Domain())), Domain()).numpy()
         findings[upsampling] = doctor.checkerboard(fakes, OTHER_STRIPED, "A to B")
     assert findings["transpose"] and not findings["resize"]
 

@@ -16,6 +16,7 @@ from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split
 
 HOLDOUT_SHARE = 0.1
 MAX_HOLDOUT = 200
+MAX_SUFFIXES = 9  # named of files that are not read; the others are counted together
 
 
 def find(config: DatasetConfig) -> Source | None:
@@ -85,7 +86,10 @@ def image_files(root: pathlib.Path, folder: str = "") -> list[str]:
             continue
         waiting += [name + each for each in inside]
     if others:
-        counts = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(9))
+        named = others.most_common(MAX_SUFFIXES)
+        if rest := others.total() - sum(count for _, count in named):
+            named.append(("other", rest))
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in named)
         say(f"{root / folder}: not used: {counts} files")
     return found
 
@@ -129,8 +133,8 @@ def _split_files(path, seed):
         if not files[split]:
             found = "has no images" if (path / name).is_dir() else "is missing"
             raise InputError(
-                f"{path / name} {found}; expected JPEG, PNG, WebP, BMP or GIF files "
-                f"of one domain in it."
+                f"{path / name} {found}; expected {images.KINDS} files of one domain "
+                f"in it."
             )
     return files
 

@@ -9,11 +9,21 @@ from tests.helpers import write_images
 def test_files_that_are_not_read_are_counted_by_suffix(tmp_path, capsys):
     write_images(tmp_path, 2)
     (tmp_path / "within").mkdir()
-    for name in ("a.tif", "b.TIF", "within/c.tif", "d.heic", "README", ".hidden"):
+    for name in ("a.dcm", "b.DCM", "within/c.dcm", "d.heic", "README", ".hidden"):
         (tmp_path / name).touch()
     assert len(folder.image_files(tmp_path)) == 2
     errors = capsys.readouterr().err
-    assert errors == f"{tmp_path}: not used: 3 .tif, 1 .heic, 1 suffixless files\n"
+    assert errors == f"{tmp_path}: not used: 3 .dcm, 1 .heic, 1 suffixless files\n"
+    for i in range(10):
+        (tmp_path / f"file.{i}").touch()
+    folder.image_files(tmp_path)
+    assert capsys.readouterr().err.endswith(", 4 other files\n")
+
+
+def test_tiff_and_arrays_are_images(tmp_path):
+    for name in ("a.tif", "b.TIFF", "c.npy", "d.Npy"):
+        (tmp_path / name).touch()
+    assert folder.image_files(tmp_path) == ["a.tif", "b.TIFF", "c.npy", "d.Npy"]
 
 
 def test_links_to_folders_are_named_and_not_followed(tmp_path, capsys):
@@ -38,7 +48,8 @@ def test_missing_domain_is_named(tmp_path, layout, missing):
     with pytest.raises(InputError, match=f"/{missing} is missing"):
         folder.find(DatasetConfig(dataset=str(tmp_path)))
     (tmp_path / missing).mkdir()
-    with pytest.raises(InputError, match=f"/{missing} has no images"):
+    (tmp_path / missing / "a.dcm").touch()
+    with pytest.raises(InputError, match=f"/{missing} has no images.* TIFF or .npy"):
         folder.find(DatasetConfig(dataset=str(tmp_path)))
 
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import encode_png
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import generators
@@ -27,7 +28,8 @@ def saved_model_cli(*arguments):
 def test_saved_model_equals_keras(run_dir, signatures, direction):
     images = np.stack([random_pixels(24, 32, seed) for seed in range(2)])
     translated = signatures[direction](images=tf.constant(images))["translated"]
-    expected = translate_all(generators.load_generators(run_dir)[direction], images)
+    generator = generators.load_generators(run_dir)[direction]
+    expected = translate_all(generator, images, *Domains())
     assert translated.dtype == tf.uint8
     assert np.abs(translated.numpy().astype(int) - expected).max() <= 1
 

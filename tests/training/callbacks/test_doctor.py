@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.data import drawing
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.training import doctor
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.callbacks.doctor import Doctor
@@ -22,7 +23,7 @@ def checks(tmp_path):
         for coat in ("brown", "striped")
     ]
     log = EventLog(tmp_path)
-    checks = Doctor(*images, FakeThroughput(), log)
+    checks = Doctor(*images, Domains(), FakeThroughput(), log)
     checks.set_model(tiny_model())
     yield checks
     log.close()

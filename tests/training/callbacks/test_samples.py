@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.training.callbacks import samples
 from cyclegan_tf.training.callbacks.samples import Samples
 from cyclegan_tf.training.event_log import EventLog
@@ -9,12 +10,13 @@ from cyclegan_tf.training.event_log import EventLog
 def epochs_left(tmp_path, monkeypatch, epochs, every):
     """The epochs whose pictures a run leaves, and those that TensorBoard got."""
     told = []
-    monkeypatch.setattr(samples, "translate_all", lambda _, images: images)
+    monkeypatch.setattr(samples, "translate_all", lambda _, images, *forms: images)
     monkeypatch.setattr(samples.tf.summary, "image", lambda *_: told.append(epoch))
     image = np.zeros((1, 8, 8, 3), np.uint8)
     (tmp_path / "samples").mkdir()
     log = EventLog(tmp_path / "tensorboard")
-    callback = Samples(image, image, tmp_path / "samples", every, epochs, log)
+    folder = tmp_path / "samples"
+    callback = Samples(image, image, Domains(), folder, every, epochs, log)
     generators = {"a_to_b": None, "b_to_a": None}
     callback.set_model(type("Model", (), {"trained_generators": generators}))
     for epoch in range(1, epochs + 1):

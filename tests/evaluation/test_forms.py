@@ -1,0 +1,287 @@
+"""Scores, samples and reports of images that are not squares of 8-bit RGB."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.data import convert, pipeline
+from cyclegan_tf.data.domain import Domain, Domains
+from cyclegan_tf.data.ranges import to_shown
+from cyclegan_tf.data.writing import write
+from cyclegan_tf.evaluation import pictures, report
+from cyclegan_tf.evaluation.evaluator import Evaluator
+from cyclegan_tf.evaluation.features import FeatureNetwork, require_suitable
+from cyclegan_tf.model.networks import build_discriminator, build_generator
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import generators
+from cyclegan_tf.training import doctor as detectors
+from cyclegan_tf.training.callbacks import doctor
+from cyclegan_tf.training.callbacks.samples import Samples
+from cyclegan_tf.training.event_log import EventLog
+from tests.helpers import random_pixels, tiny_config
+
+RNG = np.random.default_rng(0)
+WIDE = Frame(32, 48)
+GREY16 = Domain(1, "uint16", 0, 65535)
+
+
+def unchanged(images, training):
+    return images
+
+
+def repeated(images, training):
+    return tf.repeat(images, 3, axis=-1)
+
+
+def averaged(images, training):
+    return tf.reduce_mean(images, axis=-1, keepdims=True)
+
+
+def photos(first_seed, count=4, height=32, width=48):
+    seeds = range(first_seed, first_seed + count)
+    return np.stack([random_pixels(height, width, seed) for seed in seeds])
+
+
+@pytest.fixture
+def open_splits(tmp_path):
+    """Converts images of A and B to a dataset; returns its test images, and options."""
+
+    def make(images_a, images_b, suffix=".tif", domains=None):
+        for split, images in (("A", images_a), ("B", images_b)):
+            for part in ("train", "test"):
+                folder = tmp_path / "images" / f"{part}{split}"
+                folder.mkdir(parents=True)
+                for i, image in enumerate(images):
+                    write(folder / f"{i}{suffix}", image)
+        config = tiny_config(tmp_path, dataset=str(tmp_path / "images"))
+        dataset = convert.ensure_dataset(config)
+        return [
+            pipeline.open_split(dataset, name, domain)
+            for name, domain in zip(
+                ("testA", "testB"), domains or (None, None), strict=True
+            )
+        ], config
+
+    return make
+
+
+def test_same_pictures_in_16_bits_have_the_same_scores(open_splits, tmp_path):
+    images = photos(0), photos(10)
+    domain = Domain(3, "uint16", 0, 65535)
+    deep = (np.uint16(x) * 257 for x in images)
+    splits, _ = open_splits(*deep, domains=(domain, domain))
+    there, back = Evaluator(*splits, WIDE, is_paired=True).evaluate(
+        {"a_to_b": unchanged, "b_to_a": unchanged}
+    )
+    assert "0 to 65535" in there.protocol["grey_levels"]
+    assert there.protocol["resize"].endswith("stretched to 32x48")
+    error = np.abs(np.float64(images[0]) - images[1]).mean()
+    assert there.scores["truth_mae"] == pytest.approx(error, rel=1e-4)
+    assert back.scores["truth_mae"] == there.nothing["truth_mae"]
+    assert there.scores["cycle_mae"] == there.scores["identity_mae"] == 0
+
+
+def test_grey_16_bits_and_rgb_8_bits_are_compared_as_the_target_is(open_splits):
+    deep = np.uint16(RNG.integers(0, 1000, (4, 32, 48, 1)))
+    grey = Domain(1, "uint16", 0, 500)  # the upper half is clipped
+    rgb = photos(0)
+    splits, _ = open_splits(deep, rgb, ".png", (grey, Domain()))
+    evaluator = Evaluator(*splits, WIDE, is_paired=True)
+    batches = {}
+    there, back = evaluator.evaluate(
+        {"a_to_b": repeated, "b_to_a": averaged},
+        lambda direction, batch: batches.setdefault(direction, batch),
+    )
+    levels = np.clip(deep / 500, 0, 1) * 255
+    fakes = np.round(levels)  # as the product would write them
+    error = np.abs(fakes - np.float64(rgb)).mean()
+    assert there.scores["truth_mae"] == pytest.approx(error, rel=1e-5)
+    # RGB from grey and back is the same but for the 8 bits between.
+    assert 0 < there.scores["cycle_mae"] < 0.5
+    fakes = np.round(rgb.mean(axis=-1, keepdims=True) / 255 * 500) / 500 * 255
+    error = np.abs(fakes - levels).mean()
+    assert back.scores["truth_mae"] == pytest.approx(error, rel=1e-5)
+    # Doing nothing is to repeat the grey image, or to take the luminance.
+    repeats = np.abs(levels - np.float64(rgb)).mean()
+    assert there.nothing["truth_mae"] == pytest.approx(repeats, rel=1e-5)
+    luminance = np.round(rgb @ [0.299, 0.587, 0.114])[..., None]
+    error = np.abs(luminance - levels).mean()
+    assert back.nothing["truth_mae"] == pytest.approx(error, rel=1e-2)
+    assert batches["a_to_b"].fake.dtype == np.uint8
+    assert batches["a_to_b"].fake.shape == (4, 32, 48, 3)
+    # No generator can take images of its own target.
+    assert not any("identity" in name for name in (*there.scores, *back.scores))
+    assert there.histogram == back.histogram == {}
+    assert list(there.scores) == evaluator.names
+
+
+def test_bands_of_floats_have_scores_and_no_kid(open_splits):
+    bands = RNG.normal(0, 3, (4, 32, 48, 5)).astype(np.float32)
+    splits, _ = open_splits(bands, bands[::-1] + 1)
+    domains = Domains(*(split.domain for split in splits))
+    assert domains.b.low == pytest.approx(bands.min() + 1)
+    (result,) = Evaluator(*splits, WIDE, True).evaluate({"a_to_b": unchanged})
+    a, b = ((x - x.min()) / (x.max() - x.min()) * 255 for x in (bands, bands[::-1] + 1))
+    # Both ranges are mapped to the same grey levels.
+    assert result.scores["truth_mae"] == pytest.approx(np.abs(a - b).mean(), rel=1e-4)
+    assert result.nothing["swd"] == pytest.approx(result.scores["swd"], rel=1e-3)
+    with pytest.raises(InputError, match="domain A have 5; take --best-by swd"):
+        require_suitable(domains)
+
+
+def test_other_numbers_of_bands_have_no_scores_of_doing_nothing(open_splits):
+    bands = RNG.uniform(0, 1, (4, 32, 48, 2)).astype(np.float32)
+    splits, _ = open_splits(bands, photos(0))
+    (result,) = Evaluator(*splits, WIDE, True).evaluate(
+        {"a_to_b": lambda x, training: tf.concat([x, x[..., :1]], axis=-1)}
+    )
+    assert result.nothing == {} and "truth_psnr" in result.scores
+
+
+def test_kid_of_grey_images_is_that_of_the_same_in_rgb():
+    def network(images):
+        assert images.shape[1:] == (299, 299, 3)
+        return tf.reduce_mean(images, [1, 2])[:, :1] * tf.ones([1, 2048])
+
+    features = FeatureNetwork(network, {})
+    grey = photos(0)[..., :1]
+    repeats = np.repeat(grey, 3, axis=-1)
+    np.testing.assert_array_equal(features(grey), features(repeats))
+    np.testing.assert_array_equal(features(np.float32(grey)), features(repeats))
+
+
+def test_matching_the_histogram_undoes_a_change_of_contrast(open_splits):
+    images = photos(0)
+    changed = 255 - np.uint8(255 * (1 - images / 255) ** 2)
+    splits, _ = open_splits(images, changed, ".png")
+    there, back = Evaluator(*splits, WIDE, is_paired=True).evaluate(
+        {"a_to_b": unchanged, "b_to_a": unchanged}
+    )
+    assert list(there.histogram) == ["truth_mae", "truth_ssim", "truth_psnr"]
+    for result in (there, back):
+        assert result.histogram["truth_mae"] < 1 < 20 < result.nothing["truth_mae"]
+        assert result.histogram["truth_ssim"] > 0.99
+
+
+# Shape.
+
+
+def disc(height, width):
+    y, x = np.mgrid[:height, :width]
+    centred = (y - height / 2 + 0.5) ** 2 + (x - width / 2 + 0.5) ** 2 < 12**2
+    return np.uint8(255 * centred)[..., None]
+
+
+def assert_round(image):
+    """A white disc on black is as wide as it is high."""
+    rows, columns = (np.ptp(np.flatnonzero((image > 127).any(x))) for x in (1, 0))
+    assert abs(rows - columns) <= 1 and rows > 12
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [Frame(32, 64), Frame(32, 32, "fit"), Frame(28, 40, "fit"), Frame(32, 48, "none")],
+)
+def test_circles_stay_circles_in_scores_and_samples(open_splits, tmp_path, frame):
+    images = np.stack([disc(40, 80)] * 2)
+    splits, _ = open_splits(images, images, ".png")
+
+    def look(direction, batch):
+        for image in (*batch.real, *batch.fake, *batch.cycled):
+            assert image.shape == (*frame[:2], 1)
+            assert_round(image[..., 0])
+
+    both = {"a_to_b": unchanged, "b_to_a": unchanged}
+    Evaluator(*splits, frame).evaluate(both, look)
+    domains = Domains(*(split.domain for split in splits))
+    loaded = [pipeline.load_images(split, frame) for split in splits]
+    draw(tmp_path, loaded, domains, both)
+    for cell in pictures.grid_cells(tmp_path / "epoch-0001-a.png", 4, frame[:2])[0]:
+        assert_round(cell[..., 0])
+
+
+def draw(folder, images, domains, models):
+    log = EventLog(folder / "tensorboard")
+    callback = Samples(*images, domains, folder, 1, 1, log)
+    callback.set_model(types.SimpleNamespace(trained_generators=models))
+    callback.on_epoch_end(0)
+    log.close()
+
+
+# What is shown.
+
+
+def test_samples_of_other_channels_have_three_columns(tmp_path):
+    deep = np.uint16(RNG.integers(0, 4096, (2, 32, 48, 1)))
+    rgb, domains = photos(0, 2), Domains(Domain(1, "uint16", 0, 4095), Domain())
+    models = {"a_to_b": repeated, "b_to_a": averaged}
+    draw(tmp_path, (deep, rgb), domains, models)
+    assert pictures.views_of(domains) == ("real", "fake", "cycled")
+    for name, shown in (("a", to_shown(deep, domains.a)), ("b", rgb)):
+        cells = pictures.grid_cells(tmp_path / f"epoch-0001-{name}.png", 3, (32, 48))
+        np.testing.assert_array_equal(cells[:, 0], shown)
+    np.testing.assert_allclose(cells[:, 1, ..., 0], rgb.mean(-1), atol=1)
+
+
+def test_doctor_looks_at_what_is_shown(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(detectors, "checkerboard", lambda *args: seen.append(args))
+    images = (
+        np.uint16(RNG.integers(0, 4096, (2, 16, 24, 1))),
+        np.float32(RNG.normal(size=(2, 16, 24, 5))),
+    )
+    domains = Domains(Domain(1, "uint16", 0, 4095), Domain(5, "float32", -4, 4))
+    log = EventLog(tmp_path)
+    checks = doctor.Doctor(*images, domains, types.SimpleNamespace(input_wait=0), log)
+    checks.set_model(
+        types.SimpleNamespace(
+            trained_generators={
+                "a_to_b": build_generator(2, 1, 1, out_channels=5),
+                "b_to_a": build_generator(2, 1, 5, out_channels=1),
+            },
+            disc_a=build_discriminator(filters=2, channels=1),
+            disc_b=build_discriminator(filters=2, channels=5),
+        )
+    )
+    checks.step = doctor.CHECK_EVERY
+    checks.on_epoch_end(0, {"D_A": 0.2, "D_B": 0.2, "G_A": 0.3, "G_B": 0.3})
+    log.close()
+    shown = [to_shown(*pair) for pair in zip(images, domains, strict=True)]
+    for (fakes, real, _), expected in zip(seen, shown[::-1], strict=True):
+        assert fakes.shape == (2, 16, 24, 3) and fakes.dtype == np.uint8
+        np.testing.assert_array_equal(real, expected)
+
+
+def test_report_shows_bands_and_says_which(open_splits, tmp_path, no_weights, capsys):
+    deep = np.uint16(RNG.integers(0, 4096, (4, 32, 48, 5)))
+    splits, config = open_splits(deep, photos(0))
+    domains = Domains(*(split.domain for split in splits))
+    models = {
+        "a_to_b": build_generator(2, 1, 5, out_channels=3),
+        "b_to_a": build_generator(2, 1, 3, out_channels=5),
+    }
+    sizes = {"image_size": "32x48", "load_size": None}
+    options = tiny_config(tmp_path, dataset=config.dataset, **sizes)
+    run_dir = options.resolved_run_dir
+    dataset = tmp_path / "tfrecords" / "images"
+    fingerprint = convert.read_manifest(dataset)["fingerprint"]
+    run_directory.write_config(
+        run_dir, run_directory.Recorded(options, fingerprint, domains)
+    )
+    generators.save_generators(run_dir, models, {"step": 4})
+    (run_dir / "samples").mkdir()
+    draw(run_dir / "samples", (deep, photos(0)), domains, models)
+    text = report.write(EvaluateConfig([str(run_dir)], report=True, paired=True))
+    assert "identity" not in text and "truth_mae" in text
+    said = capsys.readouterr().err
+    assert "without KID and FID: KID and FID are for images of 1 or 3 channels" in said
+    page = (run_dir / "report.html").read_text()
+    assert (
+        "A: uint16 with 5 channels, 0 to 4095 (pictures show the first three)" in page
+    )
+    assert page.count('data-view="cycled"') == 8 and 'data-view="identity"' not in page
