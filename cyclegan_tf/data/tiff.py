@@ -1,7 +1,6 @@
 """TIFF files, of microscopes, scanners and satellites, to pixels."""
 
 import io
-import itertools
 import logging
 import math
 import operator
@@ -11,6 +10,7 @@ import numpy as np
 
 from cyclegan_tf.data.arrays import (
     MAX_BYTES,
+    MIN_SIDE,
     UnreadableImage,
     on_white,
     require_size,
@@ -96,18 +96,18 @@ def _first_image(series, data):
     """Values `(height, width, channels)`, and of how many pages they are the first."""
     axes, shape = series.axes, series.shape
     page = series.keyframe
-    if (
-        page.dtype is None
-        or not page.size
-        or not axes.count("Y") == axes.count("X") == 1
-    ):
+    is_image = axes.count("Y") == axes.count("X") == 1
+    if not is_image or not page.size or page.dtype is None:
         raise UnreadableImage(f"no values, or of the axes {axes}; expected an image")
+    if series.kind == "shaped" and axes == "QYX" and shape[-1] < MIN_SIDE:
+        # What tifffile makes of an array of so many channels that nothing is said of.
+        axes = "YXS"
     # The first axes are those of pages, the others are within each.
     num_pages = math.prod(shape) // page.size
     if num_pages > MAX_PAGES:
         raise UnreadableImage(f"more than {MAX_PAGES} pages")
     split = next(i for i, _ in enumerate(shape) if math.prod(shape[:i]) == num_pages)
-    numbers = _first_of_all_but("CS", axes, np.arange(num_pages).reshape(shape[:split]))
+    numbers = _first_along(axes, np.arange(num_pages).reshape(shape[:split]))
     num_images = math.prod(
         n for axis, n in zip(axes, shape, strict=True) if axis not in "YXCS"
     )
@@ -124,14 +124,15 @@ def _first_image(series, data):
 
     pages = np.stack([_page_values(series, i, data) for i in numbers.flat])
     values = pages.reshape((*numbers.shape, *shape[split:]))
-    values = _first_of_all_but("YXCS", axes, values)
+    values = _first_along(axes, values)
     order = sorted(range(len(axes)), key=lambda i: ("YXCS" + axes).index(axes[i]))
     return values.transpose(order).reshape((height, width, -1)), num_images
 
 
-def _first_of_all_but(kept, axes, values):
-    index = (slice(None if axis in kept else 1) for axis in axes)
-    return values[tuple(itertools.islice(index, values.ndim))]
+def _first_along(axes, values):
+    """The first entry of all axes but those of height, width and channels."""
+    index = [slice(None if axis in "YXCS" else 1) for axis in axes]
+    return values[tuple(index[: values.ndim])]
 
 
 def _page_values(series, number, data):
