@@ -221,13 +221,13 @@ def _decode(data):
             if data.startswith(NPY_START):
                 return of_supported_type(read_npy(data)), "", ""
             return *_decode_picture(data), ""
-    except UnreadableImage:
-        raise
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, Image.UnidentifiedImageError):
             reason = f"not a {KINDS} image"
+        elif isinstance(error, UnreadableImage):
+            pass  # but may quote the file, too
         elif data.startswith((*tiff.STARTS, NPY_START)):
             reason = f"damaged, or of a kind that is not read ({reason})"
         raise UnreadableImage(printable(reason[:MAX_REASON])) from None

@@ -220,6 +220,10 @@ BOMB = with_tag(with_tag(tiff(GREY, tile=(16, 16)), 256, 60_000), 257, 60_000)
         (tiff(DEEP[..., :4], photometric="separated"), "colours as SEPARATED"),
         (tiff(RGB, photometric="cielab"), "colours as CIELAB"),
         (tiff(RGB, photometric="ycbcr"), "colours as YCBCR"),
+        (
+            tiff(STACK, metadata={"axes": "ZTYX"}).replace(b"ZTYX", b"\x7f" * 4),
+            r"of the axes .*x7f.*; expected an image",
+        ),
         (b"II*\0", "damaged, or of a kind that is not read"),
     ],
 )
