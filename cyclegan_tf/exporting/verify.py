@@ -55,7 +55,8 @@ def held_out_images(
     """
     directory = pathlib.Path(config.data_dir).expanduser() / config.dataset_name
     sources = {direction: domains.of(direction)[0] for direction in directions}
-    with contextlib.suppress(InputError):  # the dataset is not at hand
+    # The dataset may be gone, or be of other images by now.
+    with contextlib.suppress(InputError, tf.errors.InvalidArgumentError):
         images = {}
         for direction, domain in sources.items():
             split = open_split(directory, f"test{direction[0].upper()}", domain)

@@ -19,7 +19,7 @@ from tests.helpers import (
     assert_one_line_error,
     command,
     random_pixels,
-    run_script,
+    run_here,
     tiny_model,
 )
 
@@ -134,8 +134,10 @@ def test_wrong_model_is_not_kept(run_dir, tmp_path, monkeypatch):
         (["--format", "onnx", "--precision", "bfloat16"], "take float32 or float16"),
     ],
 )
-def test_impossible_format_is_named_before_anything_else(tmp_path, arguments, problem):
-    done = run_script("export.py", "--run-dir", tmp_path / "none", *arguments)
+def test_impossible_format_is_named_before_anything_else(
+    tmp_path, capsys, arguments, problem
+):
+    done = run_here(capsys, "export", "--run-dir", tmp_path / "none", *arguments)
     assert_one_line_error(done, problem)
 
 
@@ -165,9 +167,10 @@ def test_export_is_verified_on_noise_where_the_dataset_is_gone(run_dir, tmp_path
     assert len(exported.comparisons) == 4
 
 
-def test_run_without_a_model_is_refused(tmp_path):
+def test_run_without_a_model_is_refused(tmp_path, capsys):
     (tmp_path / "config.json").touch()
-    done = run_script("export.py", "--run-dir", tmp_path, "--output", tmp_path / "out")
+    arguments = ("--run-dir", tmp_path, "--output", tmp_path / "out")
+    done = run_here(capsys, "export", *arguments)
     assert_one_line_error(done, tmp_path, "no trained model yet")
     assert not (tmp_path / "out").exists()
 
@@ -212,9 +215,10 @@ def test_damaged_scores_are_named(run_dir, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_damaged_model_is_named(run_dir, tmp_path):
+def test_damaged_model_is_named(run_dir, tmp_path, capsys):
     shutil.copytree(run_dir, tmp_path, dirs_exist_ok=True)
     path = max((tmp_path / "model").iterdir(), key=lambda path: path.stat().st_size)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    done = run_script("export.py", "--run-dir", tmp_path, "--output", tmp_path / "out")
+    arguments = ("--run-dir", tmp_path, "--output", tmp_path / "out")
+    done = run_here(capsys, "export", *arguments)
     assert_one_line_error(done, path)
