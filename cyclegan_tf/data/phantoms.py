@@ -36,9 +36,9 @@ class Tissue(NamedTuple):
 AIR = Tissue(0.0, 1000, 1000)
 BONE = Tissue(0.02, 500, 30)
 # Fat is suppressed in T2, as it mostly is: it shows as if it faded so fast.
-MARROW = Tissue(0.55, 300, 36)
+MARROW = Tissue(0.55, 300, 40)
 SKIN = Tissue(0.72, 700, 60)
-FAT = Tissue(0.66, 260, 36)
+FAT = Tissue(0.66, 260, 40)
 MUSCLE = Tissue(0.80, 950, 45)
 FLUID = Tissue(1.0, 3800, 1500)  # around the brain, in its ventricles, in the eyes
 GREY = Tissue(0.82, 950, 100)
@@ -71,7 +71,7 @@ def draw(seed: tuple[int, ...], contrast: Contrast, size: int) -> np.ndarray:
     head = _Head(rng, size * factor, contrast)
     outline, depth = _draw_layers(head, rng)
     white = _draw_folds(head, rng, depth)
-    _draw_lesions(head, rng, white)
+    _draw_lesions(head, rng, depth, white)
     _draw_depths(head, rng)
     if head.level < 0.45:
         _draw_face(head, rng, outline)
@@ -172,17 +172,17 @@ def _draw_layers(head, rng):
     head.paint(SKIN, outline)
     # Thicker at the back; the temporal muscles lie on both sides of the forehead.
     unevenness = 1 + 0.3 * head.waves(rng, 0.7)
-    fat = rng.uniform(0.05, 0.11) * (1 - 0.4 * np.cos(head.angle)) * unevenness
+    fat = rng.uniform(0.06, 0.12) * (1 - 0.4 * np.cos(head.angle)) * unevenness
     temple = np.exp(-(((np.abs(head.angle) - 1.25) / 0.4) ** 2))
     muscle = rng.uniform(0.05, 0.11) * (1.2 - head.level) * temple
-    depth = -outline - 0.04
+    depth = -outline - 0.05
     head.paint(FAT, -depth)
     head.paint(MUSCLE, np.maximum(fat - depth, 0.02 - muscle))
     depth = depth - np.maximum(fat, 0.015) - muscle
     head.paint(BONE, -depth)
-    diploe = rng.uniform(0.03, 0.06)
-    head.paint(MARROW, np.maximum(0.035 - depth, depth - 0.035 - diploe))
-    depth = depth - 0.07 - diploe
+    diploe = rng.uniform(0.05, 0.08)
+    head.paint(MARROW, np.maximum(0.05 - depth, depth - 0.05 - diploe))
+    depth = depth - 0.1 - diploe
     head.paint(FLUID, -depth)
     # The older, the more fluid around the brain.
     head.age = rng.uniform()
@@ -255,7 +255,7 @@ def _draw_depths(head, rng):
         head.paint(FLUID, head.capsule((0, -0.02), (0, 0.2), third, third * 1.3))
 
 
-def _draw_lesions(head, rng, white):
+def _draw_lesions(head, rng, depth, white):
     """Spots in the white matter, and in some heads a tumour with its swelling."""
     for _ in range(rng.poisson(3)):
         angle, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.22, 0.6)
@@ -270,7 +270,7 @@ def _draw_lesions(head, rng, white):
         ragged = 0.03 * head.waves(rng, 2)
         swelling = head.ellipse(centre, (1.7 * radius, 1.9 * radius)) + 2 * ragged
         head.paint(LESION, swelling, white)
-        core = head.ellipse(centre, (radius, radius)) + ragged
+        core = np.maximum(head.ellipse(centre, (radius, radius)) + ragged, -depth)
         head.paint(TUMOUR, core)
         head.paint(FLUID, core + 0.6 * radius)
 
@@ -281,8 +281,8 @@ def _draw_face(head, rng, outline):
         centre = side * rng.uniform(0.31, 0.34), rng.normal(-0.71, 0.015)
         apex = side * 0.13, -0.38
         orbit = head.capsule(centre, apex, 0.19, 0.05)
-        head.paint(BONE, np.maximum(orbit - 0.03, outline + 0.08))
-        head.paint(FAT, np.maximum(orbit, outline + 0.04))
+        head.paint(BONE, np.maximum(orbit - 0.03, outline + 0.09))
+        head.paint(FAT, np.maximum(orbit, outline + 0.05))
         head.paint(GREY, head.capsule(centre, apex, 0.028, 0.028))
         for edge in (-1, 1):
             start = centre[0] + edge * 0.15, centre[1] + 0.02
