@@ -22,7 +22,12 @@ from cyclegan_tf.data.ranges import to_grey_levels
 from cyclegan_tf.evaluation.scores import find_dataset
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.metrics import similarity
-from cyclegan_tf.metrics.histograms import mapped, pooled_values, value_mapping
+from cyclegan_tf.metrics.histograms import (
+    MAX_VALUES,
+    mapped,
+    pooled_values,
+    value_mapping,
+)
 from cyclegan_tf.runs import generators
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -74,7 +79,7 @@ def main(run_dir: pathlib.Path) -> None:
 
 def matched(real, true):
     """The values mapped so that all images together have the truths' histogram."""
-    pools = [pooled_values(x, x[0].size) for x in (real, true)]
+    pools = [pooled_values(x, MAX_VALUES // len(x)) for x in (real, true)]
     return mapped(real, value_mapping(*pools))
 
 
