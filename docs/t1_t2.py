@@ -73,7 +73,7 @@ def main(run_dir: pathlib.Path) -> None:
             print(f"| {title} | {mae:.2f} | {psnr:.2f} | {ssim:.3f} |")
         titles = (names[0], "best table", "model", f"true {names[1]}")
         show(cells, titles, (real, table, fake, true))
-    canvas.savefig(PICTURE, dpi=125)
+    canvas.savefig(PICTURE, dpi=100, pil_kwargs={"optimize": True})
     print(f"\n{PICTURE.relative_to(ROOT)}")
 
 
