@@ -34,7 +34,14 @@ SMALL = {
 }
 RECOMMENDED: dict[str, dict[str, Any]] = {
     "synthetic/horse2zebra": SMALL | {"identity_weight": 10.0},
-    "synthetic/t1_t2": SMALL | {"identity_weight": 0.0, "average": True},
+    "synthetic/t1_t2": SMALL
+    | {
+        "epochs": 10,
+        "learning_rate": 2e-3,
+        "cycle_weight": 5.0,
+        "identity_weight": 0.0,  # no image is left as it is
+        "average": True,
+    },
 }
 
 

@@ -35,9 +35,10 @@ class Tissue(NamedTuple):
 
 AIR = Tissue(0.0, 1000, 1000)
 BONE = Tissue(0.02, 500, 30)
-MARROW = Tissue(0.55, 300, 200)
+# Fat is suppressed in T2, as it mostly is: it shows as if it faded so fast.
+MARROW = Tissue(0.55, 300, 40)
 SKIN = Tissue(0.72, 700, 60)
-FAT = Tissue(0.66, 260, 450)
+FAT = Tissue(0.66, 260, 40)
 MUSCLE = Tissue(0.80, 950, 45)
 FLUID = Tissue(1.0, 3800, 1500)  # around the brain, in its ventricles, in the eyes
 GREY = Tissue(0.82, 950, 100)
@@ -70,7 +71,7 @@ def draw(seed: tuple[int, ...], contrast: Contrast, size: int) -> np.ndarray:
     head = _Head(rng, size * factor, contrast)
     outline, depth = _draw_layers(head, rng)
     white = _draw_folds(head, rng, depth)
-    _draw_lesions(head, rng, white)
+    _draw_lesions(head, rng, depth, white)
     _draw_depths(head, rng)
     if head.level < 0.45:
         _draw_face(head, rng, outline)
@@ -107,7 +108,7 @@ class _Head:
         self.contrast = contrast
         self.canvas = np.zeros((side, side))
         self.level = rng.uniform()  # of the slice: 0 through the eyes, 1 at the top
-        self.size = rng.uniform(0.42, 0.47) * (1 - 0.1 * self.level)
+        self.size = rng.uniform(0.43, 0.48) * (1 - 0.08 * self.level)
         self.pixels = side * self.size  # per unit
         self.axis = ((np.arange(side) + 0.5) / side - 0.5) / self.size
         x = self.axis + rng.normal(0, 0.04)
@@ -171,17 +172,17 @@ def _draw_layers(head, rng):
     head.paint(SKIN, outline)
     # Thicker at the back; the temporal muscles lie on both sides of the forehead.
     unevenness = 1 + 0.3 * head.waves(rng, 0.7)
-    fat = rng.uniform(0.04, 0.09) * (1 - 0.4 * np.cos(head.angle)) * unevenness
+    fat = rng.uniform(0.06, 0.12) * (1 - 0.4 * np.cos(head.angle)) * unevenness
     temple = np.exp(-(((np.abs(head.angle) - 1.25) / 0.4) ** 2))
     muscle = rng.uniform(0.05, 0.11) * (1.2 - head.level) * temple
-    depth = -outline - 0.04
+    depth = -outline - 0.05
     head.paint(FAT, -depth)
     head.paint(MUSCLE, np.maximum(fat - depth, 0.02 - muscle))
     depth = depth - np.maximum(fat, 0.015) - muscle
     head.paint(BONE, -depth)
-    diploe = rng.uniform(0.03, 0.06)
-    head.paint(MARROW, np.maximum(0.035 - depth, depth - 0.035 - diploe))
-    depth = depth - 0.07 - diploe
+    diploe = rng.uniform(0.05, 0.08)
+    head.paint(MARROW, np.maximum(0.05 - depth, depth - 0.05 - diploe))
+    depth = depth - 0.1 - diploe
     head.paint(FLUID, -depth)
     # The older, the more fluid around the brain.
     head.age = rng.uniform()
@@ -194,14 +195,14 @@ def _draw_folds(head, rng, depth):
     Furrows run inwards from the surface, each with a depth of its own.
     """
     head.paint(GREY, -depth)
-    number = int(rng.integers(10, 14))
+    number = int(rng.integers(8, 12))
     bent = head.angle + 0.1 * head.waves(rng, 1.2) + 0.05 * head.waves(rng, 3)
     place = bent * number / (2 * np.pi) + rng.uniform()
     nearest = np.round(place)
     reach = rng.uniform(0.1, 0.34, number)[nearest.astype(int) % number]
     radius = np.hypot(head.u, head.v)
     gap = np.abs(place - nearest) * 2 * np.pi / number * radius
-    open_to = (0.018 + 0.024 * head.age) * (1.1 - depth / reach)
+    open_to = (0.022 + 0.026 * head.age) * (1.1 - depth / reach)
     furrow = np.maximum(gap - open_to, depth - reach)
     # Between the halves of the brain, and at its sides down to the insula.
     middle = 0.016 + 0.014 * head.age
@@ -218,7 +219,7 @@ def _draw_folds(head, rng, depth):
             opening = 0.025 + 0.03 * head.age
             clefts.append(head.capsule(outer, inner, opening, opening / 2))
     furrow = np.minimum(furrow, np.minimum.reduce(clefts))
-    thickness = rng.uniform(0.07, 0.085) + 0.008 * head.waves(rng, 4)
+    thickness = rng.uniform(0.08, 0.095) + 0.008 * head.waves(rng, 4)
     white = np.maximum(thickness - depth, thickness - furrow)
     head.paint(WHITE, white)
     head.paint(FLUID, np.maximum(furrow, -depth))
@@ -254,7 +255,7 @@ def _draw_depths(head, rng):
         head.paint(FLUID, head.capsule((0, -0.02), (0, 0.2), third, third * 1.3))
 
 
-def _draw_lesions(head, rng, white):
+def _draw_lesions(head, rng, depth, white):
     """Spots in the white matter, and in some heads a tumour with its swelling."""
     for _ in range(rng.poisson(3)):
         angle, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.22, 0.6)
@@ -269,7 +270,7 @@ def _draw_lesions(head, rng, white):
         ragged = 0.03 * head.waves(rng, 2)
         swelling = head.ellipse(centre, (1.7 * radius, 1.9 * radius)) + 2 * ragged
         head.paint(LESION, swelling, white)
-        core = head.ellipse(centre, (radius, radius)) + ragged
+        core = np.maximum(head.ellipse(centre, (radius, radius)) + ragged, -depth)
         head.paint(TUMOUR, core)
         head.paint(FLUID, core + 0.6 * radius)
 
@@ -280,8 +281,8 @@ def _draw_face(head, rng, outline):
         centre = side * rng.uniform(0.31, 0.34), rng.normal(-0.71, 0.015)
         apex = side * 0.13, -0.38
         orbit = head.capsule(centre, apex, 0.19, 0.05)
-        head.paint(BONE, np.maximum(orbit - 0.03, outline + 0.08))
-        head.paint(FAT, np.maximum(orbit, outline + 0.04))
+        head.paint(BONE, np.maximum(orbit - 0.03, outline + 0.09))
+        head.paint(FAT, np.maximum(orbit, outline + 0.05))
         head.paint(GREY, head.capsule(centre, apex, 0.028, 0.028))
         for edge in (-1, 1):
             start = centre[0] + edge * 0.15, centre[1] + 0.02

@@ -6,10 +6,12 @@ import pytest
 
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import phantoms
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.shards import read_manifest
 from cyclegan_tf.data.sources import find_source
 
 # Of the values of one picture, little-endian: it changes with `phantoms.VERSION` only.
-PINNED = "d95a78ef460c8f2f24f36c64d648f2e348b589e38bf7a7f793c78aa1a073721c"
+PINNED = "68ffc6e697a3569f1d1c3df5fde03acabb48b5e5aeb86e309596e5def693ac35"
 
 
 @pytest.mark.parametrize("size", [32, 50, 128])
@@ -79,3 +81,15 @@ def test_test_images_are_pairs_and_training_images_are_not():
     assert not scenes["testA"] & (scenes["trainA"] | scenes["trainB"])
     looks = {name: next(iter(split.jobs))[3] for name, split in splits.items()}
     assert looks == {"trainA": "t1", "trainB": "t2", "testA": "t1", "testB": "t2"}
+
+
+def test_converted_images_are_grey_with_a_range_of_12_bits(tmp_path):
+    config = DatasetConfig(
+        dataset="synthetic/t1_t2",
+        data_dir=str(tmp_path),
+        synthetic_images=2,
+        synthetic_size=32,
+    )
+    form = {"channels": 1, "dtype": "uint16", "low": 0, "high": 4095}
+    domains = read_manifest(ensure_dataset(config))["domains"]
+    assert domains == {"a": form, "b": form}
