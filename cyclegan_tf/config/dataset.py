@@ -12,8 +12,8 @@ class DatasetConfig(Options):
 
     dataset: str = option(
         "synthetic/horse2zebra",
-        "TFDS name (cycle_gan/horse2zebra), folder of images, or the embedded "
-        "synthetic/horse2zebra",
+        "TFDS name (cycle_gan/horse2zebra), folder of images, or one of the embedded "
+        "synthetic/horse2zebra and synthetic/t1_t2",
         Nature.SOURCE,
     )
     data_dir: str = option(
@@ -27,7 +27,7 @@ class DatasetConfig(Options):
     )
     synthetic_images: int = option(
         600,
-        "training images per domain of the embedded dataset; test: a tenth",
+        "training images per domain of an embedded dataset; test: a tenth",
         at_least=1,
     )
     synthetic_size: int | None = option(
