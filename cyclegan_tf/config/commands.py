@@ -141,6 +141,22 @@ class TranslateConfig(Options):
 
 
 @dataclasses.dataclass(frozen=True)
+class DemoConfig(Options):
+    """Which model is shown, and to whom."""
+
+    model: str = option(
+        DEFAULT_RUN, "directory of a run, or of an export", Nature.PLACE
+    )
+    checkpoint: str = option(
+        "last", "of a run: last, best, or the step of a checkpoint"
+    )
+    host: str = option(
+        "127.0.0.1", "address to listen at; 0.0.0.0 shows the page to the network"
+    )
+    port: int = option(7860, "of the page", at_least=1)
+
+
+@dataclasses.dataclass(frozen=True)
 class ImportConfig(Options):
     """Models of the authors' program, and a run directory of ours."""
 

@@ -111,15 +111,24 @@ def load(
         >>> translate(np.zeros((64, 64, 3), np.uint8)).shape
         (64, 64, 3)
     """
+    found = load_all(model, checkpoint, scratch_dir)
+    if direction not in found:
+        raise InputError(f"{model} has no direction {direction}.")
+    return found[direction]
+
+
+def load_all(
+    model: str | os.PathLike,
+    checkpoint: str = LAST,
+    scratch_dir: str | os.PathLike | None = None,
+) -> dict[str, Translator]:
+    """Loads the directions that a run, or an export, has; as `load`."""
     path = pathlib.Path(model).expanduser()
     saved = _saved_model_in(path)
     if saved and (checkpoint != LAST or scratch_dir is not None):
         flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
         raise InputError(f"{flag}: {path} is an export; name the directory of a run.")
-    found = _of_export(saved) if saved else _of_run(path, checkpoint, scratch_dir)
-    if direction not in found:
-        raise InputError(f"{path} has no direction {direction}.")
-    return found[direction]
+    return _of_export(saved) if saved else _of_run(path, checkpoint, scratch_dir)
 
 
 def _saved_model_in(path):
