@@ -8,6 +8,7 @@ import tempfile
 
 from cyclegan_tf.common.console import markdown, show
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.config import DemoConfig
 from cyclegan_tf.data.arrays import MAX_BYTES
 from cyclegan_tf.data.images import KINDS, UnreadableImage, pixels_of, read_file
@@ -45,9 +46,9 @@ def serve(config: DemoConfig) -> None:
             raise InputError(
                 "the page needs gradio; install with pip install '.[demo]'."
             ) from None
-        path = pathlib.Path(config.model).expanduser()
-        translators = load_all(path, config.checkpoint)
-        samples = examples(path, list(translators))
+        with local_copy(config.model) as path:
+            translators = load_all(path, config.checkpoint)
+            samples = examples(path, list(translators))
         page = build(path.name, translators, samples, pathlib.Path(folder))
         _, address, _ = page.launch(
             server_name=config.host,

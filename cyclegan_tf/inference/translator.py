@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import MIN_SIDE, UnreadableImage
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
@@ -90,7 +90,8 @@ def load(
 
     Args:
         model: directory of a run, of an export (its newest version is taken), or of
-            one version of a SavedModel.
+            one version of a SavedModel; or `hf://user/name`, a run on the Hugging Face
+            Hub, see `common.hub`.
         direction: "a_to_b" or "b_to_a".
         checkpoint: of a run, "last", "best", or a step; see
             `generators.load_generators`. An export has one model only.
@@ -123,7 +124,11 @@ def load_all(
     scratch_dir: str | os.PathLike | None = None,
 ) -> dict[str, Translator]:
     """Loads the directions that a run, or an export, has; as `load`."""
-    path = pathlib.Path(model).expanduser()
+    with local_copy(model) as path:
+        return _load(path, checkpoint, scratch_dir)
+
+
+def _load(path, checkpoint, scratch_dir):
     saved = _saved_model_in(path)
     if saved and (checkpoint != LAST or scratch_dir is not None):
         flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
