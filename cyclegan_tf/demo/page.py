@@ -1,7 +1,9 @@
 """The page of `cyclegan demo`, with Gradio. Nothing leaves the machine it runs on."""
 
+import functools
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import tempfile
@@ -83,27 +85,6 @@ def build(
     """
     import gradio
 
-    directions = list(translators)
-
-    def update(file, picked, direction):
-        """New values of the outputs, for an upload or the number of an example."""
-        answers, problem = {}, ""
-        wanted = directions if direction == BOTH else [direction]
-        try:
-            if file or picked is not None:
-                source = translators[wanted[0]].source
-                pixels, stem = _chosen(file, picked, samples, source)
-                answers = {
-                    each: answer(pixels, each, translators, folder, stem)
-                    for each in wanted
-                }
-        except (UnreadableImage, ValueError) as error:
-            problem = str(error)
-        updates = [gradio.update(value=problem, visible=bool(problem))]
-        for each in directions:
-            updates += _updates(gradio, answers.get(each))
-        return updates
-
     def pick(event: gradio.SelectData):
         return event.index, None, samples[event.index].direction
 
@@ -125,13 +106,38 @@ def build(
                         visible=False,
                     )
                 ]
-                for each in directions:
+                for each in translators:
                     outputs += _outputs(gradio, each)
+        update = functools.partial(_update, gradio, translators, samples, folder)
         run = {"fn": update, "inputs": [file, picked, direction], "outputs": outputs}
+        run |= {"concurrency_id": "translate", "concurrency_limit": 1}
         file.upload(lambda: None, None, picked).success(**run)
         gallery.select(pick, None, [picked, file, direction]).success(**run)
         direction.input(**run)
     return page
+
+
+def _update(gradio, translators, samples, folder, file, picked, direction):
+    """New values of the outputs, for an upload or the number of an example."""
+    # Gradio serves copies, and has made those of the last call.
+    newest = folder / "newest"
+    shutil.rmtree(newest, ignore_errors=True)
+    newest.mkdir()
+    answers, problem = {}, ""
+    wanted = list(translators) if direction == BOTH else [direction]
+    try:
+        if file or picked is not None:
+            source = translators[wanted[0]].source
+            pixels, name = _chosen(file, picked, samples, source)
+            answers = {
+                each: answer(pixels, each, translators, newest, name) for each in wanted
+            }
+    except (UnreadableImage, ValueError) as error:
+        problem = str(error)
+    updates = [gradio.update(value=problem, visible=bool(problem))]
+    for each in translators:
+        updates += _updates(gradio, answers.get(each))
+    return updates
 
 
 def _chosen(file, picked, samples, source):
