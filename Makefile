@@ -2,6 +2,8 @@
 # make test:  the same environment and what tests need, then the suite.
 # make stress: the same environment, then the tests that pound: kills, damage, hostile files.
 # make test-reference: the same environment with PyTorch, then the comparison with it.
+# make test-extras: an environment of its own, then what needs other versions of libraries:
+#              the demo's page, and KServe's server.
 # make locked: the environment of the tests, of exactly the files that the lock names.
 # make lock:   makes the lock anew from the requirements.
 
@@ -10,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := .ci/requirements.lock
 
-.PHONY: train test stress test-reference check format clean locked lock
+.PHONY: train test stress test-reference test-extras check format clean locked lock
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py
@@ -23,6 +25,10 @@ stress: $(VENV)/.installed-dev
 
 test-reference: $(VENV)/.installed-reference
 	$(BIN)/python -m pytest tests/reference
+
+test-extras: $(VENV)-extras/.installed
+	$(VENV)-extras/bin/python -m pytest tests/demo tests/test_deploy.py \
+	    tests/exporting/test_requests.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -45,7 +51,7 @@ lock:
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-extras
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "Python 3.10 to 3.13 is needed, this is %d.%d; name another: make PYTHON=python3.12" % v)'
@@ -73,4 +79,12 @@ $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
 
 $(VENV)/.installed-reference: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -r requirements-reference.txt
+	@touch $@
+
+# Gradio and KServe want older versions of Pillow, protobuf and psutil than others do.
+$(VENV)-extras/.installed: pyproject.toml requirements.txt
+	$(PYTHON) -m venv $(VENV)-extras
+	$(VENV)-extras/bin/python -m pip install -q --upgrade pip
+	$(VENV)-extras/bin/python -m pip install -q -r requirements-dev.txt \
+	    -r requirements-demo.txt -r requirements-serving.txt
 	@touch $@

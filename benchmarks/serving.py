@@ -35,6 +35,7 @@ import zlib
 from collections import Counter
 
 import numpy as np
+import tensorflow as tf
 from common import field, report, script
 from PIL import Image
 
@@ -42,6 +43,10 @@ from cyclegan_tf.common.errors import InputError
 
 MODEL = "cyclegan"
 START_SECONDS = 120
+# What a request that cannot be answered raises.
+BAD_REQUEST = (
+    *(tf.errors.InvalidArgumentError, AttributeError, KeyError, TypeError, ValueError),
+)
 BAD_EVERY = 4
 SCRIPT = pathlib.Path(__file__).resolve()
 
@@ -81,7 +86,6 @@ def main(options):
 def serve(options):
     """Serves the newest version until the process is stopped."""
     import kserve
-    import tensorflow as tf
     from kserve.errors import InvalidInput
 
     versions = sorted(
@@ -103,44 +107,48 @@ def serve(options):
 
         def answer(self, payload):
             try:
-                name = payload.get("signature_name", "serving_default")
-                function = loaded.signatures[name]
-                ((key, spec),) = function.structured_input_signature[1].items()
-                values = [
-                    item[key] if isinstance(item, dict) and key in item else item
-                    for item in payload["instances"]
-                ]
-                outputs = function(**{key: tensor(values, spec)})
-            except (
-                tf.errors.InvalidArgumentError,
-                *(AttributeError, KeyError, TypeError, ValueError),
-            ) as error:
+                return answer(loaded.signatures, payload)
+            except BAD_REQUEST as error:
                 reason = (str(error).splitlines() or [""])[0]
                 raise InvalidInput(f"{type(error).__name__}: {reason}") from None
-            ((_, output),) = outputs.items()
-            if output.dtype == tf.string:
-                encoded = [base64.b64encode(x).decode() for x in output.numpy()]
-                return {"predictions": [{"b64": x} for x in encoded]}
-            return {"predictions": output.numpy().tolist()}
-
-    def tensor(values, spec):
-        if spec.dtype == tf.string:
-            decoded = [
-                base64.b64decode(value["b64"], validate=True) for value in values
-            ]
-            return tf.constant(decoded)
-        array = np.asarray(values)
-        if array.dtype.kind not in "iu" or array.ndim != 4:
-            raise ValueError(
-                f"expected integers of rank 4, got {array.dtype} of rank {array.ndim}"
-            )
-        if array.min(initial=0) < 0 or array.max(initial=0) > 255:
-            raise ValueError("expected integers from 0 to 255")
-        return tf.constant(array.astype(np.uint8))
 
     model = SavedModel(MODEL)
     model.load()
     kserve.ModelServer(http_port=options.serve_on, enable_grpc=False).start([model])
+
+
+def answer(signatures, payload):
+    """What TensorFlow Serving answers to the JSON of a request.
+
+    Raises:
+        one of `BAD_REQUEST`: it is no request that the signatures can answer.
+    """
+    function = signatures[payload.get("signature_name", "serving_default")]
+    ((key, spec),) = function.structured_input_signature[1].items()
+    values = [
+        item[key] if isinstance(item, dict) and key in item else item
+        for item in payload["instances"]
+    ]
+    ((_, output),) = function(**{key: tensor(values, spec)}).items()
+    if output.dtype == tf.string:
+        encoded = [base64.b64encode(x).decode() for x in output.numpy()]
+        return {"predictions": [{"b64": x} for x in encoded]}
+    return {"predictions": output.numpy().tolist()}
+
+
+def tensor(values, spec):
+    """The instances of a request as what a signature takes."""
+    if spec.dtype == tf.string:
+        decoded = [base64.b64decode(value["b64"], validate=True) for value in values]
+        return tf.constant(decoded)
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" or array.ndim != 4:
+        raise ValueError(
+            f"expected integers of rank 4, got {array.dtype} of rank {array.ndim}"
+        )
+    if array.min(initial=0) < 0 or array.max(initial=0) > 255:
+        raise ValueError("expected integers from 0 to 255")
+    return tf.constant(array.astype(np.uint8))
 
 
 # The clients.

@@ -61,14 +61,17 @@ def imports():
 def test_everything_imported_is_declared(is_needed):
     declared = {normal(wanted.name) for wanted in product()}
     if not is_needed:  # imported within a function, where it is used
-        declared |= {normal(wanted.name) for wanted in extra("export")}
+        for name in ("export", "demo", "hub"):
+            declared |= {normal(wanted.name) for wanted in extra(name)}
     owners = importlib.metadata.packages_distributions()
     # The version that TensorFlow needs. A requirement of our own would have resolvers
     # take the newest, and for Python 3.10 tensorflow-metadata 0.5 with it.
     owners |= {"google": ["tensorflow"]}
     for name, is_at_top in imports():
         if is_at_top == is_needed:
-            found = {normal(owner) for owner in owners[name.split(".")[0]]}
+            # What is not installed here is called as it is imported.
+            package = name.split(".")[0]
+            found = {normal(owner) for owner in owners.get(package, [package])}
             assert found & declared, f"{name} is of {found}"
 
 
@@ -86,7 +89,7 @@ def locked():
 
 
 def test_lock_has_a_hash_of_everything_and_the_name_of_no_server():
-    assert "://" not in LOCK and "http" not in LOCK
+    assert "://" not in LOCK and "index-url" not in LOCK
     for requirement, hashes in locked():
         assert re.fullmatch(r"==[\w.+!-]+", str(requirement.specifier))
         assert hashes

@@ -13,7 +13,9 @@ from cyclegan_tf.cli import arguments as command_line
 from tests.helpers import ROOT
 
 MOST_README_BYTES = 10_240
-DOCUMENTS = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "deploy/README.md"]
+)
 TRANSLATED = {
     "README.ko.md": "README.md",
     "docs/how-it-works.ko.md": "docs/how-it-works.md",
@@ -27,7 +29,7 @@ SCRIPTS = {
     "tfrecords/build.py": "build",
 }
 OPTIONS_OF_OTHERS = {
-    "docker": {"--gpus"},
+    "docker": {"--build-arg", "--gpus", "--rm", "--user", "--wait"},
     "pip": {"--require-hashes"},
     "pip-licenses": {"--python", "--from"},
     "saved_model_cli": {"--dir", "--all"},

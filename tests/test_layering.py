@@ -12,6 +12,7 @@ FOLDERS = (
     "cli",
     "training",
     "exporting",
+    "demo",
     "evaluation",
     "inference",
     "interop",

@@ -12,6 +12,7 @@ from cyclegan_tf.cli.arguments import quiet_start
 from cyclegan_tf.common.console import show
 from cyclegan_tf.config import (
     BuildConfig,
+    DemoConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
@@ -116,6 +117,21 @@ def translate(config: TranslateConfig) -> None:
         f"{done.failed} failed"
     )
     sys.exit(1 if done.failed else 0)
+
+
+def demo(config: DemoConfig) -> None:
+    """Shows a page in the browser to try a model on; nothing leaves this machine.
+
+        %(prog)s                                      the run of the embedded dataset
+        %(prog)s --model exports/horse2zebra --port 8000
+
+    It is seen on this machine only, unless --host says otherwise: then by everybody who
+    reaches that address, as it asks nobody who they are.
+    """
+    with quiet_start():
+        from cyclegan_tf.demo import page
+
+    page.serve(config)
 
 
 def build(config: BuildConfig) -> None:

@@ -4,6 +4,7 @@ Nothing here imports TensorFlow, so that `--help` answers at once.
 """
 
 from cyclegan_tf.config.commands import (
+    DemoConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
@@ -20,6 +21,7 @@ __all__ = [
     "RECOMMENDED",
     "BuildConfig",
     "DatasetConfig",
+    "DemoConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ImportConfig",

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import Literal
 
+from cyclegan_tf.common.hub import require_address
 from cyclegan_tf.config.options import Nature, Options, option, require
 
 DEFAULT_RUN = "runs/synthetic/horse2zebra"
@@ -85,9 +86,14 @@ class ExportConfig(Options):
     max_megapixels: float = option(
         4.0, "largest request that a SavedModel accepts, so that none fills memory"
     )
+    push: str | None = option(
+        None, "also upload it to hf://user/name, which is made, private, if need be"
+    )
 
     def __post_init__(self):
         super().__post_init__()
+        if self.push is not None:
+            require_address("--push", self.push)
         require(
             0 < self.max_megapixels <= 1000,
             "--max-megapixels",
@@ -122,7 +128,9 @@ class TranslateConfig(Options):
         "", "a folder; for one picture also a .png, .jpg, .tif or .npy", Nature.PLACE
     )
     model: str = option(
-        DEFAULT_RUN, "directory of a run, or of an export", Nature.PLACE
+        DEFAULT_RUN,
+        "directory of a run, or of an export; or hf://user/name",
+        Nature.MODEL,
     )
     checkpoint: str = option(
         "last", "of a run: last, best, or the step of a checkpoint"
@@ -138,6 +146,24 @@ class TranslateConfig(Options):
         "translate large pictures in bounded memory, stripe by stripe; needs a run, "
         "and scratch space beside the output",
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoConfig(Options):
+    """Which model is shown, and to whom."""
+
+    model: str = option(
+        DEFAULT_RUN,
+        "directory of a run, or of an export; or hf://user/name",
+        Nature.MODEL,
+    )
+    checkpoint: str = option(
+        "last", "of a run: last, best, or the step of a checkpoint"
+    )
+    host: str = option(
+        "127.0.0.1", "address to listen at; 0.0.0.0 shows the page to the network"
+    )
+    port: int = option(7860, "of the page", at_least=1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,7 +44,8 @@ class DatasetConfig(Options):
     def dataset_name(self) -> str:
         """What the dataset's directory is called: of a folder, its own name."""
         folder = pathlib.Path(self.dataset).expanduser()
-        return folder.resolve().name if folder.is_dir() else self.dataset
+        is_folder = folder.is_dir() or folder.is_absolute()  # perhaps one that is gone
+        return folder.resolve().name if is_folder else self.dataset
 
     @property
     def resolved_synthetic_size(self) -> int:

@@ -14,6 +14,7 @@ from simple_parsing import field
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import require_local
+from cyclegan_tf.common.hub import require_model
 
 
 class Nature(enum.Enum):
@@ -23,6 +24,7 @@ class Nature(enum.Enum):
     SCHEDULE = "changes what is computed, and may grow when a run is extended"
     SOURCE = "names what the result begins with; compared by what is there"
     PLACE = "names a place on this machine"
+    MODEL = "names a model: a place on this machine, or one on the Hugging Face Hub"
     MEANS = "says how this machine computes, with the same result"
     TELLING = "says how often, or by what, something is told"
     COMMAND = "concerns one start of a command"
@@ -66,6 +68,8 @@ class Options:
             if each.metadata["nature"] in (Nature.PLACE, Nature.SOURCE):
                 for place in value if isinstance(value, list) else [value]:
                     require_local(name, place)
+            if each.metadata["nature"] is Nature.MODEL:
+                require_model(name, value)
             if least is not None and value is not None:
                 require(value >= least, name, f"must be at least {least}, got {value}")
             if each.name == "checkpoint" and value not in ("last", "best"):

@@ -17,13 +17,13 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from cyclegan_tf.common import checksums
+from cyclegan_tf.common import checksums, hub
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, locked_folder
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting import model_card, verify
+from cyclegan_tf.exporting import model_card, publishing, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
 from cyclegan_tf.inference.translator import EXTRAS
 from cyclegan_tf.runs.directory import read_config
@@ -48,9 +48,12 @@ def export(config: ExportConfig) -> Iterator[Exported]:
     Raises:
         InputError: a format is unknown or lacks a library, the run cannot be exported,
             or an export differs too much from the Keras model; nothing of that format
-            is kept.
+            is kept. Or it cannot be uploaded.
     """
     formats = _chosen_formats(config)
+    if config.push:
+        hub.make_repository(config.push)  # or fails now, before the work
+    published = {}
     run_dir = pathlib.Path(config.run_dir).expanduser()
     generators, step = load(run_dir, config.checkpoint)
     run = read_config(run_dir)
@@ -77,7 +80,13 @@ def export(config: ExportConfig) -> Iterator[Exported]:
             checksums.write_sums(aside, str(sums.relative_to(aside)))
             sizes = [p.stat().st_size for p in aside.rglob("*") if p.is_file()]
         megabytes = sum(sizes) / 1e6
+        kept = directory / extras.relative_to(aside)
+        published[f"{form.name}/1" if form.is_served else form.name] = directory, kept
         yield Exported(form.name, domains, directory, megabytes, versions, comparisons)
+    if config.push:
+        say(f"uploading to {config.push}")
+        url = publishing.publish(config.push, published, generators, run_dir, run, step)
+        say(f"uploaded: {url}")
 
 
 def _chosen_formats(config):

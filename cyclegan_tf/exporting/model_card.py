@@ -1,6 +1,9 @@
 """What one must know of an exported model, beside it: a text, and pictures."""
 
+import json
+import math
 import pathlib
+import re
 import shutil
 from typing import Any
 
@@ -38,12 +41,17 @@ def write(
     steps = "an unknown number of" if about["step"] is None else about["step"]
     config, height, width = run.options, *run.options.frame[:2]
     differences = [(n, f"{high:.3g}", f"{mean:.4f}") for n, high, mean in comparisons]
+    evaluations = _evaluations(run_dir, about["step"])
     text = f"""\
+---
+{_front_matter(config, evaluations)}
+---
+
 # CycleGAN: {markdown(config.dataset_name)}
 
 Unpaired image-to-image translation, {", ".join(directions)}; trained for
 {steps} steps on {markdown(config.dataset_name)}.
-{_licence_note(config.dataset)}
+{_licence(config.dataset)[1]}
 
 ## Interface
 
@@ -57,7 +65,7 @@ much larger or smaller than in training may not be recognised.
 
 ## Scores
 
-{_scores(run_dir, about["step"])}
+{_scores(evaluations)}
 
 ## Verified
 
@@ -83,13 +91,19 @@ def _table(head, rows):
     return "\n".join(f"| {' | '.join(map(markdown, cells))} |" for cells in lines)
 
 
+def newest_samples(samples: pathlib.Path) -> list[pathlib.Path]:
+    """The newest picture of each domain in the samples of a run."""
+    found = (sorted(samples.glob(f"epoch-*-{domain}.png"))[-1:] for domain in "ab")
+    return [path for newest in found for path in newest]
+
+
 def _copy_pictures(samples, folder, domains):
     """Copies the newest samples of each domain; returns Markdown that shows them."""
     shown = ""
-    for domain in domains._fields:
-        for path in sorted(samples.glob(f"epoch-*-{domain}.png"))[-1:]:
-            shutil.copyfile(path, folder / f"sample-{domain}.png")
-            shown += f"![From {domain.upper()}](sample-{domain}.png)\n"
+    for path in newest_samples(samples):
+        domain = path.stem[-1]
+        shutil.copyfile(path, folder / f"sample-{domain}.png")
+        shown += f"![From {domain.upper()}](sample-{domain}.png)\n"
     if shown:
         shown += "".join(map(_note_on_bands, "AB", domains))
     return shown
@@ -103,17 +117,51 @@ def _note_on_bands(name, domain):
     return f"\nOf domain {name}'s {domain.channels} channels they show {which}.\n"
 
 
-def _scores(run_dir, step):
+def _evaluations(run_dir, step) -> list[list[DirectionScores]]:
     """The evaluations of the exported step, or those that made it the best."""
     known = [e for e in run_scores.read(run_dir) if e["step"] == step]
     best = read_best(run_dir / CHECKPOINTS)
     if not known and best.get("step", -1) == step:
         known = [best]
-    if not known:
+    return [[DirectionScores(**scores) for scores in e["scores"]] for e in known]
+
+
+def _front_matter(config, evaluations):
+    """What the Hugging Face Hub reads of a card, of the newest scores, as YAML."""
+    # Names there have no other characters.
+    dataset = re.sub(r"[^\w./-]+", "-", config.dataset_name, flags=re.ASCII)
+    licence, _ = _licence(config.dataset)
+    values = {
+        "library_name": "keras",
+        "pipeline_tag": "image-to-image",
+        "license": licence,
+        "tags": ["cyclegan", "gan", "unpaired-image-to-image", "tensorflow"],
+        "datasets": [dataset],
+    }
+    metrics = [
+        {"type": name, "value": value, "name": f"{name}, {result.direction}"}
+        for results in evaluations[-1:]
+        for result in results
+        for name, value in result.scores.items()
+        if math.isfinite(value)
+    ]
+    if metrics:
+        result = {
+            "task": {"type": values["pipeline_tag"]},
+            "dataset": {"type": dataset, "name": dataset},
+            "metrics": metrics,
+        }
+        name = f"CycleGAN-{dataset.replace('/', '-')}"
+        values["model-index"] = [{"name": name, "results": [result]}]
+    # JSON is YAML.
+    return "\n".join(f"{key}: {json.dumps(value)}" for key, value in values.items())
+
+
+def _scores(evaluations):
+    if not evaluations:
         return "Not scored."
     parts = ["Lower is better, but of ssim and psnr higher."]
-    for evaluation in known:
-        results = [DirectionScores(**scores) for scores in evaluation["scores"]]
+    for results in evaluations:
         names = dict.fromkeys(name for result in results for name in result.scores)
         columns = [values for r in results for values in (r.scores, r.nothing)]
         head = [title for r in results for title in (r.direction, "untranslated")]
@@ -131,13 +179,16 @@ def _in_words(protocol):
     )
 
 
-def _licence_note(dataset):
+def _licence(dataset):
+    """The Hub's word for the terms of a model, and these in words."""
     if dataset.startswith("synthetic/"):
-        return "Its pictures were drawn by cyclegan_tf (MIT licence)."
+        return "mit", "Its pictures were drawn by cyclegan_tf (MIT licence)."
     if dataset.startswith("cycle_gan/"):
-        return (
+        return "other", (
             "Its pictures come from ImageNet, Flickr, WikiArt, Google Maps, CMP\n"
             "Facades or others, collected by the authors of CycleGAN for research;\n"
             "look up their terms before you use the model commercially."
         )
-    return "Whether the model may be passed on depends on the licence of its images."
+    return "unknown", (
+        "Whether the model may be passed on depends on the licence of its images."
+    )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import MIN_SIDE, UnreadableImage
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
@@ -90,7 +90,8 @@ def load(
 
     Args:
         model: directory of a run, of an export (its newest version is taken), or of
-            one version of a SavedModel.
+            one version of a SavedModel; or `hf://user/name`, a run on the Hugging Face
+            Hub, see `common.hub`.
         direction: "a_to_b" or "b_to_a".
         checkpoint: of a run, "last", "best", or a step; see
             `generators.load_generators`. An export has one model only.
@@ -111,15 +112,28 @@ def load(
         >>> translate(np.zeros((64, 64, 3), np.uint8)).shape
         (64, 64, 3)
     """
-    path = pathlib.Path(model).expanduser()
+    found = load_all(model, checkpoint, scratch_dir)
+    if direction not in found:
+        raise InputError(f"{model} has no direction {direction}.")
+    return found[direction]
+
+
+def load_all(
+    model: str | os.PathLike,
+    checkpoint: str = LAST,
+    scratch_dir: str | os.PathLike | None = None,
+) -> dict[str, Translator]:
+    """Loads the directions that a run, or an export, has; as `load`."""
+    with local_copy(model) as path:
+        return _load(path, checkpoint, scratch_dir)
+
+
+def _load(path, checkpoint, scratch_dir):
     saved = _saved_model_in(path)
     if saved and (checkpoint != LAST or scratch_dir is not None):
         flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
         raise InputError(f"{flag}: {path} is an export; name the directory of a run.")
-    found = _of_export(saved) if saved else _of_run(path, checkpoint, scratch_dir)
-    if direction not in found:
-        raise InputError(f"{path} has no direction {direction}.")
-    return found[direction]
+    return _of_export(saved) if saved else _of_run(path, checkpoint, scratch_dir)
 
 
 def _saved_model_in(path):

@@ -60,7 +60,7 @@ def test_suggestion_is_of_the_command_that_was_called():
         (TrainConfig, ["--dataset", "https://example.org/photos.zip"]),
         (EvaluateConfig, ["--report", "--run-dir", "runs/x", "s3://bucket/x"]),
         (ExportConfig, ["--output", "gs://bucket/x"]),
-        (TranslateConfig, ["--model", "hf://someone/model"]),
+        (TranslateConfig, ["--model", "hf:someone/model"]),
         (ImportConfig, ["--to-reference", "S3://bucket/x"]),
     ],
 )

@@ -16,6 +16,7 @@ from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.training import run as training
+from tests.browser import chromium, requested
 from tests.helpers import (
     assert_one_line_error,
     random_pixels,
@@ -27,11 +28,6 @@ from tests.helpers import (
 
 # What a dataset's author could call a folder, to run a script in the reader's browser.
 HOSTILE = "<img src=x onerror=alert(1)> \"'&{{7*7}}$x"
-BROWSER_FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--hide-scrollbars"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -280,34 +276,9 @@ def test_command_ends_in_one_line(run_dir, tmp_path):
 @pytest.fixture(scope="module")
 def browser(page_path, tmp_path_factory):
     """Chromium without a window, with the page open."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    from selenium.webdriver.chrome.service import Service
-
-    places = [
-        next(filter(None, map(shutil.which, names)), None)
-        for names in (
-            ("chromium", "chromium-browser", "google-chrome"),
-            ["chromedriver"],
-        )
-    ]
-    if None in places:
-        pytest.skip("no chromium, or no chromedriver, is installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = places[0]
-    for flag in (
-        *BROWSER_FLAGS,
-        f"--user-data-dir={tmp_path_factory.mktemp('chrome')}",
-    ):
-        options.add_argument(flag)
-    options.set_capability(
-        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
-    )
-    driver = webdriver.Chrome(options=options, service=Service(places[1]))
-    try:
+    with chromium(tmp_path_factory.mktemp("chrome")) as driver:
         driver.get(page_path.as_uri())
         yield driver
-    finally:
-        driver.quit()
 
 
 def move(browser, selector, value):
@@ -371,14 +342,7 @@ def test_nothing_is_fetched_and_nothing_fails(browser, page_path):
     browser.get_log("performance")  # what Chromium itself did when it started
     browser.refresh()
     assert browser.get_log("browser") == []
-    messages = [
-        json.loads(entry["message"]) for entry in browser.get_log("performance")
-    ]
-    requests = {
-        message["message"]["params"]["request"]["url"].split(",")[0]
-        for message in messages
-        if message["message"]["method"] == "Network.requestWillBeSent"
-    }
+    requests = requested(browser)
     pictures = {url for url in requests if url.startswith("data:image/")}
     assert pictures
     assert requests - pictures == {page_path.as_uri()}

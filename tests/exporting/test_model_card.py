@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from cyclegan_tf.config import TrainConfig
@@ -70,6 +71,25 @@ def test_card_has_tables_of_scores_differences_and_options(run_dir, tmp_path):
     assert ["filters", "5"] in rows_of(card, "Options of the run")
     assert "MIT licence" in card and "trained for\n7 steps" in card
     assert "data_dir" not in card.replace("\\", "")
+
+
+def test_front_matter_is_what_the_hub_reads(run_dir, tmp_path):
+    scores.record(run_dir, 7, RESULTS, {})
+    data = ModelCard(card_of(run_dir, tmp_path / "card")).data
+    assert (data.library_name, data.pipeline_tag) == ("keras", "image-to-image")
+    assert (data.license, data.datasets) == ("mit", ["synthetic/horse2zebra"])
+    assert [
+        (x.metric_type, x.metric_name, x.metric_value) for x in data.eval_results[:2]
+    ] == [("swd", "swd, a_to_b", 12.3456), ("cycle_mae", "cycle_mae, a_to_b", 5.0)]
+    assert len(data.eval_results) == 4
+    (tmp_path / "none").mkdir()
+    unscored = card_of(tmp_path / "none", tmp_path / "other", dataset="a: [b] # c")
+    data = ModelCard(unscored).data
+    assert (data.license, data.datasets, data.eval_results) == (
+        "unknown",
+        ["a-b-c"],
+        None,
+    )
 
 
 def test_best_step_has_the_scores_that_made_it_the_best(run_dir, tmp_path):

@@ -1,0 +1,120 @@
+"""What the page answers: a picture's translations, as they are shown and as files."""
+
+import dataclasses
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.ranges import to_shown, to_values
+from cyclegan_tf.data.writing import suffix_for, write
+from cyclegan_tf.evaluation.pictures import grid_cells, views_of
+from cyclegan_tf.inference.translator import Translator
+from cyclegan_tf.runs.directory import CONFIG, read_config
+
+# In pixels; more than a screen has would only be sent.
+MAX_SHOWN_SIDE = 1600
+MAX_EXAMPLES = 3  # of each domain
+OTHER = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
+
+
+class Example(NamedTuple):
+    """A picture that a run has shown while it trained.
+
+    Attributes:
+        direction: that it can be put through.
+        pixels: `(height, width, channels)` as that direction takes it.
+        shown: uint8 `(height, width, 3)`.
+    """
+
+    direction: str
+    pixels: np.ndarray
+    shown: np.ndarray
+
+
+class Answer(NamedTuple):
+    """A picture's way through one direction.
+
+    Attributes:
+        before, after: uint8 `(height, width, 3)`: the picture and its translation.
+        cycled: the translation back; None where the model has one direction only.
+        file: the translation in full size, and in the form of its domain.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    cycled: np.ndarray | None
+    file: pathlib.Path
+
+
+def examples(run_dir: pathlib.Path, directions: list[str]) -> list[Example]:
+    """Real pictures among the newest samples of a run; of an export there are none.
+
+    Samples have 8 bits of RGB: examples of images of more bits are coarse, and of any
+    other number of channels than 1 or 3 there are none.
+    """
+    if not (run_dir / CONFIG).is_file():
+        return []
+    options, _, domains = read_config(run_dir)
+    found = []
+    for direction in directions:
+        source, _ = domains.of(direction)
+        paths = sorted((run_dir / "samples").glob(f"epoch-*-{direction[0]}.png"))
+        if not paths or source.channels not in (1, 3):
+            continue
+        try:
+            cells = grid_cells(paths[-1], len(views_of(domains)), options.frame[:2])
+        except InputError as error:
+            say(f"going on without examples: {error}")
+            continue
+        for real in cells[:MAX_EXAMPLES, 0]:
+            levels = real[..., : source.channels]
+            values = to_values(levels / np.float32(127.5) - 1, source).numpy()
+            found.append(Example(direction, values, real))
+    return found
+
+
+def answer(
+    pixels: np.ndarray,
+    direction: str,
+    translators: dict[str, Translator],
+    folder: pathlib.Path,
+    name: str,
+) -> Answer:
+    """Translates a picture, and its translation back.
+
+    Args:
+        pixels: `(height, width, channels)` as the direction takes it.
+        direction: "a_to_b" or "b_to_a", one of `translators`.
+        translators: the directions of a model.
+        folder: gets the file of the translation.
+        name: of the picture, for that of the file.
+
+    Raises:
+        UnreadableImage, ValueError: as `Translator`.
+        OSError: the file cannot be written.
+    """
+    translate = translators[direction]
+    fake = translate(pixels)
+    cycled = None
+    if back := translators.get(OTHER[direction]):
+        cycled = _shown(back(fake), back.target)
+    suffix = suffix_for(translate.target)
+    file = folder / f"{pathlib.Path(name).stem[:60]}-{direction}{suffix}"
+    write(file, fake)
+    before = _shown(pixels, translate.source)
+    return Answer(before, _shown(fake, translate.target), cycled, file)
+
+
+def _shown(pixels, domain: Domain):
+    if domain.dtype != "uint8" and (domain.low, domain.high) == (0, 255):
+        # An export has its range within; here it is that of the picture.
+        low, high = float(pixels.min()), float(pixels.max())
+        domain = dataclasses.replace(domain, low=low, high=max(high, low + 1e-6))
+    image = Image.fromarray(to_shown(pixels, domain))
+    image.thumbnail((MAX_SHOWN_SIDE, MAX_SHOWN_SIDE))
+    return np.asarray(image)

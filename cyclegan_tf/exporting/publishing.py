@@ -1,0 +1,82 @@
+"""An export as a repository of the Hugging Face Hub.
+
+README.md                       the model card
+config.json, model/, samples/   a run, which is what `--model hf://user/name` reads
+savedmodel/1/, onnx/, litert/   what was exported
+"""
+
+import dataclasses
+import pathlib
+import shutil
+import tempfile
+
+import keras
+
+import cyclegan_tf
+from cyclegan_tf.common import hub
+from cyclegan_tf.config import Nature, TrainConfig, names_of
+from cyclegan_tf.exporting.model_card import CARD, newest_samples
+from cyclegan_tf.runs.directory import Recorded, write_config
+from cyclegan_tf.runs.generators import save_generators
+
+USE = """
+## Use it
+
+    cyclegan translate --model {address} in.jpg out.png
+
+That reads `config.json` and `model/`, and runs no code from here. What lies in
+`savedmodel/` is a program, as any SavedModel: load it where you trust who made it.
+"""
+
+
+def publish(
+    address: str,
+    exports: dict[str, tuple[pathlib.Path, pathlib.Path]],
+    generators: dict[str, keras.Model],
+    run_dir: pathlib.Path,
+    run: Recorded,
+    step: int | None,
+) -> str:
+    """Uploads exports, and the generators that they are of.
+
+    Args:
+        address: `hf://user/name`.
+        exports: by the name of the folder that they get, the directory of a version and
+            that of its model card.
+        generators: float32 models by direction.
+        run_dir, run: that they are of.
+        step: that they were trained for; of imported ones None.
+
+    Returns:
+        Where it can be seen.
+
+    Raises:
+        InputError: it cannot be uploaded.
+    """
+    with tempfile.TemporaryDirectory(prefix="cyclegan-hub-") as scratch:
+        folder = pathlib.Path(scratch)
+        for name, (directory, _) in exports.items():
+            shutil.copytree(directory, folder / name)
+        (_, extras), *_ = exports.values()
+        card = (extras / CARD).read_text(encoding="utf-8")
+        (folder / "README.md").write_text(
+            card + USE.format(address=address), encoding="utf-8"
+        )
+        for picture in extras.glob("sample-*.png"):
+            shutil.copy(picture, folder)
+        write_config(folder, run._replace(options=_without_places(run.options)))
+        about = {"dataset": run.options.dataset_name, "step": step}
+        save_generators(folder, generators, about)
+        (folder / "samples").mkdir()
+        for sample in newest_samples(run_dir / "samples"):
+            shutil.copy(sample, folder / "samples")
+        version = cyclegan_tf.__version__
+        return hub.upload(folder, address, f"Export of cyclegan_tf {version}")
+
+
+def _without_places(options: TrainConfig) -> TrainConfig:
+    """Options as others may see them: no path of this machine."""
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    places = names_of(options, Nature.PLACE)
+    changes = {name: defaults[name] for name in (*places, "init_from")}
+    return dataclasses.replace(options, dataset=options.dataset_name, **changes)

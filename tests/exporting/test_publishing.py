@@ -1,0 +1,201 @@
+"""Models of the Hugging Face Hub, which is not at hand.
+
+In its place stand a cache as huggingface_hub leaves it, and a server of this machine
+that answers what the library asks for when it uploads and downloads.
+"""
+
+import base64
+import hashlib
+import http.server
+import json
+import re
+import threading
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard, constants
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import ExportConfig, TranslateConfig
+from cyclegan_tf.exporting import exporter
+from cyclegan_tf.inference import translator
+from tests.helpers import assert_one_line_error, random_pixels, run_here
+
+ADDRESS = "hf://user/horse2zebra"
+
+
+class StandIn(http.server.BaseHTTPRequestHandler):
+    """The Hub with one repository; `server.files` is what is in it, by name."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, content, status=200, **headers):
+        if not isinstance(content, bytes):
+            content = json.dumps(content).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": len(content), **headers}.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server, path = self.server, self.path
+        server.asked.append(path)
+        if path == "/api/repos/create":
+            server.made = json.loads(body)
+            self.answer({"url": f"{constants.ENDPOINT}/user/horse2zebra"})
+        elif path == "/api/validate-yaml":
+            self.answer({"errors": [], "warnings": []})
+        elif "/preupload/" in path:
+            files = json.loads(body)["files"]
+            answers = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for f in files
+            ]
+            self.answer({"files": answers})
+        elif "/commit/" in path:
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "deletedFile":
+                    del server.files[line["value"]["path"]]
+                elif line["key"] == "file":
+                    content = base64.b64decode(line["value"]["content"])
+                    server.files[line["value"]["path"]] = content
+            self.answer(
+                {
+                    "commitUrl": f"{constants.ENDPOINT}/user/horse2zebra/commit/1",
+                    "commitOid": sha(server),
+                }
+            )
+
+    def do_GET(self):
+        server = self.server
+        server.asked.append(self.path)
+        found = re.fullmatch(r"/user/horse2zebra/resolve/[^/]+/(.+)", self.path)
+        if found and found[1] in server.files:
+            content = server.files[found[1]]
+            tag = hashlib.sha1(content).hexdigest()
+            self.answer(content, ETag=f'"{tag}"', X_Repo_Commit=sha(server))
+        elif "/tree/" in self.path:
+            self.answer(
+                [
+                    {"type": "file", "path": name, "size": len(content), "oid": "0"}
+                    for name, content in server.files.items()
+                ]
+            )
+        elif self.path.startswith("/api/models/user/horse2zebra"):
+            names = [{"rfilename": name} for name in server.files]
+            self.answer(
+                {"id": "user/horse2zebra", "sha": sha(server), "siblings": names}
+            )
+        else:
+            self.answer({"error": "none"}, 404, X_Error_Code="RepoNotFound")
+
+    do_HEAD = do_GET
+
+
+def sha(server):
+    return hashlib.sha1(repr(sorted(server.files)).encode()).hexdigest()
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    monkeypatch.setenv("HF_TOKEN", "hf_stand_in")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn) as server:
+        server.files, server.asked, server.made = {}, [], None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        template = url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield server
+        server.shutdown()
+
+
+def test_pushed_model_is_loaded_from_there_and_from_the_cache(
+    hub, run_dir, tmp_path, monkeypatch
+):
+    output = tmp_path / "exports"
+    list(exporter.export(ExportConfig(str(run_dir), str(output), push=ADDRESS)))
+    assert hub.made["name"] == "horse2zebra" and hub.made["visibility"] == "private"
+    assert {"config.json", "model/generators.npz", "savedmodel/1/saved_model.pb"} <= {
+        *hub.files
+    }
+    # Nothing of this machine is told.
+    for name in ("config.json", "README.md", "model/model.json"):
+        assert str(run_dir.parent) not in hub.files[name].decode()
+    card = ModelCard(hub.files["README.md"].decode())
+    assert card.data.pipeline_tag == "image-to-image"
+
+    pixels = random_pixels(20, 24)
+    expected = translator.load(run_dir)(pixels)
+    hub.asked.clear()
+    assert np.array_equal(translator.load(ADDRESS)(pixels), expected)
+    assert not any("savedmodel" in path for path in hub.asked)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert np.array_equal(translator.load(ADDRESS)(pixels), expected)
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """The cache with a repository in it, and no network; the folder of its files."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    repository = tmp_path / "cache" / "models--user--horse2zebra"
+    snapshot = repository / "snapshots" / "f00d"
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("f00d")
+    return snapshot
+
+
+def test_links_of_the_cache_are_followed_and_programs_left_there(
+    cached, run_dir, tmp_path
+):
+    (tmp_path / "blob").write_bytes((run_dir / "config.json").read_bytes())
+    (cached / "config.json").symlink_to(tmp_path / "blob")
+    (cached / "model").mkdir()
+    for path in (run_dir / "model").iterdir():
+        (cached / "model" / path.name).symlink_to(path)
+    # Beside the run a SavedModel, which is not loaded.
+    (cached / "saved_model.pb").write_bytes(b"a program")
+    pixels = random_pixels(20, 24)
+    expected = translator.load(run_dir)(pixels)
+    assert np.array_equal(translator.load(ADDRESS)(pixels), expected)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_repository_without_a_run_is_one_line(cached, capsys, tmp_path, is_there):
+    (cached / "saved_model.pb").write_bytes(b"a program")
+    address = ADDRESS if is_there else "hf://user/none"
+    tmp_path = tmp_path / "a.png"
+    tmp_path.write_bytes(b"")
+    done = run_here(capsys, "translate", "--model", address, tmp_path, "out")
+    problem = "has no config.json" if is_there else "log in with"
+    assert_one_line_error(done, address, problem)
+
+
+def test_push_that_is_refused_is_one_line_before_the_export(hub, run_dir, capsys):
+    hub.RequestHandlerClass = type(
+        "Refusing", (StandIn,), {"do_POST": lambda self: self.answer({}, 401)}
+    )
+    arguments = ("--run-dir", run_dir, "--output", run_dir / "no", "--push", ADDRESS)
+    done = run_here(capsys, "export", *arguments)
+    assert_one_line_error(done, ADDRESS, "hf auth login")
+    assert not (run_dir / "no").exists()
+
+
+@pytest.mark.parametrize("value", ["hf://name", "hf://a/b/c", "hf://a/../b", "user/x"])
+def test_other_addresses_are_refused(value):
+    with pytest.raises(InputError, match="--push .* expected hf://user/name"):
+        ExportConfig(push=value)
+    if value.startswith("hf:"):
+        with pytest.raises(InputError, match="--model .* expected hf://user/name"):
+            TranslateConfig(model=value)
