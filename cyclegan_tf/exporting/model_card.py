@@ -43,7 +43,7 @@ def write(
 
 Unpaired image-to-image translation, {", ".join(directions)}; trained for
 {steps} steps on {markdown(config.dataset_name)}.
-{_licence_note(config.dataset)}
+{_licence_note(config.dataset_name)}
 
 ## Interface
 
