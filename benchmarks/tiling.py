@@ -23,6 +23,9 @@ from common import ROOT, field, quiet_start, report, script
 from PIL import Image
 
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.domain import Domains
+
+RGB = Domains()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,16 +55,16 @@ def main(options):
         if options.run_dir is None:
             filters, blocks = options.filters, options.residual_blocks
             config = TrainConfig(filters=filters, residual_blocks=blocks)
-            run_directory.write_config(run_dir, config, fingerprint=None)
+            run_directory.write_config(run_dir, run_directory.Recorded(config, None))
             generator = build_generator(filters, blocks)
             generators.save_generators(run_dir, {"a_to_b": generator}, {"step": 0})
         generator = generators.load_generators(run_dir)["a_to_b"]
 
         picture = scene(options.side)
-        whole = translate_all(generator, picture[None])[0]
+        whole = translate_all(generator, picture[None], *RGB)[0]
         tiles = naive_tiles(generator, picture, options.tile_side)
         for way, translated in (
-            ("stripes", translate_in_stripes(generator, picture, folder)),
+            ("stripes", translate_in_stripes(generator, picture, *RGB, folder)),
             (f"naive tiles of {options.tile_side}", tiles),
         ):
             difference = translated.astype(int) - whole
@@ -93,7 +96,8 @@ def naive_tiles(generator, picture, side):
     for y in range(0, picture.shape[0], side):
         for x in range(0, picture.shape[1], side):
             place = (slice(y, y + side), slice(x, x + side))
-            translated[place] = translate_all(generator, picture[place][None])[0]
+            tile = picture[place][None]
+            translated[place] = translate_all(generator, tile, *RGB)[0]
     return translated
 
 

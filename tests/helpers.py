@@ -83,6 +83,14 @@ def random_pixels(height, width, seed=0):
     return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
 
 
+def random_values(domain, count, height, width, seed=0):
+    """Smooth images of a domain, over all of its range."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(domain.low, domain.high, (count, 5, 5, domain.channels))
+    images = tf.image.resize(coarse, (height, width))
+    return tf.cast(images, domain.dtype).numpy()
+
+
 def write_images(folder, count, suffix=".png", size=(40, 48)):
     """Writes `count` images into a folder."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -80,9 +80,10 @@ def images(height, width, seed, count=1):
     return random.uniform(-1, 1, (count, height, width, 3)).astype(np.float32)
 
 
-def generator_weights(filters, num_blocks, seed):
+def generator_weights(filters, num_blocks, seed, channels=3, out_channels=3):
     """A state dict of the authors' generator, with biases everywhere."""
-    return _random_weights(state_dict_shapes(filters, num_blocks), seed)
+    shapes = state_dict_shapes(filters, num_blocks, channels, out_channels)
+    return _random_weights(shapes, seed)
 
 
 def discriminator_weights(kind, filters, seed):

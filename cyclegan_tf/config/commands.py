@@ -34,7 +34,7 @@ class EvaluateConfig(Options):
     paired: bool = option(
         False,
         "both domains show the same scenes, in files of one name (maps, facades); "
-        "of the embedded dataset that is known",
+        "of embedded datasets that is known",
     )
     data_dir: str | None = option(
         None,

@@ -18,8 +18,8 @@ class DatasetConfig(Options):
 
     dataset: str | None = option(
         None,
-        "TFDS name (cycle_gan/horse2zebra), folder of images, or an embedded dataset; "
-        f"default: {DEFAULT_DATASET}",
+        "TFDS name (cycle_gan/horse2zebra), folder of images, or one of the embedded "
+        f"{DEFAULT_DATASET} and synthetic/t1_t2; default: the first of these",
         Nature.SOURCE,
     )
     domain_a: str | None = option(
@@ -44,7 +44,7 @@ class DatasetConfig(Options):
     )
     synthetic_images: int = option(
         600,
-        "training images per domain of the embedded dataset; test: a tenth",
+        "training images per domain of an embedded dataset; test: a tenth",
         at_least=1,
     )
     synthetic_size: int | None = option(

@@ -1,4 +1,4 @@
-"""The animals of the embedded dataset.
+"""The animals of `synthetic/horse2zebra`.
 
 Shapes are signed distance fields of tapered capsules in the plane, so that an animal
 can be drawn at any size with smooth edges; the along-axis coordinate of a capsule is

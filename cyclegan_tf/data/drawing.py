@@ -1,4 +1,4 @@
-"""The embedded dataset: brown and striped animals on meadows, drawn from numbers.
+"""`synthetic/horse2zebra`: brown and striped animals on meadows, drawn from numbers.
 
 Every picture is a function of `(seed, coat, size)`: the same seed gives the same
 meadow, animals and poses in either coat, which is what lets a translation be scored

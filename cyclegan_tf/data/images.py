@@ -37,6 +37,7 @@ __all__ = [
     "encode",
     "encode_png",
     "normalize",
+    "pixels_and_note",
     "pixels_of",
     "read_file",
 ]
@@ -57,6 +58,7 @@ PNG_BIT_DEPTH_AT = 24
 # Modes of Pillow; all else becomes RGB.
 GREY_MODES = ("1", "L", "LA", "La")
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+MAX_REASON = 300  # characters; some decoders quote what they read
 TURNED = range(2, 9)  # orientations other than upright
 
 
@@ -142,25 +144,32 @@ def normalize(data: bytes) -> EncodedImage:
 
 
 def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
-    """The pixels of a file as a domain has them.
+    """The pixels of a file as a domain has them: `pixels_and_note` without the note."""
+    return pixels_and_note(data, domain)[0]
+
+
+def pixels_and_note(data: bytes, domain: Domain) -> tuple[np.ndarray, str]:
+    """The pixels of a file as a domain has them, and what was left out.
 
     Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted.
 
     Returns:
-        `(height, width, channels)` of the domain's type and number of channels.
+        `(height, width, channels)` of the domain's type and number of channels, and
+        such as "first of 12 pages" or "".
 
     Raises:
         UnreadableImage: as `normalize`, or the image has another form.
     """
-    pixels = np.atleast_3d(_decode(data)[0])
+    pixels, _, note = _decode(data)
+    pixels = np.atleast_3d(pixels)
     form = form_text(pixels.shape[-1], pixels.dtype.name)
     wanted = form_text(domain.channels, domain.dtype)
     if form == wanted:
-        return pixels
+        return pixels, note
     channels = {pixels.shape[-1], domain.channels}
     if pixels.dtype != domain.dtype or channels != {1, 3} or not domain.is_encodable:
         raise UnreadableImage(f"is {form}; the model takes {wanted}")
-    return with_channels(pixels, domain.channels)
+    return with_channels(pixels, domain.channels), note
 
 
 def encode(pixels: np.ndarray) -> EncodedImage:
@@ -219,7 +228,9 @@ def _decode(data):
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, Image.UnidentifiedImageError):
             reason = f"not a {KINDS} image"
-        raise UnreadableImage(printable(reason)) from None
+        elif data.startswith((*tiff.STARTS, NPY_START)):
+            reason = f"damaged, or of a kind that is not read ({reason})"
+        raise UnreadableImage(printable(reason[:MAX_REASON])) from None
 
 
 def _decode_picture(data):

@@ -1,4 +1,4 @@
-"""The embedded dataset of 16 bits: slices through heads in two contrasts of MRI.
+"""`synthetic/t1_t2`: slices through heads in two contrasts of MRI, of 16 bits.
 
 A head is a function of `(seed, size)`: nested layers of tissues in a pose of its own.
 A contrast is a function of the tissue, from its proton density and relaxation times, so
@@ -34,10 +34,10 @@ class Tissue(NamedTuple):
 
 
 AIR = Tissue(0.0, 1000, 1000)
-BONE = Tissue(0.05, 500, 30)
-MARROW = Tissue(0.42, 350, 70)
+BONE = Tissue(0.02, 500, 30)
+MARROW = Tissue(0.55, 300, 200)
 SKIN = Tissue(0.72, 700, 60)
-FAT = Tissue(0.72, 260, 110)
+FAT = Tissue(0.66, 260, 450)
 MUSCLE = Tissue(0.80, 950, 45)
 FLUID = Tissue(1.0, 3800, 1500)  # around the brain, in its ventricles, in the eyes
 GREY = Tissue(0.82, 950, 100)
@@ -77,7 +77,7 @@ def draw(seed: tuple[int, ...], contrast: Contrast, size: int) -> np.ndarray:
     # Tissues are uneven, and the coil is nearer to one side: alike in both contrasts.
     texture = 0.025 * head.waves(rng, 9) + 0.02 * head.waves(rng, 22)
     coil = head.waves(rng, 0.35)
-    coil = np.exp(0.12 * (coil - coil.mean()))
+    coil = np.exp(0.1 * (coil - coil.mean()))
     values = head.canvas * (1 + texture) * coil
     values = values.reshape(size, factor, size, factor).mean(axis=(1, 3))
     # What a scanner shows is the magnitude of a complex signal.
@@ -95,9 +95,9 @@ def signal(tissue: Tissue, contrast: Contrast) -> float:
     """
     density, t1, t2 = tissue
     if contrast == "t1":
-        recovered = 1 - 2 * np.exp(-1000 / t1) + np.exp(-2000 / t1)
+        recovered = 1 - 2 * np.exp(-950 / t1) + np.exp(-2000 / t1)
         return 4700 * density * recovered * np.exp(-4 / t2)
-    return 5000 * density * (1 - np.exp(-4000 / t1)) * np.exp(-90 / t2)
+    return 4700 * density * (1 - np.exp(-4000 / t1)) * np.exp(-90 / t2)
 
 
 class _Head:

@@ -63,6 +63,6 @@ def with_channels(images, channels: int):
     if images.shape[-1] == channels:
         return tf.convert_to_tensor(images)
     if channels == 3:
-        return tf.repeat(images, 3, axis=-1)
+        return tf.concat([images] * 3, axis=-1)  # tf.repeat knows no uint16
     grey = luminance(*tf.unstack(tf.cast(images, tf.int32), axis=-1))
     return tf.cast(grey, images.dtype)[..., None]

@@ -24,7 +24,7 @@ DESCRIPTION, ORIENTATION = 270, 274  # tags; the latter's values are those of EX
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 JPEG = (6, 7)  # compressions; their decoder makes RGB of YCbCr
 PREMULTIPLIED, ALPHA = 1, 2  # kinds of extra samples
-CUT_OFF = UnreadableImage("it is cut off")
+CUT_OFF = "it is cut off"
 
 
 def read(data: bytes) -> tuple[np.ndarray, str]:
@@ -53,7 +53,7 @@ def read(data: bytes) -> tuple[np.ndarray, str]:
         _require_whole(file, data)
         series = file.series[0]
         if file.is_imagej and series.kind in ("generic", "uniform"):
-            raise CUT_OFF  # fewer pages than its description says
+            raise UnreadableImage(CUT_OFF)  # fewer pages than its description says
         pixels, num_pages = _first_image(series, data)
         page, note = series.keyframe, ""
         if num_pages > 1:
@@ -77,11 +77,11 @@ def _require_whole(file, data):
         raise UnreadableImage(f"more than {MAX_PAGES} pages")
     place = file.pages.next_page_offset  # 0 stands there, behind the last page
     if data[place : place + file.tiff.offsetsize] != bytes(file.tiff.offsetsize):
-        raise CUT_OFF
+        raise UnreadableImage(CUT_OFF)
     for page in file.pages:
         ends = map(operator.add, page.dataoffsets, page.databytecounts)
         if max(ends, default=0) > len(data):
-            raise CUT_OFF
+            raise UnreadableImage(CUT_OFF)
     # What the pages are stands in the description, often at the end of the file.
     first, form = file.pages[0], file.tiff
     number = struct.unpack_from(form.tagnoformat, data, first.offset)[0]
@@ -89,22 +89,28 @@ def _require_whole(file, data):
     for place in range(start, start + number * form.tagsize, form.tagsize):
         (tag,) = struct.unpack_from(f"{form.byteorder}H", data, place)
         if tag == DESCRIPTION and tag not in first.tags:
-            raise CUT_OFF
+            raise UnreadableImage(CUT_OFF)
 
 
 def _first_image(series, data):
     """Values `(height, width, channels)`, and of how many pages they are the first."""
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    axes, shape = series.axes, series.shape
     page = series.keyframe
-    if axes.count("Y") != 1 or axes.count("X") != 1 or not page.size or not page.dtype:
-        raise UnreadableImage(f"axes {axes} of {page.dtype}; expected an image")
+    if (
+        page.dtype is None
+        or not page.size
+        or not axes.count("Y") == axes.count("X") == 1
+    ):
+        raise UnreadableImage(f"no values, or of the axes {axes}; expected an image")
     # The first axes are those of pages, the others are within each.
     num_pages = math.prod(shape) // page.size
     if num_pages > MAX_PAGES:
         raise UnreadableImage(f"more than {MAX_PAGES} pages")
     split = next(i for i, _ in enumerate(shape) if math.prod(shape[:i]) == num_pages)
     numbers = _first_of_all_but("CS", axes, np.arange(num_pages).reshape(shape[:split]))
-    num_images = num_pages // numbers.size
+    num_images = math.prod(
+        n for axis, n in zip(axes, shape, strict=True) if axis not in "YXCS"
+    )
 
     height, width = shape[axes.index("Y")], shape[axes.index("X")]
     try:
@@ -133,11 +139,11 @@ def _page_values(series, number, data):
     if start is None:
         found = series[number]
         if found is None or not any(found.databytecounts):
-            raise CUT_OFF
+            raise UnreadableImage(CUT_OFF)
         return found.asarray(maxworkers=1).reshape(page.shape)
     # All pages of a stack, behind one another; it may describe but the first.
     if start + page.nbytes * len(series) > len(data):
-        raise CUT_OFF
+        raise UnreadableImage(CUT_OFF)
     dtype = page.dtype.newbyteorder(page.parent.byteorder)
     values = np.frombuffer(data, dtype, page.size, start + number * page.nbytes)
     return values.reshape(page.shape)

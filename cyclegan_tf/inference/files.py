@@ -177,10 +177,13 @@ def _batches(jobs, source, batch_size, overwrite, outcome):
             outcome.skipped += 1
             continue
         try:
-            pixels = images.pixels_of(images.read_file(job.source), source)
+            data = images.read_file(job.source)
+            pixels, note = images.pixels_and_note(data, source)
         except images.UnreadableImage as error:
             outcome.fail(job, error)
             continue
+        if note:
+            say(f"of {str(job.source)!r} the {note}")
         size = pixels.shape[:2]
         waiting[size].append((job, pixels))
         if len(waiting[size]) >= min(batch_size, MAX_BATCH_PIXELS // np.prod(size)):

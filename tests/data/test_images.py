@@ -1,34 +1,59 @@
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan_tf.data import images, ranges
+from cyclegan_tf.data.domain import Domain, with_channels
 from cyclegan_tf.data.images import UnreadableImage, normalize
+from tests.data.hostile_files import encode, npy
 from tests.helpers import random_pixels
 
 PIXELS = random_pixels(24, 32)
-
-
-def encode(image, image_format, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    return buffer.getvalue()
+RNG = np.random.default_rng(0)
+DEEP = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)  # RGB and alpha
 
 
 def decoded(data):
-    result = normalize(data)
-    image = Image.open(io.BytesIO(result.encoded))
-    assert image.mode == "RGB" and image.format.lower() == result.format
-    assert (result.height, result.width) == (image.height, image.width)
-    return np.asarray(image).astype(int)
+    """The values that are stored of a file, by other decoders than our own."""
+    image = normalize(data)
+    shape = image.height, image.width, image.channels
+    if image.format == "raw":
+        dtype = np.dtype(image.dtype).newbyteorder("<")
+        return np.frombuffer(image.encoded, dtype).reshape(shape)
+    if image.dtype == "uint16":
+        pixels = imagecodecs.png_decode(image.encoded)
+    else:
+        picture = Image.open(io.BytesIO(image.encoded))
+        assert picture.format.lower() == image.format
+        assert picture.mode == {1: "L", 3: "RGB"}[image.channels]
+        pixels = np.asarray(picture)
+    assert pixels.dtype == image.dtype
+    return pixels.reshape(shape)
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
-def test_plain_jpeg_and_png_keep_their_bytes(image_format):
-    data = encode(Image.fromarray(PIXELS), image_format)
-    assert normalize(data).encoded == data
-    assert normalize(data).format == image_format.lower()
+@pytest.mark.parametrize("channels", [1, 3])
+def test_plain_jpeg_and_png_keep_their_bytes(image_format, channels):
+    picture = Image.fromarray(PIXELS if channels == 3 else PIXELS[..., 0])
+    data = encode(picture, image_format)
+    image = normalize(data)
+    assert image.encoded == data
+    assert image[1:] == (image_format.lower(), 24, 32, channels, "uint8", 0, 255, "")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png_of_16_bits_keeps_its_bytes(channels):
+    pixels = DEEP[..., :channels]
+    data = imagecodecs.png_encode(np.ascontiguousarray(pixels))
+    image = normalize(data)
+    assert image.encoded == data
+    form = channels, "uint16", pixels.min(), pixels.max(), ""
+    assert image[1:] == ("png", 24, 32, *form)
+    found = images.pixels_of(data, Domain(channels, "uint16"))
+    np.testing.assert_array_equal(found, pixels, strict=True)
 
 
 @pytest.mark.parametrize("image_format", ["BMP", "WEBP"])
@@ -43,12 +68,24 @@ def test_first_picture_of_an_animation_is_taken():
     assert decoded(data)[10, 10].tolist() == [255, 0, 0]
 
 
-def test_transparency_is_composited_on_white():
+@pytest.mark.parametrize("mode, white", [("RGBA", [255] * 3), ("LA", [255])])
+def test_transparency_is_composited_on_white(mode, white):
     rgba = np.zeros((20, 20, 4), np.uint8)
     rgba[..., 3] = [255] * 10 + [0] * 10
-    pixels = decoded(encode(Image.fromarray(rgba), "PNG"))
-    assert pixels[0, 0].tolist() == [0, 0, 0]
-    assert pixels[0, 19].tolist() == [255, 255, 255]
+    pixels = decoded(encode(Image.fromarray(rgba).convert(mode), "PNG"))
+    assert pixels[0, 0].tolist() == [0] * len(white)
+    assert pixels[0, 19].tolist() == white
+
+
+def test_transparency_of_16_bits_is_composited_on_white():
+    colour, alpha = DEEP[..., :3] / 65535, DEEP[..., 3:] / 65535
+    expected = np.rint(65535 * (colour * alpha + 1 - alpha))
+    data = imagecodecs.png_encode(DEEP)
+    np.testing.assert_array_equal(decoded(data), expected)
+    grey = np.ascontiguousarray(DEEP[..., 2:])
+    np.testing.assert_array_equal(
+        decoded(imagecodecs.png_encode(grey)), expected[..., 2:]
+    )
 
 
 def test_transparent_palette_entry_becomes_white():
@@ -63,36 +100,10 @@ def test_transparent_colour_of_an_rgb_png_becomes_white():
     assert decoded(data)[5, 5].tolist() == [255] * 3
 
 
-def test_grey_becomes_rgb():
-    grey = PIXELS[..., 0]
-    pixels = decoded(encode(Image.fromarray(grey), "PNG"))
-    np.testing.assert_array_equal(pixels, np.repeat(grey[..., None], 3, axis=2))
-
-
-def test_16_bit_grey_keeps_its_upper_half():
-    deep = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32) * 85
-    pixels = decoded(encode(Image.fromarray(deep), "PNG"))
-    np.testing.assert_array_equal(pixels[..., 0], deep >> 8)
-
-
-def test_16_bit_rgb_png_becomes_8_bit():
-    import struct
-    import zlib
-
-    deep = (np.arange(24 * 32 * 3) * 28).reshape(24, 32, 3).astype(">u2")
-
-    def chunk(kind, body):
-        checksum = zlib.crc32(kind + body)
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
-
-    rows = b"".join(b"\0" + row.tobytes() for row in deep)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(
-        b"IHDR", struct.pack(">IIBBBBB", 32, 24, 16, 2, 0, 0, 0)
-    )
-    data += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    result = normalize(data)
-    assert result.encoded[24] == 8
-    np.testing.assert_array_equal(decoded(data), deep >> 8)
+def test_one_bit_becomes_grey_of_8_bits():
+    bits = PIXELS[..., 0] > 127
+    pixels = decoded(encode(Image.fromarray(bits), "PNG"))
+    np.testing.assert_array_equal(pixels[..., 0], np.where(bits, 255, 0))
 
 
 def test_cmyk_jpeg_becomes_rgb():
@@ -115,13 +126,20 @@ def test_exif_orientation_is_applied(orientation):
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encode(upright.transpose(inverse), "JPEG", exif=exif, quality=100)
-    assert np.abs(decoded(data) - PIXELS).mean() < 3
+    data = encode(upright.transpose(inverse), "PNG", exif=exif)
+    np.testing.assert_array_equal(decoded(data), PIXELS)
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])
 def test_truncated_jpeg_is_refused(cut):
     data = encode(Image.fromarray(PIXELS), "JPEG")
+    with pytest.raises(UnreadableImage):
+        normalize(data[:-cut])
+
+
+@pytest.mark.parametrize("cut", [20, 1000])
+def test_truncated_png_of_16_bits_is_refused(cut):
+    data = imagecodecs.png_encode(DEEP)
     with pytest.raises(UnreadableImage):
         normalize(data[:-cut])
 
@@ -135,3 +153,97 @@ def test_other_bytes_are_refused(data):
 def test_too_small_is_refused():
     with pytest.raises(UnreadableImage, match="15x16 pixels, smaller than 16x16"):
         normalize(encode(Image.new("RGB", (15, 16)), "PNG"))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_stored_is_what_was_given(dtype, channels):
+    pixels = np.resize(DEEP, (24, 32, channels)).astype(dtype)
+    is_png = channels in (1, 3) and dtype != "float32"
+    for data in (npy(pixels), images.encode(pixels).encoded if is_png else npy(pixels)):
+        image = normalize(data)
+        assert image[1:6] == ("png" if is_png else "raw", 24, 32, channels, dtype)
+        np.testing.assert_array_equal(decoded(data), pixels)
+        found = images.pixels_of(data, Domain(channels, dtype))
+        np.testing.assert_array_equal(found, pixels, strict=True)
+
+
+@pytest.mark.parametrize(
+    "pixels, expected",
+    [
+        (PIXELS[..., 0], PIXELS[..., :1]),
+        (np.asfortranarray(DEEP), DEEP),
+        (DEEP.astype(">u2"), DEEP),
+        (PIXELS[..., 0] > 99, np.where(PIXELS[..., :1] > 99, 255, 0).astype("u1")),
+        (DEEP.astype(">i4") - 9, DEEP.astype("f4") - 9),
+        (DEEP.astype("f8") / 3, (DEEP.astype("f8") / 3).astype("f4")),
+        (PIXELS.astype("f2"), PIXELS.astype("f4")),
+    ],
+)
+def test_array_of_any_type_and_order_is_read(pixels, expected):
+    np.testing.assert_array_equal(decoded(npy(pixels)), expected)
+
+
+ZEROS = np.zeros((24, 32), np.float32)
+
+
+@pytest.mark.parametrize(
+    "data, reason",
+    [
+        (npy(np.full((24, 32), None)), "an array of Python objects"),
+        (npy(np.zeros((24, 32), [("a", "f4"), ("b", "f4")])), "values of type"),
+        (npy(np.zeros((24, 32), complex)), "values of type complex128"),
+        (npy(np.full((24, 32), "a")), "values of type <U1"),
+        (npy(np.zeros(24)), r"of shape \(24,\); expected \(height, width\) or"),
+        (npy(np.zeros((24, 32, 0))), r"of shape \(24, 32, 0\)"),
+        (npy(np.zeros((3, 24, 32))), "24x3 pixels, smaller than 16x16"),
+        (npy(np.where(np.eye(24), np.nan, 0)), "24 of 576 values are NaN or inf"),
+        (npy(ZEROS + np.inf), "768 of 768 values"),
+        (npy(np.full((24, 32), 1e300)), "768 of 768 values"),
+        (npy(ZEROS)[:-1], "cut off"),
+        (npy(ZEROS)[:100], "header"),
+        (npy(ZEROS).replace(b"(24, 32)", b"(9999, 9999)"), "399920004|megabytes"),
+        (npy(ZEROS).replace(b"(24, 32)", b"(99999, 9999)"), "more than 100 megapixels"),
+        (npy(ZEROS).replace(b"(24, 32)", b"(-24, 32)"), "shape|smaller"),
+        (npy(ZEROS).replace(b"'<f4'", b"'<f5'"), "dtype|descr"),
+    ],
+)
+def test_bad_array_is_refused_in_one_line(data, reason):
+    with pytest.raises(UnreadableImage, match=reason) as caught:
+        normalize(data)
+    assert str(caught.value).isprintable()
+
+
+def test_grey_and_rgb_are_converted_to_what_is_asked_for():
+    grey = encode(Image.fromarray(PIXELS[..., 0]), "PNG")
+    found = images.pixels_of(grey, Domain())
+    np.testing.assert_array_equal(found, np.repeat(PIXELS[..., :1], 3, axis=2))
+    rgb = imagecodecs.png_encode(np.ascontiguousarray(DEEP[..., :3]))
+    luminance = DEEP[..., :3] @ [0.299, 0.587, 0.114]
+    found = images.pixels_of(rgb, Domain(1, "uint16"))
+    assert found.dtype == np.uint16
+    assert np.abs(found[..., 0] - luminance).max() <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_become_the_same_in_arrays_and_tensors(dtype, channels):
+    pixels = DEEP[..., : 4 - channels].astype(dtype)
+    expected = with_channels(pixels, channels)
+    assert expected.dtype == dtype and expected.shape == (24, 32, channels)
+    found = ranges.with_channels(pixels, channels).numpy()
+    np.testing.assert_array_equal(found, expected, strict=True)
+
+
+@pytest.mark.parametrize(
+    "pixels, domain, message",
+    [
+        (PIXELS, Domain(1, "uint16"), "uint8 with 3 channels; .* uint16 with 1 chan"),
+        (DEEP[..., 0], Domain(), "uint16 with 1 channel; .* uint8 with 3 channels"),
+        (ZEROS, Domain(3, "float32"), "float32 with 1 channel; .* with 3 channels"),
+        (DEEP, Domain(3, "uint16"), "uint16 with 4 channels; .* with 3 channels"),
+    ],
+)
+def test_another_form_is_refused(pixels, domain, message):
+    with pytest.raises(UnreadableImage, match=message):
+        images.pixels_of(npy(pixels), domain)

@@ -1,12 +1,10 @@
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.interop import convert
 from cyclegan_tf.interop.convert import export_models, import_models
 from cyclegan_tf.interop.reference_weights import (
@@ -18,16 +16,16 @@ from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
-from cyclegan_tf.runs.directory import write_config
+from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.training import fine_tuning
 from tests import parity
 from tests.helpers import (
-    ROOT,
     TINY,
     assert_one_line_error,
     assert_same_checkpoint,
     flags,
     random_images,
+    run_here,
     run_script,
     tiny_config,
 )
@@ -186,14 +184,42 @@ def test_resize_upsampling_cannot_be_given_back():
 
 def test_import_makes_a_run_directory(files, tmp_path):
     run_dir = import_models(files, tmp_path / "runs/new", "cycle_gan/horse2zebra")
-    config, fingerprint = run_directory.read_config(run_dir)
+    config, fingerprint, domains = run_directory.read_config(run_dir)
     assert (config.filters, config.residual_blocks, config.norm) == (2, 1, "plain")
     assert (config.dataset, fingerprint) == ("cycle_gan/horse2zebra", None)
+    assert domains == Domains()
     loaded = generators.load_generators(run_dir)
     for path, generator in zip(files, loaded.values(), strict=True):
         expected = output(read_tensors(path))
         np.testing.assert_array_equal(generator(IMAGES), expected)
     assert generators.read_about(run_dir)["imported_from"] == [p.name for p in files]
+
+
+def test_channels_other_than_three_go_there_and_back(tmp_path):
+    # What --input_nc 1 and --output_nc 4 make of their networks.
+    paths = [tmp_path / "A.pth", tmp_path / "B.pth"]
+    for path, channels in zip(paths, ((1, 4), (4, 1)), strict=True):
+        write_tensors(path, parity.generator_weights(2, 1, 1, *channels))
+    run_dir = import_models(paths, tmp_path / "run", "unknown")
+    recorded = run_directory.read_config(run_dir)
+    assert recorded.domains == Domains(Domain(channels=1), Domain(channels=4))
+    shapes = [
+        (generator.input_shape[-1], generator.output_shape[-1])
+        for generator in generators.load_generators(run_dir).values()
+    ]
+    assert shapes == [(1, 4), (4, 1)]
+    for path, back in zip(paths, export_models(run_dir, tmp_path / "b"), strict=True):
+        given, returned = read_tensors(path), read_tensors(back)
+        for name in ("model.1.weight", "model.18.weight", "model.18.bias"):
+            np.testing.assert_array_equal(returned[name], given[name])
+
+
+def test_second_model_must_lead_back(tmp_path):
+    paths = [tmp_path / "A.pth", tmp_path / "B.pth"]
+    for path in paths:
+        write_tensors(path, parity.generator_weights(2, 1, 1, 1, 3))
+    with pytest.raises(InputError, match="takes 1 channels and gives 3.*lead back"):
+        import_models(paths, tmp_path / "run", "unknown")
 
 
 def test_one_file_is_one_direction(files, tmp_path):
@@ -227,7 +253,7 @@ def test_imported_run_cannot_be_continued(files, tmp_path):
     run_dir = import_models(files, tmp_path / "new", "unknown")
     config = tiny_config(tmp_path, run_dir=str(run_dir))
     with pytest.raises(InputError, match="imported models.*--init-from"):
-        run_directory.continue_run(run_dir, config, "f00d")
+        run_directory.continue_run(run_dir, Recorded(config, "f00d"))
 
 
 def test_there_and_back(files, tmp_path):
@@ -251,17 +277,11 @@ def test_one_or_two_files_are_needed(files, tmp_path, number):
         import_models((files * 2)[:number], tmp_path / "new", "unknown")
 
 
-def test_malicious_file_is_refused_in_one_line(tmp_path):
+def test_malicious_file_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
     path, witness = tmp_path / "x.pth", tmp_path / "witness"
     path.write_bytes(archive({"x/data.pkl": calling("os system", f"touch {witness}")}))
-    command = [sys.executable, "-m", "cyclegan_tf", "import", path, "--run-dir", "run"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    monkeypatch.chdir(tmp_path)
+    done = run_here(capsys, "import", path, "--run-dir", "run")
     assert_one_line_error(done, path, "would call os.system")
     assert os.listdir(tmp_path) == ["x.pth"]
 
@@ -288,7 +308,7 @@ def test_learned_scale_needs_affine_norms(tmp_path):
     generator = build_generator(2, 1)
     generator.get_layer("down1_norm").scale.assign([1, 1, 1, 2])
     generators.save_generators(tmp_path, {"b_to_a": generator}, {})
-    write_config(tmp_path, tiny_config(tmp_path), None)
+    run_directory.write_config(tmp_path, Recorded(tiny_config(tmp_path), None))
     fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path))
     with pytest.raises(InputError, match=r"needs --norm affine \(not plain\)"):
         fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path, norm="plain"))
@@ -333,10 +353,10 @@ def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir):
     assert_same_checkpoint(whole / last, cut / last)
 
 
-def test_start_that_does_not_fit_leaves_no_run(files, tmp_path, tiny_data_dir):
+def test_start_that_does_not_fit_leaves_no_run(files, tmp_path, tiny_data_dir, capsys):
     imported = import_models(files, tmp_path / "imported", "unknown")
     options = TINY | {"data_dir": tiny_data_dir, "init_from": imported, "filters": 5}
     run_dir = tmp_path / "run"
-    done = run_script("train.py", *flags(options), "--run-dir", run_dir)
+    done = run_here(capsys, "train", *flags(options), "--run-dir", run_dir)
     assert_one_line_error(done, "--init-from", "--filters 2 (not 5)")
     assert not (run_dir / "config.json").exists()

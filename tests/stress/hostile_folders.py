@@ -27,6 +27,7 @@ from PIL import Image
 from cyclegan_tf.common import checksums
 from cyclegan_tf.config import DatasetConfig, ExportConfig
 from cyclegan_tf.data import convert as conversion
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.loading import load_in_order
 from cyclegan_tf.data.sources import find_source
 from cyclegan_tf.exporting.formats import saved_model
@@ -209,7 +210,8 @@ def read_by_translator(folder, out, translate):
     Returns:
         Those files, and how many others there are.
     """
-    jobs = picture_files.plan(str(folder), str(out), "png")
+    request = picture_files.find(str(folder), str(out))
+    jobs = picture_files.plan(request, "png", translate.target)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         outcome = picture_files.translate_files(jobs, translate, 4, overwrite=False)
@@ -232,7 +234,8 @@ def model_of(folder, kind):
         run_directory.write_config(path, Recorded(config, None))
         generators.save_generators(path, models, {"step": 0})
     else:
-        saved_model.write(models, path / "1", ExportConfig(max_megapixels=1))
+        config = ExportConfig(max_megapixels=1)
+        saved_model.write(models, Domains(), path / "1", config)
         checksums.write_sums(path / "1", translator.SUMS)
     return translator.load(path)
 

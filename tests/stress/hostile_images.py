@@ -20,6 +20,7 @@ import psutil
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.model.networks import build_generator
 from tests.data.hostile_files import good_files, traps
@@ -94,7 +95,7 @@ def feed(count, seed):
     with tempfile.TemporaryDirectory() as name:
         path = pathlib.Path(name, "1")
         config = ExportConfig(max_megapixels=MAX_PIXELS / 1e6)
-        saved_model.write({"a_to_b": build_generator(2, 1)}, path, config)
+        saved_model.write({"a_to_b": build_generator(2, 1)}, Domains(), path, config)
         model = tf.saved_model.load(str(path))
     outcomes, slowest, peak = collections.Counter(), 0.0, 0
     for data in hostile_files(count, seed):

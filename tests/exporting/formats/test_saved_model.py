@@ -79,8 +79,8 @@ def test_saved_model_cli_shows_the_signatures(exports):
     assert "DT_UINT8" in done.stdout and "DT_STRING" in done.stdout
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
-def test_saved_model_cli_runs_pixels_and_bytes(exports, tmp_path, direction):
+def test_saved_model_cli_runs_pixels_and_bytes(exports, tmp_path):
+    direction = "b_to_a"  # the other one is the default
     picture = random_pixels(20, 24)
     np.save(tmp_path / "images.npy", picture[None])
     np.save(tmp_path / "bytes.npy", np.array([encode_png(picture).encoded]))

@@ -1,0 +1,205 @@
+"""Models of images that are not 8-bit RGB, from a run to translated files."""
+
+import re
+
+import imagecodecs
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tifffile
+
+import cyclegan_tf
+from cyclegan_tf.common import checksums
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.domain import Domain, Domains
+from cyclegan_tf.exporting import exporter, run_exported
+from cyclegan_tf.exporting.formats import litert, onnx, saved_model
+from cyclegan_tf.inference import translator
+from cyclegan_tf.inference.pixels import translate_all
+from cyclegan_tf.model.networks import build_generator
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import generators
+from tests.exporting.formats.test_saved_model import saved_model_cli
+from tests.helpers import assert_one_line_error, random_values, run_here, tiny_config
+
+GREY16 = Domain(1, "uint16", 0, 4095)
+BANDS = Domain(5, "float32", -2, 3)
+FORMS = {"grey16 to rgb": Domains(GREY16, Domain()), "bands": Domains(BANDS, GREY16)}
+
+
+def save_run(path, domains):
+    """A run directory with generators of random weights that give much contrast."""
+    keras.utils.set_random_seed(0)
+    models = {}
+    for direction in generators.DIRECTIONS:
+        source, target = domains.of(direction)
+        model = build_generator(2, 1, source.channels, out_channels=target.channels)
+        for variable in model.variables:
+            if "kernel" in variable.path:
+                variable.assign(variable * 10)
+        models[direction] = model
+    recorded = run_directory.Recorded(tiny_config(path), "fingerprint", domains)
+    run_directory.write_config(path, recorded)
+    generators.save_generators(path, models, {"step": 0})
+    return path
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def exported(request, tmp_path_factory):
+    """Domains, run, the export of all formats, and what was said of each format."""
+    path = tmp_path_factory.mktemp(request.param.replace(" ", "-"))
+    domains, run_dir = (
+        FORMS[request.param],
+        save_run(path / "run", FORMS[request.param]),
+    )
+    formats = "savedmodel,onnx,litert"
+    config = ExportConfig(str(run_dir), str(path / "out"), format=formats)
+    return domains, run_dir, path / "out", list(exporter.export(config))
+
+
+def test_export_keeps_types_and_channels_and_equals_keras(exported):
+    domains, run_dir, output, reports = exported
+    for report in reports:
+        signatures = {row.signature for row in report.comparisons}
+        has_bytes = report.file_format == "savedmodel" and domains.are_encodable
+        assert ("a_to_b_bytes" in signatures) == has_bytes
+    for direction, generator in generators.load_generators(run_dir).items():
+        source, target = domains.of(direction)
+        images = random_values(source, 2, 22, 33)
+        expected = translate_all(generator, images, source, target)
+        assert np.ptp(expected) > (target.high - target.low) / 10
+        for model in (run_dir, output):
+            translated = cyclegan_tf.load(model, direction)(images)
+            assert translated.dtype == target.dtype
+            difference = np.abs(translated.astype(float) - expected).max()
+            assert difference <= max(1, 1e-3 * (target.high - target.low))
+            with pytest.raises(ValueError, match=f"expected {source.dtype}"):
+                cyclegan_tf.load(model, direction)(images.astype(np.int64))
+
+
+def test_card_and_warm_up_requests_are_of_the_domains(exported):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    domains, _, output, reports = exported
+    extra = output / "1" / "assets.extra"
+    card = (extra / "MODEL_CARD.md").read_text()
+    assert f"{domains.a.dtype} [N, H, W, {domains.a.channels}]" in card
+    assert ("No signature takes files' bytes" in card) != domains.are_encodable
+    requests = {}
+    for record in tf.data.TFRecordDataset(str(extra / "tf_serving_warmup_requests")):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        sent = log.predict_log.request
+        requests[sent.model_spec.signature_name] = sent.inputs
+    assert set(requests) == {row.signature for row in reports[0].comparisons}
+    for direction in generators.DIRECTIONS:
+        source, _ = domains.of(direction)
+        images = tf.make_ndarray(requests[direction]["images"])
+        assert images.dtype == source.dtype and images.shape[-1] == source.channels
+
+
+def test_saved_model_cli_runs_16_bits(tmp_path):
+    domains = FORMS["grey16 to rgb"]
+    source, target = domains
+    generator = build_generator(2, 1, out_channels=3, channels=1)
+    model = tmp_path / "model"
+    saved_model.write({"a_to_b": generator}, domains, model, ExportConfig())
+    images = random_values(source, 1, 20, 24)
+    np.save(tmp_path / "images.npy", images)
+    done = saved_model_cli(
+        *("run", "--dir", model, "--tag_set", "serve", "--signature_def", "a_to_b"),
+        *("--inputs", f"images={tmp_path / 'images.npy'}", "--outdir", tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    translated = np.load(tmp_path / "translated.npy")
+    expected = translate_all(generator, images, source, target)
+    assert translated.dtype == np.uint8
+    assert np.abs(translated.astype(int) - expected).max() <= 1
+
+
+def test_bytes_go_from_16_bit_grey_to_rgb_and_back(exported):
+    domains, _, output, _ = exported
+    if not domains.are_encodable:
+        pytest.skip("no PNG holds these images")
+    signatures = tf.saved_model.load(str(output / "1")).signatures
+    for direction in generators.DIRECTIONS:
+        source, target = domains.of(direction)
+        images = random_values(source, 1, 20, 31)
+        (expected,) = signatures[direction](images=images)["translated"].numpy()
+        png = imagecodecs.png_encode(images[0])
+        (output,) = signatures[f"{direction}_bytes"](image_bytes=tf.constant([png]))[
+            "translated_bytes"
+        ].numpy()
+        decoded = imagecodecs.png_decode(output)
+        assert decoded.dtype == target.dtype
+        np.testing.assert_array_equal(decoded.reshape(expected.shape), expected)
+        other = imagecodecs.png_encode(random_values(target, 1, 20, 31)[0])
+        with pytest.raises(tf.errors.InvalidArgumentError, match="bits per value"):
+            signatures[f"{direction}_bytes"](image_bytes=tf.constant([other]))
+
+
+def test_identity_returns_the_last_bit_of_16(tmp_path, capsys):
+    domain = Domain(1, "uint16", 0, 65535)
+    inputs = keras.Input((None, None, 1))
+    same = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
+    domains, config = Domains(domain, domain), ExportConfig()
+    images = np.arange(2**16, dtype=np.uint16).reshape(1, 256, 256, 1)
+    for form in (saved_model, onnx, litert):
+        folder = tmp_path / form.FORMAT.name
+        folder.mkdir()
+        form.write({"a_to_b": same}, domains, folder, config)
+        if form is not saved_model:
+            run, _ = run_exported.RUNNERS[form.FORMAT.name](folder)
+            np.testing.assert_array_equal(run("a_to_b", images), images)
+    checksums.write_sums(tmp_path / "savedmodel", translator.SUMS)
+    (tmp_path / "in").mkdir()
+    stack = np.stack([images[0, ..., 0], np.zeros((256, 256), np.uint16)])
+    tifffile.imwrite(tmp_path / "in" / "stored.tif", stack)
+    (tmp_path / "in" / "image.png").write_bytes(imagecodecs.png_encode(images[0]))
+    np.save(tmp_path / "in" / "array.npy", images[0])
+    done = run_here(
+        *(capsys, "translate", "--model", tmp_path / "savedmodel"),
+        *(tmp_path / "in", tmp_path / "out"),
+    )
+    assert "3 translated, 0 there before, 0 failed" in done.stdout, done.stderr
+    assert re.search("of '.*stored.tif' the first of 2 pages", done.stderr)
+    for name in ("stored", "image", "array"):
+        png = (tmp_path / "out" / f"{name}.png").read_bytes()
+        np.testing.assert_array_equal(imagecodecs.png_decode(png), images[0, ..., 0])
+
+
+def test_folder_becomes_what_the_target_domain_is(exported, tmp_path, capsys):
+    domains, run_dir, output, _ = exported
+    for direction, tile in (("a_to_b", []), ("b_to_a", ["--tile"])):
+        source, target = domains.of(direction)
+        folder, out = tmp_path / direction, tmp_path / f"out-{direction}"
+        folder.mkdir()
+        (image,) = random_values(source, 1, 30, 41)
+        np.save(folder / "one.npy", image)
+        np.save(folder / "other.npy", np.zeros((30, 41, 2), np.uint8))
+        arguments = ("--direction", direction, folder, out, *tile)
+        done = run_here(capsys, "translate", "--model", run_dir, *arguments)
+        assert done.returncode == 1
+        assert re.search("other.npy.*is uint8 with 2 channels; the model", done.stderr)
+        (path,) = out.iterdir()
+        assert path.name == ("one.png" if target.is_encodable else "one.tif")
+        read = imagecodecs.png_decode if target.is_encodable else tifffile.imread
+        pixels = read(path.read_bytes() if target.is_encodable else path)
+        assert pixels.dtype == target.dtype
+        expected = cyclegan_tf.load(output, direction)(image)
+        difference = np.abs(pixels.reshape(expected.shape) - expected.astype(float))
+        assert difference.max() <= max(1, 1e-3 * (target.high - target.low))
+
+
+def test_format_that_cannot_hold_the_target_is_refused_first(tmp_path, capsys):
+    run_dir = save_run(tmp_path / "run", Domains(Domain(), Domain(40, "float32", 0, 1)))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "unread.png").touch()
+    for output, flags, named in (
+        (tmp_path / "out", ["--format", "jpeg"], "--format jpeg: "),
+        (tmp_path / "out.png", [], tmp_path / "out.png"),
+    ):
+        given = tmp_path / "in" / ("unread.png" if output.suffix else "")
+        done = run_here(capsys, "translate", "--model", run_dir, given, output, *flags)
+        assert_one_line_error(done, named, "cannot hold float32 with 40 channels")
+        assert not output.exists()
