@@ -15,6 +15,7 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import RECOMMENDED, TrainConfig, flag
+from cyclegan_tf.config.dataset import DEFAULT_DATASET, SOURCES
 from cyclegan_tf.runs.directory import CONFIG, read_config
 
 Config = TypeVar("Config")
@@ -86,7 +87,8 @@ def parse(
 def _training_defaults(arguments):
     # Without a value they are refused later, as flags of the command.
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--dataset", nargs="?", default=TrainConfig.dataset)
+    parser.add_argument("--dataset", nargs="?")
+    parser.add_argument("--domain-a", nargs="?")
     parser.add_argument("--run-dir", nargs="?", type=pathlib.Path)
     given, others = parser.parse_known_args(arguments)
     run_dir = given.run_dir and given.run_dir.expanduser()
@@ -94,11 +96,16 @@ def _training_defaults(arguments):
         try:
             config, fingerprint, _ = read_config(run_dir)
             if fingerprint is not None:  # the models were not imported
+                if given.dataset or given.domain_a:
+                    # Replaces the run's, in whichever way that is named.
+                    config = dataclasses.replace(config, **dict.fromkeys(SOURCES))
                 return dataclasses.replace(config, restart=False, dry_run=False)
         except InputError:
             if "--restart" not in others:
                 raise
-    return TrainConfig(dataset=given.dataset, **RECOMMENDED.get(given.dataset, {}))
+    if given.domain_a is not None:
+        return TrainConfig()
+    return TrainConfig(**RECOMMENDED.get(given.dataset or DEFAULT_DATASET, {}))
 
 
 def _hint(unknown, known):

@@ -41,6 +41,7 @@ def train(config: TrainConfig) -> None:
         %(prog)s                                      the embedded dataset
         %(prog)s --dataset cycle_gan/horse2zebra      from TFDS
         %(prog)s --dataset photos/                    trainA/ trainB/, or A/ B/
+        %(prog)s --domain-a cats/ --domain-b dogs/    two folders
         %(prog)s --run-dir runs/photos                continues that run
 
     The same command again continues the run, too.
@@ -138,6 +139,7 @@ def build(config: BuildConfig) -> None:
     """Converts a dataset to TFRecord shards, without training on it.
 
     %(prog)s cycle_gan/horse2zebra
+    %(prog)s --domain-a cats/ --domain-b dogs/
     %(prog)s cycle_gan/horse2zebra --verify     also looks for damage
     """
     with quiet_start():

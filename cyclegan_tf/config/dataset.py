@@ -2,20 +2,37 @@
 
 import dataclasses
 import pathlib
+import re
 
-from cyclegan_tf.config.options import Nature, Options, option, require
+from cyclegan_tf.config.options import Nature, Options, flag, option, require
+
+DEFAULT_DATASET = "synthetic/horse2zebra"
+# The options that name images.
+SOURCES = ("dataset", "domain_a", "domain_b", "test_a", "test_b")
+GLOB = re.compile(r"[*?\[\]]")
 
 
 @dataclasses.dataclass(frozen=True)
 class DatasetConfig(Options):
     """Which images, and how they become TFRecords."""
 
-    dataset: str = option(
-        "synthetic/horse2zebra",
+    dataset: str | None = option(
+        None,
         "TFDS name (cycle_gan/horse2zebra), folder of images, or one of the embedded "
-        "synthetic/horse2zebra and synthetic/t1_t2",
+        f"{DEFAULT_DATASET} and synthetic/t1_t2; default: the first of these",
         Nature.SOURCE,
     )
+    domain_a: str | None = option(
+        None,
+        "instead, with --domain-b: folder of the images of A; or a folder or quoted "
+        "glob of TFRecords (.tfrec, .tfrecord) with a feature image",
+        Nature.SOURCE,
+    )
+    domain_b: str | None = option(None, "the same of B", Nature.SOURCE)
+    test_a: str | None = option(
+        None, "test images of A; default: a tenth of --domain-a", Nature.SOURCE
+    )
+    test_b: str | None = option(None, "the same of B", Nature.SOURCE)
     data_dir: str = option(
         "tfrecords", "where datasets live as TFRecord shards", Nature.PLACE
     )
@@ -38,11 +55,28 @@ class DatasetConfig(Options):
 
     def __post_init__(self):
         super().__post_init__()
-        require(bool(self.dataset), "--dataset", "must not be empty")
+        for name in SOURCES:
+            require(getattr(self, name) != "", flag(name), "must not be empty")
+        given = [name for name in SOURCES[1:] if getattr(self, name) is not None]
+        for name in ("domain_a", "domain_b") if given else ():
+            require(name in given, flag(name), f"is missing beside {flag(given[0])}")
+        require(
+            self.dataset is None or self.domain_a is None,
+            "--dataset",
+            f"({self.dataset}) and --domain-a are both given; give one of them",
+        )
 
     @property
     def dataset_name(self) -> str:
-        """What the dataset's directory is called: of a folder, its own name."""
+        """What the dataset's directory is called.
+
+        Of a folder, its own name; of a folder for each domain both names, such as
+        horses2zebras.
+        """
+        if self.domain_a is not None:
+            return _name_of_both(self.domain_a, self.domain_b)
+        if self.dataset is None:
+            return DEFAULT_DATASET
         folder = pathlib.Path(self.dataset).expanduser()
         is_folder = folder.is_dir() or folder.is_absolute()  # perhaps one that is gone
         return folder.resolve().name if is_folder else self.dataset
@@ -60,3 +94,20 @@ class BuildConfig(DatasetConfig):
     verify: bool = option(
         False, "compare all shards with their checksums", Nature.COMMAND
     )
+
+
+def _name_of_both(given_a, given_b):
+    a, b = (_names_on_the_way(given) for given in (given_a, given_b))
+    # Of horses/train and zebras/train, where they differ.
+    while len(a) > 1 and len(b) > 1 and a[-1] == b[-1]:
+        a, b = a[:-1], b[:-1]
+    return f"{a[-1]}2{b[-1]}"
+
+
+def _names_on_the_way(given):
+    """The names of a path; of a glob, what of it is no pattern."""
+    names = pathlib.Path(given).expanduser().resolve().parts[1:]
+    if names and GLOB.search(names[-1]):
+        rest = GLOB.sub("", pathlib.PurePath(names[-1]).stem)
+        names = (*names[:-1], rest) if rest else names[:-1]
+    return names or ("all",)

@@ -251,6 +251,7 @@ class TrainConfig(DatasetConfig):
     def resolved(self) -> dict[str, Any]:
         """All options as they will be used, with derived defaults filled in."""
         return dataclasses.asdict(self) | {
+            "dataset": self.dataset or self.dataset_name,
             "run_dir": str(self.resolved_run_dir),
             "synthetic_size": self.resolved_synthetic_size,
             "load_size": size_text(*self.load_frame[:2]),

@@ -29,6 +29,7 @@ from cyclegan_tf.data.forms import common_form, default_domain
 from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
 from cyclegan_tf.data.shards import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
 from cyclegan_tf.data.sources import SPLITS, find_source
+from cyclegan_tf.data.sources.folder import is_on_disk
 
 # Of an unfinished conversion: a line of JSON for its source, and one for each shard.
 JOURNAL = "journal.jsonl"
@@ -43,11 +44,10 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
         InputError: the source cannot be used, or the directory is not ours.
     """
     data_dir = pathlib.Path(config.data_dir).expanduser()
-    existing = data_dir / config.dataset
+    existing = data_dir / config.dataset_name
     # A converted dataset can be used where its source cannot be reached, but the
     # embedded one follows its flags.
-    is_folder = pathlib.Path(config.dataset).expanduser().is_dir()
-    made_from = {} if is_folder else _made_from(existing)
+    made_from = {} if is_on_disk(config) else _made_from(existing)
     is_current = made_from.get("schema_version") == SCHEMA_VERSION
     if is_current and made_from["kind"] != "synthetic":
         return existing

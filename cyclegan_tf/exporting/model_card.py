@@ -51,7 +51,7 @@ def write(
 
 Unpaired image-to-image translation, {", ".join(directions)}; trained for
 {steps} steps on {markdown(config.dataset_name)}.
-{_licence(config.dataset)[1]}
+{_licence(config.dataset_name)[1]}
 
 ## Interface
 
@@ -130,7 +130,7 @@ def _front_matter(config, evaluations):
     """What the Hugging Face Hub reads of a card, of the newest scores, as YAML."""
     # Names there have no other characters.
     dataset = re.sub(r"[^\w./-]+", "-", config.dataset_name, flags=re.ASCII)
-    licence, _ = _licence(config.dataset)
+    licence, _ = _licence(config.dataset_name)
     values = {
         "library_name": "keras",
         "pipeline_tag": "image-to-image",

@@ -62,7 +62,7 @@ def held_out_images(
             split = open_split(directory, f"test{direction[0].upper()}", domain)
             images[direction] = load_images(split, config.frame, NUM_HELD_OUT)
         if all(map(len, images.values())):
-            return images, f"test images of {config.dataset}"
+            return images, f"test images of {config.dataset_name}"
     noise = {name: _noise(domain, config.frame) for name, domain in sources.items()}
     return noise, f"smooth noise (no test images in {directory})"
 

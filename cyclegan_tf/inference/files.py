@@ -14,7 +14,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import written_aside
 from cyclegan_tf.data import images, writing
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.sources.folder import image_files
+from cyclegan_tf.data.sources.files import globbed, image_files
 from cyclegan_tf.inference.translator import Translator
 
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
@@ -85,7 +85,7 @@ def find(given: str, output: str) -> Request:
         files = [file for file in found if not _is_within(file, out)]
         root = path
     else:
-        files = _globbed(path)
+        files = globbed(path)
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
@@ -138,24 +138,6 @@ def _is_within(file, folder):
     # Not Path.resolve, which raises where links make a loop.
     real = pathlib.Path(os.path.realpath(file))
     return real.is_relative_to(os.path.realpath(folder))
-
-
-def _globbed(path):
-    """Files that a glob names; `**` follows no links to folders, which may be loops."""
-    within = pathlib.Path(path.anchor)
-    try:
-        found = list(within.glob(str(path.relative_to(within))))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: {error}.") from None
-    return sorted(
-        file
-        for file in found
-        if file.is_file() and (_is_hidden(path) or not _is_hidden(file))
-    )
-
-
-def _is_hidden(path):
-    return any(part.startswith(".") and part != ".." for part in path.parts)
 
 
 def _target_names(names, suffix):

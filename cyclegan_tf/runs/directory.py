@@ -30,6 +30,7 @@ from cyclegan_tf.common.files import (
     write_json,
 )
 from cyclegan_tf.config import Nature, TrainConfig, flag, names_of
+from cyclegan_tf.config.dataset import SOURCES
 from cyclegan_tf.data.domain import Domain, Domains
 
 CONFIG = "config.json"
@@ -199,8 +200,8 @@ def continue_run(path: pathlib.Path, now: Recorded) -> None:
     # By what is there, not by where it is: a dataset may be moved.
     if now[1:] != read_config(path)[1:]:
         raise InputError(
-            f"{path} holds a run on other images than {config.dataset} has now; choose "
-            f"another --run-dir, or --restart."
+            f"{path} holds a run on other images than {config.dataset_name} has now; "
+            f"choose another --run-dir, or --restart."
         )
     if config.epochs > earlier.epochs:
         constant, before = (c.resolved_constant_epochs for c in (config, earlier))
@@ -223,8 +224,8 @@ def _differences(earlier, config) -> dict[str, tuple[Any, Any]]:
 
 
 def _comparable(config):
-    """Options as they will be used; the dataset is compared by its fingerprint."""
-    places = {"dataset": None}
+    """Options as they will be used; the images are compared by their fingerprint."""
+    places = dict.fromkeys(SOURCES)
     if config.init_from is not None:
         init_from = pathlib.Path(config.init_from).expanduser()
         places["init_from"] = str(init_from.resolve())

@@ -193,7 +193,7 @@ def _make_evaluator(config, splits, is_paired, network):
     if config.best_by not in evaluator.names:
         needed = "test images in pairs" if network is None else "two images per domain"
         raise InputError(
-            f"--best-by {config.best_by} needs {needed}, which {config.dataset} does "
-            f"not have; take --best-by swd."
+            f"--best-by {config.best_by} needs {needed}, which {config.dataset_name} "
+            f"does not have; take --best-by swd."
         )
     return evaluator

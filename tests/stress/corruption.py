@@ -66,7 +66,7 @@ def make_run(folder: pathlib.Path) -> pathlib.Path:
 def kinds_of_run(run: pathlib.Path) -> list[Kind]:
     """The files of a run and its dataset."""
     config = directory.read_config(run).options
-    dataset = run.parent / "tfrecords" / config.dataset
+    dataset = run.parent / "tfrecords" / config.dataset_name
     checkpoints = run / "checkpoints"
     newest, best = checkpoint.checkpoints(checkpoints)[0], checkpoints / "best.npz"
 

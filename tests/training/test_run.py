@@ -144,7 +144,7 @@ def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run
 def test_damaged_record_stops_with_the_checkpoint_intact(tmp_path):
     config = tiny_config(tmp_path, cache="none", epochs=1)
     training.train(config)
-    shard = tmp_path / "tfrecords" / config.dataset / "trainB-00000.tfrecord"
+    shard = tmp_path / "tfrecords" / config.dataset_name / "trainB-00000.tfrecord"
     content = bytearray(shard.read_bytes())
     for byte in range(100, len(content), 1000):  # of every record
         content[byte] ^= 1

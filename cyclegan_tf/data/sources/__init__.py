@@ -1,6 +1,6 @@
 """Where images come from, a module for each kind of source.
 
-Such a module has `find(config)`, which makes a `Source` or None if `--dataset` names
+Such a module has `find(config)`, which makes a `Source` or None if the options name
 none of that kind, and `names_near(name)`, what else the user may have meant. A new kind
 is a module and its entry in `KINDS`. Importing these needs no TensorFlow, as a source's
 `load` runs in worker processes.
@@ -18,7 +18,7 @@ __all__ = ["SPLITS", "Loaded", "Source", "Split", "find_source"]
 
 
 def find_source(config: DatasetConfig) -> Source:
-    """The source that `--dataset` names.
+    """The source that the options name.
 
     Raises:
         InputError: it names nothing that can be used.
@@ -27,11 +27,11 @@ def find_source(config: DatasetConfig) -> Source:
         source = kind.find(config)
         if source is not None:
             return source
-    names = " or ".join(_similar_names(config.dataset))
+    names = " or ".join(_similar_names(config.dataset_name))
     embedded = " or ".join(synthetic.EMBEDDED)
     raise InputError(
-        f"--dataset {config.dataset}: no such folder, and no name that TFDS knows; "
-        f"{f'did you mean {names}?' if names else f'try {embedded}.'}"
+        f"--dataset {config.dataset_name}: no such folder, and no name that TFDS "
+        f"knows; {f'did you mean {names}?' if names else f'try {embedded}.'}"
     )
 
 

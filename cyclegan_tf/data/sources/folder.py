@@ -1,26 +1,36 @@
-"""Folders of images, one for each domain."""
+"""Folders of images, one for each domain; see `files` for what is in them."""
 
+import functools
 import hashlib
 import itertools
-import os
 import pathlib
-from collections import Counter
 
 import numpy as np
 
-from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import images
-from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split
+from cyclegan_tf.data.sources.files import (
+    files_below,
+    files_named,
+    globbed,
+    load,
+)
+from cyclegan_tf.data.sources.source import SPLITS, Source, Split
 
 HOLDOUT_SHARE = 0.1
 MAX_HOLDOUT = 200
-MAX_SUFFIXES = 9  # named of files that are not read; the others are counted together
+
+
+def is_on_disk(config: DatasetConfig) -> bool:
+    """Whether the options name folders, or files, that are there."""
+    if config.domain_a is not None:
+        path = pathlib.Path(config.domain_a).expanduser()
+        return path.exists() or bool(globbed(path))
+    return bool(config.dataset) and pathlib.Path(config.dataset).expanduser().is_dir()
 
 
 def find(config: DatasetConfig) -> Source | None:
-    """The folder that `--dataset` names, if there is one.
+    """The folder, or the folders, that the options name, if they are there.
 
     What is in it counts, not where it lies: moved, or named by a relative path, it is
     the same dataset.
@@ -28,27 +38,31 @@ def find(config: DatasetConfig) -> Source | None:
     Raises:
         InputError: it is a file, or not laid out as expected.
     """
-    path = pathlib.Path(config.dataset).expanduser()
-    if not path.exists():
-        return None
-    if not path.is_dir():
-        raise InputError(f"--dataset {path} is a file; expected a folder of images.")
-    path = path.resolve()
-    if not path.name:
-        raise InputError(f"--dataset {path}: name a folder below the root.")
-    splits, listing = {}, hashlib.sha256()
-    for split, names in _split_files(path, config.data_seed).items():
-        splits[split] = Split(len(names), zip(itertools.repeat(str(path)), names))
-        for name in names:
-            stamp = _stamp(os.path.join(path, name))
-            listing.update(os.fsencode(f"{split}\0{name}\0{stamp}\0"))
+    if config.domain_a is not None:
+        parts = _parts_named(config)
+        place = " and ".join(map(_place_of, (config.domain_a, config.domain_b)))
+    else:
+        path = pathlib.Path(config.dataset or config.dataset_name).expanduser()
+        if not path.exists():
+            return None
+        if not path.is_dir():
+            raise InputError(f"--dataset {path} is a file; expected a folder.")
+        path = path.resolve()
+        if not path.name:
+            raise InputError(f"--dataset {path}: name a folder below the root.")
+        parts, place = _parts_below(path), str(path)
+    listing = hashlib.sha256()
+    for part, files in parts.items():
+        if files:
+            files.add_to(listing, part)
     identity = {
         "kind": "folder",
         "seed": config.data_seed,
         "listing": listing.hexdigest(),
     }
-    place = str(path).encode("utf-8", "backslashreplace").decode()
-    return Source(config.dataset_name, identity, lambda: splits, _read_file, path=place)
+    place = place.encode("utf-8", "backslashreplace").decode()
+    opened = functools.partial(_open, parts, config.data_seed)
+    return Source(config.dataset_name, identity, opened, load, path=place)
 
 
 def names_near(name: str) -> list[str]:
@@ -60,105 +74,63 @@ def names_near(name: str) -> list[str]:
         return []
 
 
-def image_files(root: pathlib.Path, folder: str = "") -> list[str]:
-    """Files below `root`, or a folder in it, that are named like images.
-
-    Hidden ones are left out. Links to files are followed wherever they lead, links to
-    folders are not. What is passed over is said.
-
-    Returns:
-        Their names below `root`, with slashes, sorted folder by folder.
-    """
-    found, others = [], Counter()
-    # Not os.walk, which before Python 3.12 ends with an error where folders are nested
-    # a thousand times. The next comes last; folders end with a slash.
-    waiting = [start := folder and f"{folder}/"]
-    while waiting:
-        name = waiting.pop()
-        if name and not name.endswith("/"):
-            found.append(name)
-            continue
-        try:
-            inside = _scan(f"{root}/{name}", others)
-        except OSError as error:
-            if name != start:
-                say(f"skipped the folder {root}/{name[:-1]}: {error.strerror}")
-            continue
-        waiting += [name + each for each in inside]
-    if others:
-        named = others.most_common(MAX_SUFFIXES)
-        if rest := others.total() - sum(count for _, count in named):
-            named.append(("other", rest))
-        counts = ", ".join(f"{count} {suffix}" for suffix, count in named)
-        say(f"{root / folder}: not used: {counts} files")
-    return found
+def _parts_named(config):
+    """The files of each split; None where these are held out of the training ones."""
+    if _place_of(config.domain_a) == _place_of(config.domain_b):
+        raise InputError(
+            f"--domain-b {config.domain_b} is the same as --domain-a; give a folder "
+            f"for each domain."
+        )
+    parts = {}
+    for domain in "ab":
+        train, test = f"domain_{domain}", f"test_{domain}"
+        parts[f"train{domain.upper()}"] = files_named(train, getattr(config, train))
+        given = getattr(config, test)
+        parts[f"test{domain.upper()}"] = given and files_named(test, given)
+    return parts
 
 
-def _scan(folder, others):
-    """Images and folders in a folder, the last first; counts what else there is."""
-    names = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            suffix = os.path.splitext(entry.name)[1].lower()
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                names.append(f"{entry.name}/")
-            elif entry.is_symlink() and os.path.isdir(entry.path):
-                say(f"skipped {entry.path}: links to folders are not followed")
-            elif suffix in images.SUFFIXES:
-                names.append(entry.name)
-            else:
-                others[suffix or "suffixless"] += 1
-    return sorted(names, key=lambda name: name.rstrip("/"), reverse=True)
-
-
-def _split_files(path, seed):
-    """Image files per split, from either layout."""
-    if (path / "trainA").is_dir() or (path / "trainB").is_dir():
-        files = {split: image_files(path, split) for split in SPLITS}
-        names = ("trainA", "trainB")
-    elif (path / "A").is_dir() or (path / "B").is_dir():
-        files = {}
-        for domain in "AB":
-            train, test = _hold_out(image_files(path, domain), seed)
-            files[f"train{domain}"], files[f"test{domain}"] = train, test
-        names = ("A", "B")
-    else:
+def _parts_below(path):
+    """The same, of the folders in one."""
+    is_split = (path / "trainA").is_dir() or (path / "trainB").is_dir()
+    if not (is_split or (path / "A").is_dir() or (path / "B").is_dir()):
         raise InputError(
             f"{path} has neither trainA/ and trainB/ (and perhaps testA/ and testB/) "
-            f"nor A/ and B/; expected one folder of images per domain."
+            f"nor A/ and B/; expected one folder of images per domain, or --domain-a "
+            f"and --domain-b."
         )
-    for name, split in zip(names, ("trainA", "trainB"), strict=True):
-        if not files[split]:
-            found = "has no images" if (path / name).is_dir() else "is missing"
-            raise InputError(
-                f"{path / name} {found}; expected {images.KINDS} files of one domain "
-                f"in it."
-            )
-    return files
+    parts = {}
+    for domain in "AB":
+        train, test = f"train{domain}", f"test{domain}"
+        parts[train] = files_below(path, train if is_split else domain)
+        parts[test] = files_below(path, test, may_lack=True) if is_split else None
+    return parts
 
 
-def _hold_out(files, seed):
-    """A random tenth of the files as test images; at least one image stays to train."""
-    number = min(round(len(files) * HOLDOUT_SHARE), MAX_HOLDOUT)
-    number = max(number, min(1, len(files) - 1))
-    order = np.random.default_rng(seed).permutation(len(files))
-    held_out = set(order[:number].tolist())
-    train = [file for i, file in enumerate(files) if i not in held_out]
-    return train, [files[i] for i in sorted(held_out)]
+def _open(parts, seed):
+    splits = {}
+    for domain in "AB":
+        train, test = parts[f"train{domain}"], parts[f"test{domain}"]
+        is_test = np.zeros(train.count(), bool)
+        if test is None:
+            is_test[_held_out(len(is_test), seed)] = True
+            splits[f"test{domain}"] = _part_of(train, is_test)
+        else:
+            splits[f"test{domain}"] = Split(test.count(), test.jobs())
+        splits[f"train{domain}"] = _part_of(train, ~is_test)
+    return {split: splits[split] for split in SPLITS}
 
 
-def _stamp(file):
-    """Changes when the file does."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return "none"  # vanished, or a link to nowhere
-    return f"{status.st_size}\0{status.st_mtime_ns}"
+def _part_of(files, is_in):
+    return Split(int(is_in.sum()), itertools.compress(files.jobs(), is_in))
 
 
-def _read_file(job):
-    folder, name = job
-    data = images.read_file(os.path.join(folder, name))
-    return Loaded(images.normalize(data), name)
+def _held_out(count, seed):
+    """A random tenth as test images, by index; at least one image stays to train."""
+    number = min(round(count * HOLDOUT_SHARE), MAX_HOLDOUT)
+    number = max(number, min(1, count - 1))
+    return np.random.default_rng(seed).permutation(count)[:number]
+
+
+def _place_of(given):
+    return str(pathlib.Path(given).expanduser().resolve())

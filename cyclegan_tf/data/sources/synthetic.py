@@ -10,7 +10,7 @@ from cyclegan_tf.data.sources.source import Loaded, Source, Split
 
 def find(config: DatasetConfig) -> Source | None:
     """The embedded dataset that `--dataset` names, if it does."""
-    embedded = EMBEDDED.get(config.dataset)
+    embedded = EMBEDDED.get(config.dataset_name)
     if embedded is None:
         return None
     num_train = config.synthetic_images
@@ -37,7 +37,7 @@ def find(config: DatasetConfig) -> Source | None:
         "images": num_train,
         "size": size,
     }
-    return Source(config.dataset, identity, splits, embedded.load, is_paired=True)
+    return Source(config.dataset_name, identity, splits, embedded.load, is_paired=True)
 
 
 def names_near(_) -> list[str]:

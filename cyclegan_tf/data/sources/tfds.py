@@ -20,7 +20,7 @@ def find(config: DatasetConfig) -> Source | None:
     """
     import tensorflow_datasets as tfds
 
-    name, data_dir = config.dataset, config.tfds_data_dir
+    name, data_dir = config.dataset_name, config.tfds_data_dir
     if not NAME.fullmatch(name):
         return None
     if data_dir is not None:

@@ -3,6 +3,7 @@ import pytest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.sources import folder
+from cyclegan_tf.data.sources.files import image_files
 from tests.helpers import write_images
 
 
@@ -11,19 +12,19 @@ def test_files_that_are_not_read_are_counted_by_suffix(tmp_path, capsys):
     (tmp_path / "within").mkdir()
     for name in ("a.dcm", "b.DCM", "within/c.dcm", "d.heic", "README", ".hidden"):
         (tmp_path / name).touch()
-    assert len(folder.image_files(tmp_path)) == 2
+    assert len(image_files(tmp_path)) == 2
     errors = capsys.readouterr().err
     assert errors == f"{tmp_path}: not used: 3 .dcm, 1 .heic, 1 suffixless files\n"
     for i in range(10):
         (tmp_path / f"file.{i}").touch()
-    folder.image_files(tmp_path)
+    image_files(tmp_path)
     assert capsys.readouterr().err.endswith(", 4 other files\n")
 
 
 def test_tiff_and_arrays_are_images(tmp_path):
     for name in ("a.tif", "b.TIFF", "c.npy", "d.Npy"):
         (tmp_path / name).touch()
-    assert folder.image_files(tmp_path) == ["a.tif", "b.TIFF", "c.npy", "d.Npy"]
+    assert image_files(tmp_path) == ["a.tif", "b.TIFF", "c.npy", "d.Npy"]
 
 
 def test_links_to_folders_are_named_and_not_followed(tmp_path, capsys):
@@ -31,7 +32,7 @@ def test_links_to_folders_are_named_and_not_followed(tmp_path, capsys):
     write_images(tmp_path / "outside", 1)
     (tmp_path / "in" / "link").symlink_to(tmp_path / "outside")
     (tmp_path / "in" / "link.png").symlink_to(tmp_path / "outside" / "000.png")
-    found = folder.image_files(tmp_path / "in")
+    found = image_files(tmp_path / "in")
     assert found == ["000.png", "link.png"]
     assert "in/link: links to folders are not followed" in capsys.readouterr().err
 

@@ -1,0 +1,196 @@
+"""The files of one domain: pictures below a folder, or TFRecords of pictures."""
+
+import hashlib
+import itertools
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Container, Iterable
+from typing import Any, NamedTuple
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import flag
+from cyclegan_tf.data import images
+from cyclegan_tf.data.sources import record_files
+from cyclegan_tf.data.sources.source import Loaded
+
+MAX_SUFFIXES = 9  # named of files that are not read; the others are counted together
+RECORDS = record_files.SUFFIXES
+TAKEN = images.SUFFIXES | RECORDS
+
+
+class Files(NamedTuple):
+    """Pictures, or TFRecords of pictures: which, below what folder."""
+
+    root: str
+    names: list[str]
+
+    @property
+    def are_records(self) -> bool:
+        """Whether they are TFRecords."""
+        return any(os.path.splitext(x)[1].lower() in RECORDS for x in self.names[:1])
+
+    def count(self) -> int:
+        """How many pictures there are."""
+        if not self.are_records:
+            return len(self.names)
+        return sum(record_files.count(f"{self.root}/{name}") for name in self.names)
+
+    def jobs(self) -> Iterable[tuple[Any, str]]:
+        """What `load` takes, of each picture."""
+        if not self.are_records:
+            return zip(itertools.repeat(self.root), self.names)
+        return record_files.pictures(self.root, self.names)
+
+    def add_to(self, listing: "hashlib._Hash", part: str) -> None:
+        """Adds to a digest what changes when the files do."""
+        for name in self.names:
+            stamp = _stamp(os.path.join(self.root, name))
+            listing.update(os.fsencode(f"{part}\0{name}\0{stamp}\0"))
+
+
+def load(job: tuple[Any, str]) -> Loaded:
+    """The picture of a job: a folder and a name in it, or its content and a name."""
+    place, name = job
+    if not isinstance(place, bytes):
+        place = images.read_file(os.path.join(place, name))
+    return Loaded(images.normalize(place), name)
+
+
+def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> Files:
+    """All that a folder in `root` holds.
+
+    Raises:
+        InputError: it holds pictures as well as TFRecords, or none of them, unless it
+            may lack them.
+    """
+    names = image_files(root, folder, TAKEN)
+    if not names and may_lack:
+        return Files(str(root), [])
+    return _of_one_kind(root, names, root / folder)
+
+
+def files_named(option: str, given: str) -> Files:
+    """What a folder, a file, or a glob that an option names has.
+
+    Raises:
+        InputError: as `files_below`, or nothing is there.
+    """
+    path = pathlib.Path(given).expanduser().resolve()
+    if path.is_dir():
+        if not path.name:
+            raise InputError(f"{flag(option)} {given}: name a folder below the root.")
+        return files_below(path.parent, path.name)
+    found = [path] if path.is_file() else globbed(path)
+    found = [file for file in found if file.suffix.lower() in TAKEN]
+    if not found:
+        raise InputError(
+            f"{flag(option)} {given}: no such folder, and no such files; expected a "
+            f"folder of images, or a folder or a quoted glob of TFRecords."
+        )
+    root = pathlib.Path(os.path.commonpath([file.parent for file in found])).parent
+    return _of_one_kind(root, [str(file.relative_to(root)) for file in found], given)
+
+
+def globbed(path: pathlib.Path) -> list[pathlib.Path]:
+    """Files that a glob names, sorted.
+
+    `**` follows no links to folders, which may be loops.
+
+    Raises:
+        InputError: it is no glob.
+    """
+    within = pathlib.Path(path.anchor)
+    try:
+        found = list(within.glob(str(path.relative_to(within))))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: {error}.") from None
+    return sorted(
+        file
+        for file in found
+        if file.is_file() and (_is_hidden(path) or not _is_hidden(file))
+    )
+
+
+def _is_hidden(path):
+    return any(part.startswith(".") and part != ".." for part in path.parts)
+
+
+def _of_one_kind(root, names, place):
+    kinds = {os.path.splitext(name)[1].lower() in RECORDS for name in names}
+    if not kinds:
+        found = "has no images" if os.path.isdir(place) else "is missing"
+        raise InputError(
+            f"{place} {found}; expected files of one domain in it: {images.KINDS}, or "
+            f"TFRecords of pictures."
+        )
+    if len(kinds) > 1:
+        raise InputError(
+            f"{place} holds images as well as TFRecords; keep one kind in it."
+        )
+    return Files(str(root), names)
+
+
+def image_files(
+    root: pathlib.Path, folder: str = "", suffixes: Container[str] = images.SUFFIXES
+) -> list[str]:
+    """Files below `root`, or a folder in it, that have suffixes of images, or others.
+
+    Hidden ones are left out. Links to files are followed wherever they lead, links to
+    folders are not. What is passed over is said.
+
+    Returns:
+        Their names below `root`, with slashes, sorted folder by folder.
+    """
+    found, others = [], Counter()
+    # Not os.walk, which before Python 3.12 ends with an error where folders are nested
+    # a thousand times. The next comes last; folders end with a slash.
+    waiting = [start := folder and f"{folder}/"]
+    while waiting:
+        name = waiting.pop()
+        if name and not name.endswith("/"):
+            found.append(name)
+            continue
+        try:
+            inside = _scan(f"{root}/{name}", suffixes, others)
+        except OSError as error:
+            if name != start:
+                say(f"skipped the folder {root}/{name[:-1]}: {error.strerror}")
+            continue
+        waiting += [name + each for each in inside]
+    if others:
+        named = others.most_common(MAX_SUFFIXES)
+        if rest := others.total() - sum(count for _, count in named):
+            named.append(("other", rest))
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in named)
+        say(f"{root / folder}: not used: {counts} files")
+    return found
+
+
+def _scan(folder, suffixes, others):
+    """Images and folders in a folder, the last first; counts what else there is."""
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                names.append(f"{entry.name}/")
+            elif entry.is_symlink() and os.path.isdir(entry.path):
+                say(f"skipped {entry.path}: links to folders are not followed")
+            elif suffix in suffixes:
+                names.append(entry.name)
+            else:
+                others[suffix or "suffixless"] += 1
+    return sorted(names, key=lambda name: name.rstrip("/"), reverse=True)
+
+
+def _stamp(file):
+    """Changes when the file does."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return "none"  # vanished, or a link to nowhere
+    return f"{status.st_size}\0{status.st_mtime_ns}"
