@@ -25,6 +25,9 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
     }
 }
 
+# What `--diffaugment` takes, in the order in which it is done.
+AUGMENTATIONS = ("color", "translation", "cutout")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(DatasetConfig):
@@ -75,6 +78,11 @@ class TrainConfig(DatasetConfig):
     )
     average: bool = option(
         False, "keep and use averages of the generators' weights over the latest steps"
+    )
+    diffaugment: str = option(
+        "none",
+        "alter all that discriminators see at random, for few images: some of "
+        "color,translation,cutout with commas, or none",
     )
     pool_size: int = option(50, "fakes kept per domain; 0: no image pool", at_least=0)
     learning_rate: float = option(2e-4, "of both Adams, before it falls")
@@ -137,6 +145,13 @@ class TrainConfig(DatasetConfig):
             "--learning-rate",
             f"must be between 0 and 1, got {self.learning_rate}",
         )
+        unknown = set(self.diffaugment.split(",")) - {*AUGMENTATIONS}
+        require(
+            self.diffaugment == "none" or not unknown,
+            "--diffaugment",
+            f"takes none, or some of {','.join(AUGMENTATIONS)} with commas, got "
+            f"{self.diffaugment!r}",
+        )
 
     @property
     def resolved_run_dir(self) -> pathlib.Path:
@@ -162,6 +177,11 @@ class TrainConfig(DatasetConfig):
         return 9 if self.image_size >= 256 else 6
 
     @property
+    def augmentations(self) -> tuple[str, ...]:
+        """What is done to all that discriminators see, in this order."""
+        return tuple(x for x in AUGMENTATIONS if x in self.diffaugment.split(","))
+
+    @property
     def resolved_constant_epochs(self) -> int:
         """Epochs at the full learning rate, at most all."""
         if self.constant_epochs is None:
@@ -176,6 +196,7 @@ class TrainConfig(DatasetConfig):
             "load_size": self.resolved_load_size,
             "residual_blocks": self.resolved_residual_blocks,
             "constant_epochs": self.resolved_constant_epochs,
+            "diffaugment": ",".join(self.augmentations) or "none",
         }
 
     def shown(self) -> dict[str, Any]:

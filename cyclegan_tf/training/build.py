@@ -7,6 +7,7 @@ from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.config.losses import WEIGHTS
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.diffaugment import DiffAugment
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator, with_dtype
 from cyclegan_tf.model.optimizers import Adam, LossScaling
@@ -38,6 +39,9 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         pool_b=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool b")),
         remat=config.remat,
         average_share=AVERAGE_SHARE if config.average else 0.0,
+        diffaugment=DiffAugment(
+            config.augmentations, derived_seed(config.seed, "diffaugment")
+        ),
         **{name: getattr(config, name) for name in WEIGHTS},
     )
     schedule = learning_rate(config, steps_per_epoch)

@@ -76,6 +76,7 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"cycle_weight": float("nan")}, "--cycle-weight"),
         ({"learning_rate": 0.0}, "--learning-rate must be between 0 and 1"),
         ({"learning_rate": float("nan")}, "--learning-rate"),
+        ({"diffaugment": "color,none"}, "--diffaugment takes none, or some of color"),
         ({"seed": -1}, "--seed"),
         ({"checkpoint_every": 0}, "--checkpoint-every"),
         ({"sample_every": 0}, "--sample-every"),
@@ -137,6 +138,13 @@ def test_checkpoint_is_last_best_or_a_step(config):
 def test_every_option_has_help(config):
     for field in dataclasses.fields(config):
         assert field.metadata["custom_args"]["help"]
+
+
+def test_augmentations_are_in_their_order_however_they_are_given():
+    config = TrainConfig(diffaugment="cutout,color,cutout")
+    assert config.augmentations == ("color", "cutout")
+    assert config.resolved()["diffaugment"] == "color,cutout"
+    assert TrainConfig().augmentations == ()
 
 
 def test_resolved_options_are_json():
