@@ -66,9 +66,11 @@ class TrainConfig(DatasetConfig):
         "run whose generators this one starts from, e.g. an imported one",
         Nature.SOURCE,
     )
-    upsampling: Literal["transpose", "resize"] = option(
-        "transpose",
-        "of the generators: transposed convolutions, or resize and convolve",
+    upsampling: Literal["transpose", "resize", "transpose4", "subpixel", "blur"] = (
+        option(
+            "transpose",
+            "of the generators: transposed convolutions, or resize and convolve",
+        )
     )
     cycle_weight: float = option(
         10.0, f"weight of {weighed_by('cycle_weight')}", at_least=0

@@ -128,6 +128,33 @@ class InstanceNormalization(layers.Layer):
         return {**super().get_config(), **own}
 
 
+@keras.saving.register_keras_serializable("cyclegan_tf")
+class DepthToSpace(layers.Layer):
+    """Makes blocks of 2x2 pixels of each four channels.
+
+    Example:
+        >>> DepthToSpace()(ops.zeros((1, 8, 8, 12))).shape
+        TensorShape([1, 16, 16, 3])
+    """
+
+    def call(self, images):
+        """Doubles height and width."""
+        return tf.nn.depth_to_space(images, 2)
+
+
+@keras.saving.register_keras_serializable("cyclegan_tf")
+class Repeating(keras.initializers.RandomNormal):
+    """Normal kernels that make four equal pixels of each before `DepthToSpace`.
+
+    Source: Aitken et al. 2017, arXiv:1707.02937 ("ICNR").
+    """
+
+    def __call__(self, shape, dtype=None):
+        """A kernel whose quarters are the same."""
+        quarter = super().__call__((*shape[:-1], shape[-1] // 4), dtype)
+        return ops.tile(quarter, (1, 1, 1, 4))
+
+
 def use_fused_normalization(network: keras.Model, fused: bool) -> None:
     """Chooses how a network's instance normalizations are computed in training."""
     for layer in network.layers:

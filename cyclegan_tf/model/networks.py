@@ -11,12 +11,17 @@ from typing import Literal
 import keras
 from keras import layers
 
-from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.model.layers import (
+    DepthToSpace,
+    InstanceNormalization,
+    ReflectionPadding2D,
+    Repeating,
+)
 
 DiscriminatorName = Literal["patch46", "patch70"]
 # Instance normalization with a learned scale and offset, or without (the authors').
 NormName = Literal["affine", "plain"]
-UpsamplingName = Literal["transpose", "resize"]
+UpsamplingName = Literal["transpose", "resize", "transpose4", "subpixel", "blur"]
 
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
@@ -43,7 +48,11 @@ def build_generator(
             it does not, as in the authors' program.
         upsampling: "transpose", the paper's transposed convolutions; "resize", each
             pixel repeated 2x2 and then convolved, which cannot draw a checkerboard
-            by itself (Odena et al. 2016, doi:10.23915/distill.00003).
+            by itself (Odena et al. 2016, doi:10.23915/distill.00003); "transpose4",
+            kernels of 4x4, a multiple of the stride; "subpixel", a convolution to four
+            times the channels and depth to space, which starts as a repetition (Aitken
+            et al. 2017, arXiv:1707.02937); "blur", transposed convolutions and a
+            low-pass filter (Zhang 2019, arXiv:1904.11486).
         name: of the model.
 
     Returns:
@@ -58,7 +67,13 @@ def build_generator(
     bias, which the normalization would cancel.
     """
     affine = _is_affine(norm)
-    upsample = {"transpose": _upsample, "resize": _resize_upsample}.get(upsampling)
+    upsample = {
+        "transpose": _upsample,
+        "resize": _resize_upsample,
+        "transpose4": _upsample_by_four,
+        "subpixel": _subpixel_upsample,
+        "blur": _blurred_upsample,
+    }.get(upsampling)
     if upsample is None:
         raise ValueError(
             f"upsampling must be 'transpose' or 'resize', got {upsampling!r}."
@@ -163,14 +178,14 @@ def _initializer():
     return keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV)
 
 
-def _conv(x, filters, size, name, strides=1, use_bias=False):
+def _conv(x, filters, size, name, strides=1, use_bias=False, initializer=None):
     return layers.Conv2D(
         filters,
         size,
         strides,
         padding="valid",
         use_bias=use_bias,
-        kernel_initializer=_initializer(),
+        kernel_initializer=initializer or _initializer(),
         name=name,
     )(x)
 
@@ -191,17 +206,40 @@ def _residual_block(inputs, name, affine):
     return layers.Add(name=f"{name}_sum")([inputs, x])
 
 
-def _upsample(x, filters, name):
-    x = layers.Conv2DTranspose(
+def _transposed(x, filters, size, name):
+    return layers.Conv2DTranspose(
         filters,
-        3,
+        size,
         strides=2,
         padding="valid",
         use_bias=False,
         kernel_initializer=_initializer(),
         name=name,
     )(x)
+
+
+def _upsample(x, filters, name):
+    x = _transposed(x, filters, 3, name)
     return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
+
+
+def _upsample_by_four(x, filters, name):
+    x = _transposed(x, filters, 4, name)
+    return layers.Cropping2D(1, name=f"{name}_crop")(x)
+
+
+def _blurred_upsample(x, filters, name):
+    # Two means of 2x2 are the filter [1, 2, 1] / 4 in both directions.
+    x = ReflectionPadding2D(1, name=f"{name}_pad")(_transposed(x, filters, 3, name))
+    for i in (1, 2):
+        x = layers.AveragePooling2D(2, strides=1, name=f"{name}_blur{i}")(x)
+    return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
+
+
+def _subpixel_upsample(x, filters, name):
+    x = ReflectionPadding2D(1, name=f"{name}_pad")(x)
+    x = _conv(x, 4 * filters, 3, name, initializer=Repeating(stddev=WEIGHT_STDDEV))
+    return DepthToSpace(name=f"{name}_shuffle")(x)
 
 
 def _resize_upsample(x, filters, name):

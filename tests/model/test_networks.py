@@ -184,6 +184,46 @@ def test_upsamplings_have_equally_many_weights():
     assert len(counts) == 1
 
 
+def upsampling_part(kind):
+    """From 2 channels to 1, as a model of its own; height and width are free."""
+    generator = build_generator(1, 0, upsampling=kind)
+    start, end = generator.get_layer("up1_relu").output, generator.get_layer("up2_norm")
+    return keras.Model(start, end.input)
+
+
+@pytest.mark.parametrize("kind", ["transpose", "transpose4", "blur", "subpixel"])
+def test_upsampling_doubles_the_size_and_moves_nothing(kind):
+    # A bright pixel's block has its centre of mass where the pixel was.
+    part = upsampling_part(kind)
+    for layer in part.layers:
+        layer.set_weights([np.ones_like(w) for w in layer.get_weights()])
+    image = np.zeros((1, 8, 8, 2), np.float32)
+    image[0, 3, 4] = 1
+    result = part(image).numpy()[0, :, :, 0]
+    assert result.shape == (16, 16)
+    rows, columns = result.sum(axis=1), result.sum(axis=0)
+    off = 0.5 if kind in ("transpose", "blur") else 0  # of an odd kernel
+    assert rows @ np.arange(16) / rows.sum() == pytest.approx(6.5 - off)
+    assert columns @ np.arange(16) / columns.sum() == pytest.approx(8.5 - off)
+
+
+def test_subpixel_upsampling_starts_as_a_repetition_of_pixels():
+    image = np.random.default_rng(0).normal(size=(1, 6, 8, 2)).astype(np.float32)
+    result = upsampling_part("subpixel")(image).numpy()
+    repeated = result[:, ::2, ::2].repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(result, repeated)
+
+
+def test_blur_removes_what_alternates_from_pixel_to_pixel():
+    # What an odd kernel makes of a plain surface: the reason of checkerboards.
+    for kind, largest in (("transpose", 0.5), ("blur", 1e-6)):
+        part = upsampling_part(kind)
+        part.get_layer("up2").set_weights([np.ones((3, 3, 1, 2), np.float32)])
+        result = part(np.ones((1, 8, 8, 2), np.float32)).numpy()[0, 4:-4, 4:-4, 0]
+        is_even = np.ptp(result) / result.mean() < largest
+        assert is_even == (kind == "blur")
+
+
 def test_unknown_upsampling_is_refused():
     with pytest.raises(ValueError, match="transpose"):
         build_generator(2, 1, upsampling="cubic")
@@ -295,6 +335,7 @@ def test_initial_weights_are_gaussian_of_two_hundredths():
         lambda: build_generator(2, 1),
         lambda: build_generator(2, 1, norm="plain"),
         lambda: build_generator(2, 1, upsampling="resize"),
+        lambda: build_generator(2, 1, upsampling="subpixel"),
         build_discriminator,
     ],
 )
