@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from cyclegan_tf.config.dataset import DatasetConfig
 from cyclegan_tf.config.losses import weighed_by
-from cyclegan_tf.config.options import Nature, names_of, option, require
+from cyclegan_tf.config.options import Nature, flag, names_of, option, require
 
 # Loading 286 px for a crop of 256 (the authors' program).
 LOAD_SCALE = 286 / 256
@@ -88,6 +88,15 @@ class TrainConfig(DatasetConfig):
     )
     pool_size: int = option(50, "fakes kept per domain; 0: no image pool", at_least=0)
     learning_rate: float = option(2e-4, "of both Adams, before it falls")
+    discriminator_learning_rate: float | None = option(
+        None, "of the discriminators' Adam; default: --learning-rate"
+    )
+    discriminator_norm: Literal["instance", "spectral"] = option(
+        "instance", "of the discriminators: as --norm says, or spectral normalization"
+    )
+    gradient_penalty: float = option(
+        0.0, "weight of the discriminators' zero-centred gradient penalty", at_least=0
+    )
     seed: int = option(0, "of weights, order, crops, flips and image pools", at_least=0)
     cache: Literal["auto", "memory", "none"] = option(
         "auto", "keep decoded images in memory (auto: where they fit)", Nature.MEANS
@@ -142,11 +151,13 @@ class TrainConfig(DatasetConfig):
             "--load-size",
             f"must be at least {self.image_size}, got {self.load_size}",
         )
-        require(
-            0 < self.learning_rate < 1,
-            "--learning-rate",
-            f"must be between 0 and 1, got {self.learning_rate}",
-        )
+        for name in ("learning_rate", "discriminator_learning_rate"):
+            rate = getattr(self, name)
+            require(
+                rate is None or 0 < rate < 1,
+                flag(name),
+                f"must be between 0 and 1, got {rate}",
+            )
         unknown = set(self.diffaugment.split(",")) - {*AUGMENTATIONS}
         require(
             self.diffaugment == "none" or not unknown,
@@ -190,6 +201,11 @@ class TrainConfig(DatasetConfig):
             return self.epochs // 2
         return min(self.constant_epochs, self.epochs)
 
+    @property
+    def resolved_discriminator_learning_rate(self) -> float:
+        """Of the discriminators, before it falls."""
+        return self.discriminator_learning_rate or self.learning_rate
+
     def resolved(self) -> dict[str, Any]:
         """All options as they will be used, with derived defaults filled in."""
         return dataclasses.asdict(self) | {
@@ -198,6 +214,7 @@ class TrainConfig(DatasetConfig):
             "load_size": self.resolved_load_size,
             "residual_blocks": self.resolved_residual_blocks,
             "constant_epochs": self.resolved_constant_epochs,
+            "discriminator_learning_rate": self.resolved_discriminator_learning_rate,
             "diffaugment": ",".join(self.augmentations) or "none",
         }
 

@@ -14,8 +14,12 @@ from cyclegan_tf.model.losses import (
     absolute_error,
     adversarial_loss,
     discriminator_loss,
+    gradient_penalty,
 )
 from cyclegan_tf.model.replicas import SharedMean, mean_over_replicas
+
+# Karras et al. 2020, arXiv:1912.04958, App. B ("lazy regularization").
+PENALTY_EVERY = 16
 
 
 class CycleGAN(keras.Model):
@@ -40,6 +44,7 @@ class CycleGAN(keras.Model):
             half-life of this share of the steps taken; 0: none. The training does not
             see them.
         diffaugment: alters all that the discriminators see; without, nothing does.
+        penalty_weight: of the discriminators' `gradient_penalty`; 0: none.
 
     Attributes:
         averages: the averaged generators by direction; empty without.
@@ -69,6 +74,7 @@ class CycleGAN(keras.Model):
         remat=False,
         average_share=0.0,
         diffaugment=None,
+        penalty_weight=0.0,
     ):
         super().__init__(name="cyclegan")
         self.gen_ab, self.gen_ba = gen_ab, gen_ba
@@ -76,6 +82,7 @@ class CycleGAN(keras.Model):
         self.pool_a, self.pool_b = pool_a, pool_b
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.remat, self.average_share = remat, average_share
+        self.penalty_weight = penalty_weight
         self.diffaugment = diffaugment or DiffAugment()
         # After all other networks: they start from the weights that they had without.
         self.averages = {
@@ -154,6 +161,7 @@ class CycleGAN(keras.Model):
         plan_a = self.pool_a.plan(batch_size, step)
         plan_b = self.pool_b.plan(batch_size, step)
         coins = self.diffaugment.coins(step, batch_size)
+        is_penalized = tf.equal(step % PENALTY_EVERY, 0)
 
         losses, fakes, gradients = self._compiled(real_a, real_b, plan_a, plan_b, coins)
 
@@ -165,13 +173,16 @@ class CycleGAN(keras.Model):
             self.trackers[name].update_state(value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
-    def losses_and_gradients(self, real_a, real_b, plan_a, plan_b, coins=None):
+    def losses_and_gradients(
+        self, real_a, real_b, plan_a, plan_b, coins=None, penalized=False
+    ):
         """The pure part of a step.
 
         Args:
             real_a, real_b: float32 `(batch, height, width, channels)` in [-1, 1].
             plan_a, plan_b: what the pools do with this step's fakes.
             coins: of `diffaugment`; none: nothing is altered.
+            penalized: whether the penalty, if there is one, is part of this step.
 
         Returns:
             The eight losses by name (float32 scalars, unweighted), the fakes
@@ -195,7 +206,10 @@ class CycleGAN(keras.Model):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(discriminators)
             more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b, coins)
-            objective = sum(more.values()) / self.num_replicas
+            objective = sum(more.values())
+            if self.penalty_weight:
+                objective += self._penalty(real_a, real_b, coins, penalized)
+            objective /= self.num_replicas
             objective = self.discriminator_optimizer.scale_loss(objective)
         discriminator_gradients = tape.gradient(objective, discriminators)
         return losses | more, fakes, (generator_gradients, discriminator_gradients)
@@ -243,6 +257,23 @@ class CycleGAN(keras.Model):
             "D_A": discriminator_loss(*_apply_to_pair(disc_a, real_a, pooled_a)),
             "D_B": discriminator_loss(*_apply_to_pair(disc_b, real_b, pooled_b)),
         }
+
+    def _penalty(self, real_a, real_b, coins, penalized):
+        """Of both discriminators; every 16th step has that of sixteen."""
+
+        def penalty():
+            return (PENALTY_EVERY * self.penalty_weight) * sum(
+                gradient_penalty(
+                    functools.partial(disc, training=True),
+                    self._altered(name, real, coins),
+                )
+                for disc, name, real in (
+                    (self.disc_a, "real_a", real_a),
+                    (self.disc_b, "real_b", real_b),
+                )
+            )
+
+        return tf.cond(penalized, penalty, lambda: 0.0)
 
     def _altered(self, name, images, coins):
         return self.diffaugment(images, coins[name]) if coins else images

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 NORM_EPSILON = 1e-5  # of the authors' program; GroupNormalization's default is 1e-3
+NUM_POWER_ITERATIONS = 8
 # What TensorFlow's fused batch normalization takes; statistics are float32 in each.
 FUSED_DTYPES = (tf.float32, tf.bfloat16, tf.float16)
 
@@ -153,6 +154,32 @@ class Repeating(keras.initializers.RandomNormal):
         """A kernel whose quarters are the same."""
         quarter = super().__call__((*shape[:-1], shape[-1] // 4), dtype)
         return ops.tile(quarter, (1, 1, 1, 4))
+
+
+@keras.saving.register_keras_serializable("cyclegan_tf")
+class SpectralConv2D(layers.Conv2D):
+    """A convolution whose kernel is divided by its largest singular value.
+
+    The power iteration starts anew each time, from the same vector: there is no state
+    to keep, and all replicas agree. Keras' `SpectralNormalization` overwrites the
+    kernel instead, which no gradient passes.
+
+    Arguments as of `keras.layers.Conv2D`.
+
+    Source: Miyato et al. 2018, arXiv:1802.05957, Sec. 2.1.
+    """
+
+    @property
+    def kernel(self):
+        """The divided kernel."""
+        kernel = ops.convert_to_tensor(super().kernel)
+        matrix = ops.reshape(ops.cast(kernel, "float32"), (-1, kernel.shape[-1]))
+        fixed = tf.stop_gradient(matrix)
+        right = tf.cos(tf.range(matrix.shape[1], dtype=tf.float32))[:, None]
+        for _ in range(NUM_POWER_ITERATIONS):
+            left = tf.math.l2_normalize(fixed @ right)
+            right = tf.math.l2_normalize(tf.transpose(fixed) @ left)
+        return kernel / ops.cast(tf.transpose(left) @ matrix @ right, kernel.dtype)
 
 
 def use_fused_normalization(network: keras.Model, fused: bool) -> None:

@@ -1,5 +1,6 @@
 """The loss terms of CycleGAN: pure functions, computed in float32."""
 
+import tensorflow as tf
 from keras import ops
 
 
@@ -49,3 +50,23 @@ def absolute_error(real, translated):
     """
     difference = ops.cast(real, "float32") - ops.cast(translated, "float32")
     return ops.mean(ops.abs(difference))
+
+
+def gradient_penalty(discriminator, real):
+    """Zero-centred gradient penalty: real images should lie on a plateau of scores.
+
+    Args:
+        discriminator: a function from images to patch scores.
+        real: float tensor `(batch, height, width, channels)` in [-1, 1].
+
+    Returns:
+        float32 scalar, half the squared length of the gradient of an image's summed
+        scores by its pixels, per patch; mean over the batch.
+
+    Source: Mescheder et al. 2018, arXiv:1801.04406, Eq. 9 ("R1").
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(real)
+        scores = discriminator(real)
+    slopes = tape.gradient(scores, real)
+    return 0.5 * ops.sum(ops.square(slopes)) / tf.size(scores, tf.float32)

@@ -16,6 +16,7 @@ from cyclegan_tf.model.layers import (
     InstanceNormalization,
     ReflectionPadding2D,
     Repeating,
+    SpectralConv2D,
 )
 
 DiscriminatorName = Literal["patch46", "patch70"]
@@ -102,7 +103,7 @@ def build_discriminator(
     kind: DiscriminatorName = "patch46",
     filters=64,
     channels=3,
-    norm: NormName = "affine",
+    norm: NormName | Literal["spectral"] = "affine",
     name="discriminator",
 ):
     """The PatchGAN discriminator.
@@ -113,7 +114,8 @@ def build_discriminator(
             `filters`) of stride 1, each score sees 70x70 pixels.
         filters: channels of the first convolution (paper: 64).
         channels: of the input.
-        norm: see `build_generator`.
+        norm: see `build_generator`; "spectral", spectral normalization of all kernels
+            instead.
         name: of the model.
 
     Returns:
@@ -128,18 +130,24 @@ def build_discriminator(
     strides = {"patch46": (2, 2, 2), "patch70": (2, 2, 2, 1)}.get(kind)
     if strides is None:
         raise ValueError(f"kind must be 'patch46' or 'patch70', got {kind!r}.")
-    affine = _is_affine(norm)
+    is_spectral = norm == "spectral"
+    affine = is_spectral or _is_affine(norm)
+    convolution = SpectralConv2D if is_spectral else layers.Conv2D
     inputs = keras.Input((None, None, channels), name="image")
     x = inputs
     for i, stride in enumerate(strides):
         x = layers.ZeroPadding2D(1, name=f"stage{i + 1}_pad")(x)
-        is_first = i == 0
-        x = _conv(x, filters * 2**i, 4, f"stage{i + 1}", stride, use_bias=is_first)
-        if not is_first:
+        has_norm = i > 0 and not is_spectral
+        x = _conv(
+            *(x, filters * 2**i, 4, f"stage{i + 1}", stride),
+            use_bias=not has_norm,
+            convolution=convolution,
+        )
+        if has_norm:
             x = InstanceNormalization(affine=affine, name=f"stage{i + 1}_norm")(x)
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"stage{i + 1}_relu")(x)
     x = layers.ZeroPadding2D(1, name="scores_pad")(x)
-    x = _conv(x, 1, 4, "scores_conv", use_bias=True)
+    x = _conv(x, 1, 4, "scores_conv", use_bias=True, convolution=convolution)
     scores = layers.Activation("linear", dtype="float32", name="scores")(x)
     return keras.Model(inputs, scores, name=name)
 
@@ -178,8 +186,17 @@ def _initializer():
     return keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV)
 
 
-def _conv(x, filters, size, name, strides=1, use_bias=False, initializer=None):
-    return layers.Conv2D(
+def _conv(
+    x,
+    filters,
+    size,
+    name,
+    strides=1,
+    use_bias=False,
+    initializer=None,
+    convolution=layers.Conv2D,
+):
+    return convolution(
         filters,
         size,
         strides,

@@ -39,13 +39,16 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
         pool_b=ImagePool(config.pool_size, shape, derived_seed(config.seed, "pool b")),
         remat=config.remat,
         average_share=AVERAGE_SHARE if config.average else 0.0,
+        penalty_weight=config.gradient_penalty,
         diffaugment=DiffAugment(
             config.augmentations, derived_seed(config.seed, "diffaugment")
         ),
         **{name: getattr(config, name) for name in WEIGHTS},
     )
-    schedule = learning_rate(config, steps_per_epoch)
-    optimizers = [Adam(schedule, **ADAM) for _ in range(2)]
+    rates = config.learning_rate, config.resolved_discriminator_learning_rate
+    optimizers = [
+        Adam(learning_rate(config, steps_per_epoch, rate), **ADAM) for rate in rates
+    ]
     if config.precision == "float16":  # small gradients would become zeros
         optimizers = [LossScaling(optimizer) for optimizer in optimizers]
     model.compile(*optimizers, jit=_uses_jit(config.jit))
@@ -53,16 +56,21 @@ def build_model(config: TrainConfig, steps_per_epoch: int) -> CycleGAN:
 
 
 def _new_discriminator(config, name):
+    is_spectral = config.discriminator_norm == "spectral"
+    norm = "spectral" if is_spectral else config.norm
     return build_discriminator(
-        config.discriminator, config.filters, norm=config.norm, name=name
+        config.discriminator, config.filters, norm=norm, name=name
     )
 
 
-def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
-    """The schedule that the config asks for."""
+def learning_rate(
+    config: TrainConfig, steps_per_epoch: int, start: float | None = None
+) -> LinearDecay:
+    """The schedule that the config asks for, of the generators or from another rate."""
     constant = config.resolved_constant_epochs
     decay = config.epochs - constant
-    return LinearDecay(config.learning_rate, constant, decay, steps_per_epoch)
+    start = start or config.learning_rate
+    return LinearDecay(start, constant, decay, steps_per_epoch)
 
 
 def _uses_jit(mode):

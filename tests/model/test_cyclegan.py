@@ -203,6 +203,23 @@ def test_compiled_step_equals_the_plain_one():
         assert results[0][name] == pytest.approx(results[1][name], rel=2e-3)
 
 
+def test_gradient_penalty_joins_every_sixteenth_step():
+    model = tiny_model()
+    without = [model.losses_and_gradients(REAL_A, REAL_B, *plans(model))[2][1]]
+    model.penalty_weight = 0.1
+    for penalized in (False, True):
+        step = tf.function(model.losses_and_gradients)
+        coins = {}
+        parts = step(REAL_A, REAL_B, *plans(model), coins, tf.constant(penalized))
+        without.append(parts[2][1])
+    plain, between, every_sixteenth = (
+        np.concatenate([*map(np.ravel, g)]) for g in without
+    )
+    np.testing.assert_allclose(between, plain, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(every_sixteenth).all()
+    assert np.abs(every_sixteenth - plain).max() > 1e-4
+
+
 def test_step_is_traced_once_for_all_epochs_and_all_calls_of_fit():
     model = tiny_model()
     dataset = tf.data.Dataset.from_tensors((REAL_A, REAL_B)).repeat()

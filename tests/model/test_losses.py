@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cyclegan_tf.model.losses import (
     absolute_error,
     adversarial_loss,
     discriminator_loss,
+    gradient_penalty,
 )
+from tests.helpers import random_images
 
 
 def test_adversarial_loss_is_mean_squared_distance_to_one():
@@ -38,3 +41,11 @@ def test_losses_are_float32_whatever_comes_in(dtype):
     assert adversarial_loss(values).dtype == "float32"
     assert discriminator_loss(values, values).dtype == "float32"
     assert absolute_error(values, values).dtype == "float32"
+
+
+def test_gradient_penalty_of_a_quadratic_function_equals_longhand():
+    # Each image has one score per pixel, the sum of its squared channels.
+    images = random_images(3, size=4)
+    penalty = gradient_penalty(lambda x: tf.reduce_sum(x**2, axis=3), images)
+    expected = 0.5 * ((2 * images.numpy()) ** 2).sum() / (3 * 4 * 4)
+    assert float(penalty) == pytest.approx(expected, rel=1e-5)

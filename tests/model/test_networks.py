@@ -361,3 +361,20 @@ def test_networks_end_in_float32_in_half_precision(build):
 
 def test_constants_are_the_papers():
     assert (networks.WEIGHT_STDDEV, NORM_EPSILON) == (0.02, 1e-5)
+
+
+def test_spectral_normalization_divides_by_the_largest_singular_value():
+    network = build_discriminator(filters=8, norm="spectral")
+    assert not any(isinstance(x, InstanceNormalization) for x in network.layers)
+    layer = network.get_layer("stage2")
+    rng = np.random.default_rng(0)
+    # One direction stands out, as in trained kernels.
+    outer = np.multiply.outer(rng.normal(size=(4, 4, 8)), rng.normal(size=16))
+    kernel = np.float32(rng.normal(size=outer.shape) + outer)
+    layer.set_weights([kernel, layer.get_weights()[1]])
+    largest = np.linalg.svd(kernel.reshape(-1, 16), compute_uv=False)[0]
+    np.testing.assert_allclose(layer.kernel, kernel / largest, rtol=1e-4)
+    with tf.GradientTape() as tape:
+        length = tf.reduce_sum(layer.kernel * kernel)  # |kernel|^2 / largest
+    gradient = tape.gradient(length, layer.trainable_variables[0].value)
+    assert float(tf.reduce_sum(gradient * kernel)) == pytest.approx(0, abs=1e-2)
