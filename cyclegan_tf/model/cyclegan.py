@@ -163,7 +163,9 @@ class CycleGAN(keras.Model):
         coins = self.diffaugment.coins(step, batch_size)
         is_penalized = tf.equal(step % PENALTY_EVERY, 0)
 
-        losses, fakes, gradients = self._compiled(real_a, real_b, plan_a, plan_b, coins)
+        losses, fakes, gradients = self._compiled(
+            real_a, real_b, plan_a, plan_b, coins, is_penalized
+        )
 
         self.pool_a.store(plan_a, fakes[0])
         self.pool_b.store(plan_b, fakes[1])
