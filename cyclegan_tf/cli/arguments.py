@@ -14,7 +14,7 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import RECOMMENDED, TrainConfig, flag
+from cyclegan_tf.config import RECIPES, TrainConfig, flag, settings
 from cyclegan_tf.runs.directory import CONFIG, read_config
 
 Config = TypeVar("Config")
@@ -52,8 +52,8 @@ def parse(
 ) -> Config:
     """Parses the command line into `config_class`.
 
-    The defaults of a training are the options of the run in `--run-dir`, or else what
-    its dataset recommends.
+    The defaults of a training are what `--recipe` sets, then the options of the run in
+    `--run-dir`, or else what is recommended for its dataset.
 
     Args:
         config_class: a dataclass of options.
@@ -88,17 +88,20 @@ def _training_defaults(arguments):
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--dataset", nargs="?", default=TrainConfig.dataset)
     parser.add_argument("--run-dir", nargs="?", type=pathlib.Path)
+    parser.add_argument("--recipe", nargs="?", default=TrainConfig.recipe)
     given, others = parser.parse_known_args(arguments)
     run_dir = given.run_dir and given.run_dir.expanduser()
     if run_dir and (run_dir / CONFIG).is_file():
         try:
             config, fingerprint = read_config(run_dir)
             if fingerprint is not None:  # the models were not imported
-                return dataclasses.replace(config, restart=False, dry_run=False)
+                changes = RECIPES.get(given.recipe, {})
+                once = {"restart": False, "dry_run": False}
+                return dataclasses.replace(config, **once, **changes)
         except InputError:
             if "--restart" not in others:
                 raise
-    return TrainConfig(dataset=given.dataset, **RECOMMENDED.get(given.dataset, {}))
+    return TrainConfig(given.dataset, **settings(given.dataset, given.recipe))
 
 
 def _hint(unknown, known):

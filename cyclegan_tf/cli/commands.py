@@ -97,7 +97,7 @@ def translate(config: TranslateConfig) -> None:
     jobs = files.plan(config.input, config.output, config.format)
     scratch_dir = jobs[0].target.parent if config.tile else None
     translate = translator.load(
-        config.model, config.direction, config.checkpoint, scratch_dir
+        config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
     done = files.translate_files(jobs, translate, config.batch_size, config.overwrite)
     show(
@@ -145,5 +145,6 @@ def import_models(config: ImportConfig) -> None:
         models = [pathlib.Path(name).expanduser() for name in config.models]
         show(str(convert.import_models(models, run_dir, config.dataset)))
     else:
-        for path in convert.export_models(run_dir, pathlib.Path(config.to_reference)):
+        folder = pathlib.Path(config.to_reference)
+        for path in convert.export_models(run_dir, folder, config.weights):
             show(str(path))

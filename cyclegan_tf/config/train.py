@@ -10,21 +10,6 @@ from cyclegan_tf.config.options import Nature, flag, names_of, option, require
 
 # Loading 286 px for a crop of 256 (the authors' program).
 LOAD_SCALE = 286 / 256
-# What the embedded dataset needs to be learned on two cores in minutes; any flag
-# overrides it. No other dataset has settings of its own.
-RECOMMENDED: dict[str, dict[str, Any]] = {
-    "synthetic/horse2zebra": {
-        "image_size": 64,
-        "filters": 16,
-        "residual_blocks": 3,
-        "epochs": 5,
-        "learning_rate": 1e-3,
-        "identity_weight": 10.0,
-        "evaluate_every": 1,
-        "jit": "off",  # for so small networks XLA takes longer to start, and to run
-    }
-}
-
 # What `--diffaugment` takes, in the order in which it is done.
 AUGMENTATIONS = ("color", "translation", "cutout")
 
@@ -33,6 +18,9 @@ AUGMENTATIONS = ("color", "translation", "cutout")
 class TrainConfig(DatasetConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
 
+    recipe: Literal["default", "paper", "best"] = option(
+        "default", "named settings, which any flag overrides: the paper's, or the best"
+    )
     run_dir: str | None = option(
         None, "where the run lives; default: runs/<dataset>", Nature.PLACE
     )
@@ -79,7 +67,7 @@ class TrainConfig(DatasetConfig):
         5.0, f"weight of {weighed_by('identity_weight')}", at_least=0
     )
     average: bool = option(
-        False, "keep and use averages of the generators' weights over the latest steps"
+        True, "keep and use averages of the generators' weights over the latest steps"
     )
     diffaugment: str = option(
         "none",
@@ -176,6 +164,11 @@ class TrainConfig(DatasetConfig):
     def resolved_synthetic_size(self) -> int:
         """Side of the drawn pictures: never smaller than the crop."""
         return self.synthetic_size or max(128, self.image_size)
+
+    @property
+    def weights(self) -> str:
+        """Which of the generators' weights are scored, shown and kept as the best."""
+        return "average" if self.average else "raw"
 
     @property
     def resolved_load_size(self) -> int:

@@ -50,7 +50,7 @@ def export(config: ExportConfig) -> Iterator[Exported]:
     """
     formats = _chosen_formats(config)
     run_dir = pathlib.Path(config.run_dir).expanduser()
-    generators, step = load(run_dir, config.checkpoint)
+    generators, step, weights = load(run_dir, config.checkpoint, config.weights)
     run_config, _ = read_config(run_dir)
     images, origin = verify.held_out_images(run_config, list(generators))
     cases = verify.make_cases(images, generators)
@@ -63,7 +63,12 @@ def export(config: ExportConfig) -> Iterator[Exported]:
             comparisons, versions = verify.verify(form, aside, cases, config.precision)
             extras = aside / EXTRAS if form.is_served else aside
             extras.mkdir(exist_ok=True)
-            about = {"precision": config.precision, "step": step, "versions": versions}
+            about = {
+                "precision": config.precision,
+                "step": step,
+                "weights": weights,
+                "versions": versions,
+            }
             model_card.write(extras, form, run_dir, run_config, comparisons, about)
             if form.is_served:
                 requests = extras / saved_model.WARM_UP

@@ -30,18 +30,20 @@ def write(
 ) -> None:
     """Writes the card, and copies of the run's newest pictures, to a folder.
 
-    `about` has "precision", "step" that the model was trained for, or None, and
-    "versions" of what the export was verified with.
+    `about` has "precision", "step" that the model was trained for, or None, "weights",
+    "average" or "raw", and "versions" of what the export was verified with.
     """
     signatures = [signature for signature, *_ in comparisons]
     directions = [name for name in signatures if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
+    is_average = about["weights"] == "average"
+    averaged = " Its weights are averages over the latest of them." * is_average
     differences = [(name, high, f"{mean:.4f}") for name, high, mean in comparisons]
     text = f"""\
 # CycleGAN: {markdown(config.dataset_name)}
 
 Unpaired image-to-image translation, {", ".join(directions)}; trained for
-{steps} steps on {markdown(config.dataset_name)}.
+{steps} steps on {markdown(config.dataset_name)}.{averaged}
 {_licence_note(config.dataset)}
 
 ## Interface
@@ -53,7 +55,7 @@ larger or smaller than in training may not be recognised.
 
 ## Scores
 
-{_scores(run_dir, about["step"])}
+{_scores(run_dir, about, config)}
 
 ## Verified
 
@@ -88,11 +90,13 @@ def _copy_pictures(samples, folder):
     return shown
 
 
-def _scores(run_dir, step):
+def _scores(run_dir, about, config):
     """The evaluations of the exported step, or those that made it the best."""
-    known = [e for e in run_scores.read(run_dir) if e["step"] == step]
+    step, weights = about["step"], about["weights"]
+    known = run_scores.read_of(run_dir, step, weights)
     best = read_best(run_dir / CHECKPOINTS)
-    if not known and best.get("step", -1) == step:
+    # It was chosen by the weights that the run scores.
+    if not known and (best.get("step", -1), config.weights) == (step, weights):
         known = [best]
     if not known:
         return "Not scored."

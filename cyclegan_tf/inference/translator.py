@@ -27,6 +27,7 @@ def load(
     direction: str = "a_to_b",
     checkpoint: str = LAST,
     scratch_dir: str | os.PathLike | None = None,
+    weights: str = "average",
 ) -> Translator:
     """Loads one direction of a run, or of an export.
 
@@ -38,6 +39,7 @@ def load(
             `generators.load_generators`. An export has one model only.
         scratch_dir: translate in bounded memory, see `tiling`, with scratch files in
             this folder; for a run only.
+        weights: of a run, "average" or "raw", see `generators.load_generators`.
 
     Returns:
         A function from one picture, uint8 `(height, width, 3)`, or several of one size,
@@ -48,7 +50,7 @@ def load(
 
     Raises:
         InputError: there is no such model, it is damaged, lacks the direction, or is an
-            export and `checkpoint` or `scratch_dir` is given.
+            export and `checkpoint`, `scratch_dir` or raw `weights` are asked for.
 
     Example:
         >>> translate = load("runs/synthetic/horse2zebra")
@@ -57,10 +59,17 @@ def load(
     """
     path = pathlib.Path(model).expanduser()
     saved = _saved_model_in(path)
-    if saved and (checkpoint != LAST or scratch_dir is not None):
-        flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
-        raise InputError(f"{flag}: {path} is an export; name the directory of a run.")
-    found = _signatures(saved) if saved else load_generators(path, checkpoint)
+    for_runs_only = {
+        f"--checkpoint {checkpoint}": checkpoint != LAST,
+        "--tile": scratch_dir is not None,
+        "--weights raw": weights == "raw",
+    }
+    for flag, is_given in for_runs_only.items():
+        if saved and is_given:
+            raise InputError(
+                f"{flag}: {path} is an export; name the directory of a run."
+            )
+    found = _signatures(saved) if saved else load_generators(path, checkpoint, weights)
     if direction not in DIRECTIONS or direction not in found:
         raise InputError(f"{path} has no direction {direction}.")
     if saved:

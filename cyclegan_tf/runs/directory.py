@@ -112,7 +112,9 @@ def read_config(path: pathlib.Path) -> tuple[TrainConfig, str | None]:
     """
     try:
         content = read_json(path / CONFIG, REMEDY)
-        return TrainConfig(**content["options"]), content["dataset_fingerprint"]
+        # Runs from before there were averages have none.
+        options = {"average": False} | content["options"]
+        return TrainConfig(**options), content["dataset_fingerprint"]
     except FileNotFoundError:
         raise InputError(
             f"{path / CONFIG} is missing; expected the directory of a run."

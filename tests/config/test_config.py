@@ -7,12 +7,15 @@ from cyclegan_tf.cli import arguments as command_line
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import (
+    RECIPES,
     DatasetConfig,
     EvaluateConfig,
     ExportConfig,
     TrainConfig,
     TranslateConfig,
+    settings,
 )
+from cyclegan_tf.runs.directory import write_config
 
 
 def parse(*arguments):
@@ -44,6 +47,36 @@ def test_embedded_dataset_recommends_settings_that_flags_override():
 
 def test_recommended_settings_are_of_one_dataset_only():
     assert parse("--dataset", "cycle_gan/maps").image_size == 256
+
+
+def test_recipe_comes_before_the_dataset_and_flags_before_it():
+    recommended, paper = parse(), parse("--recipe", "paper", "--norm", "affine")
+    assert (recommended.learning_rate, paper.learning_rate) == (1e-3, 2e-4)
+    assert (paper.discriminator, paper.norm, paper.average) == (
+        "patch70",
+        "affine",
+        False,
+    )
+    # Of what the recipe does not set, the dataset's own.
+    assert (paper.image_size, paper.filters) == (64, 16)
+    assert (recommended.recipe, paper.recipe) == ("default", "paper")
+    assert parse("--recipe", "best").average
+    with pytest.raises(InputError, match="--recipe"):
+        parse("--recipe", "mine")
+
+
+def test_recipes_set_options_that_there_are():
+    for name in RECIPES:
+        config = TrainConfig("photos", **settings("photos", name))
+        assert config.recipe == name
+
+
+def test_recipe_of_a_run_stays(tmp_path):
+    given = ["--run-dir", str(tmp_path)]
+    paper = parse(*given, "--recipe", "paper", "--seed", "3")
+    write_config(tmp_path, paper, "fingerprint")
+    assert parse(*given) == paper
+    assert parse(*given, "--recipe", "paper") == paper
 
 
 def test_seeds_differ_by_purpose_and_by_seed():
