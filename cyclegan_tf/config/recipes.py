@@ -21,7 +21,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "diffaugment": "none",
         "pool_size": 50,
         "learning_rate": 2e-4,
-        "discriminator_learning_rate": None,
     },
     # What `benchmarks/quality.py` found to be better.
     "best": {"average": True},
