@@ -1,6 +1,6 @@
 """Writes the tables in the documents that follow from the code.
 
-    python docs/tables.py               the options and losses in docs/training.md
+    python docs/tables.py     the options, recipes and losses in docs/training.md
 
 Between `<!-- options -->` and `<!-- /options -->`, and so on; a test compares them.
 """
@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from cyclegan_tf.config import LOSS_TERMS, TrainConfig, flag
+from cyclegan_tf.config import LOSS_TERMS, RECIPES, RECOMMENDED, TrainConfig, flag
 
 DOCUMENT = pathlib.Path(__file__).resolve().parent / "training.md"
 
@@ -26,6 +26,20 @@ def options_table() -> str:
     return "\n".join(rows)
 
 
+def recipes_table() -> str:
+    """What recipes, and the settings of the embedded dataset, set."""
+    [(dataset, recommended)] = RECOMMENDED.items()
+    named = {"`paper`": RECIPES["paper"], "`best`": RECIPES["best"]}
+    columns = {"default": vars(TrainConfig()), **named, f"`{dataset}`": recommended}
+    rows = [f"| flag | {' | '.join(columns)} |", "|-" * (1 + len(columns)) + "|"]
+    for field in dataclasses.fields(TrainConfig):
+        values = [column.get(field.name, "") for column in columns.values()]
+        if any(value != "" for value in values[1:]):
+            shown = ["" if v in ("", None) else f"`{v}`" for v in values]
+            rows.append(f"| `{flag(field.name)}` | {' | '.join(shown)} |")
+    return "\n".join(rows)
+
+
 def losses_table() -> str:
     """The losses, each with the option that is its weight."""
     rows = ["| name | what it is, mean over the batch | weight |", "|-|-|-|"]
@@ -37,7 +51,12 @@ def losses_table() -> str:
 
 def with_tables(text: str) -> str:
     """The document with its tables as the code has them."""
-    for name, table in (("options", options_table()), ("losses", losses_table())):
+    tables = {
+        "options": options_table(),
+        "recipes": recipes_table(),
+        "losses": losses_table(),
+    }
+    for name, table in tables.items():
         start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
         before, _, rest = text.partition(start)
         text = before + start + table + end + rest.partition(end)[2]

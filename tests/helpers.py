@@ -13,6 +13,7 @@ from PIL import Image
 from cyclegan_tf import cli
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.diffaugment import DiffAugment
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator, build_generator
 
@@ -51,7 +52,9 @@ def flags(config_options):
     ]
 
 
-def tiny_model(size=16, batch_pool=3, jit=False, seed=0, optimizer=None):
+def tiny_model(
+    size=16, batch_pool=3, jit=False, seed=0, optimizer=None, augmentations=()
+):
     """A compiled CycleGAN with random weights large enough to matter."""
     keras.utils.set_random_seed(seed)
     model = CycleGAN(
@@ -61,6 +64,7 @@ def tiny_model(size=16, batch_pool=3, jit=False, seed=0, optimizer=None):
         build_discriminator(filters=2, name="disc_b"),
         ImagePool(batch_pool, (size, size, 3), seed=1),
         ImagePool(batch_pool, (size, size, 3), seed=2),
+        diffaugment=DiffAugment(augmentations),
     )
     for variable in model.generator_variables + model.discriminator_variables:
         if "kernel" in variable.path:

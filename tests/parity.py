@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.config import TrainConfig, settings
 from cyclegan_tf.interop.reference_weights import (
     TO_KERAS,
     TO_TORCH,
@@ -22,7 +23,7 @@ from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator
 from cyclegan_tf.model.optimizers import Adam
-from cyclegan_tf.training.build import ADAM
+from cyclegan_tf.training.build import ADAM, build_model
 from tests.helpers import ROOT
 
 RECORDED = ROOT / "tests" / "reference" / "recorded.npz"
@@ -158,6 +159,16 @@ def model(kind="patch46", **adam):
     )
     adam = {"learning_rate": LEARNING_RATE, **ADAM, **adam}
     built.compile(Adam(**adam), Adam(**adam), jit=False)
+    return built
+
+
+def recipe_model():
+    """What `--recipe paper` trains, with the weights of `model("patch70")`."""
+    own = {"image_size": SIDE, "filters": FILTERS, "residual_blocks": NUM_BLOCKS}
+    config = TrainConfig("photos", **settings("photos", "paper"), **own)
+    built, other = build_model(config, steps_per_epoch=1), model("patch70")
+    for name in NETWORKS:
+        getattr(built, name).set_weights(getattr(other, name).get_weights())
     return built
 
 

@@ -14,7 +14,7 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import RECOMMENDED, TrainConfig, flag
+from cyclegan_tf.config import RECIPES, TrainConfig, flag, settings
 from cyclegan_tf.config.dataset import DEFAULT_DATASET, SOURCES
 from cyclegan_tf.runs.directory import CONFIG, read_config
 
@@ -53,8 +53,8 @@ def parse(
 ) -> Config:
     """Parses the command line into `config_class`.
 
-    The defaults of a training are the options of the run in `--run-dir`, or else what
-    its dataset recommends.
+    The defaults of a training are what `--recipe` sets, then the options of the run in
+    `--run-dir`, or else what is recommended for its dataset.
 
     Args:
         config_class: a dataclass of options.
@@ -90,22 +90,24 @@ def _training_defaults(arguments):
     parser.add_argument("--dataset", nargs="?")
     parser.add_argument("--domain-a", nargs="?")
     parser.add_argument("--run-dir", nargs="?", type=pathlib.Path)
+    parser.add_argument("--recipe", nargs="?", default=TrainConfig.recipe)
     given, others = parser.parse_known_args(arguments)
     run_dir = given.run_dir and given.run_dir.expanduser()
     if run_dir and (run_dir / CONFIG).is_file():
         try:
             config, fingerprint, _ = read_config(run_dir)
             if fingerprint is not None:  # the models were not imported
+                changes = dict(RECIPES.get(given.recipe, {}))
                 if given.dataset or given.domain_a:
                     # Replaces the run's, in whichever way that is named.
-                    config = dataclasses.replace(config, **dict.fromkeys(SOURCES))
-                return dataclasses.replace(config, restart=False, dry_run=False)
+                    changes |= dict.fromkeys(SOURCES)
+                once = {"restart": False, "dry_run": False}
+                return dataclasses.replace(config, **once, **changes)
         except InputError:
             if "--restart" not in others:
                 raise
-    if given.domain_a is not None:
-        return TrainConfig()
-    return TrainConfig(**RECOMMENDED.get(given.dataset or DEFAULT_DATASET, {}))
+    named = "" if given.domain_a else given.dataset or DEFAULT_DATASET
+    return TrainConfig(**settings(named, given.recipe))
 
 
 def _hint(unknown, known):

@@ -109,7 +109,7 @@ def translate(config: TranslateConfig) -> None:
     request = files.find(config.input, config.output)
     scratch_dir = request.folder if config.tile else None
     translate = translator.load(
-        config.model, config.direction, config.checkpoint, scratch_dir
+        config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
     jobs = files.plan(request, config.format, translate.target)
     done = files.translate_files(jobs, translate, config.batch_size, config.overwrite)
@@ -174,5 +174,6 @@ def import_models(config: ImportConfig) -> None:
         models = [pathlib.Path(name).expanduser() for name in config.models]
         show(str(convert.import_models(models, run_dir, config.dataset)))
     else:
-        for path in convert.export_models(run_dir, pathlib.Path(config.to_reference)):
+        folder = pathlib.Path(config.to_reference)
+        for path in convert.export_models(run_dir, folder, config.weights):
             show(str(path))

@@ -13,11 +13,13 @@ from cyclegan_tf.config.commands import (
 from cyclegan_tf.config.dataset import BuildConfig, DatasetConfig
 from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES, LossTerm
 from cyclegan_tf.config.options import Nature, flag, names_of
-from cyclegan_tf.config.train import RECOMMENDED, TrainConfig
+from cyclegan_tf.config.recipes import RECIPES, RECOMMENDED, settings
+from cyclegan_tf.config.train import TrainConfig
 
 __all__ = [
     "LOSSES",
     "LOSS_TERMS",
+    "RECIPES",
     "RECOMMENDED",
     "BuildConfig",
     "DatasetConfig",
@@ -31,4 +33,5 @@ __all__ = [
     "TranslateConfig",
     "flag",
     "names_of",
+    "settings",
 ]

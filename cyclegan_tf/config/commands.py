@@ -7,6 +7,7 @@ from typing import Literal
 from cyclegan_tf.common.hub import require_address
 from cyclegan_tf.config.options import Nature, Options, option, require
 
+Weights = Literal["average", "raw"]
 DEFAULT_RUN = "runs/synthetic/horse2zebra"
 # More would fit neither a screen nor the size of a report.
 MAX_COMPARED_RUNS = 8
@@ -28,6 +29,9 @@ class EvaluateConfig(Options):
         False, "also write report.html, to be opened in a browser, into the first"
     )
     checkpoint: str = option("last", "last, best, or the step of a checkpoint")
+    weights: Weights = option(
+        "average", "averages over the latest steps, or the raw ones of the last step"
+    )
     split: Literal["test", "train"] = option("test", "images to score on")
     limit: int | None = option(
         None, "the most images of each domain; default: all", at_least=2
@@ -77,6 +81,9 @@ class ExportConfig(Options):
         None, "gets the version folders 1, 2, ...; default: exports/<run>", Nature.PLACE
     )
     checkpoint: str = option("last", "last, best, or the step of a checkpoint")
+    weights: Weights = option(
+        "average", "averages over the latest steps, or the raw ones of the last step"
+    )
     format: str = option(
         "savedmodel", "one or more of savedmodel,onnx,litert, with commas"
     )
@@ -135,6 +142,9 @@ class TranslateConfig(Options):
     checkpoint: str = option(
         "last", "of a run: last, best, or the step of a checkpoint"
     )
+    weights: Weights = option(
+        "average", "of a run: averages over the latest steps, or those of the last step"
+    )
     direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", "which way")
     format: Literal["auto", "png", "jpeg", "tiff", "npy"] = option(
         "auto", "of the pictures in a folder (auto: png where it holds them, or tiff)"
@@ -190,6 +200,10 @@ class ImportConfig(Options):
         None,
         "instead, write the run's generators as .pth files to this folder",
         Nature.PLACE,
+    )
+    weights: Weights = option(
+        "average",
+        "with --to-reference: averages over the latest steps, or those of the last",
     )
 
     def __post_init__(self):

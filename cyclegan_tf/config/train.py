@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from cyclegan_tf.config.dataset import DatasetConfig
 from cyclegan_tf.config.losses import weighed_by
-from cyclegan_tf.config.options import Nature, names_of, option, require
+from cyclegan_tf.config.options import Nature, flag, names_of, option, require
 from cyclegan_tf.config.ranges import Range, require_range
 from cyclegan_tf.config.sizes import (
     Frame,
@@ -21,34 +21,17 @@ from cyclegan_tf.config.sizes import (
 LOAD_SCALE = 286 / 256
 IDENTITY_WEIGHT = 5.0  # half the cycle weight (paper, Sec. 5.2)
 MIN_SIDE = 16  # pixels, of a training crop
-# What the embedded datasets need to be learned on two cores in minutes; any flag
-# overrides it. No other dataset has settings of its own.
-SMALL = {
-    "image_size": 64,
-    "filters": 16,
-    "residual_blocks": 3,
-    "epochs": 5,
-    "learning_rate": 1e-3,
-    "evaluate_every": 1,
-    "jit": "off",  # for so small networks XLA takes longer to start, and to run
-}
-RECOMMENDED: dict[str, dict[str, Any]] = {
-    "synthetic/horse2zebra": SMALL | {"identity_weight": 10.0},
-    "synthetic/t1_t2": SMALL
-    | {
-        "epochs": 10,
-        "learning_rate": 2e-3,
-        "cycle_weight": 5.0,
-        "identity_weight": 0.0,  # no image is left as it is
-        "average": True,
-    },
-}
+# What `--diffaugment` takes, in the order in which it is done.
+AUGMENTATIONS = ("color", "translation", "cutout")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(DatasetConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
 
+    recipe: Literal["default", "paper", "best"] = option(
+        "default", "named settings, which any flag overrides: the paper's, or the best"
+    )
     run_dir: str | None = option(
         None, "where the run lives; default: runs/<dataset>", Nature.PLACE
     )
@@ -120,10 +103,18 @@ class TrainConfig(DatasetConfig):
         at_least=0,
     )
     average: bool = option(
-        False, "keep and use averages of the generators' weights over the latest steps"
+        True, "keep and use averages of the generators' weights over the latest steps"
+    )
+    diffaugment: str = option(
+        "none",
+        "alter all that discriminators see at random, for few images: some of "
+        "color,translation,cutout with commas, or none",
     )
     pool_size: int = option(50, "fakes kept per domain; 0: no image pool", at_least=0)
     learning_rate: float = option(2e-4, "of both Adams, before it falls")
+    discriminator_learning_rate: float | None = option(
+        None, "of the discriminators' Adam; default: --learning-rate"
+    )
     seed: int = option(0, "of weights, order, crops, flips and image pools", at_least=0)
     cache: Literal["auto", "memory", "none"] = option(
         "auto", "keep decoded images in memory (auto: where they fit)", Nature.MEANS
@@ -191,10 +182,19 @@ class TrainConfig(DatasetConfig):
             wrong = f"takes 1 (grey) or 3 (RGB), got {channels}"
             require(channels in (None, 1, 3), f"--channels-{domain}", wrong)
             self.range_of(domain)
+        for name in ("learning_rate", "discriminator_learning_rate"):
+            rate = getattr(self, name)
+            require(
+                rate is None or 0 < rate < 1,
+                flag(name),
+                f"must be between 0 and 1, got {rate}",
+            )
+        unknown = set(self.diffaugment.split(",")) - {*AUGMENTATIONS}
         require(
-            0 < self.learning_rate < 1,
-            "--learning-rate",
-            f"must be between 0 and 1, got {self.learning_rate}",
+            self.diffaugment == "none" or not unknown,
+            "--diffaugment",
+            f"takes none, or some of {','.join(AUGMENTATIONS)} with commas, got "
+            f"{self.diffaugment!r}",
         )
 
     @property
@@ -234,6 +234,11 @@ class TrainConfig(DatasetConfig):
         return IDENTITY_WEIGHT if self.identity_weight is None else self.identity_weight
 
     @property
+    def weights(self) -> str:
+        """Which of the generators' weights are scored, shown and kept as the best."""
+        return "average" if self.average else "raw"
+
+    @property
     def resolved_residual_blocks(self) -> int:
         """Residual blocks per generator (paper, Sec. 7.2)."""
         if self.residual_blocks is not None:
@@ -242,11 +247,21 @@ class TrainConfig(DatasetConfig):
         return 9 if height * width >= 256**2 else 6
 
     @property
+    def augmentations(self) -> tuple[str, ...]:
+        """What is done to all that discriminators see, in this order."""
+        return tuple(x for x in AUGMENTATIONS if x in self.diffaugment.split(","))
+
+    @property
     def resolved_constant_epochs(self) -> int:
         """Epochs at the full learning rate, at most all."""
         if self.constant_epochs is None:
             return self.epochs // 2
         return min(self.constant_epochs, self.epochs)
+
+    @property
+    def resolved_discriminator_learning_rate(self) -> float:
+        """Of the discriminators, before it falls."""
+        return self.discriminator_learning_rate or self.learning_rate
 
     def resolved(self) -> dict[str, Any]:
         """All options as they will be used, with derived defaults filled in."""
@@ -258,6 +273,8 @@ class TrainConfig(DatasetConfig):
             "identity_weight": self.resolved_identity_weight,
             "residual_blocks": self.resolved_residual_blocks,
             "constant_epochs": self.resolved_constant_epochs,
+            "discriminator_learning_rate": self.resolved_discriminator_learning_rate,
+            "diffaugment": ",".join(self.augmentations) or "none",
         }
 
     def shown(self) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class Run:
     name: str
     colour: str  # of its curves
     step: int | None  # of the checkpoint that is scored; of imported models, None
+    weights: str  # "average" or "raw"
     options: dict[str, Any]  # that it was trained with, by flag
     domains: Domains
     epochs: list[dict[str, float]]  # rows of `metrics.csv`
@@ -99,7 +100,7 @@ def write(config: EvaluateConfig) -> str:
 
 def _read_run(path, name, colour, config):
     options, _, domains = run_directory.read_config(path)
-    _, step = generators.load(path, config.checkpoint)
+    _, step, weights = generators.load(path, config.checkpoint, config.weights)
     shown = {flag(option): value for option, value in options.shown().items()}
     limit = max(2, MAX_EPOCHS // len(config.run_dir))
     grid = len(pictures.views_of(domains)), options.frame[:2]
@@ -107,7 +108,7 @@ def _read_run(path, name, colour, config):
         domain: _read_samples(path / "samples", domain, grid, limit) for domain in "ab"
     }
     rows = history.read(path / history.METRICS)
-    return Run(path, name, colour, step, shown, domains, rows, samples)
+    return Run(path, name, colour, step, weights, shown, domains, rows, samples)
 
 
 def _read_samples(folder, domain, grid, limit):
@@ -139,11 +140,12 @@ def _score(run, config):
     except InputError as error:
         say(f"going on with what {run.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
-        earlier = [e for e in run_scores.read(run.path) if e["step"] == run.step]
+        earlier = run_scores.read_of(run.path, run.step, run.weights)
         scored = [DirectionScores(**x) for e in earlier[-1:] for x in e["scores"]]
         table = ""
     else:
-        run.step, scored, table, splits = run_scores.score(run.path, config, rank)
+        own = dataclasses.replace(config, weights=run.weights)
+        run.step, scored, table, splits = run_scores.score(run.path, own, rank)
         for direction, (source, _) in DOMAINS.items():
             run.names[direction] = pipeline.load_names(splits[source])
     run.results = {result.direction: result for result in scored}

@@ -1,7 +1,7 @@
 """The scores of a run: evaluating one of its checkpoints, and `scores.json`.
 
-`scores.json` holds `{"evaluations": [...]}`: of each the step, which checkpoint it was,
-and the `DirectionScores` of each direction, protocol included.
+`scores.json` holds `{"evaluations": [...]}`: of each the step, which checkpoint and
+weights, and the `DirectionScores` of each direction, protocol included.
 """
 
 import dataclasses
@@ -48,13 +48,14 @@ def score(
         same as lines of text, and the images by domain.
     """
     start = time.monotonic()
-    trained, step = generators.load(run_dir, config.checkpoint)
+    trained, step, weights = generators.load(run_dir, config.checkpoint, config.weights)
     evaluator = _open_evaluator(run_dir, config)
     results = evaluator.evaluate(trained, watch)
     seconds = round(time.monotonic() - start, 1)
-    about = {"checkpoint": config.checkpoint, "seconds": seconds}
+    about = {"checkpoint": config.checkpoint, "weights": weights, "seconds": seconds}
     record(run_dir, step, results, about)
-    table = score_table(results, f"{run_dir}, {config.checkpoint}: step {step}")
+    title = f"{run_dir}, {config.checkpoint}: step {step}, {weights} weights"
+    table = score_table(results, title)
     table += f"\nin {seconds} s; added to {run_dir / SCORES}"
     return step, results, table, evaluator.splits
 
@@ -136,7 +137,7 @@ def record(
 ) -> None:
     """Adds an evaluation to `scores.json`; a damaged one is begun anew.
 
-    It takes the place of an earlier one of the same step by the same protocol.
+    It takes the place of an earlier one of the same weights by the same protocol.
     """
     entry = {"step": step, **about, "scores": list(map(dataclasses.asdict, results))}
     # The run itself may add its own, and another evaluate.py.
@@ -170,6 +171,19 @@ def read(run_dir: pathlib.Path) -> list[dict[str, Any]]:
     return evaluations
 
 
+def read_of(
+    run_dir: pathlib.Path, step: int | None, weights: str
+) -> list[dict[str, Any]]:
+    """The evaluations of a step's average or raw weights."""
+    return [e for e in read(run_dir) if (e["step"], _weights(e)) == (step, weights)]
+
+
 def _identity(evaluation):
     protocols = [entry["protocol"] for entry in evaluation["scores"]]
-    return evaluation["step"], json.dumps(protocols, sort_keys=True)
+    protocol = json.dumps(protocols, sort_keys=True)
+    return evaluation["step"], _weights(evaluation), protocol
+
+
+def _weights(evaluation):
+    # Those from before there were averages do not say.
+    return evaluation.get("weights", "raw")

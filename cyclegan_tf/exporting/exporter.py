@@ -55,7 +55,7 @@ def export(config: ExportConfig) -> Iterator[Exported]:
         hub.make_repository(config.push)  # or fails now, before the work
     published = {}
     run_dir = pathlib.Path(config.run_dir).expanduser()
-    generators, step = load(run_dir, config.checkpoint)
+    generators, step, weights = load(run_dir, config.checkpoint, config.weights)
     run = read_config(run_dir)
     domains = run.domains
     images, origin = verify.held_out_images(run.options, domains, list(generators))
@@ -71,7 +71,12 @@ def export(config: ExportConfig) -> Iterator[Exported]:
             )
             extras = aside / EXTRAS if form.is_served else aside
             extras.mkdir(exist_ok=True)
-            about = {"precision": config.precision, "step": step, "versions": versions}
+            about = {
+                "precision": config.precision,
+                "step": step,
+                "weights": weights,
+                "versions": versions,
+            }
             model_card.write(extras, form, run_dir, run, comparisons, about)
             if form.is_served:
                 requests = extras / saved_model.WARM_UP

@@ -33,15 +33,17 @@ def write(
 ) -> None:
     """Writes the card, and copies of the run's newest pictures, to a folder.
 
-    `about` has "precision", "step" that the model was trained for, or None, and
-    "versions" of what the export was verified with.
+    `about` has "precision", "step" that the model was trained for, or None, "weights",
+    "average" or "raw", and "versions" of what the export was verified with.
     """
     signatures = [signature for signature, *_ in comparisons]
     directions = [name for name in signatures if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
     config, height, width = run.options, *run.options.frame[:2]
+    is_average = about["weights"] == "average"
+    averaged = " Its weights are averages over the latest of them." * is_average
     differences = [(n, f"{high:.3g}", f"{mean:.4f}") for n, high, mean in comparisons]
-    evaluations = _evaluations(run_dir, about["step"])
+    evaluations = _evaluations(run_dir, about, config)
     text = f"""\
 ---
 {_front_matter(config, evaluations)}
@@ -50,7 +52,7 @@ def write(
 # CycleGAN: {markdown(config.dataset_name)}
 
 Unpaired image-to-image translation, {", ".join(directions)}; trained for
-{steps} steps on {markdown(config.dataset_name)}.
+{steps} steps on {markdown(config.dataset_name)}.{averaged}
 {_licence(config.dataset_name)[1]}
 
 ## Interface
@@ -117,11 +119,13 @@ def _note_on_bands(name, domain):
     return f"\nOf domain {name}'s {domain.channels} channels they show {which}.\n"
 
 
-def _evaluations(run_dir, step) -> list[list[DirectionScores]]:
+def _evaluations(run_dir, about, config) -> list[list[DirectionScores]]:
     """The evaluations of the exported step, or those that made it the best."""
-    known = [e for e in run_scores.read(run_dir) if e["step"] == step]
+    step, weights = about["step"], about["weights"]
+    known = run_scores.read_of(run_dir, step, weights)
     best = read_best(run_dir / CHECKPOINTS)
-    if not known and best.get("step", -1) == step:
+    # It was chosen by the weights that the run scores.
+    if not known and (best.get("step", -1), config.weights) == (step, weights):
         known = [best]
     return [[DirectionScores(**scores) for scores in e["scores"]] for e in known]
 

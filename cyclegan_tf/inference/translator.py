@@ -85,6 +85,7 @@ def load(
     direction: str = "a_to_b",
     checkpoint: str = LAST,
     scratch_dir: str | os.PathLike | None = None,
+    weights: str = "average",
 ) -> Translator:
     """Loads one direction of a run, or of an export.
 
@@ -97,6 +98,7 @@ def load(
             `generators.load_generators`. An export has one model only.
         scratch_dir: translate in bounded memory, see `tiling`, with scratch files in
             this folder; for a run only.
+        weights: of a run, "average" or "raw", see `generators.load_generators`.
 
     Returns:
         A function from pictures to pictures, see `Translator`; of 8-bit RGB from uint8
@@ -105,14 +107,14 @@ def load(
 
     Raises:
         InputError: there is no such model, it is damaged, lacks the direction, or is an
-            export and `checkpoint` or `scratch_dir` is given.
+            export and `checkpoint`, `scratch_dir` or raw `weights` are asked for.
 
     Example:
         >>> translate = load("runs/synthetic/horse2zebra")
         >>> translate(np.zeros((64, 64, 3), np.uint8)).shape
         (64, 64, 3)
     """
-    found = load_all(model, checkpoint, scratch_dir)
+    found = load_all(model, checkpoint, scratch_dir, weights)
     if direction not in found:
         raise InputError(f"{model} has no direction {direction}.")
     return found[direction]
@@ -122,18 +124,28 @@ def load_all(
     model: str | os.PathLike,
     checkpoint: str = LAST,
     scratch_dir: str | os.PathLike | None = None,
+    weights: str = "average",
 ) -> dict[str, Translator]:
     """Loads the directions that a run, or an export, has; as `load`."""
     with local_copy(model) as path:
-        return _load(path, checkpoint, scratch_dir)
+        return _load(path, checkpoint, scratch_dir, weights)
 
 
-def _load(path, checkpoint, scratch_dir):
+def _load(path, checkpoint, scratch_dir, weights):
     saved = _saved_model_in(path)
-    if saved and (checkpoint != LAST or scratch_dir is not None):
-        flag = f"--checkpoint {checkpoint}" if checkpoint != LAST else "--tile"
-        raise InputError(f"{flag}: {path} is an export; name the directory of a run.")
-    return _of_export(saved) if saved else _of_run(path, checkpoint, scratch_dir)
+    for_runs_only = {
+        f"--checkpoint {checkpoint}": checkpoint != LAST,
+        "--tile": scratch_dir is not None,
+        "--weights raw": weights == "raw",
+    }
+    for flag, is_given in for_runs_only.items():
+        if saved and is_given:
+            raise InputError(
+                f"{flag}: {path} is an export; name the directory of a run."
+            )
+    if saved:
+        return _of_export(saved)
+    return _of_run(path, checkpoint, scratch_dir, weights)
 
 
 def _saved_model_in(path):
@@ -172,10 +184,10 @@ def _domain_of(spec):
     return Domain(spec.shape[-1], spec.dtype.name)
 
 
-def _of_run(path, checkpoint, scratch_dir):
+def _of_run(path, checkpoint, scratch_dir, weights):
     """The translators of a run, by direction."""
     translators = {}
-    for direction, generator in load_generators(path, checkpoint).items():
+    for direction, generator in load_generators(path, checkpoint, weights).items():
         source, target = read_config(path).domains.of(direction)
         function = _function(generator, source, target, scratch_dir)
         translators[direction] = Translator(source, target, function)

@@ -59,6 +59,7 @@ def import_models(
         filters=filters,
         residual_blocks=blocks,
         norm="plain",
+        average=False,
     )
     # The authors' program reads and writes 8 bits.
     domains = Domains(*map(Domain, channels))
@@ -85,8 +86,15 @@ def _require_opposite(there, back, models):
         )
 
 
-def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
+def export_models(
+    run_dir: pathlib.Path, folder: pathlib.Path, weights: str = "average"
+) -> list[pathlib.Path]:
     """Writes the generators of a run as `.pth` files, replacing those there.
+
+    Args:
+        run_dir: of the run.
+        folder: where they go.
+        weights: "average" or "raw", see `generators.load_generators`.
 
     Returns:
         `latest_net_G_A.pth` and `latest_net_G_B.pth` in the folder, or one of them,
@@ -96,7 +104,7 @@ def export_models(run_dir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.P
         InputError: there is no such run, or its networks are not the authors'.
     """
     state_dicts = {}
-    for direction, generator in load_generators(run_dir).items():
+    for direction, generator in load_generators(run_dir, weights=weights).items():
         path = folder.expanduser() / FILES[direction]
         state_dicts[path] = generator_to_reference(generator, str(run_dir))
     for path, tensors in state_dicts.items():

@@ -25,9 +25,9 @@ def copied(network: keras.Model, name: str) -> keras.Model:
 def move_average(average: keras.Model, network: keras.Model, step, share: float):
     """Moves averaged weights towards those of a step.
 
-    The average is `average + (1 - beta) * (weight - average)`, with a half-life of
-    `share * step` steps: `beta = 0.5 ** (1 / (share * step))`. So it is close to the
-    weights themselves at the beginning.
+    The average is `weight + beta * (average - weight)`, with a half-life of
+    `share * step` steps: `beta = 0.5 ** (1 / (share * step))`. As long as that is less
+    than a step, it is the weights themselves.
 
     Args:
         average, network: models with the same variables, made in one strategy; called
@@ -36,7 +36,7 @@ def move_average(average: keras.Model, network: keras.Model, step, share: float)
         share: half-life as a share of the steps, above 0.
     """
     half_life = share * tf.cast(tf.convert_to_tensor(step), tf.float32)
-    weight = 1.0 - tf.pow(0.5, 1.0 / half_life)
+    beta = tf.where(half_life < 1.0, 0.0, tf.pow(0.5, 1.0 / half_life))
     for target, source in zip(average.variables, network.variables, strict=True):
         for copy, value in zip(local_copies(target), local_copies(source), strict=True):
-            copy.assign_sub(weight * (copy - value))
+            copy.assign(value + beta * (copy - value))

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES
 from cyclegan_tf.model.averages import copied, move_average
+from cyclegan_tf.model.diffaugment import DiffAugment
 from cyclegan_tf.model.layers import use_fused_normalization
 from cyclegan_tf.model.losses import (
     absolute_error,
@@ -40,6 +41,7 @@ class CycleGAN(keras.Model):
         average_share: keep averages of the generators' weights beside them, with a
             half-life of this share of the steps taken; 0: none. The training does not
             see them.
+        diffaugment: alters all that the discriminators see; without, nothing does.
 
     Attributes:
         averages: the averaged generators by direction; empty without.
@@ -68,6 +70,7 @@ class CycleGAN(keras.Model):
         identity_weight=5.0,
         remat=False,
         average_share=0.0,
+        diffaugment=None,
     ):
         super().__init__(name="cyclegan")
         self.gen_ab, self.gen_ba = gen_ab, gen_ba
@@ -76,6 +79,7 @@ class CycleGAN(keras.Model):
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.has_identity = gen_ab.input_shape == gen_ba.input_shape
         self.remat, self.average_share = remat, average_share
+        self.diffaugment = diffaugment or DiffAugment()
         # After all other networks: they start from the weights that they had without.
         self.averages = {
             direction: copied(generator, f"average_{direction}")
@@ -152,8 +156,9 @@ class CycleGAN(keras.Model):
         step, batch_size = self.generator_optimizer.iterations.value, real_a.shape[0]
         plan_a = self.pool_a.plan(batch_size, step)
         plan_b = self.pool_b.plan(batch_size, step)
+        coins = self.diffaugment.coins(step, batch_size)
 
-        losses, fakes, gradients = self._compiled(real_a, real_b, plan_a, plan_b)
+        losses, fakes, gradients = self._compiled(real_a, real_b, plan_a, plan_b, coins)
 
         self.pool_a.store(plan_a, fakes[0])
         self.pool_b.store(plan_b, fakes[1])
@@ -163,12 +168,13 @@ class CycleGAN(keras.Model):
             self.trackers[name].update_state(value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
-    def losses_and_gradients(self, real_a, real_b, plan_a, plan_b):
+    def losses_and_gradients(self, real_a, real_b, plan_a, plan_b, coins=None):
         """The pure part of a step.
 
         Args:
             real_a, real_b: float32 `(batch, height, width, channels)` in [-1, 1].
             plan_a, plan_b: what the pools do with this step's fakes.
+            coins: of `diffaugment`; none: nothing is altered.
 
         Returns:
             The eight losses by name (float32 scalars, unweighted), the fakes
@@ -179,7 +185,7 @@ class CycleGAN(keras.Model):
         generators = [variable.value for variable in self.generator_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(generators)
-            losses, fakes = self.generator_losses(real_a, real_b)
+            losses, fakes = self.generator_losses(real_a, real_b, coins)
             objective = self.generator_objective(losses) / self.num_replicas
             objective = self.generator_optimizer.scale_loss(objective)
         generator_gradients = tape.gradient(objective, generators)
@@ -191,13 +197,13 @@ class CycleGAN(keras.Model):
         discriminators = [variable.value for variable in self.discriminator_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(discriminators)
-            more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b)
+            more = self.discriminator_losses(real_a, real_b, pooled_a, pooled_b, coins)
             objective = sum(more.values()) / self.num_replicas
             objective = self.discriminator_optimizer.scale_loss(objective)
         discriminator_gradients = tape.gradient(objective, discriminators)
         return losses | more, fakes, (generator_gradients, discriminator_gradients)
 
-    def generator_losses(self, real_a, real_b):
+    def generator_losses(self, real_a, real_b, coins=None):
         """The six generator losses by name, unweighted, and `(fake_a, fake_b)`."""
         gen_ab, gen_ba, disc_a, disc_b = (
             functools.partial(network, training=True)
@@ -214,8 +220,8 @@ class CycleGAN(keras.Model):
             same_b, same_a = real_b, real_a
         return {
             # Judge: Eq. 1 of the paper, least squares as in its Sec. 4.
-            "G_A": adversarial_loss(disc_b(fake_b)),
-            "G_B": adversarial_loss(disc_a(fake_a)),
+            "G_A": adversarial_loss(disc_b(self._altered("fake_b", fake_b, coins))),
+            "G_B": adversarial_loss(disc_a(self._altered("fake_a", fake_a, coins))),
             # Cycle: Eq. 2.
             "cycle_A": absolute_error(real_a, gen_ba(fake_b)),
             "cycle_B": absolute_error(real_b, gen_ab(fake_a)),
@@ -232,14 +238,21 @@ class CycleGAN(keras.Model):
             if term.is_of_generators
         )
 
-    def discriminator_losses(self, real_a, real_b, pooled_a, pooled_b):
+    def discriminator_losses(self, real_a, real_b, pooled_a, pooled_b, coins=None):
         """The two discriminator losses by name, on real images and pooled fakes."""
+        real_a = self._altered("real_a", real_a, coins)
+        real_b = self._altered("real_b", real_b, coins)
+        pooled_a = self._altered("pooled_a", pooled_a, coins)
+        pooled_b = self._altered("pooled_b", pooled_b, coins)
         disc_a = functools.partial(self.disc_a, training=True)
         disc_b = functools.partial(self.disc_b, training=True)
         return {
             "D_A": discriminator_loss(*_apply_to_pair(disc_a, real_a, pooled_a)),
             "D_B": discriminator_loss(*_apply_to_pair(disc_b, real_b, pooled_b)),
         }
+
+    def _altered(self, name, images, coins):
+        return self.diffaugment(images, coins[name]) if coins else images
 
     def make_train_function(self, force=False):
         """Makes what `fit` calls for a step.

@@ -63,6 +63,20 @@ def local_copy(variable: keras.Variable) -> tf.Variable:
     return copies[int(tf.get_static_value(replica)) % len(copies)]
 
 
+def places_in_batch(batch_size: int) -> tuple[tf.Tensor, int]:
+    """Where in the batch of all replicas the asking one's images stand, and its size.
+
+    The pipeline of each of n workers gives every n-th image, see `data.pipeline`, to
+    its replicas in turn.
+    """
+    context = tf.distribute.get_replica_context()
+    worker, num_workers = worker_of(context.strategy)
+    num_replicas = context.num_replicas_in_sync
+    replica = context.replica_id_in_sync_group % (num_replicas // num_workers)
+    places = (replica * batch_size + tf.range(batch_size)) * num_workers + worker
+    return places, num_replicas * batch_size
+
+
 def mean_over_replicas(numbers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Scalars by name, averaged over the replicas; called by each of them."""
     context = tf.distribute.get_replica_context()

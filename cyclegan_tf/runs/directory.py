@@ -124,10 +124,11 @@ def read_config(path: pathlib.Path) -> Recorded:
     """
     try:
         content = read_json(path / CONFIG, REMEDY)
-        # A run of before this was recorded is of 8-bit RGB.
+        # Runs from before there were averages have none, and are of 8-bit RGB.
+        options = {"average": False} | content["options"]
         domains = content.get("domains", {})
         return Recorded(
-            TrainConfig(**content["options"]),
+            TrainConfig(**options),
             content["dataset_fingerprint"],
             Domains(**{name: Domain(**form) for name, form in domains.items()}),
         )

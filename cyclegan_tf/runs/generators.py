@@ -9,12 +9,13 @@ code. A run may have one direction only.
 """
 
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from cyclegan_tf.common.checksums import require_no_links
+from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.files import (
     current,
@@ -40,6 +41,20 @@ REMEDY = (
     "the train.py command of the run, or a new import, writes it anew; --checkpoint "
     "takes the step of a checkpoint instead"
 )
+
+
+class Loaded(NamedTuple):
+    """Trained generators by direction.
+
+    Attributes:
+        generators: "a_to_b" and "b_to_a", or one of them.
+        step: that they are of; of imports, None.
+        weights: "average" or "raw".
+    """
+
+    generators: dict[str, keras.Model]
+    step: int | None
+    weights: str
 
 
 def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
@@ -92,7 +107,8 @@ def load_generators(
         run_dir: directory of the run.
         checkpoint: "last", those of the last finished epoch; "best", of the best
             score; or the step of a checkpoint that is still there.
-        weights: "average", or the raw ones where the run has no averages; "raw".
+        weights: "average", or the raw ones where the run has no averages, which is
+            said; "raw", those of the last step.
 
     Returns:
         Functional models from float32 `(batch, height, width, channels)` in [-1, 1] to
@@ -102,17 +118,19 @@ def load_generators(
         InputError: there is no run, no trained model yet, no such checkpoint, or a
             damaged file.
     """
-    return load(pathlib.Path(run_dir), checkpoint, weights)[0]
+    return load(pathlib.Path(run_dir), checkpoint, weights).generators
 
 
 def load(
     run_dir: pathlib.Path, checkpoint: str = LAST, weights: str = "average"
-) -> tuple[dict[str, keras.Model], int | None]:
-    """Like `load_generators`, with the step that they are of; of imports, None."""
+) -> Loaded:
+    """Like `load_generators`, with where they come from."""
     about, step, arrays = _read(run_dir, checkpoint)
     config, _, domains = read_config(run_dir)
-    has_averages = any(name.startswith("average_") for name in arrays)
-    prefixes = PREFIXES["average" if weights == "average" and has_averages else "raw"]
+    if weights == "average" and not any(name.startswith("average_") for name in arrays):
+        say(f"{run_dir} has no averaged weights: the raw ones are used")
+        weights = "raw"
+    prefixes = PREFIXES[weights]
     generators = {}
     for direction in about["directions"]:
         generator = new_generator(config, domains, direction)
@@ -126,7 +144,7 @@ def load(
                 )
             variable.assign(value)
         generators[direction] = generator
-    return generators, step
+    return Loaded(generators, step, weights)
 
 
 def _read(run_dir, checkpoint):

@@ -9,6 +9,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.config.losses import WEIGHTS
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.diffaugment import DiffAugment
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator, with_dtype
 from cyclegan_tf.model.optimizers import Adam, LossScaling
@@ -50,10 +51,15 @@ def build_model(
         **pools,
         remat=config.remat,
         average_share=AVERAGE_SHARE if config.average else 0.0,
+        diffaugment=DiffAugment(
+            config.augmentations, derived_seed(config.seed, "diffaugment")
+        ),
         **weights,
     )
-    schedule = learning_rate(config, steps_per_epoch)
-    optimizers = [Adam(schedule, **ADAM) for _ in range(2)]
+    rates = config.learning_rate, config.resolved_discriminator_learning_rate
+    optimizers = [
+        Adam(learning_rate(config, steps_per_epoch, rate), **ADAM) for rate in rates
+    ]
     if config.precision == "float16":  # small gradients would become zeros
         optimizers = [LossScaling(optimizer) for optimizer in optimizers]
     model.compile(*optimizers, jit=_uses_jit(config.jit))
@@ -83,11 +89,14 @@ def identity_weight(config: TrainConfig, domains: Domains) -> float:
     return 0.0
 
 
-def learning_rate(config: TrainConfig, steps_per_epoch: int) -> LinearDecay:
-    """The schedule that the config asks for."""
+def learning_rate(
+    config: TrainConfig, steps_per_epoch: int, start: float | None = None
+) -> LinearDecay:
+    """The schedule that the config asks for, of the generators or from another rate."""
     constant = config.resolved_constant_epochs
     decay = config.epochs - constant
-    return LinearDecay(config.learning_rate, constant, decay, steps_per_epoch)
+    start = start or config.learning_rate
+    return LinearDecay(start, constant, decay, steps_per_epoch)
 
 
 def _uses_jit(mode):

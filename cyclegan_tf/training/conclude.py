@@ -28,7 +28,7 @@ def save_generators(run: Run, step: int) -> None:
 def complete(run: Run) -> None:
     """Writes what a finished run lacks, or has only damaged."""
     try:
-        generators.load_generators(run.path)
+        generators.load_generators(run.path, weights=run.config.weights)
     except InputError as error:
         say(f"{error} It is written anew.")
         save_generators(run, run.model.step)
@@ -43,12 +43,11 @@ def complete(run: Run) -> None:
 
 def _is_concluded(run):
     try:
-        evaluations = run_scores.read(run.path)
+        evaluations = run_scores.read_of(run.path, run.num_steps, run.config.weights)
     except InputError as error:
         say(f"{error} It is made anew.")
         return False
-    has_scores = any(e["step"] == run.num_steps for e in evaluations)
-    return has_scores and (run.path / LOSS_PLOT).is_file()
+    return bool(evaluations) and (run.path / LOSS_PLOT).is_file()
 
 
 def conclude(run: Run, results: list) -> None:
@@ -58,8 +57,11 @@ def conclude(run: Run, results: list) -> None:
         write_bytes(run.path / LOSS_PLOT, pictures.loss_plot(rows))
     except OSError as error:
         say(f"warning: the curves cannot be written ({error.strerror})")
-    run_scores.record(run.path, run.num_steps, results, {"checkpoint": "last"})
-    show(score_table(results, f"{run.path}, last: step {run.num_steps}"))
+    weights = run.config.weights
+    about = {"checkpoint": "last", "weights": weights}
+    run_scores.record(run.path, run.num_steps, results, about)
+    title = f"{run.path}, last: step {run.num_steps}, {weights} weights"
+    show(score_table(results, title))
     try:
         best = checkpoint.read_best(run.checkpoints)
     except InputError as error:

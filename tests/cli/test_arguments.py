@@ -155,7 +155,7 @@ def test_imported_models_bring_no_options(run_dir):
         '{"dataset_fingerprint": "f00d"}',
         '{"options": 1, "dataset_fingerprint": "f00d"}',
         '{"options": {"epochs": "many"}, "dataset_fingerprint": "f00d"}',
-        '{"options": {"gradient_penalty": 1}, "dataset_fingerprint": "f00d"}',
+        '{"options": {"no_such_option": 1}, "dataset_fingerprint": "f00d"}',
     ],
 )
 def test_damaged_config_is_named(run_dir, content):

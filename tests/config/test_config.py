@@ -7,13 +7,16 @@ from cyclegan_tf.cli import arguments as command_line
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import (
+    RECIPES,
     DatasetConfig,
     EvaluateConfig,
     ExportConfig,
     TrainConfig,
     TranslateConfig,
+    settings,
 )
 from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.runs.directory import Recorded, write_config
 
 
 def parse(*arguments):
@@ -57,6 +60,36 @@ def test_sizes_are_height_by_width():
     assert uncut.load_frame == uncut.frame == Frame(64, 128, "none")
 
 
+def test_recipe_comes_before_the_dataset_and_flags_before_it():
+    recommended, paper = parse(), parse("--recipe", "paper", "--norm", "affine")
+    assert (recommended.learning_rate, paper.learning_rate) == (1e-3, 2e-4)
+    assert (paper.discriminator, paper.norm, paper.average) == (
+        "patch70",
+        "affine",
+        False,
+    )
+    # Of what the recipe does not set, the dataset's own.
+    assert (paper.image_size, paper.filters) == (64, 16)
+    assert (recommended.recipe, paper.recipe) == ("default", "paper")
+    assert parse("--recipe", "best").average
+    with pytest.raises(InputError, match="--recipe"):
+        parse("--recipe", "mine")
+
+
+def test_recipes_set_options_that_there_are():
+    for name in RECIPES:
+        config = TrainConfig("photos", **settings("photos", name))
+        assert config.recipe == name
+
+
+def test_recipe_of_a_run_stays(tmp_path):
+    given = ["--run-dir", str(tmp_path)]
+    paper = parse(*given, "--recipe", "paper", "--seed", "3")
+    write_config(tmp_path, Recorded(paper, "fingerprint"))
+    assert parse(*given) == paper
+    assert parse(*given, "--recipe", "paper") == paper
+
+
 def test_seeds_differ_by_purpose_and_by_seed():
     assert derived_seed(0, "order a") == derived_seed(0, "order a")
     assert derived_seed(0, "order a") != derived_seed(0, "order b")
@@ -97,6 +130,7 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"cycle_weight": float("nan")}, "--cycle-weight"),
         ({"learning_rate": 0.0}, "--learning-rate must be between 0 and 1"),
         ({"learning_rate": float("nan")}, "--learning-rate"),
+        ({"diffaugment": "color,none"}, "--diffaugment takes none, or some of color"),
         ({"seed": -1}, "--seed"),
         ({"checkpoint_every": 0}, "--checkpoint-every"),
         ({"sample_every": 0}, "--sample-every"),
@@ -158,6 +192,13 @@ def test_checkpoint_is_last_best_or_a_step(config):
 def test_every_option_has_help(config):
     for field in dataclasses.fields(config):
         assert field.metadata["custom_args"]["help"]
+
+
+def test_augmentations_are_in_their_order_however_they_are_given():
+    config = TrainConfig(diffaugment="cutout,color,cutout")
+    assert config.augmentations == ("color", "cutout")
+    assert config.resolved()["diffaugment"] == "color,cutout"
+    assert TrainConfig().augmentations == ()
 
 
 def test_resolved_options_are_json():

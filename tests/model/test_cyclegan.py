@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.config.losses import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES, LOSSES
+from cyclegan_tf.config.train import AUGMENTATIONS
 from cyclegan_tf.model.cyclegan import CycleGAN
 from tests.helpers import random_images, tiny_model
 
@@ -193,7 +194,7 @@ def test_discriminators_learn_from_the_pool():
 def test_compiled_step_equals_the_plain_one():
     results = []
     for jit in (False, True):
-        model = tiny_model(jit=jit)
+        model = tiny_model(jit=jit, augmentations=AUGMENTATIONS)
         step = tf.function(model.train_step)
         for _ in range(3):
             logs = step((REAL_A, REAL_B))

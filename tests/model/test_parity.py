@@ -49,9 +49,16 @@ def test_full_size_discriminator_equals_the_authors(recorded, kind, size):
     assert expected.std() > 0.3
 
 
-@pytest.mark.parametrize("kind", parity.KINDS)
+@pytest.mark.parametrize("kind", [*parity.KINDS, "recipe"])
 def test_losses_and_gradients_equal_the_authors(recorded, kind):
-    losses, gradients = parity.gradients(parity.model(kind), kind)
+    if kind == "recipe":
+        kind, model = "patch70", parity.recipe_model()
+        rate = float(model.generator_optimizer.learning_rate)
+        assert rate == pytest.approx(2e-4) and model.pool_a.size == 50
+        assert not model.averages and not model.diffaugment.kinds
+    else:
+        model = parity.model(kind)
+    losses, gradients = parity.gradients(model, kind)
     expected = dict(zip(LOSSES, recorded[f"losses {kind}"], strict=True))
     for name in LOSSES:
         assert losses[name] == pytest.approx(expected[name], rel=parity.LOSS_TOLERANCE)

@@ -45,7 +45,7 @@ def test_models_that_are_being_replaced_are_loaded_from_one_step(tmp_path):
         translate = translator.load(tmp_path)
         before, steps = translate(picture), []
         while not steps or steps[-1] < 8:
-            loaded, step = generators.load(tmp_path)
+            loaded, step, _ = generators.load(tmp_path)
             for generator in loaded.values():
                 assert {float(x) for w in generator.get_weights() for x in w.flat} == {
                     step

@@ -30,6 +30,7 @@ OPTIONS = TINY | {
     "learning_rate": 2e-4,
     "identity_weight": 5.0,
     "pool_size": 12,
+    "diffaugment": "color,translation,cutout",
     "checkpoint_every": 4,
 }
 LAST = "checkpoints/step-000000006.npz"

@@ -225,6 +225,7 @@ def test_domain_of_a_few_images_is_tiny():
     finding = doctor.tiny_domain(12, "A")
     assert finding.name == "tiny domain A"
     assert "domain A has 12 training images" in finding.sentence
+    assert "--diffaugment color,translation,cutout" in finding.sentence
     assert doctor.tiny_domain(600, "A") is None
 
 

@@ -18,7 +18,12 @@ from tests.helpers import (
     run_script,
 )
 
-OPTIONS = TINY | {"steps_per_epoch": 40, "checkpoint_every": 7, "evaluate_every": 1}
+OPTIONS = TINY | {
+    "steps_per_epoch": 40,
+    "checkpoint_every": 7,
+    "evaluate_every": 1,
+    "diffaugment": "color,translation,cutout",
+}
 LAST = "checkpoints/step-000000080.npz"
 BEST = "checkpoints/best.npz"
 
@@ -139,11 +144,14 @@ def test_run_directory_holds_what_the_readme_lists(whole_run):
     }
 
 
-def test_saved_generators_are_those_of_the_checkpoint(whole_run):
-    generator = generators.load_generators(whole_run)["a_to_b"]
+@pytest.mark.parametrize(
+    "weights, prefix", [("average", "average_ab"), ("raw", "gen_ab")]
+)
+def test_saved_generators_are_those_of_the_checkpoint(whole_run, weights, prefix):
+    generator = generators.load_generators(whole_run, weights=weights)["a_to_b"]
     with np.load(whole_run / LAST) as arrays:
         for variable in generator.variables:
-            saved = arrays[f"gen_ab/{variable.path}"]
+            saved = arrays[f"{prefix}/{variable.path}"]
             np.testing.assert_array_equal(variable.numpy(), saved)
 
 
