@@ -1,0 +1,74 @@
+"""What `quality.py` found: a table in Markdown, and a sheet of pictures."""
+
+import statistics
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+COLUMNS = {
+    "swd": "swd",
+    "kid": "kernel distance",
+    "coat_distance": "coats",
+    "background_error": "background",
+    "cycle_mae": "cycle",
+    "truth_mae": "truth",
+}
+DIRECTIONS = {"a_to_b": "A→B", "b_to_a": "B→A"}
+LABEL = 160  # pixels for the names on the left of a sheet
+TIMES = 2  # pixels are enlarged, not smoothed, so that they can be judged
+
+
+def score_table(entries: list[dict], base: str) -> str:
+    """Means over the seeds, and CPU time as a multiple of that of variant `base`."""
+    names = [f"{c} {d}" for c in COLUMNS.values() for d in DIRECTIONS.values()]
+    titles = ["", "weights", "seeds", *names, "CPU time"]
+    lines = [f"| {' | '.join(titles)} |", "|" + "-|" * len(titles)]
+    groups = {}
+    for entry in entries:
+        key = entry["variant"], entry.get("weights", "")
+        groups.setdefault(key, []).append(entry)
+    for (variant, weights), group in groups.items():
+        values = [
+            [e["scores"].get(f"{name}_{d}") for e in group]
+            for name in COLUMNS
+            for d in DIRECTIONS
+        ]
+        spent, usual = cpu_of(entries, variant), cpu_of(entries, base)
+        multiple = f"{spent / usual:.2f}" if spent and usual else ""
+        row = [variant, weights, str(len(group)), *map(mean_and_spread, values)]
+        lines.append(f"| {' | '.join([*row, multiple])} |")
+    return "\n".join(lines)
+
+
+def mean_and_spread(values):
+    """Of the seeds; nothing where a score does not exist."""
+    if None in values:
+        return ""
+    mean = f"{statistics.mean(values):.1f}"
+    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def cpu_of(entries, variant):
+    """Mean CPU seconds of the runs of a variant that were not cut."""
+    spent = [
+        e["cpu_seconds"]
+        for e in entries
+        if e["variant"] == variant and "cpu_seconds" in e
+    ]
+    return statistics.mean(spent) if spent else None
+
+
+def picture_sheet(rows: dict[str, np.ndarray]) -> Image.Image:
+    """Images, uint8 `(n, side, side, 3)`, in a row for each label."""
+    strips = {
+        label: Image.fromarray(np.concatenate(list(images), axis=1))
+        for label, images in rows.items()
+    }
+    width, height = (TIMES * x for x in next(iter(strips.values())).size)
+    sheet = Image.new("RGB", (LABEL + width, len(strips) * height))
+    draw = ImageDraw.Draw(sheet)
+    for i, (label, strip) in enumerate(strips.items()):
+        enlarged = strip.resize((width, height), Image.Resampling.NEAREST)
+        sheet.paste(enlarged, (LABEL, height * i))
+        draw.multiline_text((4, height * i + height // 3), label, font_size=16)
+    return sheet
