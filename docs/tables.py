@@ -27,10 +27,10 @@ def options_table() -> str:
 
 
 def recipes_table() -> str:
-    """What recipes, and the settings of the embedded dataset, set."""
-    [(dataset, recommended)] = RECOMMENDED.items()
-    named = {"`paper`": RECIPES["paper"], "`best`": RECIPES["best"]}
-    columns = {"default": vars(TrainConfig()), **named, f"`{dataset}`": recommended}
+    """What recipes, and the settings of the embedded datasets, set."""
+    named = {name: RECIPES[name] for name in ("paper", "best")} | RECOMMENDED
+    columns = {"default": vars(TrainConfig())}
+    columns |= {f"`{name}`": values for name, values in named.items()}
     rows = [f"| flag | {' | '.join(columns)} |", "|-" * (1 + len(columns)) + "|"]
     for field in dataclasses.fields(TrainConfig):
         values = [column.get(field.name, "") for column in columns.values()]
