@@ -88,11 +88,14 @@ def parse(command, arguments):
 
 
 def own_options():
-    return {"--help"} | {
-        config.flag(field.name)
+    fields = [
+        field
         for _, config_class, _ in cli.COMMANDS.values()
         for field in dataclasses.fields(config_class)
-    }
+    ]
+    switches = [field.name for field in fields if isinstance(field.default, bool)]
+    names = [field.name for field in fields] + [f"no_{name}" for name in switches]
+    return {"--help", *map(config.flag, names)}
 
 
 def headings(document):
