@@ -21,6 +21,7 @@ from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS
 
 CARD = "MODEL_CARD.md"
+AVERAGED = " Its weights are averages over the latest of them."
 
 
 def write(
@@ -36,12 +37,10 @@ def write(
     `about` has "precision", "step" that the model was trained for, or None, "weights",
     "average" or "raw", and "versions" of what the export was verified with.
     """
-    signatures = [signature for signature, *_ in comparisons]
-    directions = [name for name in signatures if name in DIRECTIONS]
+    directions = [name for name, *_ in comparisons if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
     config, height, width = run.options, *run.options.frame[:2]
-    is_average = about["weights"] == "average"
-    averaged = " Its weights are averages over the latest of them." * is_average
+    averaged = AVERAGED if about["weights"] == "average" else ""
     differences = [(n, f"{high:.3g}", f"{mean:.4f}") for n, high, mean in comparisons]
     evaluations = _evaluations(run_dir, about, config)
     text = f"""\

@@ -100,10 +100,7 @@ def prepare(
     if config.precision == "float16" and strategy.num_replicas_in_sync > 1:
         # Each would have to skip a step whose gradient overflowed on any of them.
         raise InputError("--precision float16 is for one device; take bfloat16.")
-    network = None
-    # Each image takes a while on a CPU: only where it is asked for.
-    if config.best_by in ("kid", "fid") or config.inception_weights is not None:
-        network = load_inception(config.inception_weights)
+    network = _network_asked_for(config)
     path = config.resolved_run_dir
     # The others wait until the first one has converted and written the config;
     # they then find the one done and compare themselves with the other.
@@ -145,6 +142,13 @@ def prepare(
         received_signal,
         earlier,
     )
+
+
+def _network_asked_for(config):
+    """For KID and FID; each image takes a while on a CPU."""
+    if config.best_by in ("kid", "fid") or config.inception_weights is not None:
+        return load_inception(config.inception_weights)
+    return None
 
 
 def _choose_domains(config, dataset):
