@@ -124,7 +124,7 @@ def test_bad_folder_ends_in_one_line(tmp_path, make, fragments, monkeypatch, cap
         (["--dataset", "cycle_gan/horse2camel"], ["cycle_gan/horse2camel"]),
         (["--dataset", "../nothing"], ["no such folder"]),
         (["--dataset", "synthetic/cats"], ["synthetic/horse2zebra"]),
-        (["--image-size", "30"], ["--image-size must be a multiple of 4"]),
+        (["--image-size", "30"], ["--image-size must be multiples of 4"]),
         (["--epochs", "0"], ["--epochs must be at least 1"]),
         (["--run-dir", "file"], ["file", "is a file"]),
         (["--run-dir", "foreign"], ["foreign", "notes.txt", "--run-dir"]),
