@@ -46,7 +46,7 @@ def main(run_dir: pathlib.Path) -> None:
         )
         for domain in "ab"
     }
-    trained, _ = generators.load(run_dir, "last")
+    trained, *_ = generators.load(run_dir, "last")
     canvas, axes = plt.subplots(NUM_SHOWN, 8, figsize=(8.4, 5.5), layout="constrained")
     print("| | MAE | PSNR | SSIM |\n|-|-|-|-|")
     for (direction, names), cells in zip(
