@@ -237,7 +237,7 @@ def test_run_with_other_columns_is_shown_as_far_as_it_goes(tmp_path):
         {"epoch": 1, "G_A": 0.5, "lpips_a_to_b": 0.25, "images_per_s": 3.0},
         {"epoch": 2, "G_A": 0.4, "lpips_a_to_b": 0.125, "images_per_s": 3.0},
     ]
-    run = report.Run(tmp_path, "run", "#000000", 4, {}, Domains(), rows, {})
+    run = report.Run(tmp_path, "run", "#000000", 4, "raw", {}, Domains(), rows, {})
     charts = report._charts([run])
     assert list(charts) == ["G", "lpips"]
 
