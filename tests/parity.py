@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.config import TrainConfig, settings
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.interop.reference_weights import (
     TO_KERAS,
     TO_TORCH,
@@ -166,7 +167,7 @@ def recipe_model():
     """What `--recipe paper` trains, with the weights of `model("patch70")`."""
     own = {"image_size": SIDE, "filters": FILTERS, "residual_blocks": NUM_BLOCKS}
     config = TrainConfig("photos", **settings("photos", "paper"), **own)
-    built, other = build_model(config, steps_per_epoch=1), model("patch70")
+    built, other = build_model(config, Domains(), 1), model("patch70")
     for name in NETWORKS:
         getattr(built, name).set_weights(getattr(other, name).get_weights())
     return built

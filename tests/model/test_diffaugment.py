@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSSES
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.diffaugment import JUDGED, NUM_COINS, DiffAugment
 from cyclegan_tf.training.build import build_model
 from tests.helpers import random_images
@@ -103,7 +104,7 @@ IMAGES = random_images(2, size=32, seed=1), random_images(2, size=32, seed=2)
 
 def step_of(config):
     """Losses and fakes of the first step, the model, and its coins."""
-    model = build_model(config, 4)
+    model = build_model(config, Domains(), 4)
     plans = [pool.plan(2, 0) for pool in (model.pool_a, model.pool_b)]
     coins = model.diffaugment.coins(0, 2)
     losses, fakes, _ = model._compiled(*IMAGES, *plans, coins)
