@@ -27,11 +27,12 @@ def find_source(config: DatasetConfig) -> Source:
         source = kind.find(config)
         if source is not None:
             return source
-    names = " or ".join(_similar_names(config.dataset_name))
+    given = config.dataset  # the default, and folders by domain, were found above
+    names = " or ".join(_similar_names(given))
     embedded = " or ".join(synthetic.EMBEDDED)
     raise InputError(
-        f"--dataset {config.dataset_name}: no such folder, and no name that TFDS "
-        f"knows; {f'did you mean {names}?' if names else f'try {embedded}.'}"
+        f"--dataset {given}: no such folder, and no name that TFDS knows; "
+        f"{f'did you mean {names}?' if names else f'try {embedded}.'}"
     )
 
 
