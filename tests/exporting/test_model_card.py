@@ -16,7 +16,12 @@ from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import random_pixels, tiny_config, tiny_model
 
-ABOUT = {"precision": "float32", "step": 7, "versions": {"onnxruntime": "1.2"}}
+ABOUT = {
+    "precision": "float32",
+    "step": 7,
+    "weights": "average",
+    "versions": {"onnxruntime": "1.2"},
+}
 COMPARISONS = [Comparison("a_to_b", 1, 0.00123), Comparison("b_to_a", 0, 0)]
 RESULTS = [
     DirectionScores(
@@ -60,7 +65,7 @@ def rows_of(card, heading):
 
 
 def test_card_has_tables_of_scores_differences_and_options(run_dir, tmp_path):
-    scores.record(run_dir, 7, RESULTS, {})
+    scores.record(run_dir, 7, RESULTS, {"weights": "average"})
     card = card_of(run_dir, tmp_path / "card", filters=5)
     table = rows_of(card, "Scores")
     assert table[0] == ["score", "a_to_b", "untranslated", "b_to_a", "untranslated"]
@@ -70,11 +75,12 @@ def test_card_has_tables_of_scores_differences_and_options(run_dir, tmp_path):
     assert rows_of(card, "Verified")[2] == ["a_to_b", "1", "0.0012"]
     assert ["filters", "5"] in rows_of(card, "Options of the run")
     assert "MIT licence" in card and "trained for\n7 steps" in card
+    assert "Its weights are averages over the latest of them." in card
     assert "data_dir" not in card.replace("\\", "")
 
 
 def test_front_matter_is_what_the_hub_reads(run_dir, tmp_path):
-    scores.record(run_dir, 7, RESULTS, {})
+    scores.record(run_dir, 7, RESULTS, {"weights": "average"})
     data = ModelCard(card_of(run_dir, tmp_path / "card")).data
     assert (data.library_name, data.pipeline_tag) == ("keras", "image-to-image")
     assert (data.license, data.datasets) == ("mit", ["synthetic/horse2zebra"])
@@ -99,8 +105,9 @@ def test_best_step_has_the_scores_that_made_it_the_best(run_dir, tmp_path):
     assert "12.35" in card_of(run_dir, tmp_path / "card")
 
 
-def test_scores_of_another_step_are_not_shown(run_dir, tmp_path):
-    scores.record(run_dir, 8, RESULTS, {})
+def test_scores_of_another_step_or_other_weights_are_not_shown(run_dir, tmp_path):
+    scores.record(run_dir, 8, RESULTS, {"weights": "average"})
+    scores.record(run_dir, 7, RESULTS, {"weights": "raw"})
     assert "Not scored." in card_of(run_dir, tmp_path / "card")
 
 

@@ -193,7 +193,7 @@ def test_comparison_notices_another_discriminator(recorded, monkeypatch, mutate)
     )
 
 
-def own_terms_only(model, real_a, real_b, coins):
+def own_terms_only(model, real_a, real_b, coins=None):
     """Each generator's cycle reaches only the generator that ends it."""
     fake_b, fake_a = model.gen_ab(real_a), model.gen_ba(real_b)
     losses = {
