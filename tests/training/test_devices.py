@@ -28,6 +28,7 @@ OPTIONS = TINY | {
     "steps_per_epoch": None,
     "epochs": 1,
     "learning_rate": 2e-4,
+    "discriminator_learning_rate": 2e-4,
     "identity_weight": 5.0,
     "pool_size": 12,
     "diffaugment": "color,translation,cutout",
