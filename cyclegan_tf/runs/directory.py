@@ -197,9 +197,9 @@ def continue_run(path: pathlib.Path, now: Recorded) -> None:
         return
     config = now.options
     require_same_options(path, config)
-    earlier = read_config(path).options
+    earlier, *images = read_config(path)
     # By what is there, not by where it is: a dataset may be moved.
-    if now[1:] != read_config(path)[1:]:
+    if [now.fingerprint, now.domains] != images:
         raise InputError(
             f"{path} holds a run on other images than {config.dataset_name} has now; "
             f"choose another --run-dir, or --restart."
