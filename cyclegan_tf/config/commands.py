@@ -125,15 +125,9 @@ class ExportConfig(Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class TranslateConfig(Options):
-    """Which model translates which pictures, and where they go."""
+class ModelOptions(Options):
+    """Which model is used, of a run or of an export."""
 
-    input: str = option(
-        "", "a picture, a folder of them, or a quoted glob", Nature.PLACE
-    )
-    output: str = option(
-        "", "a folder; for one picture also a .png, .jpg, .tif or .npy", Nature.PLACE
-    )
     model: str = option(
         DEFAULT_RUN,
         "directory of a run, or of an export; or hf://user/name",
@@ -144,6 +138,18 @@ class TranslateConfig(Options):
     )
     weights: Weights = option(
         "average", "of a run: averages over the latest steps, or those of the last step"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TranslateConfig(ModelOptions):
+    """Which model translates which pictures, and where they go."""
+
+    input: str = option(
+        "", "a picture, a folder of them, or a quoted glob", Nature.PLACE
+    )
+    output: str = option(
+        "", "a folder; for one picture also a .png, .jpg, .tif or .npy", Nature.PLACE
     )
     direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", "which way")
     format: Literal["auto", "png", "jpeg", "tiff", "npy"] = option(
@@ -159,17 +165,9 @@ class TranslateConfig(Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class DemoConfig(Options):
+class DemoConfig(ModelOptions):
     """Which model is shown, and to whom."""
 
-    model: str = option(
-        DEFAULT_RUN,
-        "directory of a run, or of an export; or hf://user/name",
-        Nature.MODEL,
-    )
-    checkpoint: str = option(
-        "last", "of a run: last, best, or the step of a checkpoint"
-    )
     host: str = option(
         "127.0.0.1", "address to listen at; 0.0.0.0 shows the page to the network"
     )

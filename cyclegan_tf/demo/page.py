@@ -49,7 +49,7 @@ def serve(config: DemoConfig) -> None:
                 "the page needs gradio; install with pip install '.[demo]'."
             ) from None
         with local_copy(config.model) as path:
-            translators = load_all(path, config.checkpoint)
+            translators = load_all(path, config.checkpoint, weights=config.weights)
             samples = examples(path, list(translators))
         page = build(path.name, translators, samples, pathlib.Path(folder))
         _, address, _ = page.launch(
