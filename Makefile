@@ -17,8 +17,9 @@ LOCK := .ci/requirements.lock
 train: $(VENV)/.installed
 	$(BIN)/python train.py
 
+# A file of tests is one process's, so that what its tests share is made once.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 stress: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/stress
