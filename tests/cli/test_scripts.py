@@ -188,13 +188,13 @@ def test_full_disk_while_training_keeps_earlier_checkpoints(small_disk, tiny_dat
     assert kept and all(name.startswith(("step-", "best.")) for name in kept)
 
 
-def test_build_prints_the_counts_and_reuses_what_is_there(tmp_path):
+def test_build_prints_the_counts_and_reuses_what_is_there(tmp_path, capsys):
     options = ["--data-dir", tmp_path, "--synthetic-images", 5, "--synthetic-size", 32]
     counts = "trainA 5, trainB 5, testA 1, testB 1"
-    assert counts in run_script("tfrecords/build.py", *options).stdout
+    assert counts in run_here(capsys, "build", *options).stdout
     manifest = tmp_path / "synthetic" / "horse2zebra" / "dataset.json"
     written = manifest.stat().st_mtime_ns
-    assert counts in run_script("tfrecords/build.py", *options).stdout
+    assert counts in run_here(capsys, "build", *options).stdout
     assert manifest.stat().st_mtime_ns == written
 
 

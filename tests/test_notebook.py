@@ -1,0 +1,61 @@
+"""The notebook as somebody runs it, from its first cell to its last."""
+
+import shlex
+import zipfile
+
+import nbclient
+import nbformat
+from nbformat.v4 import new_code_cell
+
+from tests.helpers import ROOT, TINY, flags, write_images
+
+NOTEBOOK = ROOT / "notebooks" / "cyclegan.ipynb"
+
+
+def read():
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def test_no_outputs_are_kept():
+    for cell in read().cells:
+        assert cell.cell_type == "markdown" or not cell.outputs
+        assert cell.get("execution_count") is None
+
+
+def test_notebook_trains_shows_scores_and_exports(tmp_path, tiny_data_dir, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_images(tmp_path / "photos", 1)
+    notebook = read()
+    (options,) = (
+        i
+        for i, x in enumerate(notebook.cells)
+        if "parameters" in x.metadata.get("tags", [])
+    )
+    flags_of_training = shlex.join(
+        flags(TINY | {"data_dir": tiny_data_dir, "epochs": 1})
+    )
+    filled_in = f"OPTIONS = {flags_of_training!r}; PICTURES = 'photos'"
+    notebook.cells.insert(options + 1, new_code_cell(filled_in))
+    # As in Colab, before the cell that trains.
+    elsewhere = new_code_cell("kept = Path('kept').absolute()")
+    notebook.cells.insert(options + 3, elsewhere)
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=place).execute()
+
+    run = tmp_path / "runs" / "first"
+    shown = [
+        data
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        for data in output.get("data", {})
+    ]
+    # Two samples, and a picture before and after.
+    assert shown.count("image/png") == 4
+    assert (run / "report.html").is_file() and (run / "scores.json").is_file()
+    (checkpoint,) = (tmp_path / "kept" / "checkpoints").glob("step-*")
+    assert (
+        checkpoint.read_bytes() == (run / "checkpoints" / checkpoint.name).read_bytes()
+    )
+    assert (tmp_path / "kept" / "config.json").is_file()
+    with zipfile.ZipFile(tmp_path / "first-export.zip") as archive:
+        assert "first/1/saved_model.pb" in archive.namelist()
