@@ -1,32 +1,21 @@
 """The options of a training run."""
 
 import dataclasses
-import operator
 import pathlib
 from typing import Any, Literal
 
-from cyclegan_tf.config.dataset import DatasetConfig
+from cyclegan_tf.config.images import ImageConfig
 from cyclegan_tf.config.losses import weighed_by
 from cyclegan_tf.config.options import Nature, flag, names_of, option, require
-from cyclegan_tf.config.ranges import Range, require_range
-from cyclegan_tf.config.sizes import (
-    Frame,
-    Resize,
-    require_size,
-    size_option,
-    size_text,
-)
+from cyclegan_tf.config.sizes import size_text
 
-# Loading 286 px for a crop of 256 (the authors' program).
-LOAD_SCALE = 286 / 256
 IDENTITY_WEIGHT = 5.0  # half the cycle weight (paper, Sec. 5.2)
-MIN_SIDE = 16  # pixels, of a training crop
 # What `--diffaugment` takes, in the order in which it is done.
 AUGMENTATIONS = ("color", "translation", "cutout")
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(DatasetConfig):
+class TrainConfig(ImageConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
 
     recipe: Literal["default", "paper", "best"] = option(
@@ -35,34 +24,6 @@ class TrainConfig(DatasetConfig):
     run_dir: str | None = option(
         None, "where the run lives; default: runs/<dataset>", Nature.PLACE
     )
-    image_size: int | str = option(
-        256,
-        "of the training crop in pixels: a side, or HEIGHTxWIDTH; multiples of 4",
-        type=size_option,
-    )
-    load_size: int | str | None = option(
-        None, "size before the crop; default: 286/256 of the crop", type=size_option
-    )
-    resize: Resize = option(
-        "stretch",
-        "to the load size: stretch, whatever the aspect; fit, the aspect is kept and "
-        "what is left over is cropped; none, crops of the pixels as they are",
-    )
-    flip: Literal["horizontal", "none", "all"] = option(
-        "horizontal",
-        "crops at random; all: up and down, too, and square ones in quarter turns, "
-        "for images without an up",
-    )
-    range_a: str | None = option(
-        None,
-        "values of domain A that become -1 and 1, such as 0,4095 or the percentiles "
-        "p0.5,p99.5; default: all that its type, or the training images, have",
-    )
-    range_b: str | None = option(None, "the same of domain B")
-    channels_a: int | None = option(
-        None, "train on A as grey (1) or RGB (3); default: as the images are"
-    )
-    channels_b: int | None = option(None, "the same of domain B")
     batch_size: int = option(1, "images of each domain per step and device", at_least=1)
     epochs: int = option(200, "epochs of the whole run", Nature.SCHEDULE, at_least=1)
     constant_epochs: int | None = option(
@@ -159,29 +120,6 @@ class TrainConfig(DatasetConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        size = require_size("--image-size", self.image_size)
-        require(
-            min(size) >= MIN_SIDE and not any(side % 4 for side in size),
-            "--image-size",
-            f"must be multiples of 4, at least {MIN_SIDE}, got {self.image_size}",
-        )
-        if self.load_size is not None:
-            load_size = require_size("--load-size", self.load_size)
-            require(
-                self.resize != "none",
-                "--load-size",
-                "has no meaning with --resize none, which takes the pixels as they are",
-            )
-            require(
-                all(map(operator.ge, load_size, size)),
-                "--load-size",
-                f"must be at least {self.image_size}, got {self.load_size}",
-            )
-        for domain in "ab":
-            channels = getattr(self, f"channels_{domain}")
-            wrong = f"takes 1 (grey) or 3 (RGB), got {channels}"
-            require(channels in (None, 1, 3), f"--channels-{domain}", wrong)
-            self.range_of(domain)
         for name in ("learning_rate", "discriminator_learning_rate"):
             rate = getattr(self, name)
             require(
@@ -202,31 +140,6 @@ class TrainConfig(DatasetConfig):
         """Where the run lives."""
         run_dir = self.run_dir or pathlib.Path("runs", self.dataset_name)
         return pathlib.Path(run_dir).expanduser()
-
-    @property
-    def resolved_synthetic_size(self) -> int:
-        """Side of the drawn pictures: never smaller than the crop."""
-        return self.synthetic_size or max(128, *self.frame[:2])
-
-    @property
-    def frame(self) -> Frame:
-        """What the networks see of a picture, for scores and samples."""
-        return Frame(*require_size("--image-size", self.image_size), self.resize)
-
-    @property
-    def load_frame(self) -> Frame:
-        """What is left of a picture for the training crop to be taken from."""
-        if self.resize == "none":
-            return self.frame
-        if self.load_size is not None:
-            return Frame(*require_size("--load-size", self.load_size), self.resize)
-        sides = (round(side * LOAD_SCALE) for side in self.frame[:2])
-        return Frame(*sides, self.resize)
-
-    def range_of(self, domain: Literal["a", "b"]) -> Range | None:
-        """The range of values that is given for a domain, if one is."""
-        given = getattr(self, f"range_{domain}")
-        return None if given is None else require_range(f"--range-{domain}", given)
 
     @property
     def resolved_identity_weight(self) -> float:
