@@ -274,7 +274,7 @@ def write_dataset(directory, count, size):
         from tqdm import tqdm
 
         from cyclegan_tf.data import convert as conversion
-        from cyclegan_tf.data import images, records
+        from cyclegan_tf.data import images, journal, records
         from cyclegan_tf.data.sources import SPLITS, Source, Split
 
     directory.mkdir()
@@ -288,7 +288,7 @@ def write_dataset(directory, count, size):
     for name, number in counts.items():
         results, bar = itertools.cycle(examples), tqdm(disable=True)
         conversion._write_split(directory, name, number, finished[name], results, bar)
-    (directory / conversion.JOURNAL).unlink()
+    (directory / journal.NAME).unlink()
     source = Source("large", {"kind": "benchmark"}, splits.copy, None)
     conversion._write_manifest(directory, source, splits, finished)
     return directory

@@ -6,12 +6,9 @@ the last shard that was finished.
 """
 
 import concurrent.futures.process
-import contextlib
 import dataclasses
 import hashlib
 import itertools
-import json
-import os
 import pathlib
 import shutil
 
@@ -23,7 +20,7 @@ from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import locked, mend
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import records
+from cyclegan_tf.data import journal, records
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.forms import common_form, default_domain
 from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
@@ -31,8 +28,6 @@ from cyclegan_tf.data.shards import INDEX, MANIFEST, SCHEMA_VERSION, read_manife
 from cyclegan_tf.data.sources import SPLITS, find_source
 from cyclegan_tf.data.sources.folder import is_on_disk
 
-# Of an unfinished conversion: a line of JSON for its source, and one for each shard.
-JOURNAL = "journal.jsonl"
 SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
 MAX_UNREADABLE_SHARE = 0.05
 
@@ -75,7 +70,7 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
         unfinished = directory.with_name(f".unfinished-{directory.name[-60:]}")
         if not identity.items() <= _made_from(unfinished).items():
             _convert(source, identity, unfinished)
-        (unfinished / JOURNAL).unlink(missing_ok=True)
+        (unfinished / journal.NAME).unlink(missing_ok=True)
         files.put_in_place(unfinished, directory)
         mend(directory)
     return directory
@@ -112,7 +107,7 @@ def _require_replaceable(directory, made_from, source):
 
 def _convert(source, identity, directory):
     """Writes what a directory lacks of a dataset."""
-    finished = _finished_shards(directory, identity)
+    finished = journal.finished_shards(directory, identity)
     try:
         splits = source.open()
         done = {name: sum(s["images"] for s in finished[name]) for name in splits}
@@ -146,27 +141,6 @@ def _convert(source, identity, directory):
         raise
 
 
-def _finished_shards(directory, identity):
-    """The journal of a conversion that was ended, by split; all else is removed."""
-    journal, finished = directory / JOURNAL, []
-    # There may be none, or its last line be cut off.
-    with contextlib.suppress(OSError, ValueError), journal.open("rb") as lines:
-        if json.loads(next(lines, b"")) == identity:
-            for line in map(json.loads, lines):
-                file, size = line["shard"]["file"], line["shard"]["bytes"]
-                if os.path.getsize(directory / file) != size:
-                    break
-                finished.append(line)
-    directory.mkdir(exist_ok=True)
-    kept = {JOURNAL, *(line["shard"]["file"] for line in finished)}
-    for path in directory.iterdir():
-        if path.name not in kept:
-            path.unlink()
-    text = "".join(json.dumps(line) + "\n" for line in (identity, *finished))
-    files.write_text(journal, text)
-    return {name: [x for x in finished if x["split"] == name] for name in SPLITS}
-
-
 def _write_split(directory, split, count, finished, results, bar):
     """Writes the `results` of a split to shards, and adds them to the finished ones."""
     lines = finished[split]
@@ -198,7 +172,7 @@ def _write_split(directory, split, count, finished, results, bar):
         shard = {"file": path.name, "count": len(line["lengths"]), "bytes": num_bytes}
         shard["sha256"] = checksums.file_digest(path)
         lines.append(line | {"images": done - before, "shard": shard})
-        _add_to_journal(directory, lines[-1])
+        journal.add(directory, lines[-1])
 
 
 def _note(line, image, name, finished):
@@ -224,13 +198,6 @@ def _forms_of(domain, finished, *more):
         for line in (*more, *lines)
         for channels, dtype, name in line["forms"]
     }
-
-
-def _add_to_journal(directory, line):
-    with (directory / JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write(json.dumps(line) + "\n")
-        journal.flush()
-        os.fsync(journal.fileno())
 
 
 def _write_manifest(directory, source, splits, finished):

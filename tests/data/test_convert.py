@@ -12,7 +12,7 @@ from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import convert as conversion
-from cyclegan_tf.data import loading, pipeline, records, shards
+from cyclegan_tf.data import journal, loading, pipeline, records, shards
 from cyclegan_tf.data.convert import ensure_dataset, read_manifest
 from tests.helpers import command, random_pixels, write_images
 
@@ -318,8 +318,8 @@ def test_killed_conversion_goes_on_to_the_same_bits(photos, tmp_path, monkeypatc
     num_shards = len(list(whole.glob("*.tfrecord")))
     assert num_shards >= 6
 
-    def killed_at(name, number):
-        real, calls = getattr(conversion, name), []
+    def killed_at(module, name, number):
+        real, calls = getattr(module, name), []
 
         def killing(*arguments):
             calls.append(arguments)
@@ -328,18 +328,18 @@ def test_killed_conversion_goes_on_to_the_same_bits(photos, tmp_path, monkeypatc
             return real(*arguments)
 
         with monkeypatch.context() as patch:
-            patch.setattr(conversion, name, killing)
+            patch.setattr(module, name, killing)
             with pytest.raises(Killed):
                 ensure_dataset(config_of(photos))
 
     for _ in range(3):  # the second shard that each start finishes is its last
-        killed_at("_add_to_journal", 2)
+        killed_at(journal, "add", 2)
     unfinished = tmp_path / "tfrecords" / ".unfinished-photos"
-    with (unfinished / "journal.jsonl").open("a") as journal:
-        journal.write('{"split": "trainB", "file"')  # a line that was cut off
+    with (unfinished / journal.NAME).open("a") as lines:
+        lines.write('{"split": "trainB", "file"')  # a line that was cut off
     (unfinished / "trainB-00009.tfrecord").write_text("half")
     assert len(list(unfinished.glob("*.tfrecord"))) > 3
-    killed_at("_write_manifest", 1)
+    killed_at(conversion, "_write_manifest", 1)
     assert content_of(ensure_dataset(config_of(photos))) == content_of(whole)
     assert not unfinished.exists()
 
