@@ -140,13 +140,14 @@ def build(config: BuildConfig) -> None:
 
     %(prog)s cycle_gan/horse2zebra
     %(prog)s --domain-a cats/ --domain-b dogs/
+    %(prog)s cycle_gan/horse2zebra --check      looks again for what spoils a training
     %(prog)s cycle_gan/horse2zebra --verify     also looks for damage
     """
     with quiet_start():
         from cyclegan_tf.data.convert import ensure_dataset
         from cyclegan_tf.data.shards import read_manifest, verify
 
-    directory = ensure_dataset(config)
+    directory = ensure_dataset(config, check_anyway=config.check)
     if config.verify:
         verify(directory)
     splits = read_manifest(directory)["splits"]

@@ -91,6 +91,12 @@ class DatasetConfig(Options):
 class BuildConfig(DatasetConfig):
     """A conversion without a training."""
 
+    check: bool = option(
+        False,
+        "look for copies, empty images and whatever else spoils a training, as after "
+        "a conversion",
+        Nature.COMMAND,
+    )
     verify: bool = option(
         False, "compare all shards with their checksums", Nature.COMMAND
     )

@@ -20,7 +20,7 @@ from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import locked, mend
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import journal, records
+from cyclegan_tf.data import check, journal, records
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.forms import common_form, default_domain
 from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
@@ -32,12 +32,27 @@ SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
 MAX_UNREADABLE_SHARE = 0.05
 
 
-def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
+def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib.Path:
     """Converts the dataset unless that has been done; returns its directory.
+
+    What has just been converted is checked, see `check`; but not the embedded datasets,
+    which are drawn.
+
+    Args:
+        config: which images.
+        check_anyway: also where they had been converted before, or are drawn.
 
     Raises:
         InputError: the source cannot be used, or the directory is not ours.
     """
+    directory, is_new = _ensured(config)
+    if check_anyway or (is_new and _made_from(directory)["kind"] != "synthetic"):
+        check.tell(directory)
+    return directory
+
+
+def _ensured(config):
+    """The dataset's directory, and whether it has been made just now."""
     data_dir = pathlib.Path(config.data_dir).expanduser()
     existing = data_dir / config.dataset_name
     # A converted dataset can be used where its source cannot be reached, but the
@@ -45,7 +60,7 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
     made_from = {} if is_on_disk(config) else _made_from(existing)
     is_current = made_from.get("schema_version") == SCHEMA_VERSION
     if is_current and made_from["kind"] != "synthetic":
-        return existing
+        return existing, False
     try:
         source = find_source(config)
     except InputError as error:
@@ -64,7 +79,7 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
         made_from = _made_from(directory)
         identity = source.identity | {"schema_version": SCHEMA_VERSION}
         if identity.items() <= made_from.items():
-            return directory
+            return directory, False
         if directory.exists():
             _require_replaceable(directory, made_from, source)
         unfinished = directory.with_name(f".unfinished-{directory.name[-60:]}")
@@ -73,7 +88,7 @@ def ensure_dataset(config: DatasetConfig) -> pathlib.Path:
         (unfinished / journal.NAME).unlink(missing_ok=True)
         files.put_in_place(unfinished, directory)
         mend(directory)
-    return directory
+    return directory, True
 
 
 def _made_from(directory):

@@ -18,7 +18,7 @@ MAX_DISTANCE = 10
 MAX_DIFFERENCE = 0.1
 # More pairs of images than these take minutes: then only some images are compared.
 MAX_PAIRS = 5 * 10**9
-BLOCK = 2**20  # pairs at a time, which the caches of a processor hold
+BLOCK = 2**19  # pairs at a time, which the caches of a processor hold
 
 
 class Looks(NamedTuple):
@@ -47,8 +47,8 @@ def looks_of(images: np.ndarray) -> Looks:
     lows = images.min(axis=(1, 2, 3), keepdims=True)
     spans = np.ptp(images, axis=(1, 2, 3), keepdims=True)
     levels = (images - lows) / np.where(spans > 0, spans, 1) * 255
-    count, side = len(images), THUMBNAIL_SIDE
-    cells = levels.reshape(count, side, SIDE // side, side, SIDE // side, -1)
+    (count, _, _, channels), side = images.shape, THUMBNAIL_SIDE
+    cells = levels.reshape(count, side, SIDE // side, side, SIDE // side, channels)
     thumbnails = np.uint8(np.round(cells.mean(axis=(2, 4))))
     return Looks(perceptual_hashes(levels.mean(axis=-1)), thumbnails)
 
@@ -74,7 +74,7 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     # Mirrored, the odd frequencies across change their sign.
     both = np.stack([low, low * (-1.0) ** frequencies], axis=1)
     bits = both > np.median(both, axis=(-2, -1), keepdims=True)
-    packed = np.packbits(bits.reshape(len(images), 2, -1), axis=-1)
+    packed = np.packbits(bits.reshape(len(images), 2, NUM_FREQUENCIES**2), axis=-1)
     return packed.view(np.uint64)[..., 0]
 
 
