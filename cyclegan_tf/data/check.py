@@ -81,6 +81,8 @@ def check(directory: pathlib.Path) -> Report:
     with progress_bar(total, f"checking {directory}", " images", delay=2) as bar:
         for name, split in splits.items():
             rows.append(_row(split, manifest["splits"][name]["unreadable"]))
+            if not len(split):
+                continue
             seen, is_empty = _look_at(split, bar)
             filled[name] = np.flatnonzero(~is_empty)
             looks[name] = seen.chosen(filled[name])
@@ -103,8 +105,7 @@ def _look_at(split, bar):
 
     found = examples(split, tf.data.Dataset.range(len(split)))
     thumbnails = found.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE)
-    empty = np.empty((0, copies.SIDE, copies.SIDE, bands), np.float32)
-    looks, are_empty = [copies.looks_of(empty)], [np.empty(0, bool)]
+    looks, are_empty = [], []
     for batch in thumbnails.batch(BATCH_SIZE).prefetch(1).as_numpy_iterator():
         looks.append(copies.looks_of(batch))
         # A value that more than half have is the median.

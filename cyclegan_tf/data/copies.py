@@ -73,8 +73,8 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     low = cosines @ images @ cosines.T
     # Mirrored, the odd frequencies across change their sign.
     both = np.stack([low, low * (-1.0) ** frequencies], axis=1)
-    bits = both > np.median(both, axis=(-2, -1), keepdims=True)
-    packed = np.packbits(bits.reshape(len(images), 2, NUM_FREQUENCIES**2), axis=-1)
+    both = both.reshape(-1, 2, NUM_FREQUENCIES**2)
+    packed = np.packbits(both > np.median(both, axis=-1, keepdims=True), axis=-1)
     return packed.view(np.uint64)[..., 0]
 
 
