@@ -7,10 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.console import progress_bar, say
-from cyclegan_tf.config.sizes import size_text
 from cyclegan_tf.data import copies, records
 from cyclegan_tf.data.shards import (
-    Split,
     damage_named,
     examples,
     open_split,
@@ -23,15 +21,19 @@ MIN_TRAINING_IMAGES = 50
 EMPTY_SHARE, SAME_VALUE = 0.95, 0.01
 BATCH_SIZE = 256
 MAX_NAMED = 3
+HEADING = "", "images", "unreadable", "size", "width/height", "channels", "depth"
 # What is compared with what, and what to do about pictures that are in both.
+REPEATED = "remove them, as they count more than once"
+LEAKED = "remove them from either, or scores come out too good"
+SHARED = "keep them in one, unless A and B show the same on purpose"
 COMPARED = (
-    ("trainA", "trainA", "remove them, as they count more than once"),
-    ("trainB", "trainB", "remove them, as they count more than once"),
-    ("testA", "trainA", "remove them from either, or scores are too good"),
-    ("testB", "trainB", "remove them from either, or scores are too good"),
-    ("trainA", "trainB", "remove them from the domain that they do not belong to"),
-    ("testA", "trainB", "remove them from the domain that they do not belong to"),
-    ("testB", "trainA", "remove them from the domain that they do not belong to"),
+    ("trainA", "trainA", REPEATED),
+    ("trainB", "trainB", REPEATED),
+    ("testA", "trainA", LEAKED),
+    ("testB", "trainB", LEAKED),
+    ("trainA", "trainB", SHARED),
+    ("testA", "trainB", SHARED),
+    ("testB", "trainA", SHARED),
 )
 
 
@@ -75,14 +77,14 @@ def check(directory: pathlib.Path) -> Report:
     """
     manifest = read_manifest(directory)
     splits = {name: open_split(directory, name) for name in manifest["splits"]}
-    heading = "", "images", "unreadable", "height x width", "aspect", "channels", "depth"
-    rows, findings, filled, looks = [heading], [], {}, {}
+    rows = [
+        _row(split, manifest["splits"][name]["unreadable"])
+        for name, split in splits.items()
+    ]
+    findings, looks, filled = [], {}, {}
     total = sum(map(len, splits.values()))
     with progress_bar(total, f"checking {directory}", " images", delay=2) as bar:
         for name, split in splits.items():
-            rows.append(_row(split, manifest["splits"][name]["unreadable"]))
-            if not len(split):
-                continue
             seen, is_empty = _look_at(split, bar)
             filled[name] = np.flatnonzero(~is_empty)
             looks[name] = seen.chosen(filled[name])
@@ -90,14 +92,20 @@ def check(directory: pathlib.Path) -> Report:
     for name, other, advice in COMPARED:
         others = None if other == name else looks[other]
         found, num_compared = copies.find_copies(looks[name], others)
-        pairs = np.stack([filled[name][found[:, 0]], filled[other][found[:, 1]]], axis=1)
+        pairs = np.stack(
+            [filled[name][found[:, 0]], filled[other][found[:, 1]]], axis=1
+        )
         findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
-    return Report(rows, findings)
+    return Report([HEADING, *rows], findings)
 
 
 def _look_at(split, bar):
     """What the images look like, and whether they are empty, bool `(count,)`."""
-    low, high, bands = split.domain.low, split.domain.high, min(split.domain.channels, 3)
+    low, high, bands = (
+        split.domain.low,
+        split.domain.high,
+        min(split.domain.channels, 3),
+    )
 
     def thumbnail(example):
         image = records.decode(example, split.domain)[..., :bands]
@@ -105,31 +113,37 @@ def _look_at(split, bar):
 
     found = examples(split, tf.data.Dataset.range(len(split)))
     thumbnails = found.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE)
-    looks, are_empty = [], []
+    side = copies.THUMBNAIL_SIDE
+    hashes = np.empty((len(split), 2), np.uint64)
+    looks = copies.Looks(hashes, np.empty((len(split), side, side), np.float16))
+    is_empty, start = np.empty(len(split), bool), 0
     for batch in thumbnails.batch(BATCH_SIZE).prefetch(1).as_numpy_iterator():
-        looks.append(copies.looks_of(batch))
+        end = start + len(batch)
+        looks.hashes[start:end], looks.thumbnails[start:end] = copies.looks_of(batch)
         # A value that more than half have is the median.
         away = np.abs(batch - np.median(batch, axis=(1, 2), keepdims=True))
         is_same = (away <= SAME_VALUE * (high - low)).all(axis=-1)
-        are_empty.append(is_same.mean(axis=(1, 2)) >= EMPTY_SHARE)
+        is_empty[start:end] = is_same.mean(axis=(1, 2)) >= EMPTY_SHARE
         bar.update(len(batch))
-    together = copies.Looks(*map(np.concatenate, zip(*looks, strict=True)))
-    return together, np.concatenate(are_empty)
+        start = end
+    return looks, is_empty
 
 
 def _row(split, unreadable):
-    domain = split.domain
-    depth = domain.dtype.replace("uint", "") + " bits" * (domain.dtype != "float32")
-    sizes, aspects = "", ""
+    domain, sizes, aspects = split.domain, "", ""
     if len(split):
-        areas = np.prod(split.sizes, axis=1)
-        ends = split.sizes[[areas.argmin(), areas.argmax()]].tolist()
-        sizes = " to ".join(dict.fromkeys(f"{h}x{w}" for h, w in ends))
-        ratios = split.sizes[:, 1] / split.sizes[:, 0]
-        ends = f"{ratios.min():.2f}", f"{ratios.max():.2f}"
-        aspects = " to ".join(dict.fromkeys(ends))
-    counts = str(len(split)), str(unreadable)
-    return split.name, *counts, sizes, aspects, str(domain.channels), depth
+        areas, ratios = np.prod(split.sizes, axis=1), np.divide(*split.sizes.T[::-1])
+        ends = split.sizes[[areas.argmin(), areas.argmax()]]
+        sizes = _range(f"{height}x{width}" for height, width in ends)
+        aspects = _range(f"{ratio:.2f}" for ratio in (ratios.min(), ratios.max()))
+    bits = domain.dtype.removeprefix("uint")
+    depth = bits if bits == domain.dtype else f"{bits} bits"
+    numbers = map(str, (len(split), unreadable))
+    return split.name, *numbers, sizes, aspects, str(domain.channels), depth
+
+
+def _range(ends):
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _few(split):
@@ -137,7 +151,7 @@ def _few(split):
     if not split.name.startswith("train") or count >= MIN_TRAINING_IMAGES:
         return []
     return [
-        f"{split.name}: only {count} images, which a discriminator learns by heart; add "
+        f"{split.name}: only {count} images, which a discriminator learns by heart: add "
         f"some, or train with --diffaugment color,translation,cutout"
     ]
 
@@ -145,31 +159,35 @@ def _few(split):
 def _empty(split, indices):
     if not len(indices):
         return []
-    named = ", ".join(_names(split, indices[:MAX_NAMED]))
+    named = _listed(_names(split, indices[:MAX_NAMED]), len(indices))
     return [
-        f"{split.name}: {len(indices)} of {len(split)} images are mostly empty, of one "
-        f"value in more than {EMPTY_SHARE:.0%} ({named}): remove them"
+        f"{split.name}: {len(indices)} of {len(split)} images are empty, of one value in "
+        f"{EMPTY_SHARE:.0%} or more ({named}): remove them"
     ]
 
 
 def _copies(split, other, pairs, num_compared, advice):
     if not len(pairs):
         return []
-    named = zip(
-        _names(split, pairs[:MAX_NAMED, 0]),
-        _names(other, pairs[:MAX_NAMED, 1]),
-        strict=True,
+    of, among = (
+        _names(*x) for x in zip((split, other), pairs[:MAX_NAMED].T, strict=True)
     )
-    named = ", ".join(f"{name} = {original}" for name, original in named)
-    named += ", …" * (len(pairs) > MAX_NAMED)
-    where = "come again" if split is other else f"are in {other.name}, too"
-    drawn = ""
+    named = _listed([f"{a} = {b}" for a, b in zip(of, among, strict=True)], len(pairs))
+    where = "are there before" if split is other else f"are in {other.name}, too"
     return [
         f"{split.name}: {len(pairs)} of {num_compared} images {where} ({named}): {advice}"
     ]
 
 
 def _names(split, indices):
+    """What images are called, or where they are in the shards."""
     found = examples(split, tf.data.Dataset.from_tensor_slices(indices))
-    names = [example["image/filename"].numpy() for example in found]
-    return [name.decode("utf-8", "replace") for name in names]
+    names = (example["image/filename"].numpy() for example in found)
+    return [
+        name.decode("utf-8", "replace") or f"record {index}"
+        for name, index in zip(names, indices, strict=True)
+    ]
+
+
+def _listed(names, count):
+    return ", ".join(names) + ", …" * (count > len(names))
