@@ -95,7 +95,10 @@ def check(directory: pathlib.Path) -> Report:
         pairs = np.stack(
             [filled[name][found[:, 0]], filled[other][found[:, 1]]], axis=1
         )
-        findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
+        compared = str(num_compared)
+        if num_compared < len(filled[name]):
+            compared += f" (drawn from {len(filled[name])})"
+        findings += _copies(splits[name], splits[other], pairs, compared, advice)
     return Report([HEADING, *rows], findings)
 
 
@@ -151,8 +154,8 @@ def _few(split):
     if not split.name.startswith("train") or count >= MIN_TRAINING_IMAGES:
         return []
     return [
-        f"{split.name}: only {count} images, which a discriminator learns by heart: add "
-        f"some, or train with --diffaugment color,translation,cutout"
+        f"{split.name}: only {count} images, which a discriminator learns by heart: "
+        f"add some, or train with --diffaugment color,translation,cutout"
     ]
 
 
@@ -161,12 +164,12 @@ def _empty(split, indices):
         return []
     named = _listed(_names(split, indices[:MAX_NAMED]), len(indices))
     return [
-        f"{split.name}: {len(indices)} of {len(split)} images are empty, of one value in "
-        f"{EMPTY_SHARE:.0%} or more ({named}): remove them"
+        f"{split.name}: {len(indices)} of {len(split)} images are empty, of one value "
+        f"in {EMPTY_SHARE:.0%} or more ({named}): remove them"
     ]
 
 
-def _copies(split, other, pairs, num_compared, advice):
+def _copies(split, other, pairs, compared, advice):
     if not len(pairs):
         return []
     of, among = (
@@ -175,7 +178,7 @@ def _copies(split, other, pairs, num_compared, advice):
     named = _listed([f"{a} = {b}" for a, b in zip(of, among, strict=True)], len(pairs))
     where = "are there before" if split is other else f"are in {other.name}, too"
     return [
-        f"{split.name}: {len(pairs)} of {num_compared} images {where} ({named}): {advice}"
+        f"{split.name}: {len(pairs)} of {compared} images {where} ({named}): {advice}"
     ]
 
 

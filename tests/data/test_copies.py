@@ -1,0 +1,107 @@
+import io
+
+import numpy as np
+import pytest
+import scipy.fft
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from cyclegan_tf.data import copies
+from tests.helpers import random_pixels
+
+
+def photographs(count, size=96):
+    """Smooth pictures with noise, all different."""
+    noise = np.random.default_rng(0).normal(0, 12, (count, size, size, 3))
+    pixels = [random_pixels(size, size, seed) for seed in range(count)]
+    return [Image.fromarray(np.uint8(np.clip(x, 0, 255))) for x in pixels + noise]
+
+
+def looks_of(pictures):
+    thumbnails = [
+        tf.image.resize(np.asarray(picture), (32, 32), antialias=True)
+        for picture in pictures
+    ]
+    return copies.looks_of(np.stack(thumbnails))
+
+
+def as_jpeg(picture, quality):
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer)
+
+
+def phash(pixels):
+    """As the package ImageHash defines it, with SciPy's transform."""
+    transform = scipy.fft.dct(scipy.fft.dct(pixels, axis=0), axis=1)[:8, :8]
+    return transform > np.median(transform)
+
+
+def bits_of(number):
+    return np.unpackbits(np.array([number]).view(np.uint8)).reshape(8, 8).astype(bool)
+
+
+def test_hash_is_that_of_imagehash_for_images_and_their_mirror_images():
+    images = np.random.default_rng(0).uniform(0, 255, (5, 32, 32))
+    hashes = copies.perceptual_hashes(images)
+    assert hashes.dtype == np.uint64
+    for image, (plain, mirrored) in zip(images, hashes, strict=True):
+        np.testing.assert_array_equal(bits_of(plain), phash(image))
+        np.testing.assert_array_equal(bits_of(mirrored), phash(image[:, ::-1]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda picture: picture,
+        lambda picture: as_jpeg(picture, 50),
+        lambda picture: picture.resize((48, 48)),
+        lambda picture: picture.resize((200, 150)),
+        ImageOps.mirror,
+        lambda picture: as_jpeg(ImageOps.mirror(picture).resize((64, 64)), 75),
+    ],
+)
+def test_every_copy_is_found_and_nothing_else(change):
+    pictures = photographs(40)
+    originals = looks_of(pictures)
+    changed = looks_of([change(picture) for picture in pictures[::2]])
+    found, num_compared = copies.find_copies(changed, originals)
+    assert found.tolist() == [[i, 2 * i] for i in range(20)]
+    assert num_compared == 20
+
+
+def test_within_a_set_a_copy_is_one_of_an_image_before():
+    pictures = photographs(6)
+    repeated = [pictures[0], *pictures, as_jpeg(pictures[2], 80), pictures[2]]
+    found, _ = copies.find_copies(looks_of(repeated))
+    assert found[:, 0].tolist() == [1, 7, 8]
+    assert found[0, 1] == 0 and set(found[1:, 1]) <= {3, 7}
+
+
+def test_pictures_of_the_same_hash_are_told_apart_by_their_thumbnails():
+    a, b = looks_of(photographs(2))
+    images = copies.Looks(a[[0, 0]], b)
+    assert len(copies.find_copies(images)[0]) == 0
+
+
+def test_there_may_be_no_images():
+    none = copies.looks_of(np.empty((0, 32, 32, 3), np.float32))
+    some = looks_of(photographs(2))
+    for images, others in ((none, None), (none, some), (some, none)):
+        assert copies.find_copies(images, others)[0].shape == (0, 2)
+
+
+def test_of_too_many_some_are_drawn(monkeypatch):
+    monkeypatch.setattr(copies, "MAX_PAIRS", 200)
+    looks = looks_of(photographs(20) * 2)
+    found, num_compared = copies.find_copies(looks)
+    assert num_compared == 5
+    assert (found[:, 0] - found[:, 1] == 20).all()
+
+
+def test_block_does_not_matter(monkeypatch):
+    looks = looks_of(photographs(15) * 2)
+    whole, _ = copies.find_copies(looks)
+    assert whole.tolist() == [[i + 15, i] for i in range(15)]
+    monkeypatch.setattr(copies, "BLOCK", 50)
+    np.testing.assert_array_equal(copies.find_copies(looks)[0], whole)
