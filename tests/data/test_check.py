@@ -1,0 +1,174 @@
+import re
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from cyclegan_tf.common.errors import Damaged
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data import loading
+from cyclegan_tf.data.check import check
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.writing import write
+from tests.helpers import random_pixels, random_values, run_here
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """Starting others takes longer than so few images."""
+    monkeypatch.setattr(loading, "MIN_PARALLEL_JOBS", 1000)
+
+
+def write_pictures(folder, count, seed=0, size=(64, 80)):
+    """Different pictures, with noise as cameras have it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed)
+    for i in range(count):
+        pixels = random_pixels(*size, seed=1000 * seed + i) + noise.normal(
+            0, 9, (*size, 3)
+        )
+        Image.fromarray(np.uint8(np.clip(pixels, 0, 255))).save(folder / f"{i:03d}.png")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of different pictures, enough of them."""
+    for seed, (split, count) in enumerate(
+        {"trainA": 52, "trainB": 50, "testA": 4, "testB": 3}.items()
+    ):
+        write_pictures(tmp_path / "photos" / split, count, seed)
+    return tmp_path / "photos"
+
+
+def converted(folder):
+    data_dir = str(folder.parent / "tfrecords")
+    return ensure_dataset(DatasetConfig(dataset=str(folder), data_dir=data_dir))
+
+
+def plant(photos, original, copy, change=lambda picture: picture, **options):
+    with Image.open(photos / original) as picture:
+        change(picture).save(photos / copy, **options)
+
+
+def test_good_dataset_has_a_table_and_no_findings(photos, capsys):
+    report = check(converted(photos))
+    assert report.findings == []
+    said = capsys.readouterr().err.splitlines()
+    assert report.lines() == said[-6:-1]
+    assert said[-1] == "nothing was found that would spoil a training"
+    cells = [re.split(r"  +", line) for line in report.lines()]
+    assert cells[0] == [
+        "",
+        *"images unreadable size width/height channels depth".split(),
+    ]
+    assert cells[1] == ["trainA", "52", "0", "64x80", "1.25", "3", "8 bits"]
+    assert [row[:2] for row in cells[2:]] == [
+        ["trainB", "50"],
+        ["testA", "4"],
+        ["testB", "3"],
+    ]
+
+
+def test_table_has_the_smallest_and_the_largest(photos):
+    write_pictures(photos / "testB", 1, seed=8, size=(100, 50))
+    (photos / "trainA" / "bad.jpg").write_text("no image")
+    cells = [re.split(r"  +", line) for line in check(converted(photos)).lines()]
+    assert cells[1][1:3] == ["52", "1"]
+    assert cells[4][3:5] == ["100x50 to 64x80", "0.50 to 1.25"]
+
+
+def test_planted_copies_are_all_found_and_named(photos):
+    plant(photos, "trainA/003.png", "trainA/a.jpg", quality=60)
+    plant(photos, "trainA/004.png", "trainA/b.png", lambda p: p.resize((40, 32)))
+    plant(photos, "trainA/005.png", "trainA/c.png", ImageOps.mirror)
+    plant(photos, "trainA/006.png", "trainA/d.png")
+    plant(photos, "trainA/010.png", "trainB/e.jpg", ImageOps.mirror, quality=75)
+    plant(photos, "trainB/011.png", "testB/f.webp", lambda p: p.resize((120, 96)))
+    plant(photos, "testA/002.png", "trainB/g.jpg")
+    assert check(converted(photos)).findings == [
+        "trainA: 4 of 56 images are there before (trainA/a.jpg = trainA/003.png, "
+        "trainA/b.png = trainA/004.png, trainA/c.png = trainA/005.png, …): remove "
+        "them, as they count more than once",
+        "testB: 1 of 4 images are in trainB, too (testB/f.webp = trainB/011.png): "
+        "remove them from either, or scores come out too good",
+        "trainA: 1 of 56 images are in trainB, too (trainA/010.png = trainB/e.jpg): "
+        "keep them in one, unless A and B show the same on purpose",
+        "testA: 1 of 4 images are in trainB, too (testA/002.png = trainB/g.jpg): keep "
+        "them in one, unless A and B show the same on purpose",
+    ]
+
+
+def test_empty_and_few_images_are_named(photos):
+    for i in range(2, 50):
+        (photos / "trainB" / f"{i:03d}.png").unlink()
+    Image.new("L", (64, 64), 7).save(photos / "trainA" / "one.png")
+    nearly = np.full((64, 64), 250, np.uint8) - np.random.default_rng(0).integers(
+        0, 3, (64, 64), np.uint8
+    )
+    nearly[:8, :8] = 0
+    Image.fromarray(nearly).save(photos / "trainA" / "two.jpg", quality=95)
+    # Half of one value, as around a head or an object on white.
+    half = np.full((64, 64, 3), 255, np.uint8)
+    half[:32] = random_pixels(32, 64)
+    Image.fromarray(half).save(photos / "trainA" / "three.png")
+    assert check(converted(photos)).findings == [
+        "trainA: 2 of 55 images are empty, of one value in 95% or more "
+        "(trainA/one.png, trainA/two.jpg): remove them",
+        "trainB: only 2 images, which a discriminator learns by heart: add some, or "
+        "train with --diffaugment color,translation,cutout",
+    ]
+
+
+@pytest.mark.parametrize(
+    "domain, suffix, depth",
+    [
+        (Domain(1, "uint16", 100, 900), ".png", "16 bits"),
+        (Domain(5, "float32", -3, 2000), ".npy", "float32"),
+        (Domain(2, "uint8"), ".tif", "8 bits"),
+    ],
+)
+def test_every_form_of_images_is_checked(tmp_path, domain, suffix, depth):
+    pixels = random_values(domain, 107, 48, 48)
+    pixels[1:3] = pixels[0, 0, 0]  # two empty ones
+    pixels[60] = pixels[10, :, ::-1]
+    for i, image in enumerate(pixels):
+        folder = tmp_path / "photos" / ("trainA" if i < 55 else "trainB")
+        folder.mkdir(parents=True, exist_ok=True)
+        write(folder / f"{i:03d}{suffix}", image)
+    report = check(converted(tmp_path / "photos"))
+    name = "trainA/{:03d}" + suffix
+    assert [finding.split(": ")[1] for finding in report.findings] == [
+        "2 of 55 images are empty, of one value in 95% or more "
+        f"({name.format(1)}, {name.format(2)})",
+        f"1 of 53 images are in trainB, too ({name.format(10)} = trainB/060{suffix})",
+    ]
+    assert report.rows[1][-2:] == (str(domain.channels), depth)
+
+
+@pytest.mark.parametrize("name", ["synthetic/horse2zebra", "synthetic/t1_t2"])
+def test_embedded_datasets_are_found_to_be_good(tmp_path, name, capsys):
+    config = DatasetConfig(name, data_dir=str(tmp_path), synthetic_images=60)
+    directory = ensure_dataset(config)
+    assert "trainA" not in capsys.readouterr().err  # only when asked
+    assert check(directory).findings == []
+
+
+def test_build_checks_when_it_converts_and_when_it_is_asked(photos, capsys):
+    plant(photos, "trainA/003.png", "trainA/a.jpg")
+    options = ["build", photos, "--data-dir", photos.parent / "tfrecords"]
+    finding = "trainA: 1 of 53 images are there before (trainA/a.jpg = trainA/003.png)"
+    for flags, times in (["--check"], 1), ([], 0), (["--check"], 1):
+        done = run_here(capsys, *options, *flags)
+        assert done.returncode == 0 and "trainA 53, trainB 50" in done.stdout
+        assert done.stderr.count(finding) == done.stderr.count("width/height") == times
+
+
+def test_damaged_record_ends_a_check_in_one_line(photos):
+    directory = converted(photos)
+    shard = directory / "trainB-00000.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[100] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(Damaged, match="record 0 is damaged"):
+        check(directory)
