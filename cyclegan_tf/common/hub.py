@@ -34,12 +34,21 @@ def require_model(flag: str, value: str) -> None:
         require_local(flag, value)
 
 
+def name_of(model: str) -> str:
+    """What a model is called: its folder, or its repository on the Hub."""
+    if model.startswith("hf://"):
+        repository, _ = ADDRESS.fullmatch(model).groups()
+        return pathlib.PurePath(repository).name
+    return pathlib.Path(model).expanduser().resolve().name
+
+
 @contextlib.contextmanager
 def local_copy(model: str | os.PathLike) -> Iterator[pathlib.Path]:
     """A local directory with a model: the one named, or a copy of one on the Hub.
 
     What was downloaded stays in the cache of huggingface_hub; the copy, without the
-    links that this consists of, is there until the end of the `with` block.
+    links that this consists of, is there until the end of the `with` block. An error in
+    the block that names the copy names the address instead.
 
     Raises:
         InputError: it is not on the Hub and not in the cache, or holds no run.
@@ -60,8 +69,8 @@ def local_copy(model: str | os.PathLike) -> Iterator[pathlib.Path]:
         )
     if not (snapshot / RUN_FILES[0]).is_file():
         raise InputError(
-            f"{address} has no {RUN_FILES[0]}, so it is not a run; it may be the model "
-            f"of another program."
+            f"{address} has no {RUN_FILES[0]}, so it is not a run; it may be an "
+            f"export, or the model of another program."
         )
     with tempfile.TemporaryDirectory(prefix="cyclegan-hub-") as scratch:
         folder = pathlib.Path(scratch, repository)
@@ -70,7 +79,10 @@ def local_copy(model: str | os.PathLike) -> Iterator[pathlib.Path]:
                 target = folder / source.relative_to(snapshot)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
-        yield folder
+        try:
+            yield folder
+        except InputError as error:
+            raise type(error)(str(error).replace(str(folder), address)) from None
 
 
 def make_repository(address: str) -> None:

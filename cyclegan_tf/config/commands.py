@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import Literal
 
-from cyclegan_tf.common.hub import require_address
+from cyclegan_tf.common.hub import name_of, require_address
 from cyclegan_tf.config.options import Nature, Options, option, require
 
 Weights = Literal["average", "raw"]
@@ -76,7 +76,9 @@ class EvaluateConfig(Options):
 class ExportConfig(Options):
     """Which run, where its models go, and in which form."""
 
-    run_dir: str = option(DEFAULT_RUN, "directory of a run", Nature.PLACE)
+    run_dir: str = option(
+        DEFAULT_RUN, "directory of a run, or hf://user/name", Nature.MODEL
+    )
     output: str | None = option(
         None, "gets the version folders 1, 2, ...; default: exports/<run>", Nature.PLACE
     )
@@ -120,7 +122,7 @@ class ExportConfig(Options):
     @property
     def resolved_output(self) -> pathlib.Path:
         """The directory of the versions."""
-        name = pathlib.Path(self.run_dir).expanduser().resolve().name
+        name = name_of(self.run_dir)
         return pathlib.Path(self.output or pathlib.Path("exports", name)).expanduser()
 
 

@@ -53,8 +53,13 @@ def export(config: ExportConfig) -> Iterator[Exported]:
     formats = _chosen_formats(config)
     if config.push:
         hub.make_repository(config.push)  # or fails now, before the work
+    with hub.local_copy(config.run_dir) as run_dir:
+        yield from _export(config, run_dir, formats)
+
+
+def _export(config, run_dir, formats):
+    """Does it, of a run that is at hand."""
     published = {}
-    run_dir = pathlib.Path(config.run_dir).expanduser()
     generators, step, weights = load(run_dir, config.checkpoint, config.weights)
     run = read_config(run_dir)
     domains = run.domains

@@ -8,7 +8,9 @@ import base64
 import hashlib
 import http.server
 import json
+import pathlib
 import re
+import shutil
 import threading
 
 import numpy as np
@@ -17,7 +19,7 @@ from huggingface_hub import ModelCard, constants
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig, TranslateConfig
-from cyclegan_tf.exporting import exporter
+from cyclegan_tf.exporting import exporter, run_exported
 from cyclegan_tf.inference import translator
 from tests.helpers import assert_one_line_error, random_pixels, run_here
 
@@ -142,6 +144,13 @@ def test_pushed_model_is_loaded_from_there_and_from_the_cache(
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert np.array_equal(translator.load(ADDRESS)(pixels), expected)
 
+    monkeypatch.chdir(tmp_path)
+    (exported,) = exporter.export(ExportConfig(ADDRESS, format="onnx"))
+    assert exported.directory == pathlib.Path("exports/horse2zebra/onnx/1")
+    run, _ = run_exported.onnx(exported.directory)
+    translated = run("a_to_b", pixels[None])[0].astype(int)
+    assert np.abs(translated - expected).max() <= 1
+
 
 @pytest.fixture
 def cached(tmp_path, monkeypatch):
@@ -182,6 +191,37 @@ def test_repository_without_a_run_is_one_line(cached, capsys, tmp_path, is_there
     assert_one_line_error(done, address, problem)
 
 
+@pytest.mark.parametrize(
+    "files, problem",
+    [
+        ({"saved_model.pb": b"a program"}, "has no config.json"),
+        ({"config.json": b"{}"}, "has no trained model yet"),
+        (None, "hf auth login"),
+    ],
+)
+def test_export_of_what_is_no_run_is_one_line(
+    cached, capsys, tmp_path, monkeypatch, files, problem
+):
+    for name, content in (files or {}).items():
+        (cached / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    address = "hf://user/none" if files is None else ADDRESS
+    done = run_here(capsys, "export", "--run-dir", address)
+    assert_one_line_error(done, f"error: {address}", problem)
+    assert not (tmp_path / "exports").exists()
+
+
+def test_objects_of_a_run_there_are_not_unpickled_by_an_export(
+    cached, capsys, run_dir, tmp_path, monkeypatch
+):
+    shutil.copytree(run_dir, cached, dirs_exist_ok=True)
+    arrays = {"gen_ab/stem/kernel": np.array([{"an": "object"}])}
+    np.savez(cached / "model" / "generators.npz", **arrays)
+    monkeypatch.chdir(tmp_path)
+    done = run_here(capsys, "export", "--run-dir", ADDRESS)
+    assert_one_line_error(done, f"{ADDRESS}/model/generators.npz", "pickle")
+
+
 def test_push_that_is_refused_is_one_line_before_the_export(hub, run_dir, capsys):
     hub.RequestHandlerClass = type(
         "Refusing", (StandIn,), {"do_POST": lambda self: self.answer({}, 401)}
@@ -199,3 +239,5 @@ def test_other_addresses_are_refused(value):
     if value.startswith("hf:"):
         with pytest.raises(InputError, match="--model .* expected hf://user/name"):
             TranslateConfig(model=value)
+        with pytest.raises(InputError, match="--run-dir .* expected hf://user/name"):
+            ExportConfig(value)
