@@ -17,15 +17,16 @@ from cyclegan_tf.common.errors import Damaged, InputError
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
 LOCK = ".lock"
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3):", re.IGNORECASE)
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3a?):", re.IGNORECASE)
 
 
 def require_local(flag: str, value: str | os.PathLike | None) -> None:
     """Raises `InputError` for an address elsewhere, such as `gs://...` or `hf:...`."""
     if value and ADDRESS.match(os.fspath(value)):
         raise InputError(
-            f"{flag} {value}: only local paths work; copy inputs here first, and "
-            f"results there afterwards."
+            f"{flag} {value}: only local paths work; mount a bucket with gcsfuse or "
+            f"`rclone mount`, or copy inputs here first and results there afterwards, "
+            f"say with `rclone copy`."
         )
 
 
