@@ -114,7 +114,19 @@ def serve(options):
 
     model = SavedModel(MODEL)
     model.load()
+    kserve.model_server.RESTServer = local(kserve.model_server.RESTServer)
     kserve.ModelServer(http_port=options.serve_on, enable_grpc=False).start([model])
+
+
+def local(server_class):
+    """KServe's server by HTTP, which has no option for it, on this machine only."""
+
+    class Local(server_class):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.config.host = "127.0.0.1"
+
+    return Local
 
 
 def answer(signatures, payload):

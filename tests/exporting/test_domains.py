@@ -78,6 +78,22 @@ def test_export_keeps_types_and_channels_and_equals_keras(exported):
                 cyclegan_tf.load(model, direction)(images.astype(np.int64))
 
 
+def test_floats_that_are_no_numbers_are_refused_by_the_graph(exported):
+    domains, _, output, _ = exported
+    # Integers are not looked through.
+    is_checked = b"IsFinite" in (output / "1" / "saved_model.pb").read_bytes()
+    assert is_checked == ("float32" in (domains.a.dtype, domains.b.dtype))
+    signatures = tf.saved_model.load(str(output / "1")).signatures
+    for direction in generators.DIRECTIONS:
+        source, _ = domains.of(direction)
+        images = random_values(source, 2, 20, 24)
+        signatures[direction](images=tf.constant(images))
+        for value in (np.nan, np.inf) if source.dtype == "float32" else ():
+            images[1, 3, 4, 0] = value
+            with pytest.raises(tf.errors.InvalidArgumentError, match="got NaN or inf"):
+                signatures[direction](images=tf.constant(images))
+
+
 def test_card_and_warm_up_requests_are_of_the_domains(exported):
     from tensorflow_serving.apis import prediction_log_pb2
 

@@ -34,7 +34,7 @@ def write(
     Its signatures are those of `interface`, for each direction that there is. A call
     with more pixels than `config.max_pixels` (all images together, or one image of
     `image_bytes`) is an `InvalidArgumentError`, so that one request cannot take all
-    the memory.
+    the memory. So are floats with NaN or infinity among them.
     """
     archive = keras.export.ExportArchive()
     endpoints = []
@@ -113,6 +113,13 @@ def _bounded(translate, max_pixels):
         shape = tf.shape(images, tf.int64)
         is_fine = check_size(shape[1:3], MIN_SIDE, max_pixels, count=shape[0])
         with tf.control_dependencies([is_fine]):
+            images = tf.identity(images)
+        if not images.dtype.is_floating:
+            return translate(images)
+        # One NaN would spread to the whole picture by the normalization.
+        message = "expected numbers, got NaN or infinity among them"
+        is_fine = tf.reduce_all(tf.math.is_finite(images))
+        with tf.control_dependencies([tf.debugging.Assert(is_fine, [message])]):
             return translate(tf.identity(images))
 
     return checked
