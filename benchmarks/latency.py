@@ -1,135 +1,266 @@
-"""Which form of a model translates fastest on this machine?
+"""Which form of a model translates fastest on this machine, and how far from its floor?
 
     pip install '.[export]'
     python benchmarks/latency.py
-    python benchmarks/latency.py --run-dir runs/synthetic/horse2zebra
+    python benchmarks/latency.py --run-dirs runs/teacher runs/student --sides 256
 
-The same generator as SavedModel (its uint8 signature), ONNX file (ONNX Runtime), LiteRT
-file and Keras model (`predict`, and its compiled call), on pictures of one size. One
-JSON line for each form and batch: milliseconds per call, the median of repeats that are
-interleaved, and their quartiles; and how often the SavedModel's time that is.
+The a_to_b generators of one or more runs, as `export` writes them: every format in every
+precision that it has, beside `cyclegan_tf.load` of the run and Keras' `predict`. All take
+turns, so that a slow moment of the machine meets each. One JSON line for each of them,
+size and batch: milliseconds per call, the median of rounds and their quartiles.
+
+At the end the same as a table in Markdown, with the multiply-adds of the convolutions
+for one picture, and the floor: the time that as much arithmetic takes as a product of
+square matrices, which took turns with the others.
 """
 
 import dataclasses
+import functools
+import math
 import pathlib
-import statistics
 import tempfile
 import time
+from collections import defaultdict
+from typing import NamedTuple
 
 import numpy as np
 from common import field, quartiles, quiet_start, report, script
+
+DIRECTION = "a_to_b"
+MATRIX_SIDE = 2048
+FLOOR = "matrix product"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What to measure."""
 
-    run_dir: str | None = field(None, help="run to measure; default: random weights")
+    run_dirs: list[str] = field(
+        default_factory=list, help="runs to measure; default: random weights"
+    )
     filters: int = field(64, help="of the network with random weights")
     residual_blocks: int = field(9, help="likewise")
-    side: int = field(256, help="of the pictures, in pixels")
+    precisions: list[str] = field(
+        default_factory=lambda: ["float32", "bfloat16", "int8"],
+        help="of the exports, each of the formats that have it",
+    )
+    sides: list[int] = field(
+        default_factory=lambda: [256, 512], help="of the pictures, in pixels"
+    )
     batch_sizes: list[int] = field(default_factory=lambda: [1, 8], help="of a call")
-    repeats: int = field(5, help="of which the median is taken")
+    rounds: int = field(5, help="of which the median is taken")
+
+
+class Contender(NamedTuple):
+    """What is timed: a function of images, of a run in one form and precision."""
+
+    run: str
+    form: str
+    precision: str
+    function: object
 
 
 def main(options):
-    """Writes every form of one generator and times them in turn."""
+    """Writes every form of all runs, and times them in turn."""
     with quiet_start():
-        import tensorflow as tf
-
-        from cyclegan_tf.config import ExportConfig
-        from cyclegan_tf.exporting import run_exported
-        from cyclegan_tf.exporting.formats import FORMATS
-        from cyclegan_tf.model.networks import build_generator
-        from cyclegan_tf.runs import generators
-
-    if options.run_dir:
-        generator = generators.load_generators(pathlib.Path(options.run_dir))["a_to_b"]
-    else:
-        generator = build_generator(options.filters, options.residual_blocks)
+        from cyclegan_tf.runs.generators import load_generators
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        config = ExportConfig(max_megapixels=100)
-        for form in FORMATS:
-            form.write({"a_to_b": generator}, folder, config)
-        forms = {
-            "SavedModel": from_saved_model(tf, folder),
-            "ONNX Runtime": from_files(run_exported.onnx, folder),
-            "LiteRT": from_files(run_exported.litert, folder),
-            "Keras predict": keras_predict(generator),
-            "Keras call": keras_call(tf, generator),
-        }
-        for batch_size in options.batch_sizes:
-            rng = np.random.default_rng(0)
-            shape = (batch_size, options.side, options.side, 3)
-            measure(forms, rng.integers(0, 256, shape, np.uint8), options.repeats)
+        scratch = pathlib.Path(name)
+        runs = [pathlib.Path(run).expanduser() for run in options.run_dirs]
+        runs = runs or [random_run(scratch / "random", options)]
+        contenders, multiply_adds = [], {}
+        for i, run in enumerate(runs):
+            contenders += exported(run, scratch / f"exports-{i}", options.precisions)
+            generator = load_generators(run)[DIRECTION]
+            contenders += of_run(run, generator)
+            for side in options.sides:
+                multiply_adds[run.name, side] = count_multiply_adds(generator, side)
+        contenders += [
+            Contender("", FLOOR, precision, product)
+            for precision in dict.fromkeys(x.precision for x in contenders)
+            if (product := matrix_product(precision))
+        ]
+        domain = source_domain(runs)
+        measured = {}
+        for side in options.sides:
+            for batch_size in options.batch_sizes:
+                images = random_images(domain, batch_size, side)
+                times = take_turns(contenders, images, options.rounds)
+                measured[side, batch_size] = times
+                for key, figures in times.items():
+                    about = dict(zip(("run", "form", "precision"), key, strict=True))
+                    low, median, high = figures
+                    place = {"side": side, "batch": batch_size}
+                    report(**about, **place, ms=median, quartiles=[low, high])
+    print("\n" + table(measured, multiply_adds))
 
 
-def measure(forms, pictures, repeats):
-    """Times all forms in turn, so that a slow moment of the machine meets each."""
-    milliseconds = {name: [] for name in forms}
-    for turn in range(repeats + 1):
-        for name, function in forms.items():
-            start = time.perf_counter()
-            translated = function(pictures)
-            elapsed = 1000 * (time.perf_counter() - start)
-            assert translated.shape == pictures.shape, name
-            if turn:  # the first call traces, plans and allocates
-                milliseconds[name].append(elapsed)
-    base = statistics.median(milliseconds["SavedModel"])
-    for name, values in milliseconds.items():
-        low, median, high = quartiles(values, 1)
-        figures = {
-            "form": name,
-            "batch": len(pictures),
-            "side": pictures.shape[1],
-            "ms": median,
-            "quartiles": [low, high],
-            "to_saved_model": round(median / base, 2),
-        }
-        report(**figures)
+# What is timed.
 
 
-def from_saved_model(tf, directory):
-    """The uint8 signature of a SavedModel."""
-    loaded = tf.saved_model.load(str(directory))
+def random_run(run_dir, options):
+    """A run of a generator with random weights, as far as an export needs it."""
+    from cyclegan_tf.config import TrainConfig
+    from cyclegan_tf.data.domain import Domains
+    from cyclegan_tf.runs import directory, generators
 
-    def translate(pictures):
-        images = tf.constant(pictures)
-        return loaded.signatures["a_to_b"](images=images)["translated"].numpy()
-
-    return translate
-
-
-def from_files(load, folder):
-    """ONNX or LiteRT, as the verification of an export runs them."""
-    run, _ = load(folder)
-    return lambda pictures: run("a_to_b", pictures)
-
-
-def keras_predict(generator):
-    """`predict` on floats, with the conversion from and to grey levels around it."""
-    from cyclegan_tf.data.domain import Domain
-    from cyclegan_tf.data.ranges import to_unit_range, to_values
-
-    def translate(pictures):
-        floats = to_unit_range(pictures, Domain())
-        fakes = generator.predict(floats, batch_size=len(pictures), verbose=0)
-        return to_values(fakes, Domain())
-
-    return translate
-
-
-def keras_call(tf, generator):
-    """What `cyclegan_tf.load` makes of a run: one compiled function."""
-    from cyclegan_tf.data.domain import Domain
-    from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
-
-    function = tf.function(
-        pixels_function(generator, Domain(), Domain()),
-        input_signature=[pixels_spec(Domain())],
+    config = TrainConfig(
+        filters=options.filters,
+        residual_blocks=options.residual_blocks,
+        image_size=64,
+        data_dir=str(run_dir),
     )
-    return lambda pictures: function(tf.constant(pictures))["translated"].numpy()
+    directory.write_config(run_dir, directory.Recorded(config, None))
+    generator = generators.new_generator(config, Domains(), DIRECTION)
+    generators.save_generators(run_dir, {DIRECTION: generator}, {"step": 0})
+    return run_dir
+
+
+def exported(run_dir, output, precisions):
+    """Every format and precision that `export` offers; what it refuses is said."""
+    from cyclegan_tf.common.console import say
+    from cyclegan_tf.common.errors import InputError
+    from cyclegan_tf.config import ExportConfig
+    from cyclegan_tf.exporting import exporter
+    from cyclegan_tf.exporting.formats import FORMATS
+
+    contenders = []
+    for form in FORMATS:
+        for precision in precisions:
+            if precision not in form.precisions:
+                continue
+            places = str(run_dir), str(output / precision)
+            config = ExportConfig(
+                *places, format=form.name, precision=precision, max_megapixels=1000
+            )
+            try:
+                (kept,) = exporter.export(config)
+            except InputError as error:
+                say(f"not measured: {error}")
+                continue
+            function = loaded(form.name, kept.directory)
+            contenders.append(Contender(run_dir.name, form.name, precision, function))
+    return contenders
+
+
+def loaded(file_format, directory):
+    """An export as a function, as those who serve it run it."""
+    import tensorflow as tf
+
+    from cyclegan_tf.exporting.run_exported import RUNNERS
+
+    if file_format == "savedmodel":  # that runner forbids Keras to its process
+        model = tf.saved_model.load(str(directory))
+        call = model.signatures[DIRECTION]
+        return lambda images, _=model: call(images=tf.constant(images))[
+            "translated"
+        ].numpy()
+    run, _ = RUNNERS[file_format](directory)
+    return functools.partial(run, DIRECTION)
+
+
+def of_run(run_dir, generator):
+    """The run itself: compiled by `cyclegan_tf.load`, and by Keras' `predict`."""
+    from cyclegan_tf.data.ranges import to_unit_range, to_values
+    from cyclegan_tf.inference import translator
+    from cyclegan_tf.runs.directory import read_config
+
+    source, target = read_config(run_dir).domains.of(DIRECTION)
+
+    def predict(images):
+        floats = to_unit_range(images, source)
+        fakes = generator.predict(floats, batch_size=len(images), verbose=0)
+        return to_values(fakes, target).numpy()
+
+    return [
+        Contender(run_dir.name, "load", "float32", translator.load(run_dir)),
+        Contender(run_dir.name, "predict", "float32", predict),
+    ]
+
+
+def matrix_product(precision):
+    """One product of square matrices; None where there is none of that precision."""
+    import tensorflow as tf
+
+    if precision not in ("float32", "bfloat16", "float16"):
+        return None
+    shape = (MATRIX_SIDE, MATRIX_SIDE)
+    matrix = tf.cast(tf.random.stateless_normal(shape, (0, 0)), precision)
+    product = tf.function(lambda: tf.matmul(matrix, matrix)[0, 0])
+    return lambda images: product().numpy()
+
+
+# How it is timed.
+
+
+def source_domain(runs):
+    """The form of the images that all runs take."""
+    from cyclegan_tf.common.errors import InputError
+    from cyclegan_tf.runs.directory import read_config
+
+    domains = {read_config(run).domains.of(DIRECTION)[0] for run in runs}
+    if len(domains) > 1:
+        raise InputError("--run-dirs takes runs on images of one type and range.")
+    return domains.pop()
+
+
+def random_images(domain, count, side):
+    """Noise `(count, side, side, channels)` of a domain."""
+    shape = (count, side, side, domain.channels)
+    values = np.random.default_rng(0).uniform(domain.low, domain.high, shape)
+    return values.astype(domain.dtype)
+
+
+def take_turns(contenders, images, rounds):
+    """Quartiles of milliseconds per call, by run, form and precision."""
+    milliseconds = defaultdict(list)
+    for turn in range(rounds + 1):
+        for *key, function in contenders:
+            start = time.perf_counter()
+            function(images)
+            elapsed = 1000 * (time.perf_counter() - start)
+            if turn:  # the first call traces, plans and allocates
+                milliseconds[tuple(key)].append(elapsed)
+    return {key: quartiles(values, 1) for key, values in milliseconds.items()}
+
+
+def count_multiply_adds(generator, side):
+    """Of all convolutions, for one picture."""
+    import keras
+
+    shape = (side, side, generator.input_shape[-1])
+    fixed = keras.models.clone_model(generator, input_tensors=keras.Input(shape))
+    total = 0
+    for layer in fixed.layers:
+        if hasattr(layer, "kernel"):
+            # A kernel is applied at each place of what comes out, and, transposed, of
+            # what goes in.
+            is_transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+            places = (layer.input if is_transposed else layer.output).shape[1:3]
+            total += math.prod(layer.kernel.shape) * math.prod(places)
+    return total
+
+
+def table(measured, multiply_adds):
+    """Medians and quartiles in Markdown, a column for each size and batch."""
+    heads = [f"{side} px, batch {batch}" for side, batch in measured]
+    lines = [["run", "form", "precision", *heads], ["-"] * (3 + len(heads))]
+    keys = [key for key in next(iter(measured.values())) if key[1] != FLOOR]
+    for run in dict.fromkeys(run for run, *_ in keys):
+        counts = [multiply_adds[run, side] / 1e9 for side, _ in measured]
+        lines.append([run, "10⁹ multiply-adds", "", *(f"{n:.3g}" for n in counts)])
+        floors = [key for key in next(iter(measured.values())) if key[1] == FLOOR]
+        for floor in floors:
+            cells = []
+            for (side, batch), times in measured.items():
+                share = batch * multiply_adds[run, side] / MATRIX_SIDE**3
+                cells.append(f"{times[floor][1] * share:.1f}")
+            lines.append([run, "floor", floor[2], *cells])
+        for key in (key for key in keys if key[0] == run):
+            quarters = [times[key] for times in measured.values()]
+            cells = [f"{mid} ({low}-{high})" for low, mid, high in quarters]
+            lines.append([*key, *cells])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":
