@@ -4,10 +4,10 @@
     python benchmarks/latency.py
     python benchmarks/latency.py --run-dirs runs/teacher runs/student --sides 256
 
-The a_to_b generators of one or more runs, as `export` writes them: every format in every
-precision that it has, beside `cyclegan_tf.load` of the run and Keras' `predict`. All take
-turns, so that a slow moment of the machine meets each. One JSON line for each of them,
-size and batch: milliseconds per call, the median of rounds and their quartiles.
+The a_to_b generators of one or more runs, as `export` writes them: every format in
+every precision that it has, beside `cyclegan_tf.load` of the run and Keras' `predict`.
+All take turns, so that a slow moment of the machine meets each. One JSON line for each
+of them, size and batch: milliseconds per call, median and quartiles of the rounds.
 
 At the end the same as a table in Markdown, with the multiply-adds of the convolutions
 for one picture, and the floor: the time that as much arithmetic takes as a product of
