@@ -94,25 +94,29 @@ def export(config: ExportConfig) -> None:
 
 
 def translate(config: TranslateConfig) -> None:
-    """Translates pictures with a trained model.
+    """Translates pictures and videos with a trained model.
 
         %(prog)s IN OUT                               by the run of the embedded dataset
         %(prog)s --model exports/horse2zebra --direction b_to_a zebras/ horses/
 
-    IN is a picture, a folder or a quoted glob. Pictures keep their size, and a folder
-    its tree. Pictures in OUT are not replaced: the same command continues one that was
-    stopped. With --tile, memory does not grow with a picture's height.
+    IN is a picture, a video, a folder or a quoted glob. Pictures keep their size, videos
+    their rate and sound, too, and a folder its tree. Files in OUT are not replaced: the
+    same command continues one that was stopped. With --tile, memory does not grow with
+    a picture's height.
     """
     with quiet_start():
-        from cyclegan_tf.inference import files, translator
+        from cyclegan_tf.inference import files, translator, video
 
     request = files.find(config.input, config.output)
     scratch_dir = request.folder if config.tile else None
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
-    jobs = files.plan(request, config.format, translate.target)
-    done = files.translate_files(jobs, translate, config.batch_size, config.overwrite)
+    pictures = files.plan(request, config.format, translate.target)
+    videos = video.plan(request, translate)
+    how = translate, config.batch_size, config.overwrite
+    done = files.translate_files(pictures, *how)
+    video.translate_videos(videos, *how, config.steady, done)
     show(
         f"{done.translated} translated, {done.skipped} there before, "
         f"{done.failed} failed"

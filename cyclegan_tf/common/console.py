@@ -38,11 +38,11 @@ def status_line() -> tqdm:
 
 
 def progress_bar(
-    total: int, description: str, unit: str, initial: int = 0, delay: float = 0
+    total: int | None, description: str, unit: str, initial: int = 0, delay: float = 0
 ) -> tqdm:
     """A progress bar on standard error, sparse where that is not a terminal.
 
-    It appears `delay` seconds after its start, if there is anything left to do then.
+    Without a total it counts, and says no time left. It appears `delay` seconds after its start, if there is anything left to do then.
     """
     interval = REFRESH_SECONDS if is_terminal() else REFRESH_SECONDS_IN_LOG
     return tqdm(

@@ -145,20 +145,26 @@ class ModelOptions(Options):
 
 @dataclasses.dataclass(frozen=True)
 class TranslateConfig(ModelOptions):
-    """Which model translates which pictures, and where they go."""
+    """Which model translates which pictures and videos, and where they go."""
 
     input: str = option(
-        "", "a picture, a folder of them, or a quoted glob", Nature.PLACE
+        "", "a picture, a video, a folder of them, or a quoted glob", Nature.PLACE
     )
     output: str = option(
-        "", "a folder; for one picture also a .png, .jpg, .tif or .npy", Nature.PLACE
+        "",
+        "a folder; for one picture also a .png, .jpg, .tif or .npy, for one video a "
+        ".mp4, .mov, .mkv or .webm",
+        Nature.PLACE,
     )
     direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", "which way")
     format: Literal["auto", "png", "jpeg", "tiff", "npy"] = option(
         "auto", "of the pictures in a folder (auto: png where it holds them, or tiff)"
     )
-    batch_size: int = option(8, "small pictures of one size per call", at_least=1)
-    overwrite: bool = option(False, "replace pictures that are there already")
+    batch_size: int = option(
+        8, "small pictures of one size, or frames, per call", at_least=1
+    )
+    overwrite: bool = option(False, "replace files that are there already")
+    steady: bool = option(False, "lessen the flicker of videos where they stand still")
     tile: bool = option(
         False,
         "translate large pictures in bounded memory, stripe by stripe; needs a run, "

@@ -1,10 +1,14 @@
-"""Translating files: which there are, where they go, and one after the other."""
+"""Translating pictures: which files there are, where they go, and one after the other.
+
+Videos are found here, too, and are translated by `video`.
+"""
 
 import contextlib
 import dataclasses
 import os
 import pathlib
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +22,16 @@ from cyclegan_tf.data.sources.files import globbed, image_files
 from cyclegan_tf.inference.translator import Translator
 
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
+# Files that are taken for videos.
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv".split()
+)
 # A call takes at most this many pixels, or else one picture.
 MAX_BATCH_PIXELS = 1_000_000
 
 
 class Job(NamedTuple):
-    """A picture to read, and the file that its translation becomes."""
+    """A picture or a video to read, and the file that its translation becomes."""
 
     source: pathlib.Path
     target: pathlib.Path
@@ -38,18 +46,18 @@ class Outcome:
     failed: int = 0
 
     def fail(self, job: Job, reason: Exception) -> None:
-        """Says and counts that a picture could not be translated."""
+        """Says and counts that a file could not be translated."""
         say(f"failed {str(job.source)!r}: {reason}")
         self.failed += 1
 
 
 class Request(NamedTuple):
-    """Pictures to translate, and where to.
+    """Files to translate, and where to.
 
     Attributes:
-        files: the pictures.
+        files: pictures and videos.
         root: the folder whose tree is kept.
-        output: a folder, or the file that one picture becomes.
+        output: a folder, or the file that one file becomes.
         is_to_file: which of them.
     """
 
@@ -57,6 +65,16 @@ class Request(NamedTuple):
     root: pathlib.Path
     output: pathlib.Path
     is_to_file: bool
+
+    @property
+    def pictures(self) -> list[pathlib.Path]:
+        """The files that are not taken for videos."""
+        return [file for file in self.files if not is_video(file)]
+
+    @property
+    def videos(self) -> list[pathlib.Path]:
+        """The files that are taken for videos."""
+        return [file for file in self.files if is_video(file)]
 
     @property
     def folder(self) -> pathlib.Path:
@@ -69,7 +87,7 @@ def find(given: str, output: str) -> Request:
 
     Args:
         given: a file, a folder, or a glob (`**` for any depth).
-        output: a folder; for one file also a file with a suffix of `writing.HOLDS`.
+        output: a folder; for one file also a file with a suffix of its kind.
 
     Raises:
         InputError: there is nothing to translate, or the output is another file.
@@ -81,20 +99,29 @@ def find(given: str, output: str) -> Request:
         files, root = [path], path.parent
     elif path.is_dir():
         # Translations of an earlier start are no input.
-        found = (path / name for name in image_files(path))
+        suffixes = images.SUFFIXES | VIDEO_SUFFIXES
+        found = (path / name for name in image_files(path, suffixes=suffixes))
         files = [file for file in found if not _is_within(file, out)]
         root = path
     else:
         files = globbed(path)
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
-        raise InputError(f"{given}: no such picture, folder of pictures, or glob.")
+        raise InputError(
+            f"{given}: no such picture or video, folder of them, or glob."
+        )
+    suffixes = VIDEO_SUFFIXES | writing.HOLDS.keys()
     is_to_file = (
-        path.is_file() and out.suffix.lower() in writing.HOLDS and not out.is_dir()
+        path.is_file() and out.suffix.lower() in suffixes and not out.is_dir()
     )
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
     return Request(files, root, out, is_to_file)
+
+
+def is_video(file: pathlib.Path) -> bool:
+    """Whether a file is taken for a video, by its name."""
+    return file.suffix.lower() in VIDEO_SUFFIXES
 
 
 def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
@@ -110,15 +137,36 @@ def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
         InputError: the format does not hold the target, or the output would be among
             the input.
     """
-    files, root, out, is_to_file = request
-    if is_to_file:
-        _require_holds(out, out.suffix.lower(), target)
-        targets = [out]
+    if request.is_to_file:
+        suffix = request.output.suffix.lower()
     else:
         suffix = SUFFIX_OF.get(file_format) or writing.suffix_for(target)
-        _require_holds(f"--format {file_format}", suffix, target)
-        names = _target_names([file.relative_to(root) for file in files], suffix)
-        targets = [out / name for name in names]
+    if request.pictures:
+        given = request.output if request.is_to_file else f"--format {file_format}"
+        _require_holds(given, suffix, target)
+    return jobs(request, request.pictures, lambda _: suffix)
+
+
+def jobs(
+    request: Request,
+    files: list[pathlib.Path],
+    suffix_for: Callable[[pathlib.Path], str],
+) -> list[Job]:
+    """Says which file each becomes; a folder's tree and its names are kept.
+
+    Args:
+        request: which the files are of.
+        files: its pictures, or its videos.
+        suffix_for: the suffix of what a file in a folder becomes.
+
+    Raises:
+        InputError: the output would be among the input.
+    """
+    if request.is_to_file:
+        targets = [request.output] * len(files)
+    else:
+        names = [file.relative_to(request.root) for file in files]
+        targets = [request.output / name for name in _target_names(names, suffix_for)]
     for file, path in zip(files, targets, strict=True):
         with contextlib.suppress(OSError):  # one of them is not there
             if os.path.samefile(path, file):
@@ -140,12 +188,12 @@ def _is_within(file, folder):
     return real.is_relative_to(os.path.realpath(folder))
 
 
-def _target_names(names, suffix):
-    """The names with the suffix; those that would collide keep their own."""
-    stems = Counter(name.with_suffix("") for name in names)
-    for name in names:
-        is_alone = stems[name.with_suffix("")] == 1
-        yield name.with_suffix(suffix) if is_alone else f"{name}{suffix}"
+def _target_names(names, suffix_for):
+    """The names with other suffixes; those that would collide keep their own, too."""
+    renamed = [name.with_suffix(suffix_for(name)) for name in names]
+    counts = Counter(renamed)
+    for name, target in zip(names, renamed, strict=True):
+        yield target if counts[target] == 1 else f"{name}{target.suffix}"
 
 
 def translate_files(

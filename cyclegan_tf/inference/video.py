@@ -1,0 +1,131 @@
+"""Translating videos: frame after frame, in bounded memory, with their sound."""
+
+import itertools
+import os
+
+import numpy as np
+
+from cyclegan_tf.common.console import printable, progress_bar, show
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import written_aside
+from cyclegan_tf.data.arrays import UnreadableImage
+from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Job, Outcome, Request, jobs
+from cyclegan_tf.inference.flicker import Flicker, Steadier
+from cyclegan_tf.inference.translator import Translator
+from cyclegan_tf.inference.video_files import (
+    CONTAINERS,
+    reading,
+    say_what_is_left_out,
+    size_of,
+    writing,
+)
+
+# Of a video in a folder whose own kind is not written: it holds nearly any sound.
+OTHER_SUFFIX = ".mkv"
+
+
+def plan(request: Request, translate: Translator) -> list[Job]:
+    """Says which file each video becomes; a folder's tree and its names are kept.
+
+    Raises:
+        InputError: there are videos, and PyAV is not installed, the model is not of
+            8-bit RGB, or a file of that kind is not written.
+    """
+    if not request.videos:
+        return []
+    first = request.videos[0]
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        raise InputError(
+            f"{first}: videos need PyAV; install with pip install '.[video]'."
+        ) from None
+    for domain in (translate.source, translate.target):
+        if (domain.channels, domain.dtype) != (3, "uint8"):
+            raise InputError(
+                f"{first}: videos need a model of 8-bit RGB, and this one has {domain}."
+            )
+    output = request.output
+    if request.is_to_file and output.suffix.lower() not in CONTAINERS:
+        raise InputError(
+            f"{output}: a video becomes one of {', '.join(CONTAINERS)}, or goes to a "
+            f"folder."
+        )
+    return jobs(request, request.videos, _suffix_for)
+
+
+def _suffix_for(name):
+    return name.suffix if name.suffix.lower() in CONTAINERS else OTHER_SUFFIX
+
+
+def translate_videos(
+    jobs: list[Job],
+    translate: Translator,
+    batch_size: int,
+    overwrite: bool,
+    is_steadied: bool,
+    outcome: Outcome,
+) -> None:
+    """Translates videos one after the other, and goes on over bad ones.
+
+    A target that exists is left alone unless `overwrite`; each is written aside and
+    renamed, so the same command continues with the video that was stopped.
+
+    Args:
+        jobs: the videos.
+        translate: a model of 8-bit RGB.
+        batch_size: the most frames per call.
+        overwrite: whether to replace what is there.
+        is_steadied: whether flicker is lessened, see `Steadier`.
+        outcome: to count in.
+
+    Raises:
+        OSError: a translation cannot be written.
+    """
+    for job in jobs:
+        if os.path.exists(job.target) and not overwrite:
+            outcome.skipped += 1
+            continue
+        try:
+            flicker = _translate(job, translate, batch_size, is_steadied)
+        except UnreadableImage as error:
+            outcome.fail(job, error)
+            continue
+        outcome.translated += 1
+        show(f"{str(job.target)!r}: {flicker}")
+
+
+def _translate(job, translate, batch_size, is_steadied):
+    """Translates a video; returns the flicker."""
+    size = size_of(job.source)
+    at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // (size[0] * size[1])))
+    flicker, steadier = Flicker(), Steadier() if is_steadied else None
+    name = printable(job.source.name)
+    with (
+        reading(job.source) as video,
+        written_aside(job.target) as aside,
+        writing(aside, size, video) as writer,
+        progress_bar(video.num_frames, f"translating {name}", " frames") as bar,
+    ):
+        say_what_is_left_out(job.source, video, writer)
+        frames = video.frames(writer.sounds, writer.copy)
+        while batch := list(itertools.islice(frames, at_once)):
+            reals = np.stack([real for _, real in batch])
+            fakes = _translated(translate, reals)
+            for (ticks, real), fake in zip(batch, fakes, strict=True):
+                if steadier:
+                    fake = steadier(real, fake)
+                flicker.update(real, fake)
+                writer.write(ticks, fake)
+            bar.update(len(batch))
+    return flicker
+
+
+def _translated(translate, frames):
+    """Translates frames, one by one if they are too much at once."""
+    try:
+        return translate(frames)
+    except UnreadableImage:
+        if len(frames) == 1:
+            raise
+        return np.concatenate([translate(frame[None]) for frame in frames])
