@@ -99,10 +99,10 @@ def translate(config: TranslateConfig) -> None:
         %(prog)s IN OUT                               by the run of the embedded dataset
         %(prog)s --model exports/horse2zebra --direction b_to_a zebras/ horses/
 
-    IN is a picture, a video, a folder or a quoted glob. Pictures keep their size, videos
-    their rate and sound, too, and a folder its tree. Files in OUT are not replaced: the
-    same command continues one that was stopped. With --tile, memory does not grow with
-    a picture's height.
+    IN is a picture, a video, a folder or a quoted glob. Pictures keep their size,
+    videos also their rate and sound, and a folder its tree. Files in OUT are not
+    replaced: the same command continues one that was stopped. With --tile, memory does
+    not grow with a picture's height.
     """
     with quiet_start():
         from cyclegan_tf.inference import files, translator, video

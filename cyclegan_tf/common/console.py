@@ -42,7 +42,8 @@ def progress_bar(
 ) -> tqdm:
     """A progress bar on standard error, sparse where that is not a terminal.
 
-    Without a total it counts, and says no time left. It appears `delay` seconds after its start, if there is anything left to do then.
+    Without a total it counts, and says no time left. It appears `delay` seconds after
+    its start, if there is anything left to do then.
     """
     interval = REFRESH_SECONDS if is_terminal() else REFRESH_SECONDS_IN_LOG
     return tqdm(

@@ -107,13 +107,9 @@ def find(given: str, output: str) -> Request:
         files = globbed(path)
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
-        raise InputError(
-            f"{given}: no such picture or video, folder of them, or glob."
-        )
+        raise InputError(f"{given}: no such picture or video, folder of them, or glob.")
     suffixes = VIDEO_SUFFIXES | writing.HOLDS.keys()
-    is_to_file = (
-        path.is_file() and out.suffix.lower() in suffixes and not out.is_dir()
-    )
+    is_to_file = path.is_file() and out.suffix.lower() in suffixes and not out.is_dir()
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
     return Request(files, root, out, is_to_file)

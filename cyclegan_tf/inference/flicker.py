@@ -7,7 +7,7 @@ import tensorflow as tf
 STILL_LEVELS = 6.0
 # Of the earlier output where the input stands still: a mean over about ten frames.
 MEMORY = 0.9
-# Neighbourhoods over which noise is averaged, and over which a motion counts, in pixels.
+# Sides, in pixels, over which noise is averaged, and over which a motion counts.
 SMOOTHED, SPREAD = 9, 17
 
 
