@@ -204,6 +204,8 @@ def translate_files(
         OSError: a translation cannot be written.
     """
     outcome = Outcome()
+    if not jobs:
+        return outcome
     with progress_bar(len(jobs), "translating", " images") as bar:
         source = translate.source
         for batch in _batches(jobs, source, batch_size, overwrite, outcome):

@@ -8,7 +8,7 @@ STILL_LEVELS = 6.0
 # Of the earlier output where the input stands still: a mean over about ten frames.
 MEMORY = 0.9
 # Sides, in pixels, over which noise is averaged, and over which a motion counts.
-SMOOTHED, SPREAD = 9, 17
+SMOOTHED, SPREAD = 9, 33
 
 
 class Flicker:
