@@ -1,0 +1,370 @@
+import shutil
+import sys
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.arrays import UnreadableImage
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.inference import files, video
+from cyclegan_tf.inference.translator import Translator
+from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import generators
+from cyclegan_tf.runs.directory import Recorded
+from tests.helpers import (
+    assert_one_line_error,
+    random_pixels,
+    run_here,
+    run_script,
+    tiny_config,
+    tiny_model,
+    write_images,
+)
+
+RGB = Domain()
+SAME = Translator(RGB, RGB, lambda images: images)
+NEGATIVE = Translator(RGB, RGB, lambda images: 255 - images)
+SOUND_RATE = 48000
+
+
+def moving(count, size=(48, 64)):
+    """Frames of a picture that moves by a pixel a frame."""
+    height, width = size
+    wide = random_pixels(height, width + count, seed=3)
+    return [wide[:, i : i + width] for i in range(count)]
+
+
+def write_video(
+    path,
+    frames,
+    ticks=None,
+    codec="libx264",
+    sound="aac",
+    rate=25,
+    time_base=None,
+    options=None,
+):
+    """Writes RGB frames, at times in ticks, and a tone of the same length."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames[0].shape[:2]
+        if time_base:
+            stream.time_base = stream.codec_context.time_base = time_base
+        tone = container.add_stream(sound, rate=SOUND_RATE) if sound else None
+        for tick, pixels in zip(ticks or range(len(frames)), frames, strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = tick, time_base or Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if sound:
+            write_tone(container, tone, len(frames) / rate)
+    return path
+
+
+def write_tone(container, stream, seconds):
+    time = np.arange(round(seconds * SOUND_RATE)) / SOUND_RATE
+    wave = np.sin(2 * np.pi * 440 * time).astype(np.float32)
+    for start in range(0, len(wave) - 1023, 1024):
+        frame = av.AudioFrame.from_ndarray(
+            np.stack([wave[start : start + 1024]] * 2), format="fltp", layout="stereo"
+        )
+        frame.sample_rate, frame.pts = SOUND_RATE, start
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def times_and_frames(path):
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        times = [frame.pts * frame.time_base for frame in frames]
+        return times, np.stack([x.to_ndarray(format="rgb24") for x in frames])
+
+
+def sound_of(path):
+    """The packets of the first stream of sound: times and bytes."""
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(audio=0) if p.dts is not None]
+        return [(float(p.pts * p.time_base), bytes(p)) for p in packets]
+
+
+def translated(source, target, translate=SAME, batch_size=4, steady=False):
+    """Translates one video, or a folder; returns what became of it."""
+    outcome = files.Outcome()
+    jobs = video.plan(files.find(str(source), str(target)), translate)
+    video.translate_videos(jobs, translate, batch_size, False, steady, outcome)
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A run directory with options and models, and nothing else."""
+    path = tmp_path_factory.mktemp("translated") / "run"
+    run_directory.write_config(path, Recorded(tiny_config(path), "fingerprint"))
+    generators.save_generators(path, tiny_model().generators, {"step": 0})
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Two thirds of a second with sound; not to be changed."""
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", moving(16))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_times_size_and_sound_are_kept(clip, tmp_path, suffix):
+    out = tmp_path / f"out{suffix}"
+    assert translated(clip, out, NEGATIVE).translated == 1
+    times, frames = times_and_frames(clip)
+    got_times, got = times_and_frames(out)
+    assert got_times == times  # 40 ms, which .mkv holds, too
+    assert got.shape == frames.shape
+    assert np.abs(got.astype(float) - (255 - frames)).mean() < 4
+    sound, got_sound = sound_of(clip), sound_of(out)
+    assert [data for _, data in got_sound] == [data for _, data in sound]
+    lags = [a - b for (a, _), (b, _) in zip(got_sound, sound, strict=True)]
+    assert np.ptp(lags) < 0.002 and abs(lags[0]) < 0.025  # what AAC starts with
+
+
+def test_variable_frame_rate_is_kept(tmp_path):
+    ticks = [0, 1000, 1500, 4000, 4100, 9000, 9001, 12000]
+    base = Fraction(1, 12345)
+    source = write_video(
+        tmp_path / "in.mp4", moving(8), ticks, sound=None, time_base=base
+    )
+    translated(source, tmp_path / "out.mp4", batch_size=3)
+    assert times_and_frames(source)[0] == [tick * base for tick in ticks]
+    assert times_and_frames(tmp_path / "out.mp4")[0] == [tick * base for tick in ticks]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_odd_size_is_kept(tmp_path, suffix):
+    source = write_video(
+        *(tmp_path / "in.webm", moving(6, (33, 47))),
+        codec="libvpx-vp9",
+        sound="libopus",
+    )
+    translated(source, tmp_path / f"out{suffix}")
+    frames = times_and_frames(source)[1]
+    got = times_and_frames(tmp_path / f"out{suffix}")[1]
+    assert got.shape == frames.shape == (6, 33, 47, 3)
+    assert np.abs(got.astype(float) - frames).mean() < 4
+    assert sound_of(source)
+
+
+# What the header of the track says: x is a * x + c * y, and y b * x + d * y.
+@pytest.mark.parametrize(
+    "matrix, upright",
+    [
+        ((0, 1, -1, 0), lambda x: np.rot90(x, -1)),
+        ((-1, 0, 0, -1), lambda x: np.rot90(x, 2)),
+        ((0, -1, 1, 0), lambda x: np.rot90(x, 1)),
+        ((-1, 0, 0, 1), lambda x: x[:, ::-1]),
+    ],
+)
+def test_turned_video_becomes_upright(clip, tmp_path, matrix, upright):
+    data = clip.read_bytes()
+    place = data.index(b"tkhd") + 44
+    ones = [number * 0x10000 for number in matrix]
+    cells = [*ones[:2], 0, *ones[2:], 0]
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(
+        data[:place] + np.array(cells, ">i4").tobytes() + data[place + 24 :]
+    )
+    translated(turned, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert frame.side_data.get("DISPLAYMATRIX") is None
+        got = frame.to_ndarray(format="rgb24").astype(float)
+    expected = upright(times_and_frames(clip)[1][0])
+    assert got.shape == expected.shape
+    assert np.abs(got - expected).mean() < 4
+
+
+@pytest.mark.parametrize("colour", [(200, 30, 40), (20, 180, 60), (30, 60, 210)])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_colours_are_kept_and_named(tmp_path, colour, suffix):
+    frames = [np.full((48, 64, 3), colour, np.uint8)] * 3
+    source = write_video(tmp_path / "in.mp4", frames, sound=None)
+    out = tmp_path / f"out{suffix}"
+    translated(source, out)
+    for path in (source, out):
+        got = times_and_frames(path)[1]
+        assert np.abs(got.astype(int) - colour).max() <= 4
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].codec_context.colorspace == 1  # BT.709
+
+
+def test_sound_that_the_container_cannot_hold_is_named(clip, tmp_path, capsys):
+    assert translated(clip, tmp_path / "out.webm").translated == 1
+    assert "the sound (aac) is left out" in capsys.readouterr().err
+    with av.open(str(tmp_path / "out.webm")) as container:
+        assert not container.streams.audio
+
+
+@pytest.mark.parametrize(
+    "name, codec, sound",
+    [("x.avi", "mpeg4", "libmp3lame"), ("x.mts", "mpeg2video", "mp2")],
+)
+def test_other_kinds_become_matroska_from_zero(tmp_path, name, codec, sound):
+    source = write_video(tmp_path / "in" / name, moving(16), codec=codec, sound=sound)
+    assert translated(tmp_path / "in", tmp_path / "out").translated == 1
+    times, frames = times_and_frames(source)
+    got_times, got = times_and_frames(tmp_path / "out" / "x.mkv")
+    with av.open(str(source)) as container:
+        start = container.start_time / 1e6
+    assert np.allclose(
+        np.array(got_times, float), np.array(times, float) - start, atol=1e-3
+    )
+    assert np.abs(got.astype(float) - frames).mean() < 4
+    assert [x for _, x in sound_of(tmp_path / "out" / "x.mkv")] == [
+        x for _, x in sound_of(source)
+    ]
+
+
+def damaged(data):
+    rng = np.random.default_rng(0)
+    spoiled = bytearray(data)
+    middle = len(data) // 2
+    spoiled[middle : middle + 600] = rng.bytes(600)
+    return bytes(spoiled)
+
+
+BAD = {
+    "text.mp4": (lambda clip: b"hello\n" * 9, "no video"),
+    "empty.mp4": (lambda clip: b"", "no video"),
+    "playlist.mp4": (
+        lambda clip: b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n#EXT-X-ENDLIST\n",
+        "no video",
+    ),
+    "cut.mp4": (lambda clip: clip[: len(clip) // 2], "damaged"),
+    "damaged.mp4": (damaged, "damaged"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_video_is_named_and_leaves_nothing(clip, tmp_path, capsys, name):
+    spoil, reason = BAD[name]
+    source = tmp_path / "in" / name
+    source.parent.mkdir()
+    source.write_bytes(spoil(clip.read_bytes()))
+    shutil.copy(clip, source.with_name("whole.mp4"))
+    outcome = translated(source.parent, tmp_path / "out")
+    assert (outcome.translated, outcome.failed) == (1, 1)
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "failed" in x]
+    assert str(source) in line and reason in line
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_cut_video_is_refused_wherever_its_index_is(tmp_path, suffix):
+    options = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    noise = np.random.default_rng(0).integers(0, 256, (75, 48, 64, 3), np.uint8)
+    source = write_video(tmp_path / f"whole{suffix}", list(noise), options=options)
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    assert translated(cut, tmp_path / f"out{suffix}").failed == 1
+    assert {x.name for x in tmp_path.iterdir()} == {source.name, cut.name}
+
+
+def test_file_of_sound_only_is_named(tmp_path, capsys):
+    with av.open(str(tmp_path / "song.mp4"), "w") as container:
+        write_tone(container, container.add_stream("aac", rate=SOUND_RATE), 0.5)
+    assert translated(tmp_path / "song.mp4", tmp_path / "out.mp4").failed == 1
+    assert "song.mp4': it has no video stream" in capsys.readouterr().err
+
+
+def test_frames_that_are_too_small_are_named(tmp_path, capsys):
+    write_video(tmp_path / "in.mp4", moving(3, (8, 64)), sound=None)
+    assert translated(tmp_path / "in.mp4", tmp_path / "out.mp4").failed == 1
+    assert "smaller than 16x16" in capsys.readouterr().err
+
+
+def test_failing_model_leaves_nothing(clip, tmp_path):
+    def function(images):
+        raise UnreadableImage("too large for the memory")
+
+    outcome = translated(clip, tmp_path / "out.mp4", Translator(RGB, RGB, function))
+    assert outcome.failed == 1 and not list(tmp_path.iterdir())
+
+
+def test_frames_that_are_too_much_at_once_go_one_by_one(clip, tmp_path):
+    def function(images):
+        if len(images) > 1:
+            raise UnreadableImage("too large")
+        return images
+
+    translate = Translator(RGB, RGB, function)
+    assert translated(clip, tmp_path / "out.mp4", translate).translated == 1
+    assert len(times_and_frames(tmp_path / "out.mp4")[0]) == 16
+
+
+def test_model_of_other_images_is_refused(clip, tmp_path):
+    grey = Domain(1, "uint16", 0, 4095)
+    for domains in ((grey, RGB), (RGB, grey)):
+        with pytest.raises(InputError, match=r"clip\.mp4: videos need .* 8-bit RGB"):
+            translated(clip, tmp_path / "out.mp4", Translator(*domains, None))
+
+
+def test_missing_package_is_named(clip, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(InputError, match=r"clip\.mp4: .*pip install '\.\[video\]'"):
+        translated(clip, tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.avi"])
+def test_kind_that_is_not_written_is_refused(clip, tmp_path, name):
+    with pytest.raises(InputError, match=f"{name}: a video becomes one of .mp4"):
+        translated(clip, tmp_path / name)
+
+
+def test_full_disk_ends_in_one_line(clip, run_dir, tmp_path):
+    command = ["translate", "--model", run_dir, clip, tmp_path / "out.mp4"]
+    limited = (
+        "import resource, sys; from cyclegan_tf import cli; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
+        "cli.main(sys.argv[1:])"
+    )
+    (tmp_path / "limited.py").write_text(limited)
+    done = run_script(tmp_path / "limited.py", *command)
+    assert_one_line_error(done, "out.mp4", "File too large")
+    assert [x.name for x in tmp_path.iterdir()] == ["limited.py"]
+
+
+def test_folder_of_pictures_and_videos_is_resumed(clip, run_dir, tmp_path, capsys):
+    source, out = tmp_path / "in", tmp_path / "out"
+    write_images(source, 2)
+    (source / "deep").mkdir()
+    shutil.copy(clip, source / "deep" / "a b:c.mp4")
+    shutil.copy(clip, source / "%d.mov")
+    command = ["translate", "--model", run_dir, source, out]
+    done = run_here(capsys, *command)
+    assert done.returncode == 0, done.stderr
+    assert "4 translated, 0 there before, 0 failed" in done.stdout
+    assert "a b:c.mp4': 16 frames, flicker" in done.stdout
+    names = {str(x.relative_to(out)) for x in out.rglob("*.*")}
+    assert names == {"000.png", "001.png", "%d.mov", "deep/a b:c.mp4"}
+    (out / "%d.mov").unlink()
+    assert "1 translated, 3 there before, 0 failed" in run_here(capsys, *command).stdout
+
+
+def test_steady_lessens_flicker(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    still = [random_pixels(48, 64)] * 12
+    source = write_video(tmp_path / "in.mp4", still, sound=None)
+
+    def flickering(images):
+        offsets = rng.integers(-20, 20, (len(images), 1, 1, 1))
+        return np.clip(images + offsets, 0, 255).astype(np.uint8)
+
+    def change(name, steady):
+        translate = Translator(RGB, RGB, flickering)
+        translated(source, tmp_path / name, translate, steady=steady)
+        frames = times_and_frames(tmp_path / name)[1].astype(int)
+        return np.abs(np.diff(frames, axis=0)).mean()
+
+    assert change("steady.mp4", True) < change("plain.mp4", False) / 3
