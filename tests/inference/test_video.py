@@ -1,3 +1,4 @@
+import resource
 import shutil
 import sys
 from fractions import Fraction
@@ -15,10 +16,8 @@ from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import (
-    assert_one_line_error,
     random_pixels,
     run_here,
-    run_script,
     tiny_config,
     tiny_model,
     write_images,
@@ -121,13 +120,16 @@ def test_times_size_and_sound_are_kept(clip, tmp_path, suffix):
     assert translated(clip, out, NEGATIVE).translated == 1
     times, frames = times_and_frames(clip)
     got_times, got = times_and_frames(out)
-    assert got_times == times  # 40 ms, which .mkv holds, too
+    # Matroska, which has no times before 0, starts when AAC's silence does.
+    late = [float(a - b) for a, b in zip(got_times, times, strict=True)]
+    assert np.ptp(late) == 0 and 0 <= late[0] < 0.022
+    assert suffix == ".mkv" or not late[0]
     assert got.shape == frames.shape
     assert np.abs(got.astype(float) - (255 - frames)).mean() < 4
     sound, got_sound = sound_of(clip), sound_of(out)
     assert [data for _, data in got_sound] == [data for _, data in sound]
     lags = [a - b for (a, _), (b, _) in zip(got_sound, sound, strict=True)]
-    assert np.ptp(lags) < 0.002 and abs(lags[0]) < 0.025  # what AAC starts with
+    assert np.allclose(lags, late[0], atol=0.001)
 
 
 def test_variable_frame_rate_is_kept(tmp_path):
@@ -322,17 +324,17 @@ def test_kind_that_is_not_written_is_refused(clip, tmp_path, name):
         translated(clip, tmp_path / name)
 
 
-def test_full_disk_ends_in_one_line(clip, run_dir, tmp_path):
-    command = ["translate", "--model", run_dir, clip, tmp_path / "out.mp4"]
-    limited = (
-        "import resource, sys; from cyclegan_tf import cli; "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
-        "cli.main(sys.argv[1:])"
-    )
-    (tmp_path / "limited.py").write_text(limited)
-    done = run_script(tmp_path / "limited.py", *command)
-    assert_one_line_error(done, "out.mp4", "File too large")
-    assert [x.name for x in tmp_path.iterdir()] == ["limited.py"]
+def test_full_disk_is_no_fault_of_the_video(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (75, 48, 64, 3), np.uint8)
+    source = write_video(tmp_path / "in.mp4", list(noise))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*out\.mp4"):
+            translated(source, tmp_path / "out.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_folder_of_pictures_and_videos_is_resumed(clip, run_dir, tmp_path, capsys):
