@@ -32,9 +32,9 @@ VP9 = "libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}
 # Numbers of ITU-T H.273.
 BT709, UNSPECIFIED, PQ, HLG = 1, 2, 16, 18
 LIMITED_RANGE = 1
-# Of colours that say nothing else, players take those of at least so many lines for
-# BT.709, and others for BT.601.
-HD_HEIGHT = 720
+# Colours of which nothing is said are taken for BT.709 from this side on, in pixels,
+# and below for BT.601, as players do.
+HD_SIDE = 1280
 # A file ends early if it lacks more of its declared length than this.
 MAX_MISSING_SECONDS = 1.0
 MICROSECOND = Fraction(1, 10**6)
@@ -253,7 +253,7 @@ def say_what_is_left_out(path: pathlib.Path, video: Video, writer: Writer) -> No
 
 
 def _pixels(frame):
-    is_hd = max(frame.height, frame.width) > HD_HEIGHT
+    is_hd = max(frame.height, frame.width) >= HD_SIDE
     is_untold = frame.colorspace == UNSPECIFIED
     told = {"src_colorspace": "ITU709"} if is_untold and is_hd else {}
     pixels = frame.to_ndarray(format="rgb24", **told)
