@@ -108,7 +108,7 @@ def find(given: str, output: str) -> Request:
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture or video, folder of them, or glob.")
-    suffixes = VIDEO_SUFFIXES | writing.HOLDS.keys()
+    suffixes = VIDEO_SUFFIXES | images.SUFFIXES
     is_to_file = path.is_file() and out.suffix.lower() in suffixes and not out.is_dir()
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
