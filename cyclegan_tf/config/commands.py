@@ -89,8 +89,8 @@ class ExportConfig(Options):
     format: str = option(
         "savedmodel", "one or more of savedmodel,onnx,litert, with commas"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = option(
-        "float32", "what the exported model stores and computes in"
+    precision: Literal["float32", "bfloat16", "float16", "int8", "int8-weights"] = (
+        option("float32", "what the exported model stores and computes in")
     )
     max_megapixels: float = option(
         4.0, "largest request that a SavedModel accepts, so that none fills memory"

@@ -23,8 +23,9 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, locked_folder
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting import model_card, publishing, verify
+from cyclegan_tf.exporting import beside_float32, model_card, publishing, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
+from cyclegan_tf.exporting.formats.format import INT8
 from cyclegan_tf.inference.translator import EXTRAS
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import load
@@ -32,7 +33,10 @@ from cyclegan_tf.runs.generators import load
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """One kept version of one format, and the versions of what it was verified with."""
+    """One kept version of one format, and the versions of what it was verified with.
+
+    In 8 bits `rows` are its figures beside those of float32.
+    """
 
     file_format: str
     domains: Domains
@@ -40,6 +44,7 @@ class Exported:
     megabytes: float
     versions: dict[str, str]
     comparisons: list[verify.Comparison]
+    rows: list[beside_float32.Row]
 
 
 def export(config: ExportConfig) -> Iterator[Exported]:
@@ -65,15 +70,25 @@ def _export(config, run_dir, formats):
     domains = run.domains
     images, origin = verify.held_out_images(run.options, domains, list(generators))
     cases = verify.make_cases(images, generators, domains)
+    calibration = None
+    if config.precision == "int8":
+        calibration = beside_float32.calibration_images(
+            run.options, domains, list(generators)
+        )
     for form in formats:
         say(f"writing {form.name}, and verifying it on {origin}")
         output = config.resolved_output
         folder = output if form.is_served else output / form.name
         with _next_version(folder) as (directory, aside):
-            form.write(generators, domains, aside, config)
+            form.write(generators, domains, aside, config, calibration)
             comparisons, versions = verify.verify(
                 form, aside, cases, domains, config.precision
             )
+            rows = []
+            if config.precision in INT8:
+                rows = beside_float32.compare(
+                    form, aside, generators, domains, config, run.options, images
+                )
             extras = aside / EXTRAS if form.is_served else aside
             extras.mkdir(exist_ok=True)
             about = {
@@ -81,6 +96,7 @@ def _export(config, run_dir, formats):
                 "step": step,
                 "weights": weights,
                 "versions": versions,
+                "rows": rows,
             }
             model_card.write(extras, form, run_dir, run, comparisons, about)
             if form.is_served:
@@ -92,7 +108,9 @@ def _export(config, run_dir, formats):
         megabytes = sum(sizes) / 1e6
         kept = directory / extras.relative_to(aside)
         published[f"{form.name}/1" if form.is_served else form.name] = directory, kept
-        yield Exported(form.name, domains, directory, megabytes, versions, comparisons)
+        yield Exported(
+            form.name, domains, directory, megabytes, versions, comparisons, rows
+        )
     if config.push:
         say(f"uploading to {config.push}")
         url = publishing.publish(config.push, published, generators, run_dir, run, step)
@@ -105,6 +123,11 @@ def _chosen_formats(config):
         if name not in known:
             raise InputError(f"--format takes {', '.join(known)}, got {name!r}.")
         form = known[name]
+        if config.precision in INT8 and form.is_served:
+            raise InputError(
+                f"--precision {config.precision} is not for --format {name}: int8 is "
+                f"for onnx and litert."
+            )
         if config.precision not in form.precisions:
             raise InputError(
                 f"--precision {config.precision} is not for --format {name}; take "
@@ -145,4 +168,14 @@ def report(exported: Exported) -> str:
         f"  {row.signature:25}{row.max_difference:12.3g}{row.mean_difference:10.4f}"
         for row in exported.comparisons
     ]
+    if exported.rows:
+        lines += _columns(beside_float32.table(exported.rows))
     return "\n".join(lines)
+
+
+def _columns(table):
+    """A table's rows as lines, the first column to the left."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for first, *others in table:
+        cells = map(str.rjust, others, widths[1:])
+        yield "  ".join(["", first.ljust(widths[0]), *cells]).rstrip()

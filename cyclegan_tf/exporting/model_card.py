@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pathlib
 import re
 import shutil
@@ -14,6 +15,7 @@ from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.results import DirectionScores, score_text
+from cyclegan_tf.exporting import beside_float32
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
@@ -35,7 +37,8 @@ def write(
     """Writes the card, and copies of the run's newest pictures, to a folder.
 
     `about` has "precision", "step" that the model was trained for, or None, "weights",
-    "average" or "raw", and "versions" of what the export was verified with.
+    "average" or "raw", "versions" of what the export was verified with, and, of one in
+    8 bits, "rows" of `beside_float32`.
     """
     directions = [name for name, *_ in comparisons if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
@@ -74,7 +77,7 @@ In {about["precision"]}, beside the Keras model in float32, in grey levels, each
 1/255 of the range that comes out:
 
 {_table(("signature", "largest difference", "mean difference"), differences)}
-
+{_beside_float32(about.get("rows"))}
 Written by cyclegan_tf {cyclegan_tf.__version__}, keras {keras.__version__}; verified
 with {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
 
@@ -116,6 +119,20 @@ def _note_on_bands(name, domain):
         return ""
     which = "the first three" if domain.channels > 3 else "the first"
     return f"\nOf domain {name}'s {domain.channels} channels they show {which}.\n"
+
+
+def _beside_float32(rows):
+    """Size, time and scores of an export in 8 bits."""
+    if not rows:
+        return ""
+    head, *lines = beside_float32.table(rows)
+    return f"""
+Beside float32: megabytes of the file, milliseconds for one image of the training's
+size on {os.cpu_count()} CPU cores, and scores on at most {beside_float32.NUM_SCORED}
+test images of each domain:
+
+{_table(head, lines)}
+"""
 
 
 def _evaluations(run_dir, about, config) -> list[list[DirectionScores]]:

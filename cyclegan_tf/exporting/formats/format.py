@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from cyclegan_tf.data.domain import Domains
 
+# Values of `--precision`: computing in 8 bits, and storing in 8 bits only.
+INT8 = ("int8", "int8-weights")
+
 
 def pixels_interface(direction: str, domains: Domains) -> str:
     """What goes in and what comes out of a direction, in Markdown."""
@@ -36,7 +39,8 @@ class Format:
     Attributes:
         name: as `--format` takes it; `run_exported.py` has a function that runs it.
         write: called with float32 generators by direction, the `Domains` that they lead
-            from and to, the directory to write to, and the `ExportConfig`.
+            from and to, the directory to write to, the `ExportConfig`, and, for int8,
+            images `(count, height, width, channels)` by direction to calibrate with.
         interface: inputs and outputs in Markdown, for the model card, of the directions
             and domains that it is called with.
         precisions: values of `--precision` that it can have.

@@ -3,6 +3,7 @@
 import pathlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
@@ -16,6 +17,7 @@ def write(
     domains: Domains,
     directory: pathlib.Path,
     config: ExportConfig,
+    calibration: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Writes `<direction>.tflite` for each direction.
 

@@ -3,15 +3,18 @@
 import pathlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.exporting.formats.format import INT8, Format
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.networks import with_dtype
 
 OPSET = 18
+# Where a kernel has its output channels.
+OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}
 
 
 def write(
@@ -19,21 +22,102 @@ def write(
     domains: Domains,
     directory: pathlib.Path,
     config: ExportConfig,
+    calibration: dict[str, np.ndarray] | None = None,
 ) -> None:
-    """Writes `<direction>.onnx` for each direction."""
+    """Writes `<direction>.onnx` for each direction.
+
+    In int8 convolutions compute in 8 bits, for values in the range that they have for
+    the calibration images; all between them, the last convolution, whose values become
+    the picture, and transposed ones, for which ONNX Runtime has no kernel in 8 bits,
+    stay float32. In int8 and int8-weights all kernels are stored in 8 bits.
+    """
     import tf2onnx
 
     for direction, generator in generators.items():
         source, target = domains.of(direction)
-        converted = with_dtype(generator, config.precision)
-        translate = pixels_function(converted, source, target)
+        is_int8 = config.precision in INT8
+        policy = "float32" if is_int8 else config.precision
+        translate = pixels_function(with_dtype(generator, policy), source, target)
         signature = [pixels_spec(source)]
+        path = directory / f"{direction}.onnx"
         tf2onnx.convert.from_function(
             tf.function(translate, input_signature=signature),
             input_signature=signature,
             opset=OPSET,
-            output_path=str(directory / f"{direction}.onnx"),
+            output_path=str(path),
         )
+        if config.precision == "int8":
+            _compute_in_int8(path, calibration[direction])
+        if is_int8:
+            _store_in_int8(path)
 
 
-FORMAT = Format("onnx", write, packages=("tf2onnx", "onnxruntime"))
+class _Reader:
+    """Feeds images `(count, height, width, channels)`, one at a time."""
+
+    def __init__(self, images):
+        self.images = iter(images)
+
+    def get_next(self):
+        image = next(self.images, None)
+        return None if image is None else {"images": image[None]}
+
+
+def _compute_in_int8(path, images):
+    """Has convolutions but the last compute in 8 bits; per output channel."""
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    quant_pre_process(path, path, skip_symbolic_shape=True)
+    nodes = onnx.load(path).graph.node
+    *_, last = (node.name for node in nodes if node.op_type == "Conv")
+    quantization.quantize_static(
+        path,
+        path,
+        _Reader(images),
+        op_types_to_quantize=["Conv"],
+        nodes_to_exclude=[last],
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+    )
+
+
+def _store_in_int8(path):
+    """Stores float kernels as int8 with a scale per output channel."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(path)
+    graph = model.graph
+    floats = {tensor.name: tensor for tensor in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type not in OUTPUT_AXIS or node.input[1] not in floats:
+            continue
+        name, axis = node.input[1], OUTPUT_AXIS[node.op_type]
+        kernel = numpy_helper.to_array(floats[name])
+        others = tuple(i for i in range(kernel.ndim) if i != axis)
+        largest = np.abs(kernel).max(others, keepdims=True)
+        scale = np.where(largest, largest, 1) / np.float32(127)
+        stored = {
+            f"{name}_int8": np.round(kernel / scale).astype(np.int8),
+            f"{name}_scale": scale.ravel(),
+        }
+        graph.initializer.remove(floats[name])
+        graph.initializer.extend(
+            numpy_helper.from_array(array, key) for key, array in stored.items()
+        )
+        restore = onnx.helper.make_node(
+            "DequantizeLinear", list(stored), [name], f"{name}_restore", axis=axis
+        )
+        graph.node.insert(0, restore)
+    onnx.save(model, path)
+
+
+FORMAT = Format(
+    "onnx",
+    write,
+    precisions=("float32", "float16", *INT8),
+    packages=("tf2onnx", "onnxruntime"),
+)

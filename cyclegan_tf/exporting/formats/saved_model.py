@@ -28,6 +28,7 @@ def write(
     domains: Domains,
     directory: pathlib.Path,
     config: ExportConfig,
+    calibration: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Writes a SavedModel that needs neither Keras nor this package.
 

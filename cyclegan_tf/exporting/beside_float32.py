@@ -1,0 +1,175 @@
+"""What an export in 8 bits gives and costs: the same format in float32 beside it."""
+
+import dataclasses
+import pathlib
+import statistics
+import tempfile
+import time
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import ExportConfig, TrainConfig
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.pipeline import load_images, open_split
+from cyclegan_tf.data.ranges import to_unit_range, to_values
+from cyclegan_tf.data.shards import read_manifest
+from cyclegan_tf.evaluation.evaluator import Evaluator
+from cyclegan_tf.evaluation.results import score_text
+from cyclegan_tf.exporting import run_exported
+from cyclegan_tf.exporting.formats.format import Format
+
+NUM_CALIBRATION = 32
+NUM_SCORED = 20
+NUM_TIMED = 9
+
+
+class Row(NamedTuple):
+    """One direction in one precision.
+
+    Attributes:
+        precision: of the export.
+        direction: "a_to_b" or "b_to_a".
+        megabytes: of its file, 10^6 bytes.
+        milliseconds: for one image of the run's size, the median of some calls.
+        scores: of the run's evaluator on some test images; empty where there are none.
+    """
+
+    precision: str
+    direction: str
+    megabytes: float
+    milliseconds: float
+    scores: dict[str, float]
+
+
+def calibration_images(
+    run: TrainConfig, domains: Domains, directions: list[str]
+) -> dict[str, np.ndarray]:
+    """Training images `(count, height, width, channels)` by direction.
+
+    Raises:
+        InputError: the dataset is gone, or is of other images by now.
+    """
+    directory = pathlib.Path(run.data_dir).expanduser() / run.dataset_name
+    images = {}
+    for direction in directions:
+        source, _ = domains.of(direction)
+        try:
+            split = open_split(directory, f"train{direction[0].upper()}", source)
+            images[direction] = load_images(split, run.frame, NUM_CALIBRATION)
+        except InputError as error:
+            raise InputError(
+                f"--precision int8 is calibrated on training images of the run: {error}"
+            ) from None
+    return images
+
+
+def compare(
+    form: Format,
+    directory: pathlib.Path,
+    generators: dict[str, keras.Model],
+    domains: Domains,
+    config: ExportConfig,
+    run: TrainConfig,
+    images: dict[str, np.ndarray],
+) -> list[Row]:
+    """Writes a format in float32, too, and measures both.
+
+    Args:
+        form: of the export.
+        directory: what was written of it, in `config.precision`.
+        generators: by direction.
+        domains: what the directions lead from and to.
+        config: of the export.
+        run: its images are scored.
+        images: by direction; the first is translated again and again.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        float32 = pathlib.Path(scratch)
+        form.write(
+            generators,
+            domains,
+            float32,
+            dataclasses.replace(config, precision="float32"),
+        )
+        folders = {"float32": float32, config.precision: directory}
+        load = run_exported.RUNNERS[form.name]
+        models = {precision: load(path)[0] for precision, path in folders.items()}
+        times = {
+            direction: _milliseconds(models, direction, some[:1])
+            for direction, some in images.items()
+        }
+        scores = {
+            precision: _scores(model, generators, domains, run)
+            for precision, model in models.items()
+        }
+        return [
+            Row(
+                precision,
+                direction,
+                sum(p.stat().st_size for p in path.glob(f"{direction}.*")) / 1e6,
+                times[direction][precision],
+                scores[precision].get(direction, {}),
+            )
+            for direction in generators
+            for precision, path in folders.items()
+        ]
+
+
+def table(rows: list[Row]) -> list[list[str]]:
+    """The figures as text: a head, and a line for each, the precisions in columns."""
+    columns = [f"{row.direction} {row.precision}" for row in rows]
+    lines = [
+        ["", *columns],
+        ["megabytes", *(f"{row.megabytes:.2f}" for row in rows)],
+        ["milliseconds", *(f"{row.milliseconds:.1f}" for row in rows)],
+    ]
+    for name in dict.fromkeys(name for row in rows for name in row.scores):
+        lines.append([name, *(score_text(row.scores.get(name)) for row in rows)])
+    return lines
+
+
+def _milliseconds(models, direction, image):
+    """The medians by precision, in turn: a slow moment of the machine meets each."""
+    times = {precision: [] for precision in models}
+    for turn in range(NUM_TIMED + 1):
+        for precision, model in models.items():
+            start = time.perf_counter()
+            model(direction, image)
+            if turn:  # the first call plans and allocates
+                times[precision].append(1000 * (time.perf_counter() - start))
+    return {precision: statistics.median(values) for precision, values in times.items()}
+
+
+def _scores(model, directions, domains, run):
+    """Scores by direction of an exported model on some test images of the run."""
+    directory = pathlib.Path(run.data_dir).expanduser() / run.dataset_name
+    try:
+        splits = [
+            open_split(directory, f"test{name.upper()}", domain)
+            for name, domain in domains._asdict().items()
+        ]
+        is_paired = read_manifest(directory)["is_paired"]
+    except InputError:
+        return {}
+    if not all(map(len, splits)):
+        return {}
+    evaluator = Evaluator(*splits, run.frame, is_paired, NUM_SCORED)
+    results = evaluator.evaluate(
+        {name: _as_generator(model, name, domains) for name in directions}
+    )
+    return {result.direction: result.scores for result in results}
+
+
+def _as_generator(model, direction, domains):
+    """An exported model as the function in [-1, 1] that evaluators take."""
+    source, target = domains.of(direction)
+
+    def call(floats, training):
+        return to_unit_range(
+            model(direction, to_values(floats, source).numpy()), target
+        )
+
+    return call
