@@ -1,0 +1,80 @@
+import dataclasses
+
+import pytest
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.exporting import beside_float32, exporter, verify
+from cyclegan_tf.runs import directory as run_directory
+from tests.helpers import assert_one_line_error, run_here
+
+DIRECTIONS = ("a_to_b", "b_to_a")
+# Random weights amplify a rounding more than trained ones do.
+RANDOM_BOUNDS = (128, 12.0)
+
+
+def export(run_dir, output, precision, file_format):
+    config = ExportConfig(
+        str(run_dir), str(output), format=file_format, precision=precision
+    )
+    return list(exporter.export(config))
+
+
+@pytest.mark.parametrize("file_format", ["onnx", "litert"])
+@pytest.mark.parametrize("precision", ["int8", "int8-weights"])
+def test_int8_is_verified_and_measured_beside_float32(
+    run_dir, tmp_path, monkeypatch, file_format, precision
+):
+    monkeypatch.setitem(verify.BOUNDS, precision, RANDOM_BOUNDS)
+    (exported,) = export(run_dir, tmp_path / "out", precision, file_format)
+    largest, mean = verify.BOUNDS[precision]
+    for row in exported.comparisons:
+        assert 0 < row.mean_difference <= mean and row.max_difference <= largest
+    rows = {(row.direction, row.precision): row for row in exported.rows}
+    assert set(rows) == {(d, p) for d in DIRECTIONS for p in ("float32", precision)}
+    suffix = {"onnx": "onnx", "litert": "tflite"}[file_format]
+    for direction in DIRECTIONS:
+        row = rows[direction, precision]
+        path = exported.directory / f"{direction}.{suffix}"
+        assert row.megabytes == path.stat().st_size / 1e6
+        beside = rows[direction, "float32"]
+        assert min(row.milliseconds, beside.milliseconds) > 0
+        assert row.scores.keys() == beside.scores.keys() > {"swd", "cycle_mae"}
+        # LiteRT's converter leaves kernels as small as these alone.
+        is_same = (file_format, precision) == ("litert", "int8-weights")
+        assert (row.scores == beside.scores) == is_same
+        # The same function: scores hardly move.
+        assert row.scores["truth_mae"] == pytest.approx(
+            beside.scores["truth_mae"], abs=2 * mean
+        )
+    card = (exported.directory / "MODEL_CARD.md").read_text()
+    report = exporter.report(exported)
+    for line in beside_float32.table(exported.rows)[1:]:
+        assert all(cell in report for cell in line)
+        assert f"| {' | '.join(line[1:])} |" in card
+
+
+def test_int8_beyond_the_bound_is_refused(run_dir, tmp_path, monkeypatch):
+    monkeypatch.setitem(verify.BOUNDS, "int8", (128, 0.0))
+    with pytest.raises(InputError, match="in int8 differs from the Keras model"):
+        export(run_dir, tmp_path / "new" / "out", "int8", "onnx")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8-weights"])
+def test_saved_model_in_int8_is_refused(tmp_path, capsys, precision):
+    arguments = ("--run-dir", tmp_path / "none", "--precision", precision)
+    done = run_here(capsys, "export", *arguments)
+    assert_one_line_error(done, "int8 is for onnx and litert")
+
+
+def test_int8_without_training_images_is_refused(run_dir, tmp_path):
+    recorded = run_directory.read_config(run_dir)
+    domains = recorded.domains
+    options = recorded.options
+    images = beside_float32.calibration_images(options, domains, DIRECTIONS)
+    assert images["b_to_a"].shape[1:] == (32, 32, 3)
+    assert 1 < len(images["b_to_a"]) <= beside_float32.NUM_CALIBRATION
+    gone = dataclasses.replace(options, data_dir=str(tmp_path / "gone"))
+    with pytest.raises(InputError, match="calibrated on training images of the run"):
+        beside_float32.calibration_images(gone, domains, DIRECTIONS)
