@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cyclegan_tf.data.check import MIN_TRAINING_IMAGES
+
 # Healthy: 0.62 to 0.73; unrelated images: about 0; photographic negatives: -1.
 MAX_INVERTED_CORRELATION = -0.3
 # In grey levels, about what one sees side by side. Healthy: 17 to 26. No failing run
@@ -39,8 +41,6 @@ MIN_PEAK_CONTRAST, MIN_PEAK_LEVELS = 12.0, 3.0
 PEAK_WIDTH, SURROUNDINGS_WIDTH = 1 / 64, 1 / 16
 # Faster input would shorten the training by so much. Healthy: 0.01.
 MAX_INPUT_WAIT = 0.2
-# No measurement, but experience: the paper's smallest training set has 400 images.
-MIN_TRAINING_IMAGES = 50
 
 
 class Finding(NamedTuple):
