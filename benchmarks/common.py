@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from simple_parsing import field
 
 from cyclegan_tf.cli import arguments
-from cyclegan_tf.cli.arguments import quiet_start
+from cyclegan_tf.common.console import quiet_start
 
 __all__ = ["ROOT", "field", "quartiles", "quiet_start", "report", "script"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -121,28 +121,6 @@ def _hint(unknown, known):
 
 
 @contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
-    """Imports TensorFlow without its start-up chatter on the console.
-
-    Import what needs it inside of the block. The chatter is written by C++ and says
-    nothing that an exception, or the line on the devices, does not say.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()  # its search for a GPU chatters, too
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-@contextlib.contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """Prints what the user can mend as one line and ends with status 2."""
     try:

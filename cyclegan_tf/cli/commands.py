@@ -8,8 +8,7 @@ import pathlib
 import shlex
 import sys
 
-from cyclegan_tf.cli.arguments import quiet_start
-from cyclegan_tf.common.console import show
+from cyclegan_tf.common.console import quiet_start, show
 from cyclegan_tf.config import (
     BuildConfig,
     DemoConfig,

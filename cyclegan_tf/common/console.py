@@ -3,7 +3,10 @@
 A file name may hold anything: line breaks, sequences that a terminal obeys, Markdown.
 """
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 
 from tqdm import tqdm
 
@@ -25,6 +28,28 @@ def say(message: str) -> None:
 def show(text: str) -> None:
     """Prints the lines of a result to standard output, escaped likewise."""
     print("\n".join(map(printable, text.split("\n"))), flush=True)
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Imports TensorFlow without its start-up chatter on the console.
+
+    Import what needs it inside of the block. The chatter is written by C++ and says
+    nothing that an exception, or the line on the devices, does not say.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # its search for a GPU chatters, too
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def is_terminal() -> bool:

@@ -1,16 +1,17 @@
 """Worker processes, which make pictures of the jobs of a source."""
 
 import concurrent.futures
-import contextlib
 import functools
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from cyclegan_tf.common.processes import (
+    CONTEXT,
+    end_with_parent,
+    interrupts_held_back,
+)
 from cyclegan_tf.data.images import UnreadableImage
 from cyclegan_tf.data.sources import Loaded
 
@@ -36,10 +37,8 @@ def load_in_order(
     if count < MIN_PARALLEL_JOBS:
         yield from map(work, jobs)
         return
-    # Not forked: a fork of a process with TensorFlow's threads can hang.
-    context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
-        NUM_WORKERS, context, initializer=_begin_worker
+        NUM_WORKERS, CONTEXT, initializer=end_with_parent
     ) as executor:
         yield from in_order(executor, work, jobs)
 
@@ -51,7 +50,7 @@ def in_order(
     waiting = deque()
     try:
         for item in items:
-            with _interrupts_held_back():
+            with interrupts_held_back():
                 waiting.append(executor.submit(function, item))
             if len(waiting) >= 8 * NUM_WORKERS:
                 yield waiting.popleft().result()
@@ -60,34 +59,6 @@ def in_order(
     finally:
         for future in waiting:
             future.cancel()
-
-
-@contextlib.contextmanager
-def _interrupts_held_back():
-    """Ctrl-C reaches every process of a terminal: workers begun in here ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield  # not on Windows
-        return
-    received = []
-    # Another thread may take the signal, and Python then raises it in this one.
-    previous = signal.signal(signal.SIGINT, lambda *_: received.append(True))
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGINT, previous)
-    if received:
-        signal.raise_signal(signal.SIGINT)
-
-
-def _begin_worker():
-    def end_with_parent():
-        # A parent that is killed tells nobody, and its workers would wait for ever.
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _load(load, job):

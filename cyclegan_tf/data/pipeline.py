@@ -9,10 +9,10 @@ image is read.
 from collections.abc import Callable
 
 import numpy as np
-import psutil
 import tensorflow as tf
 
 from cyclegan_tf.common.console import progress_bar
+from cyclegan_tf.common.memory import available_memory
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import frames, records
@@ -218,7 +218,7 @@ def _all_in_memory(split, frame):
 
 def _keeps_in_memory(cache, num_bytes):
     if cache == "auto":
-        return num_bytes <= CACHE_SHARE * _available_memory()
+        return num_bytes <= CACHE_SHARE * available_memory()
     return cache == "memory"
 
 
@@ -226,14 +226,3 @@ def _num_bytes(split, frame):
     """Of all images of a split in memory."""
     pixels = np.prod(frames.covering_sizes(split.sizes, frame), axis=1, dtype=np.int64)
     return pixels.sum() * split.domain.channels * np.dtype(split.domain.dtype).itemsize
-
-
-def _available_memory():
-    """Free bytes of the machine, or of the container where that has less."""
-    available = psutil.virtual_memory().available
-    try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:
-            available = min(available, int(limit.read()))
-    except (OSError, ValueError):
-        pass  # no container, or one without a limit ("max")
-    return available

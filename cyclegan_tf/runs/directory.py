@@ -50,7 +50,7 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
         OSError: it cannot be made or written.
     """
     with contextlib.ExitStack() as stack:
-        _require_a_run(path)
+        require_a_run(path)
         require_no_links(path)
         try:
             stack.enter_context(locked_folder(path))
@@ -67,7 +67,8 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
         yield path
 
 
-def _require_a_run(path):
+def require_a_run(path: pathlib.Path) -> None:
+    """Raises `InputError` for what is neither a run's directory nor a new one."""
     if not path.exists():
         return
     if not path.is_dir():

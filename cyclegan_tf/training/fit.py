@@ -54,11 +54,11 @@ def fit(run: Run, trackers: dict | None) -> list:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_failures_in_one_line(run))
         stack.enter_context(pipeline.damage_named())
-        scores, reports = _reports(run, stack) if run.is_first else (None, [])
+        scores, told = reports(run, stack) if run.is_first else (None, [])
         callbacks = [
             RestoreTrackers(trackers),
             Guard(lambda step: _is_stop_requested(run, step)),
-            *reports,
+            *told,
             Checkpoints(
                 run.checkpoints,
                 run.config.checkpoint_every,
@@ -67,7 +67,7 @@ def fit(run: Run, trackers: dict | None) -> list:
             ),
         ]
         try:
-            _fit_all_epochs(run, callbacks)
+            fit_all_epochs(run, callbacks)
         except Stopped:
             run.save_checkpoint()
             run.say(
@@ -130,7 +130,8 @@ def _kept(run):
     return f"the checkpoint {newest[0]} is intact" if newest else "nothing is saved"
 
 
-def _fit_all_epochs(run, callbacks):
+def fit_all_epochs(run: Run, callbacks: list) -> None:
+    """Trains from the step of the model to the end of the run."""
     batches_from = pipeline.training_input(
         run.splits["trainA"],
         run.splits["trainB"],
@@ -173,8 +174,8 @@ def _is_stop_requested(run, step):
     return devices.any_worker(run.strategy, run.received_signal() is not None)
 
 
-def _reports(run, stack):
-    """The callbacks that only tell; what they keep open is closed by `stack`."""
+def reports(run: Run, stack: contextlib.ExitStack) -> tuple[Scores, list]:
+    """The scores and the other callbacks that only tell; `stack` closes them."""
     config, every_image = run.config, _fixed_images(run)
     log = EventLog(run.path / "tensorboard")
     stack.enter_context(contextlib.closing(log))

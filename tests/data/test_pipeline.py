@@ -182,7 +182,7 @@ def test_steps_per_epoch_see_the_larger_domain_once(splits, batch_size, steps):
 def test_auto_cache_compares_with_the_free_memory(monkeypatch):
     needed = 24 * 36 * 36 * 3
     for available, keeps in ((needed * 4, True), (needed * 4 - 8, False)):
-        monkeypatch.setattr(pipeline, "_available_memory", lambda a=available: a)
+        monkeypatch.setattr(pipeline, "available_memory", lambda a=available: a)
         assert pipeline._keeps_in_memory("auto", needed) is keeps
 
 

@@ -1,5 +1,7 @@
 """Looks, after each epoch, for signs that the training goes wrong."""
 
+from collections.abc import Iterator
+
 import tensorflow as tf
 
 from cyclegan_tf.common.console import say
@@ -38,7 +40,7 @@ class Doctor(StepCallback):
             return
         self.checked_step = self.step
         self.epochs.append(logs)
-        findings = [*self._examine(), doctor.starved_input(self.throughput.input_wait)]
+        findings = [*self.examine(), doctor.starved_input(self.throughput.input_wait)]
         self.tell(findings, self.step)
 
     def tell(self, findings, step):
@@ -56,7 +58,8 @@ class Doctor(StepCallback):
             with self.log.as_default(step=step):
                 tf.summary.text("doctor", text)
 
-    def _examine(self):
+    def examine(self) -> Iterator[doctor.Finding | None]:
+        """What each detector finds in the model as it is."""
         model, (form_a, form_b) = self.model, self.domains
         gen_ab, gen_ba = model.trained_generators.values()
         real_a, real_b = self.images_a, self.images_b
