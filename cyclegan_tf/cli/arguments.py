@@ -101,7 +101,7 @@ def _training_defaults(arguments):
                 if given.dataset or given.domain_a:
                     # Replaces the run's, in whichever way that is named.
                     changes |= dict.fromkeys(SOURCES)
-                once = {"restart": False, "dry_run": False}
+                once = dict.fromkeys(("restart", "dry_run", "json"), False)
                 return dataclasses.replace(config, **once, **changes)
         except InputError:
             if "--restart" not in others:

@@ -46,7 +46,10 @@ def train(config: TrainConfig) -> None:
     The same command again continues the run, too.
     """
     if config.dry_run:
-        show(json.dumps(config.resolved(), indent=2))
+        from cyclegan_tf.training import plan
+
+        planned = plan.plan(config)
+        show(json.dumps(planned, indent=2) if config.json else plan.text(planned))
         return
     with quiet_start():
         from cyclegan_tf.training.run import train

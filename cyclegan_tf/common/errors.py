@@ -1,5 +1,10 @@
 """The errors that a user can mend."""
 
+# What helps where the memory does not suffice.
+LESS_MEMORY = (
+    "try --precision bfloat16, --remat, a smaller --batch-size or --image-size"
+)
+
 
 class InputError(Exception):
     """Something the user gave is wrong; the message is one line that says what to do.

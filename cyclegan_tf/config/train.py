@@ -116,10 +116,16 @@ class TrainConfig(ImageConfig):
     restart: bool = option(
         False, "begin anew; the earlier run is renamed, not deleted", Nature.COMMAND
     )
-    dry_run: bool = option(False, "print the resolved options and stop", Nature.COMMAND)
+    dry_run: bool = option(
+        False,
+        "measure a few steps, and say what the run will take of time, memory and disk",
+        Nature.COMMAND,
+    )
+    json: bool = option(False, "say that as JSON", Nature.COMMAND)
 
     def __post_init__(self):
         super().__post_init__()
+        require(self.dry_run or not self.json, "--json", "is for --dry-run")
         for name in ("learning_rate", "discriminator_learning_rate"):
             rate = getattr(self, name)
             require(

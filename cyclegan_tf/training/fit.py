@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.console import markdown
-from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.common.errors import LESS_MEMORY, Damaged, InputError
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.forms import tell_of_sizes
 from cyclegan_tf.model import replicas
@@ -120,8 +120,8 @@ def _failures_in_one_line(run) -> Iterator[None]:
     except tf.errors.ResourceExhaustedError as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"out of memory or disk ({reason}); try --precision bfloat16, --remat, a "
-            f"smaller --batch-size or --image-size, or free some space, and run again."
+            f"out of memory or disk ({reason}); {LESS_MEMORY}, or free some space, and "
+            f"run again."
         ) from None
 
 
