@@ -1,4 +1,4 @@
-"""What a plan measures: the begin of a run, in a process of its own and a folder aside."""
+"""What a plan measures: the begin of a run, in a folder aside."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ from cyclegan_tf.training.callbacks.samples import Samples
 from cyclegan_tf.training.callbacks.scores import Scores
 from cyclegan_tf.training.callbacks.step import StepCallback
 from cyclegan_tf.training.conclude import save_generators
-from cyclegan_tf.training.fit import fit_all_epochs, reports
+from cyclegan_tf.training.fit import NUM_SAMPLES, fit_all_epochs, reports
 from cyclegan_tf.training.prepare import Run, prepare, steps_per_epoch
 
 ENDLESS = 10**6  # steps of an epoch that is not to end
@@ -37,6 +37,7 @@ NUM_MEASURED = 60
 LEAST_MEASURED = 5
 MEASURED_SECONDS = 20.0  # then fewer of them do
 REPEATED_BELOW = 5.0  # seconds: what takes longer is done once only
+EVALUATED_SECONDS = 20.0  # then an evaluation is extrapolated
 NUM_TRIED = 2  # steps
 
 
@@ -112,7 +113,9 @@ def measure(
         with contextlib.suppress(Stopped):
             fit_all_epochs(run, [clock, Guard(clock.has_enough), *told])
         after_epoch = _seconds_after_an_epoch(run, scores, told)
-        first, later = _seconds_of_evaluations(whole_evaluator, run.model)
+        first, later = _seconds_of_evaluations(
+            whole_evaluator, run.model, after_epoch["sample"]
+        )
         seconds = estimate.Seconds(
             start=clock.first - started,
             step=clock.seconds_per_step,
@@ -225,11 +228,11 @@ def _seconds_after_an_epoch(run: Run, scores: Scores, told: list) -> dict[str, f
     }
 
 
-def _seconds_of_evaluations(evaluator: Evaluator, model) -> np.ndarray:
+def _seconds_of_evaluations(evaluator: Evaluator, model, sample) -> np.ndarray:
     """Of the first one and of a later one.
 
-    With many images, or on a slow machine, it is that of some, and from there on by the
-    seconds that one more image takes.
+    Where that would take long, it is that of some images, and from there on by the
+    seconds that one more image takes. `sample` is what translating a few of them took.
     """
     total = max(evaluator.counts.values())
 
@@ -240,13 +243,15 @@ def _seconds_of_evaluations(evaluator: Evaluator, model) -> np.ndarray:
         first = time.monotonic() - started
         return np.array([first, _seconds(some.evaluate, model.trained_generators)])
 
+    # An image of each domain is translated six times; of a sample, three times.
+    per_image = 2 * sample / (2 * NUM_SAMPLES)
     few = min(2, total)
+    count = min(total, max(2 * few, int(EVALUATED_SECONDS / per_image)))
     seconds(few)  # traces
-    of_few = seconds(few)
-    count = int(few * REPEATED_BELOW / of_few.sum())
-    count = min(total, max(2 * few, count))
-    of_some = seconds(count)
-    per_image = (of_some - of_few).clip(0) / max(1, count - few)
+    if count == total:
+        return seconds(total)
+    of_few, of_some = seconds(few), seconds(count)
+    per_image = (of_some - of_few).clip(0) / (count - few)
     return of_some + (total - count) * per_image
 
 

@@ -6,6 +6,7 @@ removed: their memory is that of a run alone, and one that ends for lack of it s
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 import shutil
 import signal
@@ -19,7 +20,7 @@ from cyclegan_tf.common.console import quiet_start, say
 from cyclegan_tf.common.errors import LESS_MEMORY, InputError
 from cyclegan_tf.common.memory import available_memory
 from cyclegan_tf.common.processes import run_watched
-from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.config.sizes import size_text
 from cyclegan_tf.runs import directory
 
@@ -27,8 +28,8 @@ from cyclegan_tf.runs import directory
 MEMORY_SHARE = 0.9
 # What is tried has to leave room for the images that a run may keep in memory.
 TRIED_SHARE = 0.65
-# For larger crops, and as many again for larger batches, but at least so many starts.
-TRIED_SECONDS = 30
+# For larger crops, and as many again for larger batches; or so many starts of a run.
+TRIED_SECONDS = 30.0
 TRIED_STARTS = 3
 FACTORS = [2**power for power in range(1, 7)]
 
@@ -36,14 +37,15 @@ FACTORS = [2**power for power in range(1, 7)]
 def plan(
     config: TrainConfig,
     free_bytes: int | None = None,
-    tried_seconds: float = TRIED_SECONDS,
+    tried_seconds: float | None = None,
 ) -> dict[str, Any]:
     """What a run will take, from a few of its steps; only its dataset is kept.
 
     Args:
         config: the options.
         free_bytes: of memory; default: what this machine has.
-        tried_seconds: the least to try larger crops for, and then larger batches.
+        tried_seconds: to try larger crops for, and then larger batches; 0: none are.
+            Default: 30, or on a slow machine as long as three starts of a run.
 
     Returns:
         To be written as JSON: "options" as they will be used, "device", "dataset",
@@ -66,12 +68,14 @@ def plan(
         folder = pathlib.Path(name)
         say("measuring a few steps, an evaluation and a checkpoint")
         measured, was_converted = _measured(config, folder, MEMORY_SHARE * free)
-        seconds = max(tried_seconds, TRIED_STARTS * measured["seconds"]["start"])
+        if tried_seconds is None:
+            start = measured["seconds"]["start"]
+            tried_seconds = max(TRIED_SECONDS, TRIED_STARTS * start)
         largest = {}
-        for option, larger in (("image_size", _crop), ("batch_size", _batch)):
-            say(f"trying larger values of --{option.replace('_', '-')}")
-            most = TRIED_SHARE * free
-            largest[option] = _largest(config, option, larger, folder, most, seconds)
+        for option, larger in LARGER.items() if tried_seconds else ():
+            say(f"trying larger values of {flag(option)} for {tried_seconds:.0f} s")
+            limits = TRIED_SHARE * free, tried_seconds
+            largest[option] = _largest(config, option, larger, folder, *limits)
     measured["dataset"]["was_converted"] = was_converted
     measured["memory"]["free_bytes"] = free
     measured["disk"]["free_bytes"] = _free_on_disk(path)
@@ -93,34 +97,36 @@ def _terminated_as_exit() -> Iterator[None]:
 
 
 def _measured(config, folder, most_bytes):
-    """The answer of `measure.measure`, and whether it took two processes."""
-    for attempt in range(2):
-        started = time.time()
+    """The answer of `measure.measure`, and whether it had to convert the dataset."""
+    answer, processes = None, 0
+    while answer is None and processes < 2:
         outcome = run_watched(
-            _measure, config, folder / "run", started, most_bytes=int(most_bytes)
+            *(_measure, config, folder / "run", time.time()), most_bytes=int(most_bytes)
         )
         if outcome.stopped_by:
             raise InputError(
-                f"this run does not fit in {most_bytes / 2**30:.1f} GiB, "
-                f"{MEMORY_SHARE:.0%} of the memory that is free; {LESS_MEMORY}."
+                f"this run does not fit in {_size(most_bytes)}, {MEMORY_SHARE:.0%} of "
+                f"the memory that is free; {LESS_MEMORY}."
             )
-        if outcome.answers[-1] is not None:
-            break
-    return outcome.answers[-1], attempt > 0
+        [answer], processes = outcome.answers, processes + 1
+    return answer, processes > 1
 
 
-def _measure(tell, *arguments):
+def _measure(tell, config, folder, started):
+    tell(_measuring(folder).measure(config, folder, started))
+
+
+def _try_each(tell, configs, folder):
+    _measuring(folder).try_each(tell, configs, folder)
+
+
+def _measuring(folder):
+    """The module, whose import takes seconds."""
+    # Files of TensorFlow's, too, are to go with the folder if the process is ended.
+    tempfile.tempdir = str(folder.parent)
     with quiet_start():
         from cyclegan_tf.training import measure
-
-    tell(measure.measure(*arguments))
-
-
-def _try_each(tell, *arguments):
-    with quiet_start():
-        from cyclegan_tf.training import measure
-
-    measure.try_each(tell, *arguments)
+    return measure
 
 
 def _largest(config, option, larger, folder, most_bytes, seconds):
@@ -180,6 +186,10 @@ def _batch(config, factor):
     return dataclasses.replace(config, batch_size=int(config.batch_size * factor))
 
 
+# By option, the function of the options and a factor.
+LARGER = {"image_size": _crop, "batch_size": _batch}
+
+
 def _free_on_disk(path):
     existing = next(each for each in (path, *path.absolute().parents) if each.exists())
     return shutil.disk_usage(existing).free
@@ -199,7 +209,8 @@ def text(planned: dict[str, Any]) -> str:
         "device": planned["device"],
         "step": f"{seconds['step']:.3g} s",
         "epoch": f"{_duration(seconds['epoch_of_steps'])}: {steps['per_epoch']} steps",
-        "run": f"ends after {_duration(seconds['total'])}{done}: {steps['left']} steps, "
+        "run": f"ends after {_duration(seconds['total'])}{done}: "
+        f"{steps['left']} steps, "
         f"{times['evaluations']} evaluations of {seconds['evaluation']:.2g} s, "
         f"{times['samples']} x pictures of {seconds['sample']:.2g} s, "
         f"{times['checkpoints']} checkpoints of {seconds['checkpoint']:.2g} s, "
@@ -211,8 +222,9 @@ def text(planned: dict[str, Any]) -> str:
         f"{_size(disk['free_bytes'])} are free",
     }
     for option, found in planned["largest"].items():
-        lines[f"largest {option}"] = _found(found)
-    lines["options"] = ", ".join(f"{name} {value}" for name, value in options.items())
+        lines[f"largest {flag(option)}"] = _found(found)
+    given = (f"{name} {value}" for name, value in options.items() if value is not None)
+    lines["options"] = ", ".join(given)
     return "\n".join(f"{name}: {line}" for name, line in lines.items())
 
 
@@ -228,11 +240,8 @@ def _found(found):
 
 
 def _size(num_bytes):
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        num_bytes /= 1024
-        if num_bytes < 1000:
-            break
-    return f"{num_bytes:.3g} {unit}"
+    power = min(4, max(1, int(math.log2(max(1, num_bytes) * 1.024) // 10)))
+    return f"{num_bytes / 1024**power:.3g} {' KMGT'[power]}iB"
 
 
 def _duration(seconds):
