@@ -4,9 +4,9 @@
     python benchmarks/plan.py --repeats 1 --configurations small
 
 Of each configuration a plan, then the run as a user starts it, as often as `--repeats`
-says: the machine may be slower at one of the two. One JSON line per configuration with
-the medians: predicted, measured, and predicted by measured, of the seconds per step, the
-seconds in all, the peak of the host's memory and the bytes of the run on the disk.
+says: the machine may be slower at one of the two. One JSON line per figure with the
+medians: predicted, measured, and predicted by measured, of the seconds per step,
+the seconds in all, the peak of the host's memory and the bytes of the run on the disk.
 """
 
 import csv

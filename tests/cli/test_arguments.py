@@ -96,6 +96,12 @@ def test_word_after_a_switch_of_a_training_is_unknown(name):
         parse_train(flag(name), "true")
 
 
+def test_plan_as_json_is_for_a_plan_only():
+    assert parse_train("--dry-run", "--json").json
+    with pytest.raises(InputError, match="--json is for --dry-run"):
+        parse_train("--json")
+
+
 @pytest.mark.parametrize("name", ["--run-dir", "--load-size", "--epochs"])
 def test_flag_without_its_value_is_refused(name):
     with pytest.raises(InputError, match=f"{name}: expected one argument"):

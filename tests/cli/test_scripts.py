@@ -43,13 +43,6 @@ def test_help_answers_without_importing_tensorflow(script):
     assert b"usage:" in done.stdout
 
 
-def test_dry_run_prints_the_options_and_writes_nothing(tmp_path):
-    done = run_script("train.py", "--dry-run", "--seed", 5, cwd=tmp_path)
-    options = json.loads(done.stdout)
-    assert (options["seed"], options["load_size"]) == (5, 72)
-    assert not list(tmp_path.iterdir())
-
-
 def folder_with_one_domain(path):
     write_images(path / "trainA", 3)
 
