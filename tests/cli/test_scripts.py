@@ -1,6 +1,5 @@
 """The commands as a user runs them, in processes of their own."""
 
-import json
 import os
 import signal
 import subprocess
