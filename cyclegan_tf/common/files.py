@@ -24,9 +24,9 @@ def require_local(flag: str, value: str | os.PathLike | None) -> None:
     """Raises `InputError` for an address elsewhere, such as `gs://...` or `hf:...`."""
     if value and ADDRESS.match(os.fspath(value)):
         raise InputError(
-            f"{flag} {value}: only local paths work; mount a bucket with gcsfuse or "
-            f"`rclone mount`, or copy inputs here first and results there afterwards, "
-            f"say with `rclone copy`."
+            f"{flag} {value}: only local paths work; copy inputs here first, or mount "
+            f"them, and copy results there afterwards, say with `rclone copy` (see "
+            f"Buckets in docs/training.md)."
         )
 
 
