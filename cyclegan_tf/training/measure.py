@@ -210,7 +210,9 @@ def _step_of(config):
 def _seconds_after_an_epoch(run: Run, scores: Scores, told: list) -> dict[str, float]:
     """Of all but the evaluation, each as it takes when it is done again."""
     logs = {name: float(x.result()) for name, x in run.model.trackers.items()}
-    seconds = {type(x): _seconds(x.on_epoch_end, 0, logs) for x in told}
+    scores.on_epoch_end(0, logs)  # others read what it found
+    others = [each for each in told if each is not scores]
+    seconds = {type(x): _seconds(x.on_epoch_end, 0, logs) for x in others}
     [doctor] = (x for x in told if isinstance(x, Doctor))
     doctor.epochs.append(logs)
     rows = history.read(run.path / history.METRICS)
@@ -223,7 +225,7 @@ def _seconds_after_an_epoch(run: Run, scores: Scores, told: list) -> dict[str, f
         "examination": _seconds(lambda: list(doctor.examine())),
         "checkpoint": max(_seconds(run.save_checkpoint), _seconds(save_best)),
         "models": _seconds(save_generators, run, run.model.step),
-        "epoch": sum(x for kind, x in seconds.items() if kind is not Scores),
+        "epoch": sum(seconds.values()),
         "end": _seconds(pictures.loss_plot, rows),
     }
 
@@ -232,7 +234,8 @@ def _seconds_of_evaluations(evaluator: Evaluator, model, sample) -> np.ndarray:
     """Of the first one and of a later one.
 
     Where that would take long, it is that of some images, and from there on by the
-    seconds that one more image takes. `sample` is what translating a few of them took.
+    seconds that one more image takes. `sample` is what translating a few of them took;
+    all is traced by now.
     """
     total = max(evaluator.counts.values())
 
@@ -247,7 +250,6 @@ def _seconds_of_evaluations(evaluator: Evaluator, model, sample) -> np.ndarray:
     per_image = 2 * sample / (2 * NUM_SAMPLES)
     few = min(2, total)
     count = min(total, max(2 * few, int(EVALUATED_SECONDS / per_image)))
-    seconds(few)  # traces
     if count == total:
         return seconds(total)
     of_few, of_some = seconds(few), seconds(count)
