@@ -1,6 +1,6 @@
-"""The eight losses, in one table; `CycleGAN` computes what it lists.
+"""The eight losses, and those of a student, in tables; `CycleGAN` computes them.
 
-Help, the objective, the columns of `metrics.csv`, charts and documents follow from it.
+Help, the objective, columns of `metrics.csv`, charts and documents follow from them.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ class LossTerm(NamedTuple):
     Attributes:
         name: in logs, `metrics.csv`, TensorBoard and the progress bar.
         formula: what it is, a mean over the batch; a and b are images, G_AB and G_BA
-            the generators, D_A judges images of domain A.
+            the generators, T_AB and T_BA their teachers, D_A judges images of domain A.
         weight: option that it is multiplied by in its player's objective, or none.
         is_of_generators: minimized by the generators, or else by the discriminators.
     """
@@ -33,15 +33,19 @@ LOSS_TERMS = (
     LossTerm("D_A", "½ [(D_A(a) − 1)² + D_A(pooled fake a)²]", is_of_generators=False),
     LossTerm("D_B", "½ [(D_B(b) − 1)² + D_B(pooled fake b)²]", is_of_generators=False),
 )
+# Only of a run that has a teacher.
+TEACHER_TERMS = (
+    LossTerm("teacher_A", "abs(G_AB(a) − T_AB(a))", "teacher_weight"),
+    LossTerm("teacher_B", "abs(G_BA(b) − T_BA(b))", "teacher_weight"),
+)
 GENERATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if t.is_of_generators)
 DISCRIMINATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if not t.is_of_generators)
 LOSSES = GENERATOR_LOSSES + DISCRIMINATOR_LOSSES
 # The options that weigh losses, which `CycleGAN` takes by the same names.
-WEIGHTS = tuple(dict.fromkeys(t.weight for t in LOSS_TERMS if t.weight))
-# A loss of each domain: `cycle` stands for `cycle_A` and `cycle_B`.
-LOSS_KINDS = tuple(dict.fromkeys(name[:-2] for name in LOSSES))
+WEIGHTS = tuple(dict.fromkeys(t.weight for t in LOSS_TERMS + TEACHER_TERMS if t.weight))
 
 
 def weighed_by(option: str) -> str:
     """The names of the losses that an option is the weight of."""
-    return " and ".join(term.name for term in LOSS_TERMS if term.weight == option)
+    terms = LOSS_TERMS + TEACHER_TERMS
+    return " and ".join(term.name for term in terms if term.weight == option)

@@ -36,6 +36,14 @@ class TrainConfig(ImageConfig):
         None, "default: once through the larger domain", at_least=1
     )
     filters: int = option(64, "channels of the networks' first convolution", at_least=1)
+    generator: Literal["resnet", "mobile"] = option(
+        "resnet",
+        "the paper's, or one of separable convolutions for phones: --filters are then "
+        "a quarter of its channels",
+    )
+    generator_filters: int | None = option(
+        None, "of the generators alone; default: --filters", at_least=1
+    )
     residual_blocks: int | None = option(
         None, "of the generators; default: 9 from 256 px on, 6 below", at_least=0
     )
@@ -49,6 +57,15 @@ class TrainConfig(ImageConfig):
         None,
         "run whose generators this one starts from, e.g. an imported one",
         Nature.SOURCE,
+    )
+    teacher: str | None = option(
+        None,
+        "run whose translations this one learns; `cyclegan distill` chooses what goes "
+        "with it",
+        Nature.SOURCE,
+    )
+    teacher_weight: float = option(
+        10.0, f"weight of {weighed_by('teacher_weight')}", at_least=0
     )
     upsampling: Literal["transpose", "resize"] = option(
         "transpose",
@@ -166,6 +183,11 @@ class TrainConfig(ImageConfig):
         return 9 if height * width >= 256**2 else 6
 
     @property
+    def resolved_generator_filters(self) -> int:
+        """Channels of the generators' first convolution."""
+        return self.generator_filters or self.filters
+
+    @property
     def augmentations(self) -> tuple[str, ...]:
         """What is done to all that discriminators see, in this order."""
         return tuple(x for x in AUGMENTATIONS if x in self.diffaugment.split(","))
@@ -191,6 +213,7 @@ class TrainConfig(ImageConfig):
             "load_size": size_text(*self.load_frame[:2]),
             "identity_weight": self.resolved_identity_weight,
             "residual_blocks": self.resolved_residual_blocks,
+            "generator_filters": self.resolved_generator_filters,
             "constant_epochs": self.resolved_constant_epochs,
             "discriminator_learning_rate": self.resolved_discriminator_learning_rate,
             "diffaugment": ",".join(self.augmentations) or "none",

@@ -10,7 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import written_aside
-from cyclegan_tf.config.losses import DISCRIMINATOR_LOSSES, GENERATOR_LOSSES
+from cyclegan_tf.config.losses import (
+    DISCRIMINATOR_LOSSES,
+    GENERATOR_LOSSES,
+    TEACHER_TERMS,
+)
 from cyclegan_tf.data.domain import Domains
 
 # Of each sample, in this order.
@@ -96,7 +100,11 @@ def loss_plot(rows: list[dict[str, float]]) -> bytes:
         rows: of `metrics.csv`, see `runs.history`; losses they lack are left out.
     """
     figure = Figure(figsize=(10, 4), layout="tight")
-    players = {"generators": GENERATOR_LOSSES, "discriminators": DISCRIMINATOR_LOSSES}
+    of_teacher = [t.name for t in TEACHER_TERMS if any(t.name in row for row in rows)]
+    players = {
+        "generators": [*GENERATOR_LOSSES, *of_teacher],
+        "discriminators": DISCRIMINATOR_LOSSES,
+    }
     axes = figure.subplots(1, 2)
     for axis, (title, names) in zip(axes, players.items(), strict=True):
         for name in names:

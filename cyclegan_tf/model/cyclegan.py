@@ -6,7 +6,7 @@ import time
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES
+from cyclegan_tf.config.losses import LOSS_TERMS, TEACHER_TERMS
 from cyclegan_tf.model.averages import copied, move_average
 from cyclegan_tf.model.diffaugment import DiffAugment
 from cyclegan_tf.model.layers import use_fused_normalization
@@ -14,6 +14,7 @@ from cyclegan_tf.model.losses import (
     absolute_error,
     adversarial_loss,
     discriminator_loss,
+    teacher_losses,
 )
 from cyclegan_tf.model.replicas import SharedMean, mean_over_replicas
 
@@ -42,6 +43,8 @@ class CycleGAN(keras.Model):
             half-life of this share of the steps taken; 0: none. The training does not
             see them.
         diffaugment: alters all that the discriminators see; without, nothing does.
+        teachers: trained generators by direction; the others learn their translations.
+        teacher_weight: weight of the distance to each teacher.
 
     Attributes:
         averages: the averaged generators by direction; empty without.
@@ -71,6 +74,8 @@ class CycleGAN(keras.Model):
         remat=False,
         average_share=0.0,
         diffaugment=None,
+        teachers=None,
+        teacher_weight=10.0,
     ):
         super().__init__(name="cyclegan")
         self.gen_ab, self.gen_ba = gen_ab, gen_ba
@@ -86,7 +91,9 @@ class CycleGAN(keras.Model):
             for direction, generator in self.generators.items()
             if average_share
         }
-        self.trackers = {name: SharedMean(name=name) for name in LOSSES}
+        self.teachers, self.teacher_weight = teachers or {}, teacher_weight
+        self.terms = LOSS_TERMS + (TEACHER_TERMS if self.teachers else ())
+        self.trackers = {t.name: SharedMean(name=t.name) for t in self.terms}
         self.num_replicas = self.distribute_strategy.num_replicas_in_sync
         self.returns_logs = True
         self.seconds_waited = 0.0
@@ -139,7 +146,7 @@ class CycleGAN(keras.Model):
 
     @property
     def metrics(self):
-        """The trackers of the eight losses."""
+        """The trackers of the losses."""
         return list(self.trackers.values())
 
     def call(self, images):
@@ -204,7 +211,7 @@ class CycleGAN(keras.Model):
         return losses | more, fakes, (generator_gradients, discriminator_gradients)
 
     def generator_losses(self, real_a, real_b, coins=None):
-        """The six generator losses by name, unweighted, and `(fake_a, fake_b)`."""
+        """The generators' losses by name, unweighted, and `(fake_a, fake_b)`."""
         gen_ab, gen_ba, disc_a, disc_b = (
             functools.partial(network, training=True)
             for network in (self.gen_ab, self.gen_ba, self.disc_a, self.disc_b)
@@ -228,13 +235,14 @@ class CycleGAN(keras.Model):
             # Identity: Sec. 5.2, "Photo generation from paintings".
             "identity_A": absolute_error(real_b, same_b),
             "identity_B": absolute_error(real_a, same_a),
+            **teacher_losses(self.teachers, (real_a, real_b), (fake_b, fake_a)),
         }, (fake_a, fake_b)
 
     def generator_objective(self, losses):
-        """The weighted sum of the six generator losses (Eq. 3 of the paper)."""
+        """The weighted sum of the generators' losses (Eq. 3 of the paper)."""
         return sum(
             (getattr(self, term.weight) if term.weight else 1.0) * losses[term.name]
-            for term in LOSS_TERMS
+            for term in self.terms
             if term.is_of_generators
         )
 

@@ -49,3 +49,22 @@ def absolute_error(real, translated):
     """
     difference = ops.cast(real, "float32") - ops.cast(translated, "float32")
     return ops.mean(ops.abs(difference))
+
+
+def teacher_losses(teachers, reals, translated):
+    """Distances from the translations of trained generators.
+
+    Args:
+        teachers: by direction, "a_to_b" and "b_to_a"; or none, and there are no losses.
+        reals: images of A and of B.
+        translated: of A into B and of B into A, by the generators that learn.
+
+    Returns:
+        float32 scalars by name, see `absolute_error`.
+    """
+    if not teachers:
+        return {}
+    return {
+        "teacher_A": absolute_error(teachers["a_to_b"](reals[0]), translated[0]),
+        "teacher_B": absolute_error(teachers["b_to_a"](reals[1]), translated[1]),
+    }

@@ -25,6 +25,7 @@ from cyclegan_tf.common.files import (
 )
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs.checkpoint import AVERAGES, BEST, CHECKPOINTS, find, read_best
 from cyclegan_tf.runs.directory import CONFIG, read_config
@@ -60,14 +61,17 @@ class Loaded(NamedTuple):
 def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
     """A generator with fresh weights, as the options of a run describe it."""
     source, target = domains.of(direction)
+    form = {
+        "num_residual_blocks": config.resolved_residual_blocks,
+        "channels": source.channels,
+        "out_channels": target.channels,
+        "name": DIRECTIONS[direction],
+    }
+    filters = config.resolved_generator_filters
+    if config.generator == "mobile":
+        return build_mobile_generator(4 * filters, **form)
     return build_generator(
-        config.filters,
-        config.resolved_residual_blocks,
-        channels=source.channels,
-        out_channels=target.channels,
-        norm=config.norm,
-        upsampling=config.upsampling,
-        name=DIRECTIONS[direction],
+        filters, norm=config.norm, upsampling=config.upsampling, **form
     )
 
 

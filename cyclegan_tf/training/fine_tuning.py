@@ -9,7 +9,7 @@ import keras
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.layers import InstanceNormalization
@@ -33,8 +33,12 @@ def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.
     """
     generators = load_generators(run_dir)
     has, wrong = read_config(run_dir).options, []
-    if has.filters != config.filters:
-        wrong.append(f"--filters {has.filters} (not {config.filters})")
+    if has.generator != config.generator:
+        wrong.append(f"--generator {has.generator} (not {config.generator})")
+    filters, wanted = has.resolved_generator_filters, config.resolved_generator_filters
+    if filters != wanted:
+        name = "filters" if config.generator_filters is None else "generator_filters"
+        wrong.append(f"{flag(name)} {filters} (not {wanted})")
     blocks, wanted = has.resolved_residual_blocks, config.resolved_residual_blocks
     if blocks != wanted:
         wrong.append(f"--residual-blocks {blocks} (not {wanted})")

@@ -2,7 +2,6 @@
 
 import math
 
-from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.runs.checkpoint import NonFiniteState, require_finite
 from cyclegan_tf.training.callbacks.step import StepCallback
 
@@ -40,9 +39,9 @@ class Guard(StepCallback):
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the losses, then at the request."""
         super().on_train_batch_end(batch, logs)
-        for name in LOSSES if logs else ():
-            if not math.isfinite(logs[name]):
-                raise NonFiniteState(f"loss {name} is {logs[name]}")
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                raise NonFiniteState(f"loss {name} is {value}")
         if self.is_stop_requested(self.step):
             raise Stopped
 

@@ -1,6 +1,5 @@
 """The rows of `metrics.csv`."""
 
-from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.evaluation.results import flat_scores
 from cyclegan_tf.runs import history
 from cyclegan_tf.training.callbacks.step import StepCallback
@@ -31,7 +30,7 @@ class MetricsCsv(StepCallback):
             self.rows = [row for row in self.rows if row["epoch"] <= epoch]
             self.rows.append(
                 {"epoch": epoch + 1, "step": self.step}
-                | {name: float(logs[name]) for name in LOSSES}
+                | {name: float(logs[name]) for name in self.model.trackers}
                 | {
                     "learning_rate": float(self.schedule(self.step - 1)),
                     "images_per_s": self.throughput.images_per_s,

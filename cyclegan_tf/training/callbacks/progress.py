@@ -1,7 +1,6 @@
 """The progress bar of a run."""
 
 from cyclegan_tf.common.console import is_terminal, progress_bar, say, status_line
-from cyclegan_tf.config.losses import LOSS_KINDS, LOSSES
 from cyclegan_tf.training.callbacks.step import StepCallback
 
 
@@ -68,12 +67,12 @@ class ProgressBar(StepCallback):
 
 
 def _in_words(logs, digits):
-    return " ".join(f"{name} {logs[name]:.{digits}f}" for name in LOSSES)
+    return " ".join(f"{name} {logs[name]:.{digits}f}" for name in logs)
 
 
 def _in_brief(logs):
     """All losses within 80 columns."""
     return "  ".join(
         f"{kind}_A|B {logs[f'{kind}_A']:.2f} {logs[f'{kind}_B']:.2f}"
-        for kind in LOSS_KINDS
+        for kind in dict.fromkeys(name[:-2] for name in logs)
     )
