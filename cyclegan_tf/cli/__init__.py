@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": (commands.evaluate, config.EvaluateConfig, []),
     "export": (commands.export, config.ExportConfig, []),
     "translate": (commands.translate, config.TranslateConfig, ["input", "output"]),
+    "distill": (commands.distill, config.DistillConfig, []),
     "demo": (commands.demo, config.DemoConfig, []),
     "build": (commands.build, config.BuildConfig, ["dataset"]),
     "import": (commands.import_models, config.ImportConfig, []),

@@ -12,6 +12,7 @@ from cyclegan_tf.common.console import quiet_start, show
 from cyclegan_tf.config import (
     BuildConfig,
     DemoConfig,
+    DistillConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
@@ -124,6 +125,21 @@ def translate(config: TranslateConfig) -> None:
         f"{done.failed} failed"
     )
     sys.exit(1 if done.failed else 0)
+
+
+def distill(config: DistillConfig) -> None:
+    """Trains a small generator on the translations of a trained one.
+
+        %(prog)s --run-dir runs/NAME                  writes runs/NAME-small
+        %(prog)s --run-dir runs/NAME --student tiny --epochs 100
+
+    The student is a run like any other: the same command, or train, continues it.
+    """
+    with quiet_start():
+        from cyclegan_tf.training.distill import student_options
+        from cyclegan_tf.training.run import train
+
+    train(student_options(config))
 
 
 def demo(config: DemoConfig) -> None:

@@ -5,6 +5,7 @@ Nothing here imports TensorFlow, so that `--help` answers at once.
 
 from cyclegan_tf.config.commands import (
     DemoConfig,
+    DistillConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
@@ -24,6 +25,7 @@ __all__ = [
     "BuildConfig",
     "DatasetConfig",
     "DemoConfig",
+    "DistillConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ImportConfig",

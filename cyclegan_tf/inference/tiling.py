@@ -28,6 +28,7 @@ from keras import layers
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage
 from cyclegan_tf.data.ranges import to_unit_range, to_values
+from cyclegan_tf.model.cost import floats_per_pixel
 from cyclegan_tf.model.networks import (
     SIDE_MULTIPLE,
     InstanceNormalization,
@@ -54,7 +55,8 @@ def translate_in_stripes(
     Equal to the whole picture's translation up to the rounding of float32.
 
     Args:
-        generator: a float32 model from `networks.build_generator`.
+        generator: a float32 model from `networks.build_generator` or
+            `mobile.build_mobile_generator`.
         image: `(height, width, channels)`, type and channels those of `source`; sides
             that are no multiples of 4 are mirrored up to one, and cropped back.
         source, target: the form of what the generator takes and gives.
@@ -72,8 +74,8 @@ def translate_in_stripes(
     height, width, _ = image.shape
     border = ((0, -height % SIDE_MULTIPLE), (0, -width % SIDE_MULTIPLE), (0, 0))
     padded = np.pad(image, border, mode="reflect")
-    # All stages have rows of as many bytes: half the width, twice the channels.
-    row_bytes = FLOAT_BYTES * generator.get_layer("stem").filters * padded.shape[1]
+    # All stages have rows of about as many bytes: half the width, twice the channels.
+    row_bytes = FLOAT_BYTES * floats_per_pixel(generator) * padded.shape[1]
     scratch = _Scratch(pathlib.Path(scratch_dir), max(1, stripe_bytes // row_bytes))
     scratch.folder.mkdir(parents=True, exist_ok=True)
     needed = SCRATCH_FACTOR * row_bytes * len(padded)
@@ -191,7 +193,7 @@ def _apply(layer, inputs, scratch):
             read = _picked(
                 rows, lambda i: i // down, lambda x: tf.repeat(x, across, axis=1)
             )
-        case layers.Conv2D():
+        case layers.Conv2D() | layers.DepthwiseConv2D():
             read = _convolved(rows, layer)
         case layers.Conv2DTranspose():
             read = _convolved_transposed(rows, layer)

@@ -15,6 +15,7 @@ from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import MIN_SIDE, UnreadableImage
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.inference.tiling import FLOAT_BYTES, translate_in_stripes
+from cyclegan_tf.model.cost import floats_per_pixel
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import DIRECTIONS, LAST, load_generators
 
@@ -207,10 +208,10 @@ def _function(generator, source, target, scratch_dir):
         pixels_function(generator, source, target),
         input_signature=[pixels_spec(source)],
     )
-    filters = generator.get_layer("stem").filters
+    num_floats = floats_per_pixel(generator)
 
     def translate(images):
-        _require_memory(images, filters, target.channels)
+        _require_memory(images, num_floats, target.channels)
         return _call(compiled, images)
 
     return translate
@@ -220,13 +221,13 @@ def _call(function, images):
     return function(images=tf.constant(images))["translated"].numpy()
 
 
-def _require_memory(images, filters, out_channels):
+def _require_memory(images, floats_per_pixel, out_channels):
     """Refuses what would make the system end the process; a GPU has its own error."""
     if tf.config.list_physical_devices("GPU"):
         return
     # Four of the largest layers and both pictures in floats; measured with 2 to 64
     # filters and up to 9 megapixels.
-    num_floats = 4 * filters + images.shape[-1] + out_channels
+    num_floats = 4 * floats_per_pixel + images.shape[-1] + out_channels
     needed = images[..., 0].size * FLOAT_BYTES * num_floats
     free = psutil.virtual_memory().available
     if needed > free:

@@ -103,11 +103,14 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
             by transposed convolutions.
     """
     norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]
-    is_transposed = isinstance(generator.get_layer("up1"), keras.layers.Conv2DTranspose)
+    is_transposed = any(
+        isinstance(x, keras.layers.Conv2DTranspose) and x.name == "up1"
+        for x in generator.layers
+    )
     if not is_transposed or any(norm.weights for norm in norms):
         raise InputError(
             f"{source} cannot be written for the authors' program, whose networks are "
-            f"those of --norm plain and --upsampling transpose."
+            f"those of --generator resnet, --norm plain and --upsampling transpose."
         )
     size = size_of(generator)
     shapes = state_dict_shapes(*size)

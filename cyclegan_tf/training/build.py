@@ -23,7 +23,10 @@ ADAM = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
 
 
 def build_model(
-    config: TrainConfig, domains: Domains, steps_per_epoch: int
+    config: TrainConfig,
+    domains: Domains,
+    steps_per_epoch: int,
+    teachers: dict[str, keras.Model] | None = None,
 ) -> CycleGAN:
     """The compiled model at step 0; a function of the arguments alone."""
     keras.utils.set_random_seed(derived_seed(config.seed, "weights"))
@@ -36,6 +39,7 @@ def build_model(
     if config.precision != "float32":
         policy = f"mixed_{config.precision}"
         networks = {name: with_dtype(x, policy) for name, x in networks.items()}
+        teachers = {name: with_dtype(x, policy) for name, x in (teachers or {}).items()}
     pools = {
         f"pool_{name}": ImagePool(
             config.pool_size,
@@ -54,6 +58,7 @@ def build_model(
         diffaugment=DiffAugment(
             config.augmentations, derived_seed(config.seed, "diffaugment")
         ),
+        teachers=teachers,
         **weights,
     )
     rates = config.learning_rate, config.resolved_discriminator_learning_rate

@@ -7,19 +7,26 @@ from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.results import score_table
 from cyclegan_tf.runs import checkpoint, generators, history
+from cyclegan_tf.training import teaching
 from cyclegan_tf.training.prepare import Run
 
 LOSS_PLOT = "samples/losses.png"
 
 
-def save_generators(run: Run, step: int) -> None:
-    """Writes `model/`: both generators, and where they come from."""
+def save_generators(run: Run, step: int, compared: dict | None = None) -> None:
+    """Writes `model/`: both generators, and where they come from.
+
+    Args:
+        run: whose they are.
+        step: of the run.
+        compared: costs of teacher and student, of a student that has been scored.
+    """
     if run.is_first:
         about = {
             "dataset": run.config.dataset_name,
             "step": step,
             "epochs": step / run.steps_per_epoch,
-        }
+        } | ({"compared": compared} if compared else {})
         generators.save_generators(
             run.path, run.model.generators, about, run.model.averages
         )
@@ -62,6 +69,8 @@ def conclude(run: Run, results: list) -> None:
     run_scores.record(run.path, run.num_steps, results, about)
     title = f"{run.path}, last: step {run.num_steps}, {weights} weights"
     show(score_table(results, title))
+    if run.model.teachers:
+        _compare_with_teacher(run, results)
     try:
         best = checkpoint.read_best(run.checkpoints)
     except InputError as error:
@@ -75,4 +84,20 @@ def conclude(run: Run, results: list) -> None:
     say(
         f"finished: models in {run.path / generators.FOLDER}, pictures in "
         f"{run.path / 'samples'}"
+    )
+
+
+def _compare_with_teacher(run, results):
+    """Shows and keeps what teacher and student cost, and their scores."""
+    model, frame = run.model, run.config.frame
+    of_teacher = run.evaluator.evaluate(model.teachers)
+    compared = {
+        "teacher": teaching.costs(model.teachers, frame, of_teacher),
+        "student": teaching.costs(model.trained_generators, frame, results),
+    }
+    save_generators(run, model.step, compared)
+    show(teaching.cost_table(**compared))
+    say(
+        f"side by side: evaluate.py --report --run-dir {run.path} "
+        f"{run.path / teaching.FOLDER}"
     )

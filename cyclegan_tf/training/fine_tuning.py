@@ -52,19 +52,25 @@ def load_earlier(run_dir: pathlib.Path, config: TrainConfig) -> dict[str, keras.
     return generators
 
 
-def require_same_channels(run_dir: pathlib.Path, domains: Domains) -> None:
+def require_same_channels(name: str, config: TrainConfig, domains: Domains) -> None:
     """Checks that the images of an earlier run have as many channels as those now.
+
+    Args:
+        name: of the option that names the earlier run.
+        config: the options of the new run.
+        domains: the form of its images.
 
     Raises:
         InputError: they have not.
     """
+    run_dir = pathlib.Path(getattr(config, name)).expanduser()
     before, now = (
         [domain.channels for domain in each]
         for each in (read_config(run_dir).domains, domains)
     )
     if before != now:
         raise InputError(
-            f"--init-from {run_dir} is of images with {before[0]} channels in A and "
+            f"{flag(name)} {run_dir} is of images with {before[0]} channels in A and "
             f"{before[1]} in B, and the new ones have {now[0]} and {now[1]}; "
             f"--channels-a and --channels-b make RGB of grey ones, and grey of RGB."
         )

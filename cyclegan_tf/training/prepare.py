@@ -18,7 +18,7 @@ from cyclegan_tf.evaluation.features import load_inception, require_suitable
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs import checkpoint, directory
-from cyclegan_tf.training import devices
+from cyclegan_tf.training import devices, teaching
 from cyclegan_tf.training.build import build_model, identity_weight
 from cyclegan_tf.training.fine_tuning import load_earlier, require_same_channels
 from cyclegan_tf.training.signals import stop_signals
@@ -112,11 +112,14 @@ def prepare(
         # Before anything that takes long.
         directory.require_same_options(path, config)
         earlier = _earlier_generators(config, path)
+        teachers = teaching.load_teachers(config, path)
         dataset = convert.ensure_dataset(config)
         manifest = convert.read_manifest(dataset)
         domains = _choose_domains(config, dataset)
         if earlier:
-            require_same_channels(pathlib.Path(config.init_from).expanduser(), domains)
+            require_same_channels("init_from", config, domains)
+        if teachers:
+            require_same_channels("teacher", config, domains)
         splits = {
             name: pipeline.open_split(dataset, name, getattr(domains, name[-1].lower()))
             for name in manifest["splits"]
@@ -126,10 +129,14 @@ def prepare(
         evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
         recorded = directory.Recorded(config, manifest["fingerprint"], domains)
         directory.continue_run(path, recorded)
+        if replicas.is_first_worker(strategy):
+            teaching.keep_teacher(config, path)
     steps = steps_per_epoch(config, splits, strategy.num_replicas_in_sync)
     received_signal = stack.enter_context(stop_signals())
     with strategy.scope():
-        model = build_model(config, domains, steps)
+        # Of the copy: the other may have been trained on meanwhile.
+        teachers = teaching.load_teachers(config, path)
+        model = build_model(config, domains, steps, teachers)
     return Run(
         config,
         domains,

@@ -3,7 +3,7 @@
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.files import remove_remains
 from cyclegan_tf.runs import checkpoint
-from cyclegan_tf.training import devices
+from cyclegan_tf.training import devices, teaching
 from cyclegan_tf.training.fine_tuning import start_from
 from cyclegan_tf.training.prepare import Run, steps_per_epoch
 
@@ -33,6 +33,9 @@ def resume(run: Run) -> dict | None:
     if run.earlier:
         start_from(run.earlier, run.model)
         # From here on the run does not depend on the earlier one.
+        run.save_checkpoint()
+    if run.model.teachers and num_replicas is None:
+        teaching.start_discriminators(run.config, run.model)
         run.save_checkpoint()
     is_within_epoch = run.model.step % run.steps_per_epoch
     return checkpoint.tracker_state(run.model) if is_within_epoch else None

@@ -1,0 +1,63 @@
+"""A small generator from a large one: the options of a run that learns from another."""
+
+import dataclasses
+import pathlib
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import DistillConfig, TrainConfig
+from cyclegan_tf.model.cost import multiply_adds
+from cyclegan_tf.runs.directory import read_config
+from cyclegan_tf.runs.generators import new_generator
+
+# Of the teacher's channels, by the name of a student.
+SHARES = {"tiny": 1 / 4, "small": 1 / 2, "medium": 1}
+# The distance to the teacher takes the place of the cycle, and keeps the identity.
+LOSSES = {"teacher_weight": 100.0, "cycle_weight": 0.0, "identity_weight": 0.0}
+LEARNING_RATES = {"learning_rate": 2e-3, "discriminator_learning_rate": 2e-4}
+
+
+def student_options(config: DistillConfig) -> TrainConfig:
+    """The options of the student's run, by those of the teacher's.
+
+    Images, epochs and discriminators are the teacher's.
+
+    Raises:
+        InputError: there is no such run, or its student would not be smaller.
+    """
+    run_dir = pathlib.Path(config.run_dir).expanduser()
+    teacher, _, domains = read_config(run_dir)
+    filters = config.filters or max(
+        1, round(SHARES[config.student] * teacher.resolved_generator_filters)
+    )
+    given = {"epochs": config.epochs, "residual_blocks": config.residual_blocks}
+    places = {"dataset": config.dataset, "data_dir": config.data_dir}
+    changes = {name: value for name, value in (given | places).items() if value}
+    student = dataclasses.replace(
+        teacher,
+        **LOSSES,
+        **LEARNING_RATES,
+        run_dir=str(config.resolved_student_dir),
+        teacher=str(run_dir),
+        init_from=None,
+        generator="mobile",
+        generator_filters=filters,
+        average=True,
+        restart=config.restart,
+        **{"residual_blocks": teacher.resolved_residual_blocks} | changes,
+    )
+    _require_smaller(student, teacher, domains)
+    return student
+
+
+def _require_smaller(student, teacher, domains):
+    height, width, _ = student.frame
+    cost, most = (
+        multiply_adds(new_generator(options, domains, "a_to_b"), height, width)
+        for options in (student, teacher)
+    )
+    if cost >= most:
+        raise InputError(
+            f"a student of --filters {student.generator_filters} and --residual-blocks "
+            f"{student.residual_blocks} takes {cost:,} multiply-adds for an image, and "
+            f"its teacher {most:,}; take fewer filters or blocks."
+        )
