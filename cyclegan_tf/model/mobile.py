@@ -17,7 +17,8 @@ def build_mobile_generator(
 
     One convolution of stride 4 takes the place of the first three, one transposed
     convolution that of the last three, and the convolutions of residual blocks are
-    separable.
+    separable. What they draw is added to the image, where it has as many channels as
+    what comes out: its details need not pass through the few channels inside.
 
     Args:
         width: channels of the residual blocks, at a quarter of the image's size.
@@ -45,6 +46,8 @@ def build_mobile_generator(
     out_channels = out_channels or channels
     x = layers.Conv2DTranspose(out_channels, PATCH, STRIDE, name="head")(x)
     x = layers.Cropping2D(MARGIN, name="head_crop")(x)
+    if out_channels == channels:
+        x = layers.Add(name="head_sum")([x, inputs])
     # float32, as in `networks.build_generator`.
     outputs = layers.Activation("tanh", dtype="float32", name="translated")(x)
     return keras.Model(inputs, outputs, name=name)
