@@ -11,15 +11,16 @@ from cyclegan_tf.runs.generators import new_generator
 
 # Of the teacher's channels, by the name of a student.
 SHARES = {"tiny": 1 / 4, "small": 1 / 2, "medium": 1}
-# The distance to the teacher takes the place of the cycle, and keeps the identity.
+# The teacher takes the place of the round trip and of the identity.
 LOSSES = {"teacher_weight": 100.0, "cycle_weight": 0.0, "identity_weight": 0.0}
 LEARNING_RATES = {"learning_rate": 2e-3, "discriminator_learning_rate": 2e-4}
+BATCH_SIZE = 4
 
 
 def student_options(config: DistillConfig) -> TrainConfig:
     """The options of the student's run, by those of the teacher's.
 
-    Images, epochs and discriminators are the teacher's.
+    Images, number of steps and discriminators are the teacher's.
 
     Raises:
         InputError: there is no such run, or its student would not be smaller.
@@ -29,6 +30,10 @@ def student_options(config: DistillConfig) -> TrainConfig:
     filters = config.filters or max(
         1, round(SHARES[config.student] * teacher.resolved_generator_filters)
     )
+    # As many steps, although a larger batch goes through the images in fewer.
+    batch_size = max(BATCH_SIZE, teacher.batch_size)
+    longer = 1 if teacher.steps_per_epoch else batch_size // teacher.batch_size
+    every = ("epochs", "sample_every", "evaluate_every")
     given = {"epochs": config.epochs, "residual_blocks": config.residual_blocks}
     places = {"dataset": config.dataset, "data_dir": config.data_dir}
     changes = {name: value for name, value in (given | places).items() if value}
@@ -36,6 +41,8 @@ def student_options(config: DistillConfig) -> TrainConfig:
         teacher,
         **LOSSES,
         **LEARNING_RATES,
+        batch_size=batch_size,
+        constant_epochs=None,
         run_dir=str(config.resolved_student_dir),
         teacher=str(run_dir),
         init_from=None,
@@ -43,7 +50,9 @@ def student_options(config: DistillConfig) -> TrainConfig:
         generator_filters=filters,
         average=True,
         restart=config.restart,
-        **{"residual_blocks": teacher.resolved_residual_blocks} | changes,
+        **{name: longer * getattr(teacher, name) for name in every}
+        | {"residual_blocks": teacher.resolved_residual_blocks}
+        | changes,
     )
     _require_smaller(student, teacher, domains)
     return student

@@ -42,9 +42,11 @@ class ProgressBar(StepCallback):
         rate = f"{self.throughput.images_per_s:.3g} images/s"
         if is_terminal():
             self.bar.set_postfix_str(rate, refresh=False)
-            self.losses.set_description_str(_in_brief(logs), refresh=False)
+            brief = _in_brief(self._in_order(logs))
+            self.losses.set_description_str(brief, refresh=False)
         else:
-            self.bar.set_postfix_str(f"{rate}, {_in_words(logs, 2)}", refresh=False)
+            words = _in_words(self._in_order(logs), 2)
+            self.bar.set_postfix_str(f"{rate}, {words}", refresh=False)
 
     def on_epoch_end(self, epoch, logs=None):
         """Leaves a line."""
@@ -54,10 +56,15 @@ class ProgressBar(StepCallback):
             for result in self.scores.results
         )
         say(
-            f"epoch {epoch + 1}/{self.epochs}  {_in_words(logs, 3)}  {scores}"
+            f"epoch {epoch + 1}/{self.epochs}  "
+            f"{_in_words(self._in_order(logs), 3)}  {scores}"
             f"{self.throughput.images_per_s:.3g} images/s  "
             f"waiting for input {self.throughput.input_wait:.1%}"
         )
+
+    def _in_order(self, logs):
+        """The losses as the model lists them; graphs sort them by name."""
+        return {name: logs[name] for name in self.model.trackers}
 
     def close(self):
         """Removes the bar from the console."""
