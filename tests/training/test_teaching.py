@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.training import run as training
+from cyclegan_tf.training import teaching
+from tests.helpers import assert_same_checkpoint, tiny_model
+
+
+@pytest.fixture
+def student(tiny_run, scored_run):
+    """Makes configs of runs that learn from one."""
+
+    def make(name, **options):
+        of_student = {"generator": "mobile", "generator_filters": 1, "batch_size": 2}
+        return tiny_run(name, teacher=str(scored_run), **(of_student | options))
+
+    return make
+
+
+def test_resumed_student_equals_one_that_was_not_stopped(student):
+    whole, halves = student("whole"), student("halves", epochs=1)
+    training.train(whole)
+    # The schedule is that of both epochs from the start.
+    training.train(student("halves", epochs=1, constant_epochs=1))
+    newest = checkpoint.checkpoints(halves.resolved_run_dir / "checkpoints")[0]
+    assert checkpoint.step_of(newest) == 4
+    training.train(student("halves"))
+    first, second = (
+        config.resolved_run_dir / "checkpoints" / "step-000000008.npz"
+        for config in (whole, student("halves"))
+    )
+    assert_same_checkpoint(first, second)
+
+
+def test_teacher_is_copied_and_stays_as_it_is(student, scored_run):
+    config = student("run", epochs=1)
+    training.train(config)
+    copy = config.resolved_run_dir / "teacher"
+    kept, original = (generators.load_generators(x) for x in (copy, scored_run))
+    for direction, generator in original.items():
+        pairs = zip(generator.weights, kept[direction].weights, strict=True)
+        assert all(np.array_equal(x, y) for x, y in pairs)
+    teachers = teaching.load_teachers(config, config.resolved_run_dir)
+    assert list(teachers) == ["a_to_b", "b_to_a"]
+
+
+def test_student_comes_nearer_to_its_teacher(student):
+    config = student("run", epochs=4, steps_per_epoch=20, teacher_weight=100.0)
+    training.train(config)
+    rows = (config.resolved_run_dir / "metrics.csv").read_text().splitlines()
+    column = rows[0].split(",").index("teacher_A")
+    first, *_, last = (float(row.split(",")[column]) for row in rows[1:])
+    assert last < 0.8 * first
+
+
+def test_discriminators_are_those_of_the_teacher(student, scored_run):
+    config, model = student("run"), tiny_model(size=32)
+    newest = checkpoint.checkpoints(scored_run / "checkpoints")[0]
+    teaching.start_discriminators(config, model)
+    with np.load(newest) as arrays:
+        for variable in model.disc_b.variables:
+            np.testing.assert_array_equal(variable, arrays[f"disc_b/{variable.path}"])
+
+
+def test_discriminators_that_do_not_fit_stay_fresh(student, capsys):
+    training.train(student("run", filters=3, epochs=1, steps_per_epoch=1))
+    assert "start from fresh weights" in capsys.readouterr().err
+
+
+def test_images_have_the_channels_of_the_teachers(student):
+    with pytest.raises(InputError, match="--teacher .* is of images with 3 channels"):
+        training.train(student("run", channels_a=1, channels_b=1))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_learns_in_any_precision(student, precision):
+    jit = "on" if precision == "float32" else "off"
+    options = {"epochs": 1, "steps_per_epoch": 2, "jit": jit, "precision": precision}
+    training.train(student("run", **options))
