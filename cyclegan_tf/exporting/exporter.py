@@ -28,7 +28,7 @@ from cyclegan_tf.exporting.formats import FORMATS, saved_model
 from cyclegan_tf.exporting.formats.format import INT8
 from cyclegan_tf.inference.translator import EXTRAS
 from cyclegan_tf.runs.directory import read_config
-from cyclegan_tf.runs.generators import load
+from cyclegan_tf.runs.generators import load, read_about
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +97,7 @@ def _export(config, run_dir, formats):
                 "weights": weights,
                 "versions": versions,
                 "rows": rows,
+                "compared": read_about(run_dir).get("compared"),
             }
             model_card.write(extras, form, run_dir, run, comparisons, about)
             if form.is_served:

@@ -38,7 +38,7 @@ def write(
 
     `about` has "precision", "step" that the model was trained for, or None, "weights",
     "average" or "raw", "versions" of what the export was verified with, and, of one in
-    8 bits, "rows" of `beside_float32`.
+    8 bits, "rows" of `beside_float32`; of a student, "compared" of its `model.json`.
     """
     directions = [name for name, *_ in comparisons if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
@@ -71,6 +71,7 @@ much larger or smaller than in training may not be recognised.
 
 {_scores(evaluations)}
 
+{_beside_teacher(about.get("compared"))}\
 ## Verified
 
 In {about["precision"]}, beside the Keras model in float32, in grey levels, each
@@ -197,6 +198,27 @@ def _in_words(protocol):
         _in_words(value) if isinstance(value, dict) else f"{name}: {value}"
         for name, value in protocol.items()
     )
+
+
+def _beside_teacher(compared):
+    """What a student and its teacher cost; of any other run nothing."""
+    if not compared:
+        return ""
+    names = ("multiply_adds", "parameters", "milliseconds")
+    rows = [(name, *(compared[who][name] for who in compared)) for name in names]
+    scores = [of["scores"] for of in compared.values()]
+    rows += [
+        (name, *(score_text(of.get(name)) for of in scores)) for name in scores[-1]
+    ]
+    return f"""\
+## Beside its teacher
+
+It learned from a larger model. For an image of the training crop's size, the time on
+the machine that it was trained on:
+
+{_table(("", *compared), rows)}
+
+"""
 
 
 def _licence(dataset):

@@ -146,3 +146,16 @@ def test_card_says_what_is_left_out_of_bands(tmp_path):
 def test_hostile_names_stay_text(tmp_path):
     card = card_of(tmp_path, tmp_path / "card", dataset="x\n# <script>| [y](z)")
     assert "<script" not in card and "\n# <" not in card and "[y](z)" not in card
+
+
+def test_student_stands_beside_its_teacher(run_dir, tmp_path, monkeypatch):
+    cost = {"parameters": 70, "milliseconds": 4.2, "scores": {"swd_a_to_b": 40.031}}
+    compared = {
+        "teacher": cost | {"multiply_adds": 900},
+        "student": cost | {"multiply_adds": 50},
+    }
+    monkeypatch.setitem(ABOUT, "compared", compared)
+    table = rows_of(card_of(run_dir, tmp_path / "card"), "Beside its teacher")
+    assert table[0] == ["", "teacher", "student"]
+    assert ["multiply_adds", "900", "50"] in table
+    assert ["swd_a_to_b", "40.03", "40.03"] in table
