@@ -34,6 +34,8 @@ from cyclegan_tf.training.event_log import EventLog
 from cyclegan_tf.training.prepare import Run
 
 NUM_SAMPLES = 4
+# Of so few steps and so low a rate nothing comes, see docs/quality.md.
+SHORT_STEPS, LOW_RATE = 10_000, 5e-4
 
 
 def fit(run: Run, trackers: dict | None) -> list:
@@ -88,6 +90,13 @@ def _announce(run):
         f"{len(run.splits['trainA'])} + {len(run.splits['trainB'])} images"
     )
     _announce_domains(run)
+    is_low = run.config.learning_rate < LOW_RATE and run.config.recipe != "paper"
+    if run.num_steps < SHORT_STEPS and is_low and run.model.step == 0:
+        run.say(
+            f"so few steps learn more with --learning-rate 1e-3 "
+            f"--discriminator-learning-rate 5e-4 than with "
+            f"{run.config.learning_rate:g}, which is for {SHORT_STEPS} and more"
+        )
     log = shlex.quote(str(run.path / "tensorboard"))
     run.say(f"watch it with: tensorboard --logdir {log}")
 
