@@ -45,7 +45,7 @@ with quiet_start():
     from cyclegan_tf.inference.pixels import translate_all
     from cyclegan_tf.runs.generators import load_generators
 
-# All take 3,000 steps.
+# All take 3,000 steps, unless a variant says more.
 DATASETS = {
     "horse2zebra": ["--evaluate-every", "5"],
     "horse2zebra-50": [
@@ -72,8 +72,12 @@ VARIANTS = {
     "lr5e-4": ["--learning-rate", "5e-4"],
     "lr1e-3": ["--learning-rate", "1e-3"],
     "lr2e-3": ["--learning-rate", "2e-3"],
+    "discriminator1e-4": ["--discriminator-learning-rate", "1e-4"],
     # Half of the embedded dataset's own.
     "discriminator5e-4": ["--discriminator-learning-rate", "5e-4"],
+    "discriminator1e-3": ["--discriminator-learning-rate", "1e-3"],
+    "epochs15": ["--epochs", "15"],  # of drawings: 9,000 steps
+    "short": ["--recipe", "short"],
     # The learning rate falls in 30 stairs, to a 16th, not in 5, to a quarter.
     "smooth": [
         *("--epochs", "30", "--steps-per-epoch", "100"),
