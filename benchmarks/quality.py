@@ -77,7 +77,6 @@ VARIANTS = {
     "discriminator5e-4": ["--discriminator-learning-rate", "5e-4"],
     "discriminator1e-3": ["--discriminator-learning-rate", "1e-3"],
     "epochs15": ["--epochs", "15"],  # of drawings: 9,000 steps
-    "short": ["--recipe", "short"],
     # The learning rate falls in 30 stairs, to a 16th, not in 5, to a quarter.
     "smooth": [
         *("--epochs", "30", "--steps-per-epoch", "100"),

@@ -30,7 +30,8 @@ def train_reference(config: TrainConfig) -> None:
         *splits, config.batch_size
     )
     rate = learning_rate(config, steps)
-    torch.set_num_threads(os.cpu_count())
+    # More threads than processors wait for each other.
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(config.seed)
     model = TorchCycleGAN(
         config.filters,
