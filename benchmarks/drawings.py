@@ -127,7 +127,9 @@ class ImageNetFeatures:
         """Features, float32 `(n, 1280)`, of uint8 `(n, height, width, 3)`."""
         import torch
 
-        levels = tf.image.resize(images, (FEATURES_SIDE, FEATURES_SIDE), "bicubic", antialias=True)
+        levels = tf.image.resize(
+            images, (FEATURES_SIDE, FEATURES_SIDE), "bicubic", antialias=True
+        )
         levels = tf.clip_by_value(tf.round(levels), 0, 255).numpy()
         batch = torch.from_numpy((levels - 127) / 128).permute(0, 3, 1, 2)
         with torch.no_grad():

@@ -4,8 +4,9 @@
     python benchmarks/latency.py
     python benchmarks/latency.py --run-dirs runs/teacher runs/student --sides 256
 
-The a_to_b generators of one or more runs, as `export` writes them: every format in
-every precision that it has, beside `cyclegan_tf.load` of the run and Keras' `predict`.
+The a_to_b generators of one or more runs, or of a random one and its students, as
+`export` writes them: every format in every precision that it has, beside
+`cyclegan_tf.load` of the run and Keras' `predict`.
 All take turns, so that a slow moment of the machine meets each. One JSON line for each
 of them, size and batch: milliseconds per call, median and quartiles of the rounds.
 
@@ -16,7 +17,6 @@ square matrices, which took turns with the others.
 
 import dataclasses
 import functools
-import math
 import pathlib
 import tempfile
 import time
@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 from common import field, quartiles, quiet_start, report, script
+
+from cyclegan_tf.config.distill import SHARES
 
 DIRECTION = "a_to_b"
 MATRIX_SIDE = 2048
@@ -36,7 +38,8 @@ class Options:
     """What to measure."""
 
     run_dirs: list[str] = field(
-        default_factory=list, help="runs to measure; default: random weights"
+        default_factory=list,
+        help="runs to measure; default: random weights, and the students of these",
     )
     filters: int = field(64, help="of the network with random weights")
     residual_blocks: int = field(9, help="likewise")
@@ -63,18 +66,25 @@ class Contender(NamedTuple):
 def main(options):
     """Writes every form of all runs, and times them in turn."""
     with quiet_start():
+        from cyclegan_tf.model.cost import multiply_adds
         from cyclegan_tf.runs.generators import load_generators
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
         runs = [pathlib.Path(run).expanduser() for run in options.run_dirs]
-        runs = runs or [random_run(scratch / "random", options)]
-        contenders, multiply_adds = [], {}
+        runs = runs or [
+            random_run(scratch / "paper", options),
+            *(
+                random_run(scratch / name, options, round(share * options.filters))
+                for name, share in SHARES.items()
+            ),
+        ]
+        contenders, costs = [], {}
         for i, run in enumerate(runs):
             contenders += exported(run, scratch / f"exports-{i}", options.precisions)
             generator = load_generators(run)[DIRECTION]
             contenders += of_run(run, generator)
             for side in options.sides:
-                multiply_adds[run.name, side] = count_multiply_adds(generator, side)
+                costs[run.name, side] = multiply_adds(generator, side, side)
         contenders += [
             Contender("", FLOOR, precision, product)
             for precision in dict.fromkeys(x.precision for x in contenders)
@@ -92,13 +102,13 @@ def main(options):
                     low, median, high = figures
                     place = {"side": side, "batch": batch_size}
                     report(**about, **place, ms=median, quartiles=[low, high])
-    print("\n" + table(measured, multiply_adds))
+    print("\n" + table(measured, costs))
 
 
 # What is timed.
 
 
-def random_run(run_dir, options):
+def random_run(run_dir, options, student_filters=None):
     """A run of a generator with random weights, as far as an export needs it."""
     from cyclegan_tf.config import TrainConfig
     from cyclegan_tf.data.domain import Domains
@@ -107,6 +117,8 @@ def random_run(run_dir, options):
     config = TrainConfig(
         filters=options.filters,
         residual_blocks=options.residual_blocks,
+        generator="mobile" if student_filters else "resnet",
+        generator_filters=student_filters,
         image_size=64,
         data_dir=str(run_dir),
     )
@@ -224,36 +236,19 @@ def take_turns(contenders, images, rounds):
     return {key: quartiles(values, 1) for key, values in milliseconds.items()}
 
 
-def count_multiply_adds(generator, side):
-    """Of all convolutions, for one picture."""
-    import keras
-
-    shape = (side, side, generator.input_shape[-1])
-    fixed = keras.models.clone_model(generator, input_tensors=keras.Input(shape))
-    total = 0
-    for layer in fixed.layers:
-        if hasattr(layer, "kernel"):
-            # A kernel is applied at each place of what comes out, and, transposed, of
-            # what goes in.
-            is_transposed = isinstance(layer, keras.layers.Conv2DTranspose)
-            places = (layer.input if is_transposed else layer.output).shape[1:3]
-            total += math.prod(layer.kernel.shape) * math.prod(places)
-    return total
-
-
-def table(measured, multiply_adds):
+def table(measured, costs):
     """Medians and quartiles in Markdown, a column for each size and batch."""
     heads = [f"{side} px, batch {batch}" for side, batch in measured]
     lines = [["run", "form", "precision", *heads], ["-"] * (3 + len(heads))]
     keys = [key for key in next(iter(measured.values())) if key[1] != FLOOR]
     for run in dict.fromkeys(run for run, *_ in keys):
-        counts = [multiply_adds[run, side] / 1e9 for side, _ in measured]
+        counts = [costs[run, side] / 1e9 for side, _ in measured]
         lines.append([run, "10⁹ multiply-adds", "", *(f"{n:.3g}" for n in counts)])
         floors = [key for key in next(iter(measured.values())) if key[1] == FLOOR]
         for floor in floors:
             cells = []
             for (side, batch), times in measured.items():
-                share = batch * multiply_adds[run, side] / MATRIX_SIDE**3
+                share = batch * costs[run, side] / MATRIX_SIDE**3
                 cells.append(f"{times[floor][1] * share:.1f}")
             lines.append([run, "floor", floor[2], *cells])
         for key in (key for key in keys if key[0] == run):

@@ -5,13 +5,13 @@ Nothing here imports TensorFlow, so that `--help` answers at once.
 
 from cyclegan_tf.config.commands import (
     DemoConfig,
-    DistillConfig,
     EvaluateConfig,
     ExportConfig,
     ImportConfig,
     TranslateConfig,
 )
 from cyclegan_tf.config.dataset import BuildConfig, DatasetConfig
+from cyclegan_tf.config.distill import DistillConfig
 from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES, LossTerm
 from cyclegan_tf.config.options import Nature, flag, names_of
 from cyclegan_tf.config.recipes import RECIPES, RECOMMENDED, settings

@@ -5,12 +5,11 @@ import pathlib
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DistillConfig, TrainConfig
+from cyclegan_tf.config.distill import SHARES
 from cyclegan_tf.model.cost import multiply_adds
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import new_generator
 
-# Of the teacher's channels, by the name of a student.
-SHARES = {"tiny": 1 / 4, "small": 1 / 2, "medium": 1}
 # The teacher takes the place of the round trip and of the identity.
 LOSSES = {"teacher_weight": 100.0, "cycle_weight": 0.0, "identity_weight": 0.0}
 LEARNING_RATES = {"learning_rate": 2e-3, "discriminator_learning_rate": 2e-4}
