@@ -10,6 +10,7 @@ from cyclegan_tf.data.images import UnreadableImage
 from cyclegan_tf.inference import tiling
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.inference.tiling import translate_in_stripes
+from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -24,10 +25,13 @@ DOMAINS = Domains()
 ONE_ROW, SOME_ROWS, ALL_ROWS = 1, 3000, 2**26
 
 
-def generator_of(**options):
+def generator_of(kind="resnet", **options):
     """A generator whose random weights make a picture full of contrast."""
     keras.utils.set_random_seed(0)
-    generator = build_generator(4, 2, **options)
+    if kind == "mobile":
+        generator = build_mobile_generator(16, 2)
+    else:
+        generator = build_generator(4, 2, **options)
     for variable in generator.variables:
         if "kernel" in variable.path:
             variable.assign(variable * 5)
@@ -49,7 +53,9 @@ def run_dir(tmp_path_factory):
 @pytest.mark.parametrize("stripe_bytes", [ONE_ROW, SOME_ROWS, ALL_ROWS])
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (101, 66)])
 @pytest.mark.parametrize(
-    "options", [{}, {"norm": "plain"}, {"upsampling": "resize"}], ids=str
+    "options",
+    [{}, {"norm": "plain"}, {"upsampling": "resize"}, {"kind": "mobile"}],
+    ids=str,
 )
 def test_stripes_equal_the_whole(tmp_path, options, size, stripe_bytes):
     generator = generator_of(**options)

@@ -5,6 +5,7 @@ from cyclegan_tf.model.losses import (
     absolute_error,
     adversarial_loss,
     discriminator_loss,
+    teacher_losses,
 )
 
 
@@ -38,3 +39,14 @@ def test_losses_are_float32_whatever_comes_in(dtype):
     assert adversarial_loss(values).dtype == "float32"
     assert discriminator_loss(values, values).dtype == "float32"
     assert absolute_error(values, values).dtype == "float32"
+
+
+def test_teachers_are_compared_with_in_their_direction():
+    teachers = {"a_to_b": lambda x: x + 1, "b_to_a": lambda x: x - 3}
+    reals, translated = (np.zeros(4), np.ones(4)), (np.full(4, 0.5), np.zeros(4))
+    losses = teacher_losses(teachers, reals, translated)
+    assert {name: float(x) for name, x in losses.items()} == {
+        "teacher_A": 0.5,
+        "teacher_B": 2.0,
+    }
+    assert teacher_losses({}, reals, translated) == {}
