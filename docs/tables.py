@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from cyclegan_tf.config import LOSS_TERMS, RECIPES, RECOMMENDED, TrainConfig, flag
+from cyclegan_tf.config.losses import TEACHER_TERMS
 
 DOCUMENT = pathlib.Path(__file__).resolve().parent / "training.md"
 
@@ -43,7 +44,7 @@ def recipes_table() -> str:
 def losses_table() -> str:
     """The losses, each with the option that is its weight."""
     rows = ["| name | what it is, mean over the batch | weight |", "|-|-|-|"]
-    for term in LOSS_TERMS:
+    for term in LOSS_TERMS + TEACHER_TERMS:
         weight = f"`{flag(term.weight)}`" if term.weight else "1"
         rows.append(f"| `{term.name}` | {term.formula} | {weight} |")
     return "\n".join(rows)
