@@ -27,9 +27,10 @@ def write(
     """Writes `<direction>.onnx` for each direction.
 
     In int8 convolutions compute in 8 bits, for values in the range that they have for
-    the calibration images; all between them, the last convolution, whose values become
-    the picture, and transposed ones, for which ONNX Runtime has no kernel in 8 bits,
-    stay float32. In int8 and int8-weights all kernels are stored in 8 bits.
+    the calibration images; all between them, the last convolution, whose few channels
+    ONNX Runtime computes faster in float32, and transposed ones, for which it has no
+    kernel in 8 bits, stay float32. In int8 and int8-weights all kernels are stored in 8
+    bits.
     """
     import tf2onnx
 
@@ -102,16 +103,27 @@ def _store_in_int8(path):
         scale = np.where(largest, largest, 1) / np.float32(127)
         stored = {
             f"{name}_int8": np.round(kernel / scale).astype(np.int8),
-            f"{name}_scale": scale.ravel(),
+            f"{name}_scale": scale,
         }
         graph.initializer.remove(floats[name])
         graph.initializer.extend(
             numpy_helper.from_array(array, key) for key, array in stored.items()
         )
-        restore = onnx.helper.make_node(
-            "DequantizeLinear", list(stored), [name], f"{name}_restore", axis=axis
+        # Not a DequantizeLinear, which ONNX Runtime would compute at every call, and
+        # not lay the kernel out for its fast convolutions; these it folds at loading.
+        integers, scales = stored
+        cast = onnx.helper.make_node(
+            "Cast",
+            [integers],
+            [f"{name}_float"],
+            f"{name}_cast",
+            to=onnx.TensorProto.FLOAT,
         )
-        graph.node.insert(0, restore)
+        scaled = onnx.helper.make_node(
+            "Mul", [f"{name}_float", scales], [name], f"{name}_scaled"
+        )
+        graph.node.insert(0, scaled)
+        graph.node.insert(0, cast)
     onnx.save(model, path)
 
 
