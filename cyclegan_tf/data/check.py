@@ -43,20 +43,22 @@ class Report:
 
     Attributes:
         rows: of a table: a heading, and a line for each split.
+        notes: a sentence for each comparison that was of a sample only.
         findings: a sentence for each thing that would spoil a training.
     """
 
     rows: list[tuple[str, ...]]
+    notes: list[str]
     findings: list[str]
 
     def lines(self) -> list[str]:
-        """The table, its columns aligned, and the findings."""
+        """The table, its columns aligned, the notes and the findings."""
         widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
         table = [
             "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True))
             for row in self.rows
         ]
-        return [*map(str.rstrip, table), *self.findings]
+        return [*map(str.rstrip, table), *self.notes, *self.findings]
 
 
 def tell(directory: pathlib.Path) -> None:
@@ -81,7 +83,7 @@ def check(directory: pathlib.Path) -> Report:
         _row(split, manifest["splits"][name]["unreadable"])
         for name, split in splits.items()
     ]
-    findings, looks, filled = [], {}, {}
+    notes, findings, looks, filled = [], [], {}, {}
     total = sum(map(len, splits.values()))
     with progress_bar(total, f"checking {directory}", " images", delay=2) as bar:
         for name, split in splits.items():
@@ -95,20 +97,19 @@ def check(directory: pathlib.Path) -> Report:
         pairs = np.stack(
             [filled[name][found[:, 0]], filled[other][found[:, 1]]], axis=1
         )
-        compared = str(num_compared)
         if num_compared < len(filled[name]):
-            compared += f" (drawn from {len(filled[name])})"
-        findings += _copies(splits[name], splits[other], pairs, compared, advice)
-    return Report([HEADING, *rows], findings)
+            notes.append(
+                f"{name}: {num_compared} images, drawn at random, were compared with "
+                f"{other}, as all would take long"
+            )
+        findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
+    return Report([HEADING, *rows], notes, findings)
 
 
 def _look_at(split, bar):
     """What the images look like, and whether they are empty, bool `(count,)`."""
-    low, high, bands = (
-        split.domain.low,
-        split.domain.high,
-        min(split.domain.channels, 3),
-    )
+    bands = min(split.domain.channels, 3)  # those that are shown
+    tolerance = SAME_VALUE * (split.domain.high - split.domain.low)
 
     def thumbnail(example):
         image = records.decode(example, split.domain)[..., :bands]
@@ -125,7 +126,7 @@ def _look_at(split, bar):
         looks.hashes[start:end], looks.thumbnails[start:end] = copies.looks_of(batch)
         # A value that more than half have is the median.
         away = np.abs(batch - np.median(batch, axis=(1, 2), keepdims=True))
-        is_same = (away <= SAME_VALUE * (high - low)).all(axis=-1)
+        is_same = (away <= tolerance).all(axis=-1)
         is_empty[start:end] = is_same.mean(axis=(1, 2)) >= EMPTY_SHARE
         bar.update(len(batch))
         start = end
@@ -169,7 +170,7 @@ def _empty(split, indices):
     ]
 
 
-def _copies(split, other, pairs, compared, advice):
+def _copies(split, other, pairs, num_compared, advice):
     if not len(pairs):
         return []
     of, among = (
@@ -178,7 +179,8 @@ def _copies(split, other, pairs, compared, advice):
     named = _listed([f"{a} = {b}" for a, b in zip(of, among, strict=True)], len(pairs))
     where = "are there before" if split is other else f"are in {other.name}, too"
     return [
-        f"{split.name}: {len(pairs)} of {compared} images {where} ({named}): {advice}"
+        f"{split.name}: {len(pairs)} of {num_compared} images {where} ({named}): "
+        f"{advice}"
     ]
 
 

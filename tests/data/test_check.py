@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import loading
+from cyclegan_tf.data import copies, loading
 from cyclegan_tf.data.check import check
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.domain import Domain
@@ -172,3 +172,13 @@ def test_damaged_record_ends_a_check_in_one_line(photos):
     shard.write_bytes(content)
     with pytest.raises(Damaged, match="record 0 is damaged"):
         check(directory)
+
+
+def test_sample_is_said_where_there_are_too_many(photos, monkeypatch):
+    monkeypatch.setattr(copies, "MAX_PAIRS", 1000)
+    notes = check(converted(photos)).notes
+    assert notes[0] == (
+        "trainA: 19 images, drawn at random, were compared with trainA, as all would "
+        "take long"
+    )
+    assert [note.split(":")[0] for note in notes] == ["trainA", "trainB", "trainA"]
