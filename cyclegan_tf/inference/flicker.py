@@ -70,7 +70,7 @@ def _mixed(frames, means):
     """The next running means, float32 `(2, height, width, channels)`."""
     change = tf.reduce_mean(tf.abs(frames[0] - means[0]), -1)[None, ..., None]
     change = tf.nn.avg_pool2d(change, SMOOTHED, 1, "SAME")
-    for sides in ((SPREAD, 1), (1, SPREAD)):  # one after the other is 16 times faster
+    for sides in ((SPREAD, 1), (1, SPREAD)):  # the same as of squares, with less work
         change = tf.nn.max_pool2d(change, sides, 1, "SAME")
     weight = MEMORY * tf.exp(-tf.square(change / STILL_LEVELS))
     return frames + weight * (means - frames)
