@@ -278,16 +278,17 @@ def write_dataset(directory, count, size):
         from cyclegan_tf.data.sources import SPLITS, Source, Split
 
     directory.mkdir()
+    pictures = [images.normalize(data) for data in drawn(size)]
     examples = [
-        (records.serialize(images.normalize(data), f"{i}.jpg"), f"{i}.jpg", None)
-        for i, data in enumerate(drawn(size))
+        (records.serialize(picture, f"{i}.jpg"), picture, f"{i}.jpg", None)
+        for i, picture in enumerate(pictures)
     ]
     counts = {name: count // 2 * name.startswith("train") for name in SPLITS}
     splits = {name: Split(number, ()) for name, number in counts.items()}
     finished = {name: [] for name in SPLITS}
     for name, number in counts.items():
         results, bar = itertools.cycle(examples), tqdm(disable=True)
-        conversion._write_split(directory, name, number, finished[name], results, bar)
+        conversion._write_split(directory, name, number, finished, results, bar)
     (directory / journal.NAME).unlink()
     source = Source("large", {"kind": "benchmark"}, splits.copy, None)
     conversion._write_manifest(directory, source, splits, finished)
