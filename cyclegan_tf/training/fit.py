@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.errors import LESS_MEMORY, Damaged, InputError
+from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.forms import tell_of_sizes
 from cyclegan_tf.model import replicas
@@ -90,8 +91,7 @@ def _announce(run):
         f"{len(run.splits['trainA'])} + {len(run.splits['trainB'])} images"
     )
     _announce_domains(run)
-    is_low = run.config.learning_rate < LOW_RATE and run.config.recipe != "paper"
-    if run.num_steps < SHORT_STEPS and is_low and run.model.step == 0:
+    if run.model.step == 0 and is_low_rate(run.config, run.num_steps):
         run.say(
             f"so few steps learn more with --learning-rate 1e-3 "
             f"--discriminator-learning-rate 5e-4 than with "
@@ -99,6 +99,12 @@ def _announce(run):
         )
     log = shlex.quote(str(run.path / "tensorboard"))
     run.say(f"watch it with: tensorboard --logdir {log}")
+
+
+def is_low_rate(config: TrainConfig, num_steps: int) -> bool:
+    """Whether a run is too short for its learning rate, and not the paper's anyway."""
+    is_low = config.learning_rate < LOW_RATE and config.recipe != "paper"
+    return is_low and num_steps < SHORT_STEPS
 
 
 def _announce_domains(run):

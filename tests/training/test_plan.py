@@ -119,7 +119,7 @@ def test_interrupted_plan_leaves_nothing(tmp_path, tiny_data_dir, scratch, numbe
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 240
     while not list(scratch.glob("*-plan/run/config.json")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)

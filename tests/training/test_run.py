@@ -153,16 +153,3 @@ def test_damaged_record_stops_with_the_checkpoint_intact(tmp_path):
         training.train(dataclasses.replace(config, epochs=2))
     [newest] = checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
     assert newest.name == "step-000000004.npz"
-
-
-@pytest.mark.parametrize(
-    "options, is_said",
-    [
-        ({"learning_rate": 2e-4}, True),
-        ({"learning_rate": 1e-3}, False),
-        ({"learning_rate": 2e-4, "recipe": "paper"}, False),
-    ],
-)
-def test_rate_that_is_low_for_so_few_steps_is_said(tiny_run, capsys, options, is_said):
-    training.train(tiny_run(epochs=1, steps_per_epoch=1, **options))
-    assert ("learn more with --learning-rate" in capsys.readouterr().err) == is_said
