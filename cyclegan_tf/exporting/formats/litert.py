@@ -11,6 +11,7 @@ from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.exporting.formats.format import INT8, Format
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
+from cyclegan_tf.model.layers import ReflectionPadding2D
 
 # What computes in int8. All else would spoil the statistics of the normalization, and
 # the transposed convolutions add half as much error again for little of the time.
@@ -34,6 +35,7 @@ def write(
     """
     for direction, generator in generators.items():
         source, target = domains.of(direction)
+        generator = _with_sliced_padding(generator)
         translate = pixels_function(_with_constants(generator), source, target)
         function = tf.function(translate, input_signature=[pixels_spec(source)])
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -69,6 +71,36 @@ def _quantized(converter, images):
             ),
         )
         return debugger.get_nondebug_quantized_model()
+
+
+class SlicedReflectionPadding2D(ReflectionPadding2D):
+    """The same, of slices: LiteRT's operator for it takes longer than a convolution."""
+
+    def call(self, images):
+        """Pads height and width, one line after the other."""
+        for axis in (1, 2):
+            before = range(self.padding, 0, -1)
+            after = range(-2, -2 - self.padding, -1)
+            first, last = ([_line(images, i, axis) for i in x] for x in (before, after))
+            images = tf.concat([*first, images, *last], axis)
+        return images
+
+
+def _line(images, place, axis):
+    """A row, axis 1, or a column, axis 2, counted from the end if negative."""
+    line = slice(place, place + 1 or None)
+    return images[:, line] if axis == 1 else images[:, :, line]
+
+
+def _with_sliced_padding(generator):
+    def converted(layer):
+        is_padding = isinstance(layer, ReflectionPadding2D)
+        kind = SlicedReflectionPadding2D if is_padding else type(layer)
+        return kind.from_config(layer.get_config())
+
+    copy = keras.models.clone_model(generator, clone_function=converted)
+    copy.set_weights(generator.get_weights())
+    return copy
 
 
 def _with_constants(generator):
