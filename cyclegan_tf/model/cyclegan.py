@@ -115,7 +115,9 @@ class CycleGAN(keras.Model):
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.build(self.generator_variables)
         discriminator_optimizer.build(self.discriminator_variables)
-        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit)
+        self._compiled = tf.function(
+            self.losses_and_gradients, jit_compile=jit, autograph=False
+        )
         for network in (self.gen_ab, self.gen_ba, self.disc_a, self.disc_b):
             use_fused_normalization(network, not jit)
 
@@ -284,7 +286,9 @@ class CycleGAN(keras.Model):
 
     def _step_on_all_replicas(self, batch):
         strategy = self.distribute_strategy
-        logs = strategy.run(self.train_step, args=(batch,))
+        # AutoGraph would take a second to rewrite what has nothing to be rewritten.
+        train_step = tf.autograph.experimental.do_not_convert(self.train_step)
+        logs = strategy.run(train_step, args=(batch,))
         for direction, average in self.averages.items():
             step = self.generator_optimizer.iterations
             move_average(average, self.generators[direction], step, self.average_share)
