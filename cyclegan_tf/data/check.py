@@ -156,7 +156,7 @@ def _few(split):
         return []
     return [
         f"{split.name}: only {count} images, which a discriminator learns by heart: "
-        f"add some, or train with --diffaugment color,translation,cutout"
+        f"add some; in a long training --diffaugment color,translation,cutout may help"
     ]
 
 

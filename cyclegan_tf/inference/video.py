@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from cyclegan_tf.common.console import printable, progress_bar, show
+from cyclegan_tf.common.console import printable, progress_bar, say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import written_aside
 from cyclegan_tf.data.arrays import UnreadableImage
@@ -27,9 +27,11 @@ OTHER_SUFFIX = ".mkv"
 def plan(request: Request, translate: Translator) -> list[Job]:
     """Says which file each video becomes; a folder's tree and its names are kept.
 
+    Without PyAV videos among pictures are left out, which is said.
+
     Raises:
-        InputError: there are videos, and PyAV is not installed, the model is not of
-            8-bit RGB, or a file of that kind is not written.
+        InputError: there are only videos, and PyAV is not installed; the model is not
+            of 8-bit RGB, or a file of that kind is not written.
     """
     if not request.videos:
         return []
@@ -37,9 +39,11 @@ def plan(request: Request, translate: Translator) -> list[Job]:
     try:
         import av  # noqa: F401
     except ImportError:
-        raise InputError(
-            f"{first}: videos need PyAV; install with pip install '.[video]'."
-        ) from None
+        need = "videos need PyAV; install with pip install '.[video]'."
+        if not request.pictures:
+            raise InputError(f"{first}: {need}") from None
+        say(f"{first}: left out, of {len(request.videos)}; {need}")
+        return []
     for domain in (translate.source, translate.target):
         if (domain.channels, domain.dtype) != (3, "uint8"):
             raise InputError(

@@ -209,8 +209,8 @@ def tiny_domain(num_images, domain) -> Finding | None:
     return Finding(
         f"tiny domain {domain}",
         f"domain {domain} has {num_images} training images, which a discriminator "
-        f"learns by heart (fewer than {MIN_TRAINING_IMAGES}): add some, or --restart "
-        f"with --diffaugment color,translation,cutout.",
+        f"learns by heart (fewer than {MIN_TRAINING_IMAGES}): add some; in a long "
+        f"training --diffaugment color,translation,cutout may help.",
     )
 
 

@@ -115,8 +115,8 @@ def test_empty_and_few_images_are_named(photos):
     assert check(converted(photos)).findings == [
         "trainA: 2 of 55 images are empty, of one value in 95% or more "
         "(trainA/one.png, trainA/two.jpg): remove them",
-        "trainB: only 2 images, which a discriminator learns by heart: add some, or "
-        "train with --diffaugment color,translation,cutout",
+        "trainB: only 2 images, which a discriminator learns by heart: add some; in "
+        "a long training --diffaugment color,translation,cutout may help",
     ]
 
 

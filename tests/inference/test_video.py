@@ -318,6 +318,22 @@ def test_missing_package_is_named(clip, tmp_path, monkeypatch):
         translated(clip, tmp_path / "out.mp4")
 
 
+def test_pictures_do_not_wait_for_a_missing_package(
+    clip, run_dir, tmp_path, monkeypatch, capsys
+):
+    write_images(tmp_path / "in", 2)
+    shutil.copy(clip, tmp_path / "in" / "clip.mp4")
+    monkeypatch.setitem(sys.modules, "av", None)
+    arguments = ("translate", tmp_path / "in", tmp_path / "out", "--model", run_dir)
+    done = run_here(capsys, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "clip.mp4: left out, of 1; videos need PyAV" in done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "000.png",
+        "001.png",
+    }
+
+
 @pytest.mark.parametrize("name", ["out.png", "out.avi"])
 def test_kind_that_is_not_written_is_refused(clip, tmp_path, name):
     with pytest.raises(InputError, match=f"{name}: a video becomes one of .mp4"):
