@@ -55,14 +55,6 @@ def test_saved_model_has_a_card_checksums_and_warm_up_requests(exports):
     assert images.shape == (1, 32, 32, 3) and images.dtype == np.uint8
 
 
-def test_second_export_is_the_next_version(run_dir, exports, tmp_path):
-    for number in (1, 2):
-        config = ExportConfig(run_dir=str(run_dir), output=str(tmp_path / "out"))
-        (exported,) = exporter.export(config)
-        assert exported.directory == tmp_path / "out" / str(number)
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"1", "2", ".lock"}
-
-
 def test_two_exports_at_once_are_two_versions(run_dir, exports, tmp_path):
     arguments = ("--run-dir", run_dir, "--output", tmp_path / "out")
     with subprocess.Popen(command("export.py", *arguments)) as other:

@@ -26,7 +26,6 @@ from tests.helpers import (
     flags,
     random_images,
     run_here,
-    run_script,
     tiny_config,
 )
 from tests.interop.pickles import archive, calling
@@ -329,11 +328,11 @@ def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
 
 
 @pytest.mark.slow
-def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir):
+def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir, capsys):
     imported = import_models(files[:1], tmp_path / "imported", "unknown")
     arguments = flags(TINY | {"data_dir": tiny_data_dir, "init_from": imported})
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    done = run_script("train.py", *arguments, "--run-dir", whole)
+    done = run_here(capsys, "train", *arguments, "--run-dir", whole)
     assert done.returncode == 0, done.stderr
     assert "a_to_b starts from trained weights" in done.stderr
     assert "b_to_a starts from fresh weights" in done.stderr
@@ -346,7 +345,7 @@ def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir):
         (cut / name).parent.mkdir(parents=True, exist_ok=True)
         (cut / name).write_bytes((whole / name).read_bytes())
     imported.rename(tmp_path / "elsewhere")
-    done = run_script("train.py", *arguments, "--run-dir", cut)
+    done = run_here(capsys, "train", *arguments, "--run-dir", cut)
     assert done.returncode == 0, done.stderr
     assert "starts from" not in done.stderr
     last = "checkpoints/step-000000008.npz"

@@ -14,7 +14,7 @@ from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.runs import checkpoint, history, weights
 from cyclegan_tf.runs import directory as run_directory
 from tests.damages import DAMAGES
-from tests.helpers import TINY, flags, run_script
+from tests.helpers import TINY, flags, run_here
 
 
 def write(path, value):
@@ -71,12 +71,15 @@ def test_damaged_metrics_never_end_a_run(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(tmp_path, tiny_data_dir):
+def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(
+    tmp_path, tiny_data_dir, capsys
+):
     options = TINY | {"evaluate_every": 1, "data_dir": tiny_data_dir}
     run_dir = tmp_path / "run"
 
     def train(**more):
-        return run_script("train.py", *flags(options | {"run_dir": run_dir} | more))
+        given = flags(options | {"run_dir": run_dir} | more)
+        return run_here(capsys, "train", *given)
 
     assert train(epochs=2, checkpoint_every=3).returncode == 0
     newest, before = checkpoint.checkpoints(run_dir / "checkpoints")[:2]

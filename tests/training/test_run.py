@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -12,10 +13,29 @@ from cyclegan_tf.training.callbacks.step import StepCallback
 from tests.helpers import tiny_config
 
 
-def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tiny_run):
-    config = tiny_run(checkpoint_every=2)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_data_dir):
+    """The options of a finished run, which is not to be changed."""
+    config = tiny_config(
+        tmp_path_factory.mktemp("trained"),
+        data_dir=str(tiny_data_dir),
+        checkpoint_every=3,
+    )
     training.train(config)
-    directory = config.resolved_run_dir / "checkpoints"
+    return config
+
+
+@pytest.fixture
+def finished(trained, tmp_path, capsys):
+    """Those of a copy of it."""
+    path = tmp_path / "run"
+    shutil.copytree(trained.resolved_run_dir, path)
+    capsys.readouterr()
+    return dataclasses.replace(trained, run_dir=str(path))
+
+
+def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(finished):
+    directory = finished.resolved_run_dir / "checkpoints"
     newest = checkpoint.checkpoints(directory)[0]
     # Weights that overflow in the next step's forward pass, as after an explosion.
     with np.load(newest) as file:
@@ -24,17 +44,15 @@ def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tiny_run):
     arrays[name] = np.full_like(arrays[name], 3e38)
     np.savez(newest, **arrays)
     content = newest.read_bytes()
-    longer = tiny_run(checkpoint_every=2, epochs=3)
     with pytest.raises(InputError, match="loss .* after step 9.*is intact.*--restart"):
-        training.train(longer)
+        training.train(dataclasses.replace(finished, epochs=3))
     assert checkpoint.checkpoints(directory)[0] == newest
     assert newest.read_bytes() == content
 
 
-def test_extended_run_trains_on(tiny_run, capsys):
-    training.train(tiny_run())
-    training.train(tiny_run(epochs=3))
-    path = tiny_run().resolved_run_dir
+def test_extended_run_trains_on(finished, capsys):
+    training.train(dataclasses.replace(finished, epochs=3))
+    path = finished.resolved_run_dir
     newest = checkpoint.checkpoints(path / "checkpoints")[0]
     assert checkpoint.step_of(newest) == 12
     with (path / "metrics.csv").open() as file:
@@ -42,8 +60,9 @@ def test_extended_run_trains_on(tiny_run, capsys):
     assert "from 2 to 3 epochs" in capsys.readouterr().err
 
 
-def test_scores_of_the_end_stand_beside_doing_nothing(tiny_run, capsys):
-    training.train(tiny_run())
+def test_scores_of_the_end_stand_beside_doing_nothing(finished, capsys):
+    (finished.resolved_run_dir / "scores.json").unlink()
+    training.train(finished)
     table = capsys.readouterr().out.splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in table if line}
     for name in ("background_error", "coat_distance", "swd"):
@@ -66,7 +85,7 @@ def test_learning_rate_follows_the_schedule(tiny_run):
 
 @pytest.mark.slow
 def test_embedded_dataset_is_learned_a_little_in_a_minute(tiny_run):
-    config = tiny_run(filters=8, steps_per_epoch=150, epochs=2, image_size=32)
+    config = tiny_run(filters=8, steps_per_epoch=60, epochs=2, image_size=32)
     training.train(config)
     with (config.resolved_run_dir / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -74,14 +93,12 @@ def test_embedded_dataset_is_learned_a_little_in_a_minute(tiny_run):
         assert float(rows[1][name]) < 0.95 * float(rows[0][name])
 
 
-def test_damaged_newest_checkpoint_falls_back_to_the_one_before(tiny_run, capsys):
-    config = tiny_run(checkpoint_every=3)
-    training.train(config)
-    directory = config.resolved_run_dir / "checkpoints"
+def test_damaged_newest_checkpoint_falls_back_to_the_one_before(finished, capsys):
+    directory = finished.resolved_run_dir / "checkpoints"
     newest, before, _ = checkpoint.checkpoints(directory)
     whole = newest.read_bytes()
     newest.write_bytes(whole[: len(whole) // 2])
-    training.train(config)
+    training.train(finished)
     said = capsys.readouterr().err
     assert f"{newest} is damaged" in said
     assert f"continuing after step {checkpoint.step_of(before)}" in said
@@ -89,38 +106,31 @@ def test_damaged_newest_checkpoint_falls_back_to_the_one_before(tiny_run, capsys
     assert newest.read_bytes() == whole
 
 
-def test_only_damaged_checkpoints_do_not_begin_anew_silently(tiny_run):
-    config = tiny_run()
-    training.train(config)
-    for path in checkpoint.checkpoints(config.resolved_run_dir / "checkpoints"):
+def test_only_damaged_checkpoints_do_not_begin_anew_silently(finished):
+    for path in checkpoint.checkpoints(finished.resolved_run_dir / "checkpoints"):
         path.write_bytes(b"")
     with pytest.raises(InputError, match="no checkpoint .* --restart"):
-        training.train(config)
+        training.train(finished)
 
 
-def test_run_stopped_after_its_last_checkpoint_is_concluded(tiny_run, capsys):
-    config = tiny_run()
-    training.train(config)
-    (config.resolved_run_dir / "scores.json").unlink()
-    (config.resolved_run_dir / "samples" / "losses.png").unlink()
-    capsys.readouterr()
-    training.train(config)
+def test_run_stopped_after_its_last_checkpoint_is_concluded(finished, capsys):
+    (finished.resolved_run_dir / "scores.json").unlink()
+    (finished.resolved_run_dir / "samples" / "losses.png").unlink()
+    training.train(finished)
     output = capsys.readouterr()
     assert "coat_distance" in output.out
     assert "is finished" in output.err
-    assert (config.resolved_run_dir / "samples" / "losses.png").exists()
-    training.train(config)
+    assert (finished.resolved_run_dir / "samples" / "losses.png").exists()
+    training.train(finished)
     assert not capsys.readouterr().out
 
 
-def test_damaged_scores_are_made_anew(tiny_run):
-    config = tiny_run(epochs=1)
-    training.train(config)
-    scores = config.resolved_run_dir / "scores.json"
+def test_damaged_scores_are_made_anew(finished):
+    scores = finished.resolved_run_dir / "scores.json"
     whole = scores.read_text()
-    for content in ("{", "[]", '{"step": 4, "scores_against_the_truth": []}'):
+    for content in ("{", "[]", '{"step": 8, "scores_against_the_truth": []}'):
         scores.write_text(content)
-        training.train(config)
+        training.train(finished)
         assert scores.read_text() == whole
 
 
