@@ -12,7 +12,8 @@ class LossTerm(NamedTuple):
     Attributes:
         name: in logs, `metrics.csv`, TensorBoard and the progress bar.
         formula: what it is, a mean over the batch; a and b are images, G_AB and G_BA
-            the generators, T_AB and T_BA their teachers, D_A judges images of domain A.
+            the generators, T_AB and T_BA their teachers, D_A judges images of domain A,
+            F_A is what comes out of its stages.
         weight: option that it is multiplied by in its player's objective, or none.
         is_of_generators: minimized by the generators, or else by the discriminators.
     """
@@ -37,6 +38,8 @@ LOSS_TERMS = (
 TEACHER_TERMS = (
     LossTerm("teacher_A", "abs(G_AB(a) − T_AB(a))", "teacher_weight"),
     LossTerm("teacher_B", "abs(G_BA(b) − T_BA(b))", "teacher_weight"),
+    LossTerm("feature_A", "abs(F_B(G_AB(a)) − F_B(T_AB(a)))", "feature_weight"),
+    LossTerm("feature_B", "abs(F_A(G_BA(b)) − F_A(T_BA(b)))", "feature_weight"),
 )
 GENERATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if t.is_of_generators)
 DISCRIMINATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if not t.is_of_generators)

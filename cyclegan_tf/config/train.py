@@ -67,6 +67,9 @@ class TrainConfig(ImageConfig):
     teacher_weight: float = option(
         10.0, f"weight of {weighed_by('teacher_weight')}", at_least=0
     )
+    feature_weight: float = option(
+        10.0, f"weight of {weighed_by('feature_weight')}", at_least=0
+    )
     upsampling: Literal["transpose", "resize"] = option(
         "transpose",
         "of the generators: transposed convolutions, or resize and convolve",

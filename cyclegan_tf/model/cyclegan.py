@@ -16,6 +16,7 @@ from cyclegan_tf.model.losses import (
     discriminator_loss,
     teacher_losses,
 )
+from cyclegan_tf.model.networks import stages_of
 from cyclegan_tf.model.replicas import SharedMean, mean_over_replicas
 
 
@@ -45,6 +46,7 @@ class CycleGAN(keras.Model):
         diffaugment: alters all that the discriminators see; without, nothing does.
         teachers: trained generators by direction; the others learn their translations.
         teacher_weight: weight of the distance to each teacher.
+        feature_weight: weight of that distance as the discriminators see it.
 
     Attributes:
         averages: the averaged generators by direction; empty without.
@@ -76,6 +78,7 @@ class CycleGAN(keras.Model):
         diffaugment=None,
         teachers=None,
         teacher_weight=10.0,
+        feature_weight=10.0,
     ):
         super().__init__(name="cyclegan")
         self.gen_ab, self.gen_ba = gen_ab, gen_ba
@@ -91,7 +94,11 @@ class CycleGAN(keras.Model):
             for direction, generator in self.generators.items()
             if average_share
         }
-        self.teachers, self.teacher_weight = teachers or {}, teacher_weight
+        self.teachers, self.stages = teachers or {}, {}
+        self.teacher_weight, self.feature_weight = teacher_weight, feature_weight
+        if self.teachers:
+            judges = {"a_to_b": disc_b, "b_to_a": disc_a}
+            self.stages = {name: stages_of(judge) for name, judge in judges.items()}
         self.terms = LOSS_TERMS + (TEACHER_TERMS if self.teachers else ())
         self.trackers = {t.name: SharedMean(name=t.name) for t in self.terms}
         self.num_replicas = self.distribute_strategy.num_replicas_in_sync
@@ -237,7 +244,9 @@ class CycleGAN(keras.Model):
             # Identity: Sec. 5.2, "Photo generation from paintings".
             "identity_A": absolute_error(real_b, same_b),
             "identity_B": absolute_error(real_a, same_a),
-            **teacher_losses(self.teachers, (real_a, real_b), (fake_b, fake_a)),
+            **teacher_losses(
+                self.teachers, self.stages, (real_a, real_b), (fake_b, fake_a)
+            ),
         }, (fake_a, fake_b)
 
     def generator_objective(self, losses):

@@ -51,20 +51,40 @@ def absolute_error(real, translated):
     return ops.mean(ops.abs(difference))
 
 
-def teacher_losses(teachers, reals, translated):
+def feature_error(stages, first, second):
+    """Mean absolute error between what a discriminator makes of two batches.
+
+    Args:
+        stages: the discriminator as a function to a list, see `networks.stages_of`.
+        first, second: float tensors `(batch, height, width, channels)` in [-1, 1].
+
+    Returns:
+        float32 scalar, the mean of the errors of its stages.
+
+    Source: Wang et al. 2018, arXiv:1711.11585, Eq. 4.
+    """
+    pairs = [ops.split(x, 2) for x in stages(ops.concatenate([first, second]))]
+    return sum(absolute_error(*pair) for pair in pairs) / len(pairs)
+
+
+def teacher_losses(teachers, stages, reals, translated):
     """Distances from the translations of trained generators.
 
     Args:
         teachers: by direction, "a_to_b" and "b_to_a"; or none, and there are no losses.
+        stages: by direction, of the discriminator that judges its translations.
         reals: images of A and of B.
         translated: of A into B and of B into A, by the generators that learn.
 
     Returns:
-        float32 scalars by name, see `absolute_error`.
+        float32 scalars by name, see `absolute_error` and `feature_error`.
     """
     if not teachers:
         return {}
-    return {
-        "teacher_A": absolute_error(teachers["a_to_b"](reals[0]), translated[0]),
-        "teacher_B": absolute_error(teachers["b_to_a"](reals[1]), translated[1]),
-    }
+    losses = {}
+    rows = zip("AB", ("a_to_b", "b_to_a"), reals, translated, strict=True)
+    for source, direction, real, fake in rows:
+        taught = teachers[direction](real)
+        losses[f"teacher_{source}"] = absolute_error(taught, fake)
+        losses[f"feature_{source}"] = feature_error(stages[direction], taught, fake)
+    return losses

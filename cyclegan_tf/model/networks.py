@@ -131,6 +131,12 @@ def build_discriminator(
     return keras.Model(inputs, scores, name=name)
 
 
+def stages_of(discriminator: keras.Model) -> keras.Model:
+    """The same, with what comes out of each of its rectifiers instead of the scores."""
+    relus = [x for x in discriminator.layers if isinstance(x, layers.LeakyReLU)]
+    return keras.Model(discriminator.input, [relu.output for relu in relus])
+
+
 def with_dtype(network: keras.Model, policy: str) -> keras.Model:
     """A copy that computes, and may store its weights, in another precision.
 

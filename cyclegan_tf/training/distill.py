@@ -11,7 +11,12 @@ from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import new_generator
 
 # The teacher takes the place of the round trip and of the identity.
-LOSSES = {"teacher_weight": 100.0, "cycle_weight": 0.0, "identity_weight": 0.0}
+LOSSES = {
+    "teacher_weight": 100.0,
+    "feature_weight": 30.0,
+    "cycle_weight": 0.0,
+    "identity_weight": 0.0,
+}
 LEARNING_RATES = {"learning_rate": 2e-3, "discriminator_learning_rate": 2e-4}
 BATCH_SIZE = 4
 

@@ -43,10 +43,13 @@ def test_losses_are_float32_whatever_comes_in(dtype):
 
 def test_teachers_are_compared_with_in_their_direction():
     teachers = {"a_to_b": lambda x: x + 1, "b_to_a": lambda x: x - 3}
-    reals, translated = (np.zeros(4), np.ones(4)), (np.full(4, 0.5), np.zeros(4))
-    losses = teacher_losses(teachers, reals, translated)
+    stages = {"a_to_b": lambda x: [x], "b_to_a": lambda x: [x, 5 * x[:, :1]]}
+    reals, translated = np.zeros((2, 1, 4)), (np.full((1, 4), 0.5), np.ones((1, 4)))
+    losses = teacher_losses(teachers, stages, reals, translated)
     assert {name: float(x) for name, x in losses.items()} == {
         "teacher_A": 0.5,
-        "teacher_B": 2.0,
+        "teacher_B": 4.0,
+        "feature_A": 0.5,
+        "feature_B": (4 + 5 * 4) / 2,
     }
-    assert teacher_losses({}, reals, translated) == {}
+    assert teacher_losses({}, {}, reals, translated) == {}

@@ -241,6 +241,16 @@ def test_receptive_field(kind, field):
     assert extent.tolist() == [field, field]
 
 
+def test_stages_are_what_comes_out_of_each():
+    discriminator = build_discriminator(filters=2)
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    stages = networks.stages_of(discriminator)(images)
+    assert [x.shape[1:] for x in stages] == [(16, 16, 2), (8, 8, 4), (4, 4, 8)]
+    padded = discriminator.get_layer("scores_pad")(stages[-1])
+    scores = discriminator.get_layer("scores_conv")(padded)
+    np.testing.assert_array_equal(scores, discriminator(images))
+
+
 def test_unknown_discriminator_is_refused():
     with pytest.raises(ValueError, match="patch46"):
         build_discriminator("patch16")
