@@ -114,7 +114,8 @@ def _export(config, run_dir, formats):
         )
     if config.push:
         say(f"uploading to {config.push}")
-        url = publishing.publish(config.push, published, generators, run_dir, run, step)
+        model = generators, run_dir, run, step, weights
+        url = publishing.publish(config.push, published, *model)
         say(f"uploaded: {url}")
 
 

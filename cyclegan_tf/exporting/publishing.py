@@ -36,6 +36,7 @@ def publish(
     run_dir: pathlib.Path,
     run: Recorded,
     step: int | None,
+    weights: str,
 ) -> str:
     """Uploads exports, and the generators that they are of.
 
@@ -46,6 +47,7 @@ def publish(
         generators: float32 models by direction.
         run_dir, run: that they are of.
         step: that they were trained for; of imported ones None.
+        weights: theirs, "average" or "raw".
 
     Returns:
         Where it can be seen.
@@ -66,7 +68,9 @@ def publish(
             shutil.copy(picture, folder)
         write_config(folder, run._replace(options=_without_places(run.options)))
         about = {"dataset": run.options.dataset_name, "step": step}
-        save_generators(folder, generators, about)
+        is_average = weights == "average"
+        kinds = ({}, generators) if is_average else (generators, None)
+        save_generators(folder, kinds[0], about, kinds[1])
         (folder / "samples").mkdir()
         for sample in newest_samples(run_dir / "samples"):
             shutil.copy(sample, folder / "samples")
@@ -77,6 +81,6 @@ def publish(
 def _without_places(options: TrainConfig) -> TrainConfig:
     """Options as others may see them: no path of this machine."""
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
-    places = names_of(options, Nature.PLACE)
-    changes = {name: defaults[name] for name in (*places, "init_from")}
-    return dataclasses.replace(options, dataset=options.dataset_name, **changes)
+    names = names_of(options, Nature.PLACE, Nature.SOURCE)
+    changes = {name: defaults[name] for name in names}
+    return dataclasses.replace(options, **changes | {"dataset": options.dataset_name})

@@ -34,6 +34,7 @@ from cyclegan_tf.runs.weights import read_arrays, write_arrays
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 # What names of arrays begin with, by the kind of weights.
 PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
+FIRST = {"raw": "gen_", "average": "average_"}
 FOLDER = "model"
 WEIGHTS = "generators.npz"
 ABOUT = "model.json"
@@ -85,7 +86,8 @@ def save_generators(
 
     Args:
         run_dir: directory of the run.
-        generators: models by direction, "a_to_b" and "b_to_a" or one of them.
+        generators: models by direction, "a_to_b" and "b_to_a" or one of them; none
+            where there are only averages.
         about: what to say of them in `model.json`, such as dataset and step.
         averages: the same with averaged weights, if there are any.
     """
@@ -97,7 +99,7 @@ def save_generators(
     }
     with folder_written_aside(run_dir / FOLDER) as aside:
         write_arrays(aside / WEIGHTS, arrays)
-        write_json(aside / ABOUT, {**about, "directions": list(generators)})
+        write_json(aside / ABOUT, {**about, "directions": list(generators or averages)})
 
 
 def load_generators(
@@ -111,8 +113,8 @@ def load_generators(
         run_dir: directory of the run.
         checkpoint: "last", those of the last finished epoch; "best", of the best
             score; or the step of a checkpoint that is still there.
-        weights: "average", or the raw ones where the run has no averages, which is
-            said; "raw", those of the last step.
+        weights: "average", or "raw", those of the last step; where the run has only
+            the others, these, which is said.
 
     Returns:
         Functional models from float32 `(batch, height, width, channels)` in [-1, 1] to
@@ -131,9 +133,9 @@ def load(
     """Like `load_generators`, with where they come from."""
     about, step, arrays = _read(run_dir, checkpoint)
     config, _, domains = read_config(run_dir)
-    if weights == "average" and not any(name.startswith("average_") for name in arrays):
-        say(f"{run_dir} has no averaged weights: the raw ones are used")
-        weights = "raw"
+    if not any(name.startswith(FIRST[weights]) for name in arrays):
+        missing, weights = weights, "average" if weights == "raw" else "raw"
+        say(f"{run_dir} has no {missing} weights: the {weights} ones are used")
     prefixes = PREFIXES[weights]
     generators = {}
     for direction in about["directions"]:

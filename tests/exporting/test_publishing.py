@@ -5,6 +5,7 @@ that answers what the library asks for when it uploads and downloads.
 """
 
 import base64
+import dataclasses
 import hashlib
 import http.server
 import json
@@ -18,10 +19,11 @@ import pytest
 from huggingface_hub import ModelCard, constants
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import ExportConfig, TranslateConfig
-from cyclegan_tf.exporting import exporter, run_exported
+from cyclegan_tf.config import ExportConfig, TrainConfig, TranslateConfig
+from cyclegan_tf.exporting import exporter, publishing, run_exported
 from cyclegan_tf.inference import translator
-from tests.helpers import assert_one_line_error, random_pixels, run_here
+from cyclegan_tf.runs import generators
+from tests.helpers import assert_one_line_error, random_pixels, run_here, tiny_model
 
 ADDRESS = "hf://user/horse2zebra"
 
@@ -124,6 +126,10 @@ def hub(tmp_path, monkeypatch):
 def test_pushed_model_is_loaded_from_there_and_from_the_cache(
     hub, run_dir, tmp_path, monkeypatch
 ):
+    # With averages, which are what is exported.
+    averages, raw = generators.load_generators(run_dir), tiny_model(seed=1).generators
+    run_dir = pathlib.Path(shutil.copytree(run_dir, tmp_path / "run"))
+    generators.save_generators(run_dir, raw, {"step": 0}, averages)
     output = tmp_path / "exports"
     list(exporter.export(ExportConfig(str(run_dir), str(output), push=ADDRESS)))
     assert hub.made["name"] == "horse2zebra" and hub.made["visibility"] == "private"
@@ -138,6 +144,7 @@ def test_pushed_model_is_loaded_from_there_and_from_the_cache(
 
     pixels = random_pixels(20, 24)
     expected = translator.load(run_dir)(pixels)
+    assert "Its weights are averages" in card.text
     hub.asked.clear()
     assert np.array_equal(translator.load(ADDRESS)(pixels), expected)
     assert not any("savedmodel" in path for path in hub.asked)
@@ -150,6 +157,16 @@ def test_pushed_model_is_loaded_from_there_and_from_the_cache(
     run, _ = run_exported.onnx(exported.directory)
     translated = run("a_to_b", pixels[None])[0].astype(int)
     assert np.abs(translated - expected).max() <= 1
+    card = (exported.directory / "MODEL_CARD.md").read_text()
+    assert "Its weights are averages" in card
+
+
+@pytest.mark.parametrize("source", ["teacher", "init_from"])
+def test_published_options_name_no_place_of_this_machine(tmp_path, source):
+    names = ("domain_a", "domain_b", "data_dir", "run_dir", source)
+    options = TrainConfig(**{name: f"{tmp_path}/{name}" for name in names})
+    told = dataclasses.asdict(publishing._without_places(options))
+    assert not [x for x in told.values() if str(tmp_path) in str(x)]
 
 
 @pytest.fixture

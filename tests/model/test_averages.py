@@ -92,6 +92,6 @@ def test_run_without_averages_is_used_as_it_is_which_is_said(runs, capsys):
     assert not read_config(runs[1])[0].average
     for weights, is_said in (("average", True), ("raw", False)):
         done = run_here(capsys, "evaluate", "--run-dir", runs[1], "--weights", weights)
-        line = "has no averaged weights: the raw ones are used"
+        line = "has no average weights: the raw ones are used"
         assert (line in done.stderr) == is_said
         assert "step 24, raw weights" in done.stdout
