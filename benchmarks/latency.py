@@ -135,6 +135,7 @@ def exported(run_dir, output, precisions):
     from cyclegan_tf.config import ExportConfig
     from cyclegan_tf.exporting import exporter
     from cyclegan_tf.exporting.formats import FORMATS
+    from cyclegan_tf.exporting.run_exported import RUNNERS
 
     contenders = []
     for form in FORMATS:
@@ -150,25 +151,10 @@ def exported(run_dir, output, precisions):
             except InputError as error:
                 say(f"not measured: {error}")
                 continue
-            function = loaded(form.name, kept.directory)
+            run, _ = RUNNERS[form.name](kept.directory)
+            function = functools.partial(run, DIRECTION)
             contenders.append(Contender(run_dir.name, form.name, precision, function))
     return contenders
-
-
-def loaded(file_format, directory):
-    """An export as a function, as those who serve it run it."""
-    import tensorflow as tf
-
-    from cyclegan_tf.exporting.run_exported import RUNNERS
-
-    if file_format == "savedmodel":  # that runner forbids Keras to its process
-        model = tf.saved_model.load(str(directory))
-        call = model.signatures[DIRECTION]
-        return lambda images, _=model: call(images=tf.constant(images))[
-            "translated"
-        ].numpy()
-    run, _ = RUNNERS[file_format](directory)
-    return functools.partial(run, DIRECTION)
 
 
 def of_run(run_dir, generator):

@@ -1,4 +1,4 @@
-"""What an export in 8 bits gives and costs: the same format in float32 beside it."""
+"""What an export in fewer bits gives and costs: the same in float32 beside it."""
 
 import dataclasses
 import pathlib
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     Attributes:
         precision: of the export.
         direction: "a_to_b" or "b_to_a".
-        megabytes: of its file, 10^6 bytes.
+        megabytes: of its file, or of the SavedModel of all directions; 10^6 bytes.
         milliseconds: for one image of the run's size, the median of some calls.
         scores: of the run's evaluator on some test images; empty where there are none.
     """
@@ -109,7 +109,7 @@ def compare(
             Row(
                 precision,
                 direction,
-                sum(p.stat().st_size for p in path.glob(f"{direction}.*")) / 1e6,
+                _megabytes(path, direction),
                 times[direction][precision],
                 scores[precision].get(direction, {}),
             )
@@ -129,6 +129,11 @@ def table(rows: list[Row]) -> list[list[str]]:
     for name in dict.fromkeys(name for row in rows for name in row.scores):
         lines.append([name, *(score_text(row.scores.get(name)) for row in rows)])
     return lines
+
+
+def _megabytes(folder, direction):
+    files = list(folder.glob(f"{direction}.*")) or folder.rglob("*")
+    return sum(path.stat().st_size for path in files if path.is_file()) / 1e6
 
 
 def _milliseconds(models, direction, image):

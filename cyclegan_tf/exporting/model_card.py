@@ -9,6 +9,7 @@ import shutil
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 import cyclegan_tf
 from cyclegan_tf.common.console import markdown
@@ -37,8 +38,8 @@ def write(
     """Writes the card, and copies of the run's newest pictures, to a folder.
 
     `about` has "precision", "step" that the model was trained for, or None, "weights",
-    "average" or "raw", "versions" of what the export was verified with, and, of one in
-    8 bits, "rows" of `beside_float32`; of a student, "compared" of its `model.json`.
+    "average" or "raw", "versions" of what the export was verified with, "rows" of
+    `beside_float32`, or none, and of a student "compared" of its `model.json`.
     """
     directions = [name for name, *_ in comparisons if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
@@ -123,13 +124,16 @@ def _note_on_bands(name, domain):
 
 
 def _beside_float32(rows):
-    """Size, time and scores of an export in 8 bits."""
+    """Size, time and scores of an export in fewer than 32 bits."""
     if not rows:
         return ""
     head, *lines = beside_float32.table(rows)
+    machine = f"{os.cpu_count()} CPU cores"
+    if tf.config.list_physical_devices("GPU"):
+        machine += " and a GPU"
     return f"""
 Beside float32: megabytes of the file, milliseconds for one image of the training's
-size on {os.cpu_count()} CPU cores, and scores on at most {beside_float32.NUM_SCORED}
+size on {machine}, and scores on at most {beside_float32.NUM_SCORED}
 test images of each domain:
 
 {_table(head, lines)}

@@ -68,9 +68,8 @@ def publish(
             shutil.copy(picture, folder)
         write_config(folder, run._replace(options=_without_places(run.options)))
         about = {"dataset": run.options.dataset_name, "step": step}
-        is_average = weights == "average"
-        kinds = ({}, generators) if is_average else (generators, None)
-        save_generators(folder, kinds[0], about, kinds[1])
+        averages = generators if weights == "average" else None
+        save_generators(folder, {} if averages else generators, about, averages)
         (folder / "samples").mkdir()
         for sample in newest_samples(run_dir / "samples"):
             shutil.copy(sample, folder / "samples")

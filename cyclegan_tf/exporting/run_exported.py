@@ -27,8 +27,6 @@ import numpy as np
 def savedmodel(directory):
     """A function from a signature's name and an array to an array; and versions."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow imports Keras where it finds it; a model that needed it fails now.
-    sys.modules["keras"] = None
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(directory)).signatures
@@ -85,6 +83,8 @@ RUNNERS = {"savedmodel": savedmodel, "onnx": onnx, "litert": litert}
 def main():
     """Loads the model, runs it on each input, and writes what comes out."""
     name_of_format, model, inputs, outputs = sys.argv[1:]
+    # TensorFlow imports Keras where it finds it; a model that needed it fails now.
+    sys.modules["keras"] = None
     run, versions = RUNNERS[name_of_format](pathlib.Path(model))
     with np.load(inputs) as arrays:
         results = {name: run(name.split("/")[0], arrays[name]) for name in arrays}

@@ -67,6 +67,16 @@ def test_two_exports_at_once_are_two_versions(run_dir, exports, tmp_path):
         assert set(DIRECTIONS) < set(loaded.signatures)
 
 
+@pytest.mark.parametrize("flags, has_amx", [("amx_bf16 amx_tile", 1), ("avx2", 0)])
+def test_bfloat16_is_named_where_there_are_units_for_it(
+    run_dir, tmp_path, monkeypatch, capsys, flags, has_amx
+):
+    (tmp_path / "cpuinfo").write_text(f"flags: sse2 {flags}")
+    monkeypatch.setattr(exporter, "CPU_INFO", tmp_path / "cpuinfo")
+    list(exporter.export(ExportConfig(str(run_dir), str(tmp_path / "out"))))
+    assert ("--precision bfloat16 may be" in capsys.readouterr().err) == has_amx
+
+
 def test_remains_of_a_killed_export_are_removed(run_dir, tmp_path):
     (tmp_path / "out" / ".partial-1" / "half").mkdir(parents=True)
     (exported,) = exporter.export(ExportConfig(str(run_dir), str(tmp_path / "out")))
@@ -95,6 +105,11 @@ def test_half_precision_computes_otherwise_and_is_verified(
     )
     (exported,) = exporter.export(config)
     assert max(row.max_difference for row in exported.comparisons) > 0
+    by_precision = {row.precision: row for row in exported.rows}
+    half, whole = by_precision[precision], by_precision["float32"]
+    # Of a network as small as this, most of a SavedModel is the graph.
+    assert half.megabytes < 1.1 * whole.megabytes and half.milliseconds > 0
+    assert half.scores.keys() == whole.scores.keys() > {"swd"}
 
 
 def test_half_precision_beyond_the_bound_is_refused(run_dir, tmp_path, monkeypatch):
