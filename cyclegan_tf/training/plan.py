@@ -136,7 +136,7 @@ def _largest(config, option, larger, folder, most_bytes, seconds):
     def climb(factors):
         configs = [larger(config, factor) for factor in factors]
         outcome = run_watched(
-            *(_try_each, configs, folder / f"{option}-{len(tried)}"),
+            *(_try_each, configs, folder / f"{option}-{factors[0]}"),
             most_bytes=int(most_bytes),
             seconds=until - time.monotonic(),
         )

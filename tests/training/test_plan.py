@@ -101,10 +101,15 @@ def test_run_that_does_not_fit_is_refused(tiny_run, scratch):
 def test_larger_values_that_do_not_fit_are_named(tiny_run, tmp_path):
     most = 1000 * 2**20
     found = planning._largest(
-        tiny_run(), "image_size", planning.LARGER["image_size"], tmp_path, most, 200
+        *(
+            tiny_run(image_size=256, load_size=256),
+            "image_size",
+            planning.LARGER["image_size"],
+        ),
+        *(tmp_path, most, 200),
     )
     assert found["stopped_by"] == "memory"
-    assert 32 < found["largest"] < found["stopped_at"] <= 2 * found["largest"]
+    assert 256 <= found["largest"] < found["stopped_at"] <= 2 * found["largest"]
     assert all(each["host_bytes"] <= most for each in found["tried"])
     text = planning._found(found)
     assert text.endswith(f"({found['stopped_at']} does not fit in 0.977 GiB)")
