@@ -13,9 +13,10 @@ from cyclegan_tf.exporting.formats.format import INT8, Format
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.layers import ReflectionPadding2D
 
-# What computes in int8. All else would spoil the statistics of the normalization, and
-# the transposed convolutions add half as much error again for little of the time.
-COMPUTES_IN_INT8 = "CONV_2D"
+# What computes in int8. All else would spoil the statistics of the normalization. A
+# convolution that is left out is stored in 8 bits all the same, and then takes several
+# times as long as in float32, as LiteRT's fast kernels do not know the mixture.
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 
 
 def write(
@@ -28,9 +29,9 @@ def write(
     """Writes `<direction>.tflite` for each direction.
 
     In float16 the weights are stored in half precision; what computes with them
-    decides on its own precision. In int8 convolutions but transposed ones compute in 8
-    bits, for values in the range that they have for the calibration images, and all
-    between them in float32. In int8-weights all kernels are stored in 8 bits, and what
+    decides on its own precision. In int8 convolutions compute in 8 bits, for values in
+    the range that they have for the calibration images, and all between them in
+    float32. In int8-weights all kernels are stored in 8 bits, and what
     goes into a convolution is rounded to 8 bits of its own range, image by image.
     """
     for direction, generator in generators.items():
@@ -58,7 +59,7 @@ def _quantized(converter, images):
     from ai_edge_litert.schema_py_generated import BuiltinOperator
 
     names = filter(str.isupper, vars(BuiltinOperator))
-    stay = [name for name in names if name != COMPUTES_IN_INT8]
+    stay = [name for name in names if name not in CONVOLUTIONS]
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image[None]] for image in images)
     with warnings.catch_warnings():  # it runs TensorFlow's own, deprecated interpreter
