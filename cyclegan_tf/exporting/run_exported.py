@@ -67,9 +67,12 @@ def litert(directory):
 
     def run(name, array):
         interpreter = loaded(name)
-        place = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(place, array.shape)
-        interpreter.allocate_tensors()
+        detail = interpreter.get_input_details()[0]
+        place = detail["index"]
+        # Planning anew takes longer than a small network; a new model has 1x1 pixels.
+        if tuple(detail["shape"]) != array.shape:
+            interpreter.resize_tensor_input(place, array.shape)
+            interpreter.allocate_tensors()
         interpreter.set_tensor(place, array)
         interpreter.invoke()
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
