@@ -173,8 +173,9 @@ def _as_generator(model, direction, domains):
     source, target = domains.of(direction)
 
     def call(floats, training):
-        return to_unit_range(
-            model(direction, to_values(floats, source).numpy()), target
-        )
+        # One by one: a SavedModel may take few pixels at once.
+        images = np.split(to_values(floats, source).numpy(), len(floats))
+        translated = np.concatenate([model(direction, image) for image in images])
+        return to_unit_range(translated, target)
 
     return call

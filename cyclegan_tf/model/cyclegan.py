@@ -16,7 +16,7 @@ from cyclegan_tf.model.losses import (
     discriminator_loss,
     teacher_losses,
 )
-from cyclegan_tf.model.networks import stages_of
+from cyclegan_tf.model.networks import apply_to_pair, stages_of
 from cyclegan_tf.model.replicas import SharedMean, mean_over_replicas
 
 
@@ -45,8 +45,8 @@ class CycleGAN(keras.Model):
             see them.
         diffaugment: alters all that the discriminators see; without, nothing does.
         teachers: trained generators by direction; the others learn their translations.
-        teacher_weight: weight of the distance to each teacher.
-        feature_weight: weight of that distance as the discriminators see it.
+        teacher_weight, feature_weight: of the distance to each teacher, and of the same
+            as the discriminators see it.
 
     Attributes:
         averages: the averaged generators by direction; empty without.
@@ -94,11 +94,10 @@ class CycleGAN(keras.Model):
             for direction, generator in self.generators.items()
             if average_share
         }
-        self.teachers, self.stages = teachers or {}, {}
+        self.teachers = teachers or {}
         self.teacher_weight, self.feature_weight = teacher_weight, feature_weight
-        if self.teachers:
-            judges = {"a_to_b": disc_b, "b_to_a": disc_a}
-            self.stages = {name: stages_of(judge) for name, judge in judges.items()}
+        judges = {"a_to_b": disc_b, "b_to_a": disc_a}
+        self.stages = {name: stages_of(judges[name]) for name in self.teachers}
         self.terms = LOSS_TERMS + (TEACHER_TERMS if self.teachers else ())
         self.trackers = {t.name: SharedMean(name=t.name) for t in self.terms}
         self.num_replicas = self.distribute_strategy.num_replicas_in_sync
@@ -229,8 +228,8 @@ class CycleGAN(keras.Model):
             gen_ab, gen_ba = tf.recompute_grad(gen_ab), tf.recompute_grad(gen_ba)
         # Translate: a translation and an identity in one pass of each generator.
         if self.has_identity:
-            fake_b, same_b = _apply_to_pair(gen_ab, real_a, real_b)
-            fake_a, same_a = _apply_to_pair(gen_ba, real_b, real_a)
+            fake_b, same_b = apply_to_pair(gen_ab, real_a, real_b)
+            fake_a, same_a = apply_to_pair(gen_ba, real_b, real_a)
         else:
             fake_b, fake_a = gen_ab(real_a), gen_ba(real_b)
             same_b, same_a = real_b, real_a
@@ -266,8 +265,8 @@ class CycleGAN(keras.Model):
         disc_a = functools.partial(self.disc_a, training=True)
         disc_b = functools.partial(self.disc_b, training=True)
         return {
-            "D_A": discriminator_loss(*_apply_to_pair(disc_a, real_a, pooled_a)),
-            "D_B": discriminator_loss(*_apply_to_pair(disc_b, real_b, pooled_b)),
+            "D_A": discriminator_loss(*apply_to_pair(disc_a, real_a, pooled_a)),
+            "D_B": discriminator_loss(*apply_to_pair(disc_b, real_b, pooled_b)),
         }
 
     def _altered(self, name, images, coins):
@@ -306,8 +305,3 @@ class CycleGAN(keras.Model):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all is built. Keras would average a batch over the replicas."""
-
-
-def _apply_to_pair(network, first, second):
-    """Runs two batches through a network as one; instance norm keeps them apart."""
-    return tf.split(network(tf.concat([first, second], axis=0)), 2, axis=0)

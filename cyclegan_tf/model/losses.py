@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from cyclegan_tf.model.networks import apply_to_pair
+
 
 def adversarial_loss(fake_scores):
     """Least-squares loss of a generator: its fakes should be judged real.
@@ -63,7 +65,7 @@ def feature_error(stages, first, second):
 
     Source: Wang et al. 2018, arXiv:1711.11585, Eq. 4.
     """
-    pairs = [ops.split(x, 2) for x in stages(ops.concatenate([first, second]))]
+    pairs = apply_to_pair(stages, first, second)
     return sum(absolute_error(*pair) for pair in pairs) / len(pairs)
 
 

@@ -9,6 +9,7 @@ Keras' "same" pads (0, 1), and its transposed convolutions keep rows and columns
 from typing import Literal
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
@@ -135,6 +136,16 @@ def stages_of(discriminator: keras.Model) -> keras.Model:
     """The same, with what comes out of each of its rectifiers instead of the scores."""
     relus = [x for x in discriminator.layers if isinstance(x, layers.LeakyReLU)]
     return keras.Model(discriminator.input, [relu.output for relu in relus])
+
+
+def apply_to_pair(network, first, second):
+    """Runs two batches through a network as one; instance norm keeps them apart.
+
+    Returns:
+        What it makes of both; of a network with several outputs, a list of such pairs.
+    """
+    both = network(tf.concat([first, second], axis=0))
+    return tf.nest.map_structure(lambda x: tf.split(x, 2, axis=0), both)
 
 
 def with_dtype(network: keras.Model, policy: str) -> keras.Model:

@@ -34,7 +34,6 @@ from cyclegan_tf.runs.weights import read_arrays, write_arrays
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 # What names of arrays begin with, by the kind of weights.
 PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
-FIRST = {"raw": "gen_", "average": "average_"}
 FOLDER = "model"
 WEIGHTS = "generators.npz"
 ABOUT = "model.json"
@@ -133,7 +132,8 @@ def load(
     """Like `load_generators`, with where they come from."""
     about, step, arrays = _read(run_dir, checkpoint)
     config, _, domains = read_config(run_dir)
-    if not any(name.startswith(FIRST[weights]) for name in arrays):
+    beginnings = tuple(PREFIXES[weights].values())
+    if not any(name.startswith(beginnings) for name in arrays):
         missing, weights = weights, "average" if weights == "raw" else "raw"
         say(f"{run_dir} has no {missing} weights: the {weights} ones are used")
     prefixes = PREFIXES[weights]

@@ -37,9 +37,10 @@ def model_of(tiny_run):
     return lambda **options: build_model(tiny_run(**options), Domains(), 4)
 
 
-def test_remat_changes_no_gradient(model_of):
-    losses, gradients = losses_and_gradients(model_of(jit="on"))
-    same_losses, same_gradients = losses_and_gradients(model_of(jit="on", remat=True))
+@pytest.mark.parametrize("jit", ["off", "on"])
+def test_remat_changes_no_gradient(model_of, jit):
+    losses, gradients = losses_and_gradients(model_of(jit=jit))
+    same_losses, same_gradients = losses_and_gradients(model_of(jit=jit, remat=True))
     for name in LOSSES:
         np.testing.assert_allclose(same_losses[name], losses[name], rtol=1e-6)
     assert relative_error(same_gradients, gradients) < 1e-5

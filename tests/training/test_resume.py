@@ -58,10 +58,11 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.01)
 
 
-def test_killed_run_continues_to_the_same_bits(tmp_path, arguments, whole_run):
+@pytest.mark.parametrize("step", [21, 42])
+def test_killed_run_continues_to_the_same_bits(tmp_path, arguments, whole_run, step):
     run_dir = tmp_path / "run"
     process = start(arguments, run_dir, tmp_path / "log")
-    wait_for(run_dir / "checkpoints/step-000000042.npz", process)
+    wait_for(run_dir / f"checkpoints/step-{step:09d}.npz", process)
     process.kill()
     process.wait()
     done = run_script("train.py", *arguments, "--run-dir", run_dir)
