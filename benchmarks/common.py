@@ -1,10 +1,13 @@
 """What the benchmarks share. Imported first, it lets them run from a clone."""
 
+import functools
 import json
 import os
 import pathlib
 import platform
+import re
 import statistics
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -25,9 +28,29 @@ def script(main, options_class, description):
 
 
 def report(**figures):
-    """Prints a JSON line; the machine is the same for all of them."""
-    machine = {"cores": os.cpu_count(), "machine": platform.machine()}
+    """Prints a JSON line, which ends with the machine and the code."""
+    machine = {"cores": os.cpu_count(), "processor": processor(), "commit": commit()}
     print(json.dumps(figures | machine), flush=True)
+
+
+@functools.cache
+def processor():
+    """The processor's name, or where the system does not tell it, its kind."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    found = re.search(r"^model name\s*: (.+)$", text, re.M)
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+@functools.cache
+def commit():
+    """The commit of the checkout, with + if it was changed; None outside of git."""
+    command = ["git", "describe", "--always", "--exclude", "*", "--dirty=+"]
+    try:
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return told.stdout.strip() or None
 
 
 def quartiles(values, digits):

@@ -29,7 +29,7 @@ def options_table() -> str:
 
 def recipes_table() -> str:
     """What recipes, and the settings of the embedded datasets, set."""
-    named = {name: RECIPES[name] for name in ("paper", "best")} | RECOMMENDED
+    named = {name: values for name, values in RECIPES.items() if values} | RECOMMENDED
     columns = {"default": vars(TrainConfig())}
     columns |= {f"`{name}`": values for name, values in named.items()}
     rows = [f"| flag | {' | '.join(columns)} |", "|-" * (1 + len(columns)) + "|"]

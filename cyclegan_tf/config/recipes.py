@@ -22,8 +22,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "pool_size": 50,
         "learning_rate": 2e-4,
     },
-    # What `benchmarks/quality.py` found to be better.
-    "best": {"average": True},
 }
 # What the embedded datasets need to be learned on two cores in minutes. No other
 # dataset has settings of its own.

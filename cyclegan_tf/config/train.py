@@ -18,8 +18,8 @@ AUGMENTATIONS = ("color", "translation", "cutout")
 class TrainConfig(ImageConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
 
-    recipe: Literal["default", "paper", "best"] = option(
-        "default", "named settings, which any flag overrides: the paper's, or the best"
+    recipe: Literal["default", "paper"] = option(
+        "default", "named settings, which any flag overrides: the paper's, or none"
     )
     run_dir: str | None = option(
         None, "where the run lives; default: runs/<dataset>", Nature.PLACE

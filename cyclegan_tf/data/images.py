@@ -53,7 +53,6 @@ JPEG_FORMATS = ("JPEG", "MPO")
 MAX_SCANS = 200
 START_OF_SCAN = b"\xff\xda"  # does not occur among the pixels
 EXIF_ORIENTATION = 0x0112
-PNG_START = b"\x89PNG"
 PNG_BIT_DEPTH_AT = 24
 # Modes of Pillow; all else becomes RGB.
 GREY_MODES = ("1", "L", "LA", "La")
