@@ -12,7 +12,7 @@ from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import EncodedImage
 from cyclegan_tf.data.ranges import with_channels
 
-RAW = "raw"
+RAW, JPEG = "raw", "jpeg"
 # Beside the example, a record has its length (8 bytes) and two checksums (4 each).
 OVERHEAD = 16
 
@@ -75,7 +75,12 @@ def decode(example, domain: Domain):
     if domain.dtype == "uint16":
         pixels = tf.io.decode_png(encoded, channels, tf.uint16)
     else:
-        pixels = tf.io.decode_image(encoded, channels, expand_animations=False)
+        # Not decode_image, whose JPEGs have other pixels than everywhere else.
+        pixels = tf.cond(
+            example["image/format"] == JPEG,
+            lambda: tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_png(encoded, channels),
+        )
     if domain.channels == 3:
         return tf.ensure_shape(pixels, (None, None, 3))
     grey = tf.cond(
