@@ -167,14 +167,14 @@ def build(config: BuildConfig) -> None:
     """
     with quiet_start():
         from cyclegan_tf.data.convert import ensure_dataset
-        from cyclegan_tf.data.shards import read_manifest, verify
+        from cyclegan_tf.data.dataset import Dataset
 
-    directory = ensure_dataset(config, check_anyway=config.check)
+    dataset = Dataset.open(ensure_dataset(config, check_anyway=config.check))
     if config.verify:
-        verify(directory)
-    splits = read_manifest(directory)["splits"]
+        dataset.verify()
+    splits = dataset.manifest["splits"]
     counts = ", ".join(f"{name} {split['count']}" for name, split in splits.items())
-    show(f"{directory}: {counts}")
+    show(f"{dataset.directory}: {counts}")
 
 
 def import_models(config: ImportConfig) -> None:

@@ -8,12 +8,8 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.data import copies, records
-from cyclegan_tf.data.shards import (
-    damage_named,
-    examples,
-    open_split,
-    read_manifest,
-)
+from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.shards import damage_named, examples
 
 # No measurement, but experience: the paper's smallest training set has 400 images.
 MIN_TRAINING_IMAGES = 50
@@ -77,10 +73,10 @@ def check(directory: pathlib.Path) -> Report:
     Raises:
         Damaged: some cannot be read.
     """
-    manifest = read_manifest(directory)
-    splits = {name: open_split(directory, name) for name in manifest["splits"]}
+    dataset = Dataset.open(directory)
+    splits = dataset.splits()
     rows = [
-        _row(split, manifest["splits"][name]["unreadable"])
+        _row(split, dataset.manifest["splits"][name]["unreadable"])
         for name, split in splits.items()
     ]
     notes, findings, looks, filled = [], [], {}, {}

@@ -21,10 +21,10 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import locked, mend
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import check, journal, records
+from cyclegan_tf.data.dataset import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.forms import common_form, default_domain
 from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
-from cyclegan_tf.data.shards import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
 from cyclegan_tf.data.sources import SPLITS, find_source
 from cyclegan_tf.data.sources.folder import is_on_disk
 

@@ -16,9 +16,9 @@ from cyclegan_tf.common.memory import available_memory
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import frames, records
+from cyclegan_tf.data.dataset import open_split as open_split
 from cyclegan_tf.data.ranges import to_unit_range
 from cyclegan_tf.data.shards import Split, damage_named, examples
-from cyclegan_tf.data.shards import open_split as open_split
 
 # A pipeline that has all positions to itself.
 ALONE = tf.distribute.InputContext()

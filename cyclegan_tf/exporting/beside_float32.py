@@ -12,10 +12,10 @@ import numpy as np
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig, TrainConfig
+from cyclegan_tf.data.dataset import read_manifest
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.pipeline import load_images, open_split
 from cyclegan_tf.data.ranges import to_unit_range, to_values
-from cyclegan_tf.data.shards import read_manifest
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.results import score_text
 from cyclegan_tf.exporting import run_exported

@@ -16,7 +16,7 @@ from cyclegan_tf.common.errors import LESS_MEMORY, InputError
 from cyclegan_tf.common.memory import peak_memory
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, pipeline
-from cyclegan_tf.data.shards import MANIFEST
+from cyclegan_tf.data.dataset import MANIFEST
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.runs import checkpoint, history

@@ -7,7 +7,7 @@ import pytest
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import phantoms
 from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.shards import read_manifest
+from cyclegan_tf.data.dataset import read_manifest
 from cyclegan_tf.data.sources import find_source
 
 # Of the values of one picture, little-endian: it changes with `phantoms.VERSION` only.

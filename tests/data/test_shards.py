@@ -5,7 +5,7 @@ import pytest
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.shards import verify
+from cyclegan_tf.data.dataset import Dataset
 from tests.helpers import assert_one_line_error, run_script
 
 
@@ -27,7 +27,7 @@ def damage(split, number, at):
 
 
 def test_whole_dataset_is_verified(dataset):
-    verify(dataset)
+    Dataset.open(dataset).verify()
 
 
 @pytest.mark.parametrize("at", [0, 8, 100, -1])
@@ -36,7 +36,7 @@ def test_damaged_records_are_named_and_the_others_read(dataset, capsys, at):
     for number in (3, 7):
         damage(split, number, at)
     with pytest.raises(Damaged, match="1 of 4 shards are damaged"):
-        verify(dataset)
+        Dataset.open(dataset).verify()
     path = split.paths[0]
     assert f"{path} is damaged: 2 of 12 records (3, 7)\n" in capsys.readouterr().err
     # The size is the same, so that only reading notices; the others are as they were.
@@ -56,7 +56,7 @@ def test_missing_shard_is_named(dataset, capsys):
     shard = next(dataset.glob("testB-*"))
     shard.unlink()
     with pytest.raises(Damaged, match="1 of 4"):
-        verify(dataset)
+        Dataset.open(dataset).verify()
     assert f"{shard} is missing\n" in capsys.readouterr().err
 
 
