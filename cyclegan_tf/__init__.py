@@ -5,6 +5,10 @@ from cyclegan_tf import TrainConfig, train, evaluate, export, load
 
 import importlib
 
+from cyclegan_tf.common.kernels import choose_kernels
+
+choose_kernels()  # before anything of it imports TensorFlow
+
 __version__ = "0.1.0"
 
 _PLACES = {

@@ -95,7 +95,7 @@ def _training_defaults(arguments):
     run_dir = given.run_dir and given.run_dir.expanduser()
     if run_dir and (run_dir / CONFIG).is_file():
         try:
-            config, fingerprint, _ = read_config(run_dir)
+            config, fingerprint, *_ = read_config(run_dir)
             if fingerprint is not None:  # the models were not imported
                 changes = dict(RECIPES.get(given.recipe, {}))
                 if given.dataset or given.domain_a:

@@ -9,6 +9,7 @@ import shlex
 import sys
 
 from cyclegan_tf.common.console import quiet_start, show
+from cyclegan_tf.common.kernels import choose_kernels
 from cyclegan_tf.config import (
     BuildConfig,
     DemoConfig,
@@ -19,6 +20,7 @@ from cyclegan_tf.config import (
     TrainConfig,
     TranslateConfig,
 )
+from cyclegan_tf.runs.directory import CONFIG, read_config
 
 TRY_IT = """try it:
   saved_model_cli show --dir {directory} --all
@@ -52,6 +54,7 @@ def train(config: TrainConfig) -> None:
         planned = plan.plan(config)
         show(json.dumps(planned, indent=2) if config.json else plan.text(planned))
         return
+    _keep_kernels(config)
     with quiet_start():
         from cyclegan_tf.training.run import train
 
@@ -200,3 +203,10 @@ def import_models(config: ImportConfig) -> None:
         folder = pathlib.Path(config.to_reference)
         for path in convert.export_models(run_dir, folder, config.weights):
             show(str(path))
+
+
+def _keep_kernels(config):
+    """Lets a run that goes on compute with the kernels that it began with."""
+    run_dir = config.resolved_run_dir
+    if not config.restart and (run_dir / CONFIG).is_file():
+        choose_kernels(read_config(run_dir).onednn)

@@ -59,7 +59,7 @@ def examples(run_dir: pathlib.Path, directions: list[str]) -> list[Example]:
     """
     if not (run_dir / CONFIG).is_file():
         return []
-    options, _, domains = read_config(run_dir)
+    options, _, domains, *_ = read_config(run_dir)
     found = []
     for direction in directions:
         source, _ = domains.of(direction)

@@ -99,7 +99,7 @@ def write(config: EvaluateConfig) -> str:
 
 
 def _read_run(path, name, colour, config):
-    options, _, domains = run_directory.read_config(path)
+    options, _, domains, *_ = run_directory.read_config(path)
     _, step, weights = generators.load(path, config.checkpoint, config.weights)
     shown = {flag(option): value for option, value in options.shown().items()}
     limit = max(2, MAX_EPOCHS // len(config.run_dir))

@@ -97,11 +97,14 @@ class Recorded(NamedTuple):
         options: that it is trained with.
         fingerprint: of the images that it is trained on; of imported models, None.
         domains: the form of these images.
+        onednn: whether it computes with oneDNN's kernels, see `common.kernels`; None,
+            of a run from before this was noted: TensorFlow has decided.
     """
 
     options: TrainConfig
     fingerprint: str | None
     domains: Domains = Domains()
+    onednn: bool | None = None
 
 
 def write_config(path: pathlib.Path, recorded: Recorded) -> None:
@@ -113,6 +116,7 @@ def write_config(path: pathlib.Path, recorded: Recorded) -> None:
             name: dataclasses.asdict(domain)
             for name, domain in recorded.domains._asdict().items()
         },
+        "onednn": recorded.onednn,
     }
     write_json(path / CONFIG, content)
 
@@ -132,6 +136,7 @@ def read_config(path: pathlib.Path) -> Recorded:
             TrainConfig(**options),
             content["dataset_fingerprint"],
             Domains(**{name: Domain(**form) for name, form in domains.items()}),
+            content.get("onednn"),
         )
     except FileNotFoundError:
         raise InputError(
@@ -167,7 +172,7 @@ def require_same_options(path: pathlib.Path, config: TrainConfig) -> None:
     """
     if not (path / CONFIG).exists():
         return
-    earlier, fingerprint, _ = read_config(path)
+    earlier, fingerprint, *_ = read_config(path)
     if fingerprint is None:
         raise InputError(
             f"{path} holds imported models, not a training run; to train them on, "
@@ -198,12 +203,17 @@ def continue_run(path: pathlib.Path, now: Recorded) -> None:
         return
     config = now.options
     require_same_options(path, config)
-    earlier, *images = read_config(path)
+    earlier, *images, onednn = read_config(path)
     # By what is there, not by where it is: a dataset may be moved.
     if [now.fingerprint, now.domains] != images:
         raise InputError(
             f"{path} holds a run on other images than {config.dataset_name} has now; "
             f"choose another --run-dir, or --restart."
+        )
+    if now.onednn != onednn:
+        say(
+            f"continuing with other kernels (of oneDNN: {now.onednn}, before: "
+            f"{onednn}): the result will not be the same to the bit"
         )
     if config.epochs > earlier.epochs:
         constant, before = (c.resolved_constant_epochs for c in (config, earlier))

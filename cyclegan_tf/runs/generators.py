@@ -131,7 +131,7 @@ def load(
 ) -> Loaded:
     """Like `load_generators`, with where they come from."""
     about, step, arrays = _read(run_dir, checkpoint)
-    config, _, domains = read_config(run_dir)
+    config, _, domains, *_ = read_config(run_dir)
     beginnings = tuple(PREFIXES[weights].values())
     if not any(name.startswith(beginnings) for name in arrays):
         missing, weights = weights, "average" if weights == "raw" else "raw"

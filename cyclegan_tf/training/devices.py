@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.model.replicas import is_first_worker, worker_of
 from cyclegan_tf.training.cluster import cluster_of_slurm, cluster_of_tf_config
 
@@ -64,9 +65,10 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
         )
     if not gpus:
         copies = f" as {num_replicas} devices" if num_replicas > 1 else ""
+        kernels = " with oneDNN" if uses_onednn() else ""
         return (
-            f"no GPU found: training on {os.cpu_count()} CPU cores{copies} (for an "
-            f"NVIDIA GPU on Linux: pip install -r requirements-gpu.txt)"
+            f"no GPU found: training on {os.cpu_count()} CPU cores{copies}{kernels} "
+            f"(for an NVIDIA GPU on Linux: pip install -r requirements-gpu.txt)"
         )
     names = {
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")

@@ -30,7 +30,7 @@ def student_options(config: DistillConfig) -> TrainConfig:
         InputError: there is no such run, or its student would not be smaller.
     """
     run_dir = pathlib.Path(config.run_dir).expanduser()
-    teacher, _, domains = read_config(run_dir)
+    teacher, _, domains, *_ = read_config(run_dir)
     filters = config.filters or max(
         1, round(SHARES[config.student] * teacher.resolved_generator_filters)
     )

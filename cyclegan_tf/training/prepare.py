@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, forms, pipeline
 from cyclegan_tf.data.domain import Domains
@@ -127,7 +128,9 @@ def prepare(
         if network is not None:
             require_suitable(domains)
         evaluator = _make_evaluator(config, splits, manifest["is_paired"], network)
-        recorded = directory.Recorded(config, manifest["fingerprint"], domains)
+        recorded = directory.Recorded(
+            config, manifest["fingerprint"], domains, uses_onednn()
+        )
         directory.continue_run(path, recorded)
         if replicas.is_first_worker(strategy):
             teaching.keep_teacher(config, path)

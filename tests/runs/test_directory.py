@@ -166,3 +166,10 @@ def test_command_that_does_not_begin_a_run_leaves_no_directory(tmp_path):
         with run_directory.locked(tmp_path / "runs" / "new", restart=False):
             raise InputError("no such dataset")
     assert not (tmp_path / "runs").exists()
+
+
+def test_other_kernels_are_said(begun, capsys):
+    path, config = begun
+    run_directory.continue_run(path, Recorded(config, "f00d", onednn=True))
+    assert "will not be the same to the bit" in capsys.readouterr().err
+    assert run_directory.read_config(path).onednn is None

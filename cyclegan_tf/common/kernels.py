@@ -1,0 +1,35 @@
+"""Whose kernels TensorFlow computes with on x86 processors: oneDNN's, unless told else.
+
+TensorFlow takes them by itself only on processors with instructions for networks (VNNI,
+BF16 or AMX), and they are faster on others, too. It decides once, when it is imported,
+and results of other kernels differ in their last bits; so a run keeps its choice.
+"""
+
+import os
+import platform
+import sys
+
+VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
+IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+# What the user has set before this package was imported goes before all else.
+IS_USERS = VARIABLE in os.environ
+
+
+def choose_kernels(onednn: bool | None = True) -> None:
+    """Chooses, unless the user has, or TensorFlow is imported already.
+
+    Args:
+        onednn: whether to take oneDNN's kernels; None leaves it to TensorFlow.
+    """
+    if not IS_X86 or IS_USERS or "tensorflow" in sys.modules:
+        return
+    if onednn is None:
+        os.environ.pop(VARIABLE, None)
+    else:
+        os.environ[VARIABLE] = str(int(onednn))
+
+
+def uses_onednn() -> bool | None:
+    """Whether oneDNN's kernels were asked for; None: TensorFlow has decided."""
+    value = os.environ.get(VARIABLE)
+    return None if value is None else value != "0"
