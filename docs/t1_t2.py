@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from matplotlib import pyplot as plt
+from skimage.exposure import match_histograms
 
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import pipeline
@@ -22,12 +23,6 @@ from cyclegan_tf.data.ranges import to_grey_levels
 from cyclegan_tf.evaluation.scores import find_dataset
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.metrics import similarity
-from cyclegan_tf.metrics.histograms import (
-    MAX_VALUES,
-    mapped,
-    pooled_values,
-    value_mapping,
-)
 from cyclegan_tf.runs import generators
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -63,7 +58,8 @@ def main(run_dir: pathlib.Path) -> None:
         for way, result, closest in (
             ("the model", fake, fake),
             ("nothing", real, real),
-            ("histogram matched", *[matched(real, true)] * 2),
+            # Of all images together.
+            ("histogram matched", *[match_histograms(real, true)] * 2),
             ("best table of values", table, by_table(np.median, real, true)),
         ):
             mae = similarity.mean_absolute_error(closest, true).mean()
@@ -75,12 +71,6 @@ def main(run_dir: pathlib.Path) -> None:
         show(cells, titles, (real, table, fake, true))
     canvas.savefig(PICTURE, dpi=100, pil_kwargs={"optimize": True})
     print(f"\n{PICTURE.relative_to(ROOT)}")
-
-
-def matched(real, true):
-    """The values mapped so that all images together have the truths' histogram."""
-    pools = [pooled_values(x, MAX_VALUES // len(x)) for x in (real, true)]
-    return mapped(real, value_mapping(*pools))
 
 
 def by_table(kind, real, true):

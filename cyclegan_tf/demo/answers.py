@@ -12,7 +12,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.ranges import to_shown, to_values
 from cyclegan_tf.data.writing import suffix_for, write
-from cyclegan_tf.evaluation.pictures import grid_cells, views_of
+from cyclegan_tf.evaluation.pictures import real_pictures
 from cyclegan_tf.inference.translator import Translator
 from cyclegan_tf.runs.directory import CONFIG, read_config
 
@@ -67,11 +67,11 @@ def examples(run_dir: pathlib.Path, directions: list[str]) -> list[Example]:
         if not paths or source.channels not in (1, 3):
             continue
         try:
-            cells = grid_cells(paths[-1], len(views_of(domains)), options.frame[:2])
+            reals = real_pictures(paths[-1], options.frame[:2])
         except InputError as error:
             say(f"going on without examples: {error}")
             continue
-        for real in cells[:MAX_EXAMPLES, 0]:
+        for real in reals[:MAX_EXAMPLES]:
             levels = real[..., : source.channels]
             values = to_values(levels / np.float32(127.5) - 1, source).numpy()
             found.append(Example(direction, values, real))

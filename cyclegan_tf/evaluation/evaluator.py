@@ -21,7 +21,6 @@ from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.domain import Domain, with_channels
 from cyclegan_tf.data.ranges import to_grey_levels
-from cyclegan_tf.evaluation.baselines import histogram_errors
 from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
 from cyclegan_tf.evaluation.summaries import Summary
@@ -160,7 +159,6 @@ class Evaluator:
             self._nothing[direction],
             levels,
             self.protocol(direction),
-            self._histogram[direction],
         )
 
     def _scores(self, direction, fakes):
@@ -223,13 +221,6 @@ class Evaluator:
         }
 
     @functools.cached_property
-    def _histogram(self):
-        """How near to the truth matching the histogram comes, by direction."""
-        if not (self.is_paired and self._has_same_channels):
-            return dict.fromkeys(DOMAINS, {})
-        return histogram_errors(self._levels, self.counts)
-
-    @functools.cached_property
     def _masks(self):
         """Of both domains; None without, or if no patch is inside."""
         if not self.is_paired:
@@ -255,15 +246,13 @@ class Evaluator:
     def _batches(self, domain):
         return self._images[domain].as_numpy_iterator()
 
-    def _levels(self, domain):
-        """The same in grey levels."""
-        for images in self._batches(domain):
-            yield to_grey_levels(images, self.splits[domain].domain)
-
     def _beside_truth(self, batches, target):
         """Batches, each with the truth in grey levels where it is known, or None."""
-        truths = self._levels(target) if self.is_paired else itertools.repeat(None)
-        return zip(batches, truths, strict=self.is_paired)
+        if not self.is_paired:
+            return zip(batches, itertools.repeat(None), strict=False)
+        form = self.splits[target].domain
+        truths = (to_grey_levels(images, form) for images in self._batches(target))
+        return zip(batches, truths, strict=True)
 
     def protocol(self, direction: str) -> dict[str, Any]:
         """What has to be the same for two numbers to be compared."""

@@ -15,22 +15,10 @@ from cyclegan_tf.config.losses import (
     GENERATOR_LOSSES,
     TEACHER_TERMS,
 )
-from cyclegan_tf.data.domain import Domains
 
-# Of each sample, in this order.
-VIEWS = ("real", "fake", "cycled", "identity")
 STRIP_HEIGHT = 16  # pixels, of the headings above a grid
 HOTTEST = 64.0  # grey levels, of maps of errors
 MAX_DOTS = 30  # longer curves have no dot at each epoch
-
-
-def views_of(domains: Domains) -> tuple[str, ...]:
-    """The columns of a grid of samples.
-
-    The last is missing where no generator can take images of the domain that it leads
-    to, as they have another number of channels.
-    """
-    return VIEWS if domains.a.channels == domains.b.channels else VIEWS[:3]
 
 
 def sample_grid(columns: dict[str, np.ndarray]) -> np.ndarray:
@@ -57,34 +45,36 @@ def _heading(text, width):
     return np.asarray(strip)
 
 
-def grid_cells(
-    path: pathlib.Path, num_columns: int, size: tuple[int, int]
-) -> np.ndarray:
-    """The pictures in a file of `sample_grid`.
-
-    Args:
-        path: the PNG file.
-        num_columns: of the grid.
-        size: height and width of its pictures in pixels.
-
-    Returns:
-        uint8 `(rows, columns, height, width, 3)`.
+def read_png(path: pathlib.Path) -> np.ndarray:
+    """A picture of a run, uint8 `(height, width, 3)`.
 
     Raises:
-        InputError: it cannot be read, or is no such grid.
+        InputError: it cannot be read.
     """
-    height, width = size
     try:
-        with Image.open(path) as image:
-            num_rows, rest = divmod(image.height - STRIP_HEIGHT, height)
-            if image.width != num_columns * width or rest or num_rows < 1:
-                raise ValueError(f"no grid of {num_columns} columns, {height}x{width}")
-            pixels = np.asarray(image.convert("RGB"))[STRIP_HEIGHT:]
+        with Image.open(path, formats=["PNG"]) as image:
+            return np.asarray(image.convert("RGB"))
     # Pillow raises a SyntaxError for a damaged PNG file.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read ({error}).") from None
-    cells = pixels.reshape(num_rows, height, num_columns, width, 3)
-    return cells.swapaxes(1, 2)
+
+
+def real_pictures(path: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
+    """The first column in a file of `sample_grid`, uint8 `(rows, height, width, 3)`.
+
+    Args:
+        path: the PNG file.
+        size: height and width of its pictures in pixels.
+
+    Raises:
+        InputError: it cannot be read, or has no rows of that size.
+    """
+    height, width = size
+    pixels = read_png(path)[STRIP_HEIGHT:]
+    num_rows, rest = divmod(len(pixels), height)
+    if rest or not num_rows or pixels.shape[1] < width:
+        raise InputError(f"{path} cannot be read (no samples of {height}x{width}).")
+    return pixels[:, :width].reshape(num_rows, height, width, 3)
 
 
 def save_png(path: pathlib.Path, pixels: np.ndarray) -> None:

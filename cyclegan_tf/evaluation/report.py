@@ -7,7 +7,6 @@ content security policy only the script in `report.js` runs.
 
 import base64
 import dataclasses
-import functools
 import hashlib
 import io
 import itertools
@@ -41,11 +40,11 @@ from cyclegan_tf.runs import generators, history
 
 REPORT = "report.html"
 HERE = pathlib.Path(__file__).parent
-# Epochs in the gallery, of all runs together; of longer runs evenly chosen ones.
+# Epochs with samples, of all runs together; of longer runs evenly chosen ones.
 MAX_EPOCHS = 24
-# Of all pictures together: as JPEG in text, they take less than 10 MB.
-MAX_PIXELS = 10_000_000
-MAX_SIDE = 256  # of a picture, in pixels
+# Of all sheets of samples, and of all pictures of best and worst images: as JPEG in
+# text, they take less than 10 MB together.
+MAX_PIXELS = 5_000_000
 MAX_RANKED = 96  # pictures of a run's best and worst images
 QUALITY = 75
 # Dark enough to be read on white.
@@ -68,9 +67,7 @@ class Run:
     options: dict[str, Any]  # that it was trained with, by flag
     domains: Domains
     epochs: list[dict[str, float]]  # rows of `metrics.csv`
-    # By domain, number of the image, and epoch: a picture of each view, uint8
-    # (views, height, width, 3).
-    samples: dict[str, dict[int, dict[int, np.ndarray]]]
+    samples: dict[str, dict[int, np.ndarray]]  # sheets by domain and epoch
     # By direction: scores, rankings by name, and names of the test images.
     results: dict[str, DirectionScores] = dataclasses.field(default_factory=dict)
     rankings: dict[str, dict[str, Ranking]] = dataclasses.field(default_factory=dict)
@@ -103,27 +100,23 @@ def _read_run(path, name, colour, config):
     _, step, weights = generators.load(path, config.checkpoint, config.weights)
     shown = {flag(option): value for option, value in options.shown().items()}
     limit = max(2, MAX_EPOCHS // len(config.run_dir))
-    grid = len(pictures.views_of(domains)), options.frame[:2]
     samples = {
-        domain: _read_samples(path / "samples", domain, grid, limit) for domain in "ab"
+        domain: _read_samples(path / "samples", domain, limit) for domain in "ab"
     }
     rows = history.read(path / history.METRICS)
     return Run(path, name, colour, step, weights, shown, domains, rows, samples)
 
 
-def _read_samples(folder, domain, grid, limit):
-    """By image and epoch, of evenly chosen epochs with the first and the last."""
+def _read_samples(folder, domain, limit):
+    """Sheets by epoch, of evenly chosen epochs with the first and the last."""
     paths = sorted(folder.glob(f"epoch-[0-9]*-{domain}.png"))
     samples = {}
     for i in np.linspace(0, len(paths) - 1, min(len(paths), limit)):
         path = paths[round(i)]
         try:
-            rows = pictures.grid_cells(path, *grid)
+            samples[int(path.stem.split("-")[1])] = pictures.read_png(path)
         except InputError as error:
             say(f"going on without a picture: {error}")
-            continue
-        for number, row in enumerate(rows):
-            samples.setdefault(number, {})[int(path.stem.split("-")[1])] = row
     return samples
 
 
@@ -141,7 +134,7 @@ def _score(run, config):
         say(f"going on with what {run.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
         earlier = run_scores.read_of(run.path, run.step, run.weights)
-        scored = [DirectionScores(**x) for e in earlier[-1:] for x in e["scores"]]
+        scored = [DirectionScores.of(x) for e in earlier[-1:] for x in e["scores"]]
         table = ""
     else:
         own = dataclasses.replace(config, weights=run.weights)
@@ -164,10 +157,8 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = score_text
-    drawn = [rows for run in runs for x in run.samples.values() for rows in x.values()]
-    count = len(pictures.VIEWS) * sum(map(len, drawn)) + MAX_RANKED * len(runs)
-    side = min(MAX_SIDE, int((MAX_PIXELS / count) ** 0.5))
-    environment.filters["jpeg"] = functools.partial(_jpeg, side=side)
+    environment.filters["jpeg"] = _jpeg
+    drawn = [epochs for run in runs for epochs in run.samples.values()]
     page = environment.get_template("report.html.jinja").render(
         runs=runs,
         checkpoint=config.checkpoint,
@@ -176,12 +167,9 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
         script_hash=f"sha256-{digest}",
         score_tables=_score_tables(runs),
         charts=_charts(runs),
-        views=pictures.VIEWS,
-        gallery={
-            domain: sorted({number for run in runs for number in run.samples[domain]})
-            for domain in "ab"
-        },
-        epochs=sorted({epoch for rows in drawn for epoch in rows}),
+        num_sheets=sum(map(len, drawn)),
+        num_ranked=MAX_RANKED * len(runs),
+        epochs=sorted({epoch for epochs in drawn for epoch in epochs}),
         hottest=round(pictures.HOTTEST),
         scale=pictures.error_map(np.linspace(0, pictures.HOTTEST, 128)[None]),
     )
@@ -193,8 +181,8 @@ def _score_tables(runs):
     """Runs of one protocol share a table.
 
     Returns:
-        Of each the direction, the protocol, the runs, the names of the columns without
-        a model, and rows: score, values of the runs, best one, values without a model.
+        Of each the direction, the protocol, the runs, and rows: score, values of the
+        runs, best one, value of doing nothing.
     """
     groups = {}
     for direction, run in itertools.product(DOMAINS, runs):
@@ -203,9 +191,7 @@ def _score_tables(runs):
             groups.setdefault((direction, protocol), []).append(run)
     tables = []
     for (direction, protocol), alike in groups.items():
-        first = alike[0].results[direction]
-        baselines = {"doing nothing": first.nothing, "histogram": first.histogram}
-        baselines = {name: values for name, values in baselines.items() if values}
+        nothing = alike[0].results[direction].nothing
         rows = []
         for score in SCORES:
             values = [run.results[direction].scores.get(score.name) for run in alike]
@@ -214,9 +200,8 @@ def _score_tables(runs):
             if len(known) > 1 and score.name not in INTERVAL:
                 best = (max if score.is_higher_better else min)(known)
             if known:
-                others = [values.get(score.name) for values in baselines.values()]
-                rows.append((score, values, best, others))
-        tables.append((direction, protocol, alike, list(baselines), rows))
+                rows.append((score, values, best, nothing.get(score.name)))
+        tables.append((direction, protocol, alike, rows))
     return tables
 
 
@@ -241,9 +226,10 @@ def _charts(runs):
     return charts
 
 
-def _jpeg(pixels, side):
-    """A picture as a data URI, made smaller where it is large."""
+def _jpeg(pixels, number):
+    """A picture, one of so many, as a data URI; made smaller where it is large."""
     image = Image.fromarray(pixels)
+    side = (MAX_PIXELS / number) ** 0.5
     image.thumbnail((side, side))
     buffer = io.BytesIO()
     # Full resolution of the colours: thin stripes would lose theirs.

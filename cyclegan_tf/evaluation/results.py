@@ -50,8 +50,6 @@ class DirectionScores:
         nothing: those that untranslated images would have, by name, where there are.
         swd_levels: SWD by level of the pyramid, the finest first.
         protocol: what was compared with what, and how.
-        histogram: scores to the truth of images whose values were mapped so that all
-            together are distributed as the target's; of pairs with the same channels.
     """
 
     direction: str
@@ -59,7 +57,12 @@ class DirectionScores:
     nothing: dict[str, float]
     swd_levels: list[float]
     protocol: dict[str, Any]
-    histogram: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, recorded: dict[str, Any]) -> "DirectionScores":
+        """From a file, which may say more: earlier versions had other columns."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: recorded[name] for name in names})
 
 
 def mean_score(results: list[DirectionScores], name: str) -> float:
@@ -77,9 +80,8 @@ def flat_scores(results: list[DirectionScores]) -> dict[str, float]:
 
 
 def score_table(results: list[DirectionScores], title: str) -> str:
-    """The scores as lines of text, beside those of what needs no model."""
-    columns = ["nothing", "histogram"] if results[0].histogram else ["nothing"]
-    head = f"{'model':>12}" + "".join(f"{name:>10}" for name in columns)
+    """The scores as lines of text, beside those of doing nothing."""
+    head = f"{'model':>12}{'nothing':>10}"
     lines = [
         f"{title} (lower is better, but of ssim and psnr higher)",
         f"{'':18}" + "".join(f"{r.direction:>{len(head)}}" for r in results),
@@ -89,8 +91,7 @@ def score_table(results: list[DirectionScores], title: str) -> str:
         row = f"{name:18}"
         for result in results:
             row += f"{score_text(result.scores.get(name)):>12}"
-            for column in columns:
-                row += f"{score_text(getattr(result, column).get(name)):>10}"
+            row += f"{score_text(result.nothing.get(name)):>10}"
         lines.append(row.rstrip())
     about = ": {fakes_from} beside {compared_with}, {resize}"
     lines += [result.direction + about.format(**result.protocol) for result in results]

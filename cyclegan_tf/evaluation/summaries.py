@@ -64,11 +64,6 @@ class Summary:
             kid = feature_distances.kid(*features)
             scores |= {"kid": kid.value, "kid_low": kid.low, "kid_high": kid.high}
             scores["fid"] = feature_distances.fid(*features)
-        return scores | self.mean_errors(), levels
-
-    def mean_errors(self) -> dict[str, float]:
-        """What was compared, by name such as "cycle_mae": the mean over the images."""
-        return {
-            name: float(np.concatenate(parts).mean())
-            for name, parts in self.errors.items()
-        }
+        for name, parts in self.errors.items():
+            scores[name] = float(np.concatenate(parts).mean())
+        return scores, levels

@@ -148,7 +148,7 @@ def _evaluations(run_dir, about, config) -> list[list[DirectionScores]]:
     # It was chosen by the weights that the run scores.
     if not known and (best.get("step", -1), config.weights) == (step, weights):
         known = [best]
-    return [[DirectionScores(**scores) for scores in e["scores"]] for e in known]
+    return [[DirectionScores.of(scores) for scores in e["scores"]] for e in known]
 
 
 def _front_matter(config, evaluations):

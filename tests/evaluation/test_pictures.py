@@ -22,16 +22,16 @@ def columns_of(num_rows, height, width):
 
 
 @pytest.mark.parametrize("num_rows, height, width", [(1, 16, 16), (4, 36, 70)])
-def test_cells_of_a_grid_are_its_pictures(tmp_path, num_rows, height, width):
+def test_pictures_of_a_sheet_are_as_they_were(tmp_path, num_rows, height, width):
     columns = columns_of(num_rows, height, width)
     path = tmp_path / "epoch-0123-a.png"
     pictures.save_png(path, pictures.sample_grid(columns))
-    cells = pictures.grid_cells(path, len(HEADINGS), (height, width))
-    assert cells.shape == (num_rows, 4, height, width, 3) and cells.dtype == np.uint8
-    for place, images in enumerate(columns.values()):
-        np.testing.assert_array_equal(cells[:, place], images)
-    with Image.open(path) as image:
-        assert image.size == (4 * width, pictures.STRIP_HEIGHT + num_rows * height)
+    reals = pictures.real_pictures(path, (height, width))
+    np.testing.assert_array_equal(reals, columns["real A"])
+    sheet = pictures.read_png(path)[pictures.STRIP_HEIGHT :]
+    cells = np.split(sheet, 4, axis=1)
+    for images, column in zip(columns.values(), cells, strict=True):
+        np.testing.assert_array_equal(column, np.concatenate(images))
 
 
 def test_headings_stand_above_their_columns():
@@ -48,15 +48,15 @@ def test_file_that_is_no_picture_is_named(tmp_path, content):
     path = tmp_path / "epoch-0001-a.png"
     path.write_bytes(content)
     with pytest.raises(InputError, match="epoch-0001-a.png cannot be read"):
-        pictures.grid_cells(path, 4, (32, 32))
+        pictures.read_png(path)
 
 
-@pytest.mark.parametrize("size", [(128, 32), (128, 16), (96, 48), (128, 50)])
-def test_picture_that_is_no_grid_is_named(tmp_path, size):
+@pytest.mark.parametrize("size", [(128, 32), (128, 16), (16, 48), (128, 50)])
+def test_picture_that_is_no_sheet_is_named(tmp_path, size):
     path = tmp_path / "epoch-0001-a.png"
     Image.new("RGB", size).save(path)
-    with pytest.raises(InputError, match="no grid of 4 columns, 32x32"):
-        pictures.grid_cells(path, 4, (32, 32))
+    with pytest.raises(InputError, match="no samples of 32x32"):
+        pictures.real_pictures(path, (32, 32))
 
 
 @pytest.mark.parametrize("names", [("G_A", "D_B"), ("G_A",), ()])
