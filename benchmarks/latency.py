@@ -133,7 +133,7 @@ def exported(run_dir, generator, output, precisions):
     """Every format and precision, written as `export` does, and not verified."""
     from cyclegan_tf.config import ExportConfig
     from cyclegan_tf.exporting.formats import FORMATS
-    from cyclegan_tf.exporting.run_exported import RUNNERS
+    from cyclegan_tf.inference.run_exported import RUNNERS
     from cyclegan_tf.runs.directory import read_config
 
     domains, contenders = read_config(run_dir).domains, []
@@ -146,7 +146,7 @@ def exported(run_dir, generator, output, precisions):
                 folder = output / form.name / precision
                 folder.mkdir(parents=True)
                 form.write({DIRECTION: generator}, domains, folder, config, images)
-                run, _ = RUNNERS[form.name](folder)
+                run = RUNNERS[form.name](folder).run
                 function = functools.partial(run, DIRECTION)
                 contenders.append(
                     Contender(run_dir.name, form.name, precision, function)

@@ -100,8 +100,10 @@ def test_run_with_a_link_is_refused_and_its_target_left_alone(run_dir, tmp_path,
 def test_nothing_is_written_through_a_link(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    for name in (".partial-scores.json", "scores.json"):
-        (tmp_path / name).symlink_to(victim)
+    with files.claim(tmp_path / "scores.json") as claimed:
+        pass
+    for path in (claimed.aside, claimed.path):
+        path.symlink_to(victim)
     files.write_text(tmp_path / "scores.json", "new")
     assert victim.read_text() == "precious"
     assert not (tmp_path / "scores.json").is_symlink()

@@ -3,6 +3,7 @@
 What needs TensorFlow is imported within, so that `--help` answers at once.
 """
 
+import itertools
 import json
 import pathlib
 import shlex
@@ -110,24 +111,25 @@ def translate(config: TranslateConfig) -> None:
     replaced: the same command continues one that was stopped. With --tile, memory does
     not grow with a picture's height.
     """
-    with quiet_start():
-        from cyclegan_tf.inference import files, translator, video
+    # TensorFlow is imported where the model needs it, after all that is known before.
+    from cyclegan_tf.inference import files, jobs, translator, video
 
-    request = files.find(config.input, config.output)
+    request = jobs.requested(config.input, config.output)
     scratch_dir = request.folder if config.tile else None
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
-    pictures = files.plan(request, config.format, translate.target)
-    videos = video.plan(request, translate)
+    pictures = jobs.picture_jobs(request, config.format, translate.target)
+    videos = video.video_jobs(request, translate)
     how = translate, config.batch_size, config.overwrite
-    done = files.translate_files(pictures, *how)
-    video.translate_videos(videos, *how, config.steady, done)
-    show(
-        f"{done.translated} translated, {done.skipped} there before, "
-        f"{done.failed} failed"
+    counts = files.tally(
+        itertools.chain(
+            files.translate_pictures(pictures, *how),
+            video.translate_videos(videos, *how, config.steady),
+        )
     )
-    sys.exit(1 if done.failed else 0)
+    show(files.summary(counts))
+    sys.exit(1 if counts[files.FAILED] else 0)
 
 
 def distill(config: DistillConfig) -> None:

@@ -1,10 +1,14 @@
 """Writing to disk so that a reader never sees half a file or folder; locks."""
 
 import contextlib
+import errno
+import fcntl
+import hashlib
 import json
 import os
 import pathlib
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -30,29 +34,96 @@ def require_local(flag: str, value: str | os.PathLike | None) -> None:
         )
 
 
+class Claim:
+    """A file that one process makes, of several that may be about to.
+
+    It ends with the `with` block, or with the process: what a killed one has begun is
+    taken over by the next.
+
+    Attributes:
+        path: of the file.
+        aside: a path beside it, to write to.
+    """
+
+    def __init__(self, path: pathlib.Path, aside: pathlib.Path, lock: int | None):
+        self.path, self.aside = path, aside
+        self._lock, self._is_over = lock, False
+
+    def keep(self) -> None:
+        """Puts what was written into its place.
+
+        It is flushed to the disk before, so that after a power cut the name stands for
+        the whole old or the whole new content.
+        """
+        sync(self.aside)
+        os.replace(self.aside, self.path)
+        self._is_over = True  # from now on the name aside may be another process's
+        sync(self.path.parent)
+
+    def drop(self) -> None:
+        """Gives up what was not kept; again, nothing."""
+        # The disk may be full or gone: the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            if not self._is_over:
+                self.aside.unlink(missing_ok=True)
+        self._is_over = True
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        # A failed write does not know where to, or names what lies aside.
+        if isinstance(error, OSError) and error.filename in (None, str(self.aside)):
+            error.filename = str(self.path)
+        self.drop()
+
+
+def claim(path: pathlib.Path) -> Claim | None:
+    """Claims a file that is to be made; None while another process has it.
+
+    On a file system without locks, where that is not known, each has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    aside = path.with_name(f"{PARTIAL}{digest}{path.suffix}")
+    while True:
+        # A link there may lead to another file, in a folder from somebody else.
+        if aside.is_symlink():
+            aside.unlink()
+        lock = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it before may have renamed or removed it meanwhile.
+            if os.path.samestat(os.fstat(lock), os.stat(aside)):
+                os.ftruncate(lock, 0)
+                return Claim(path, aside, lock)
+            os.close(lock)
+        except FileNotFoundError:
+            os.close(lock)
+        except OSError as error:
+            os.close(lock)
+            is_free = error.errno in (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
+            return _unlocked(path) if is_free else None
+
+
+def _unlocked(path):
+    aside = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
+    return Claim(path, aside, None)
+
+
 @contextlib.contextmanager
 def written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a path beside `path` to write to; renames it to `path` at the end.
 
-    If the block raises, `path` is untouched. The file is flushed to the disk before, so
-    that after a power cut the name stands for the whole old or the whole new content.
+    If the block raises, `path` is untouched. Of several processes that write a path at
+    the same time the last one's content stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(path)
-    # What lies there may be a link to another file, in a folder from somebody else.
-    aside.unlink(missing_ok=True)
-    try:
-        yield aside
-        sync(aside)
-        os.replace(aside, path)
-        sync(path.parent)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a write that fails does not know where to
-        # The disk may be full or gone: the first error is the one to tell.
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
-        raise
+    with claim(path) or _unlocked(path) as claimed:
+        yield claimed.aside
+        claimed.keep()
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ class ModelOptions(Options):
 
     model: str = option(
         DEFAULT_RUN,
-        "directory of a run, or of an export; or hf://user/name",
+        "directory of a run or an export, an .onnx or .tflite file; or hf://user/name",
         Nature.MODEL,
     )
     checkpoint: str = option(
@@ -156,7 +156,11 @@ class TranslateConfig(ModelOptions):
         ".mp4, .mov, .mkv or .webm",
         Nature.PLACE,
     )
-    direction: Literal["a_to_b", "b_to_a"] = option("a_to_b", "which way")
+    direction: str | None = option(
+        None,
+        "which way; default: a_to_b, or the only one that the model has",
+        choices=["a_to_b", "b_to_a"],
+    )
     format: Literal["auto", "png", "jpeg", "tiff", "npy"] = option(
         "auto", "of the pictures in a folder (auto: png where it holds them, or tiff)"
     )

@@ -18,8 +18,8 @@ from cyclegan_tf.data.pipeline import load_images, open_split
 from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.results import score_text
-from cyclegan_tf.exporting import run_exported
 from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.inference import run_exported
 
 NUM_CALIBRATION = 32
 NUM_SCORED = 20
@@ -96,7 +96,7 @@ def compare(
         )
         folders = {"float32": float32, config.precision: directory}
         load = run_exported.RUNNERS[form.name]
-        models = {precision: load(path)[0] for precision, path in folders.items()}
+        models = {precision: load(path).run for precision, path in folders.items()}
         times = {
             direction: _milliseconds(models, direction, some[:1])
             for direction, some in images.items()

@@ -26,7 +26,7 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.exporting import beside_float32, model_card, publishing, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
 from cyclegan_tf.exporting.formats.format import INT8
-from cyclegan_tf.inference.translator import EXTRAS
+from cyclegan_tf.inference.exported import EXTRAS
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import load, read_about
 

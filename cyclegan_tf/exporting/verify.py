@@ -23,10 +23,11 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import MIN_SIDE, encode, pixels_of
 from cyclegan_tf.data.pipeline import load_images, open_split
 from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
 
 NUM_HELD_OUT = 4
-RUNNER = pathlib.Path(__file__).with_name("run_exported.py")
+RUNNER = pathlib.Path(run_exported.__file__)
 # Largest and mean difference in grey levels, each 1/255 of the range, that an export
 # may have from the Keras model in float32. Another order of additions moves few values
 # over a rounding edge; half precision has 11 or 8 bits for a number. In 8 bits single

@@ -1,257 +1,161 @@
-"""Translating pictures: which files there are, where they go, and one after the other.
-
-Videos are found here, too, and are translated by `video`.
-"""
+"""Translating pictures, from file to file: read, several at once, written, counted."""
 
 import contextlib
-import dataclasses
+import itertools
 import os
 import pathlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from cyclegan_tf.common.console import progress_bar, say
-from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import written_aside
+from cyclegan_tf.common.files import Claim, claim
 from cyclegan_tf.data import images, writing
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.sources.files import globbed, image_files
-from cyclegan_tf.inference.translator import Translator
+from cyclegan_tf.inference.direction import Translator
+from cyclegan_tf.inference.jobs import Job
 
-SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
-# Files that are taken for videos.
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv".split()
-)
 # A call takes at most this many pixels, or else one picture.
 MAX_BATCH_PIXELS = 1_000_000
+# What can become of a job: another process may be at it, in the same folder.
+TRANSLATED, THERE, ELSEWHERE, FAILED = "translated", "there", "elsewhere", "failed"
 
 
-class Job(NamedTuple):
-    """A picture or a video to read, and the file that its translation becomes."""
-
-    source: pathlib.Path
-    target: pathlib.Path
-
-
-@dataclasses.dataclass
-class Outcome:
-    """What became of the files: counts of translated, there before, and failed."""
-
-    translated: int = 0
-    skipped: int = 0
-    failed: int = 0
-
-    def fail(self, job: Job, reason: Exception) -> None:
-        """Says and counts that a file could not be translated."""
-        say(f"failed {str(job.source)!r}: {reason}")
-        self.failed += 1
-
-
-class Request(NamedTuple):
-    """Files to translate, and where to.
+class Picture(NamedTuple):
+    """What is read of a picture's file.
 
     Attributes:
-        files: pictures and videos.
-        root: the folder whose tree is kept.
-        output: a folder, or the file that one file becomes.
-        is_to_file: which of them.
+        pixels: `(height, width, channels)` as the model takes it.
+        note: what was left out, such as "first of 12 pages"; empty where nothing was.
     """
 
-    files: list[pathlib.Path]
-    root: pathlib.Path
-    output: pathlib.Path
-    is_to_file: bool
-
-    @property
-    def pictures(self) -> list[pathlib.Path]:
-        """The files that are not taken for videos."""
-        return [file for file in self.files if not is_video(file)]
-
-    @property
-    def videos(self) -> list[pathlib.Path]:
-        """The files that are taken for videos."""
-        return [file for file in self.files if is_video(file)]
-
-    @property
-    def folder(self) -> pathlib.Path:
-        """Where files are written."""
-        return self.output.parent if self.is_to_file else self.output
+    pixels: np.ndarray
+    note: str
 
 
-def find(given: str, output: str) -> Request:
-    """Finds what is to be translated.
+class Result(NamedTuple):
+    """What became of a job, and, where it failed, why."""
 
-    Args:
-        given: a file, a folder, or a glob (`**` for any depth).
-        output: a folder; for one file also a file with a suffix of its kind.
+    job: Job
+    outcome: str
+    reason: str = ""
+
+
+def read_picture(path: pathlib.Path, source: Domain) -> Picture:
+    """Reads a picture as a domain has it.
 
     Raises:
-        InputError: there is nothing to translate, or the output is another file.
+        UnreadableImage: it is damaged, or of another form.
     """
-    if not given or not output:
-        raise InputError("expected IN and OUT: what to translate, and where to.")
-    path, out = pathlib.Path(given).expanduser(), pathlib.Path(output).expanduser()
-    if path.is_file():
-        files, root = [path], path.parent
-    elif path.is_dir():
-        # Translations of an earlier start are no input.
-        suffixes = images.SUFFIXES | VIDEO_SUFFIXES
-        found = (path / name for name in image_files(path, suffixes=suffixes))
-        files = [file for file in found if not _is_within(file, out)]
-        root = path
-    else:
-        files = globbed(path)
-        root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
-    if not files:
-        raise InputError(f"{given}: no such picture or video, folder of them, or glob.")
-    suffixes = VIDEO_SUFFIXES | images.SUFFIXES
-    is_to_file = path.is_file() and out.suffix.lower() in suffixes and not out.is_dir()
-    if out.exists() and not out.is_dir() and not is_to_file:
-        raise InputError(f"{output} is a file; expected a folder for {given}.")
-    return Request(files, root, out, is_to_file)
+    return Picture(*images.pixels_and_note(images.read_file(path), source))
 
 
-def is_video(file: pathlib.Path) -> bool:
-    """Whether a file is taken for a video, by its name."""
-    return file.suffix.lower() in VIDEO_SUFFIXES
+def write_picture(path: pathlib.Path, pixels: np.ndarray, original: Picture) -> None:
+    """Writes the translation of a picture; the suffix says the kind of file."""
+    writing.write(path, pixels)
 
 
-def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
-    """Says which file each picture becomes; a folder's tree and its names are kept.
+def tally(results: Iterable[Result]) -> Counter:
+    """Counts results by outcome, and says which failed, and why, as they come."""
+    counts = Counter()
+    for job, outcome, reason in results:
+        counts[outcome] += 1
+        if outcome == FAILED:
+            say(f"failed {str(job.source)!r}: {reason}")
+    return counts
 
-    Args:
-        request: the pictures.
-        file_format: of files in a folder, a name in `SUFFIX_OF`, or "auto": PNG where
-            it holds the target, else TIFF.
-        target: the form of what is written.
 
-    Raises:
-        InputError: the format does not hold the target, or the output would be among
-            the input.
+def summary(counts: Counter) -> str:
+    """The counts of `tally` in words."""
+    there, elsewhere = counts[THERE], counts[ELSEWHERE]
+    parts = [f"{counts[TRANSLATED]} translated", f"{there} there before"]
+    parts += [f"{elsewhere} by another process"] if elsewhere else []
+    hint = "; --overwrite replaces what is there" if there == counts.total() else ""
+    return f"{', '.join(parts)}, {counts[FAILED]} failed{hint}"
+
+
+def taken(job: Job, overwrite: bool) -> Claim | Result:
+    """The claim on a job's target, or what became of a job that is not to be done.
+
+    A target that exists is left alone unless `overwrite`, so the same command continues
+    one that was stopped. Several processes may share a folder: each file is made once.
     """
-    if request.is_to_file:
-        suffix = request.output.suffix.lower()
-    else:
-        suffix = SUFFIX_OF.get(file_format) or writing.suffix_for(target)
-    if request.pictures:
-        given = request.output if request.is_to_file else f"--format {file_format}"
-        _require_holds(given, suffix, target)
-    return jobs(request, request.pictures, lambda _: suffix)
+    if _is_there(job, overwrite):
+        return Result(job, THERE)
+    if (claimed := claim(job.target)) is None:
+        return Result(job, ELSEWHERE)
+    if _is_there(job, overwrite):  # since just now
+        claimed.drop()
+        return Result(job, THERE)
+    return claimed
 
 
-def jobs(
-    request: Request,
-    files: list[pathlib.Path],
-    suffix_for: Callable[[pathlib.Path], str],
-) -> list[Job]:
-    """Says which file each becomes; a folder's tree and its names are kept.
-
-    Args:
-        request: which the files are of.
-        files: its pictures, or its videos.
-        suffix_for: the suffix of what a file in a folder becomes.
-
-    Raises:
-        InputError: the output would be among the input.
-    """
-    if request.is_to_file:
-        targets = [request.output] * len(files)
-    else:
-        names = [file.relative_to(request.root) for file in files]
-        targets = [request.output / name for name in _target_names(names, suffix_for)]
-    for file, path in zip(files, targets, strict=True):
-        with contextlib.suppress(OSError):  # one of them is not there
-            if os.path.samefile(path, file):
-                raise InputError(f"{file} would be replaced; choose another OUT.")
-    return list(map(Job, files, targets))
+def _is_there(job, overwrite):
+    return os.path.exists(job.target) and not overwrite
 
 
-def _require_holds(given, suffix, domain):
-    """Refuses a kind of file that cannot hold the images, by what asked for it."""
-    try:
-        writing.require_holds(suffix, domain.channels, domain.dtype)
-    except InputError as error:
-        raise InputError(f"{given}: {error}") from None
-
-
-def _is_within(file, folder):
-    # Not Path.resolve, which raises where links make a loop.
-    real = pathlib.Path(os.path.realpath(file))
-    return real.is_relative_to(os.path.realpath(folder))
-
-
-def _target_names(names, suffix_for):
-    """The names with other suffixes; those that would collide keep their own, too."""
-    renamed = [name.with_suffix(suffix_for(name)) for name in names]
-    counts = Counter(renamed)
-    for name, target in zip(names, renamed, strict=True):
-        yield target if counts[target] == 1 else f"{name}{target.suffix}"
-
-
-def translate_files(
+def translate_pictures(
     jobs: list[Job], translate: Translator, batch_size: int, overwrite: bool
-) -> Outcome:
-    """Translates files, several of one size per call, and goes on over bad ones.
-
-    A target that exists is left alone unless `overwrite`; each is written aside and
-    renamed, so the same command continues where an earlier one was stopped.
+) -> Iterator[Result]:
+    """Translates pictures, several of one size per call, and goes on over bad ones.
 
     Raises:
         OSError: a translation cannot be written.
     """
-    outcome = Outcome()
     if not jobs:
-        return outcome
-    with progress_bar(len(jobs), "translating", " images") as bar:
-        source = translate.source
-        for batch in _batches(jobs, source, batch_size, overwrite, outcome):
-            _translate_batch(batch, translate, outcome)
-            done = outcome.translated + outcome.skipped + outcome.failed
-            bar.update(done - bar.n)
-    return outcome
-
-
-def _batches(jobs, source, batch_size, overwrite, outcome):
-    """Jobs with their pixels, of one size in each list."""
-    waiting = defaultdict(list)  # by size
-    for job in jobs:
-        if os.path.exists(job.target) and not overwrite:
-            outcome.skipped += 1
-            continue
-        try:
-            data = images.read_file(job.source)
-            pixels, note = images.pixels_and_note(data, source)
-        except images.UnreadableImage as error:
-            outcome.fail(job, error)
-            continue
-        if note:
-            say(f"of {str(job.source)!r} the {note}")
-        size = pixels.shape[:2]
-        waiting[size].append((job, pixels))
-        if len(waiting[size]) >= min(batch_size, MAX_BATCH_PIXELS // np.prod(size)):
-            yield waiting.pop(size)
-        # Of many sizes, few pictures wait.
-        elif sum(map(len, waiting.values())) > 4 * batch_size:
-            yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
-    yield from waiting.values()
-
-
-def _translate_batch(batch, translate, outcome):
-    """Translates and writes; what is too much at once one after the other."""
-    try:
-        fakes = translate(np.stack([pixels for _, pixels in batch]))
-    except images.UnreadableImage as error:
-        if len(batch) == 1:
-            outcome.fail(batch[0][0], error)
-        else:
-            for one in batch:
-                _translate_batch([one], translate, outcome)
         return
-    for (job, _), fake in zip(batch, fakes, strict=True):
-        with written_aside(job.target) as aside:
-            writing.write(aside, fake)
-        outcome.translated += 1
+    with progress_bar(len(jobs), "translating", " images") as bar:
+        for result in _results(jobs, translate, batch_size, overwrite):
+            bar.update()
+            yield result
+
+
+def _results(jobs, translate, batch_size, overwrite):
+    waiting = defaultdict(list)  # by size
+    try:
+        for job in jobs:
+            claimed = taken(job, overwrite)
+            if isinstance(claimed, Result):
+                yield claimed
+                continue
+            try:
+                picture = read_picture(job.source, translate.source)
+            except images.UnreadableImage as error:
+                claimed.drop()
+                yield Result(job, FAILED, str(error))
+                continue
+            size = picture.pixels.shape[:2]
+            waiting[size].append((job, claimed, picture))
+            # Of many sizes, few pictures wait.
+            if sum(map(len, waiting.values())) > 4 * batch_size:
+                size = max(waiting, key=lambda size: len(waiting[size]))
+            elif len(waiting[size]) < min(
+                batch_size, MAX_BATCH_PIXELS // np.prod(size)
+            ):
+                continue
+            yield from _translated(waiting.pop(size), translate)
+        for size in list(waiting):
+            yield from _translated(waiting.pop(size), translate)
+    finally:
+        for _, claimed, _ in itertools.chain(*waiting.values()):
+            claimed.drop()
+
+
+def _translated(batch, translate):
+    """Translates and writes pictures of one size."""
+    with contextlib.ExitStack() as stack:
+        for _, claimed, _ in batch:
+            stack.callback(claimed.drop)
+        fakes = translate.each(np.stack([picture.pixels for _, _, picture in batch]))
+        for (job, claimed, picture), fake in zip(batch, fakes, strict=True):
+            if isinstance(fake, images.UnreadableImage):
+                yield Result(job, FAILED, str(fake))
+                continue
+            with claimed:
+                write_picture(claimed.aside, fake, picture)
+                claimed.keep()
+            if picture.note:
+                say(f"of {str(job.source)!r} the {picture.note}")
+            yield Result(job, TRANSLATED)

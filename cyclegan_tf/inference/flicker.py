@@ -1,7 +1,9 @@
-"""How much the frames of a translated video flicker, and a remedy."""
+"""How much the frames of a translated video flicker, and a remedy.
+
+TensorFlow is imported for the remedy only.
+"""
 
 import numpy as np
-import tensorflow as tf
 
 # An input that changes by so many grey levels keeps a third of the weight below.
 STILL_LEVELS = 6.0
@@ -49,7 +51,10 @@ class Steadier:
     """
 
     def __init__(self):
+        import tensorflow as tf
+
         self._means = None
+        self._mixed = tf.function(_mixed, reduce_retracing=True)
 
     def __call__(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
         """The next output, steadied.
@@ -60,14 +65,16 @@ class Steadier:
         Returns:
             As `fake`.
         """
-        frames = tf.cast(tf.stack([real, fake]), tf.float32)
-        self._means = frames if self._means is None else _mixed(frames, self._means)
-        return tf.cast(tf.round(self._means[1]), tf.uint8).numpy()
+        frames = np.stack([real, fake]).astype(np.float32)
+        means = frames if self._means is None else self._mixed(frames, self._means)
+        self._means = np.asarray(means)
+        return np.uint8(np.round(self._means[1]))
 
 
-@tf.function(reduce_retracing=True)
 def _mixed(frames, means):
     """The next running means, float32 `(2, height, width, channels)`."""
+    import tensorflow as tf
+
     change = tf.reduce_mean(tf.abs(frames[0] - means[0]), -1)[None, ..., None]
     change = tf.nn.avg_pool2d(change, SMOOTHED, 1, "SAME")
     for sides in ((SPREAD, 1), (1, SPREAD)):  # the same as of squares, with less work

@@ -1,17 +1,23 @@
 """Translating videos: frame after frame, in bounded memory, with their sound."""
 
 import itertools
-import os
+from collections.abc import Iterator
 
 import numpy as np
 
 from cyclegan_tf.common.console import printable, progress_bar, say, show
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import written_aside
 from cyclegan_tf.data.arrays import UnreadableImage
-from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Job, Outcome, Request, jobs
+from cyclegan_tf.inference.direction import Translator
+from cyclegan_tf.inference.files import (
+    FAILED,
+    MAX_BATCH_PIXELS,
+    TRANSLATED,
+    Result,
+    taken,
+)
 from cyclegan_tf.inference.flicker import Flicker, Steadier
-from cyclegan_tf.inference.translator import Translator
+from cyclegan_tf.inference.jobs import Job, Request, jobs
 from cyclegan_tf.inference.video_files import (
     CONTAINERS,
     reading,
@@ -24,7 +30,7 @@ from cyclegan_tf.inference.video_files import (
 OTHER_SUFFIX = ".mkv"
 
 
-def plan(request: Request, translate: Translator) -> list[Job]:
+def video_jobs(request: Request, translate: Translator) -> list[Job]:
     """Says which file each video becomes; a folder's tree and its names are kept.
 
     Without PyAV videos among pictures are left out, which is said.
@@ -68,68 +74,58 @@ def translate_videos(
     batch_size: int,
     overwrite: bool,
     is_steadied: bool,
-    outcome: Outcome,
-) -> None:
+) -> Iterator[Result]:
     """Translates videos one after the other, and goes on over bad ones.
-
-    A target that exists is left alone unless `overwrite`; each is written aside and
-    renamed, so the same command continues with the video that was stopped.
 
     Args:
         jobs: the videos.
         translate: a model of 8-bit RGB.
         batch_size: the most frames per call.
-        overwrite: whether to replace what is there.
+        overwrite: whether to replace what is there, see `files.taken`.
         is_steadied: whether flicker is lessened, see `Steadier`.
-        outcome: to count in.
 
     Raises:
         OSError: a translation cannot be written.
     """
     for job in jobs:
-        if os.path.exists(job.target) and not overwrite:
-            outcome.skipped += 1
+        claimed = taken(job, overwrite)
+        if isinstance(claimed, Result):
+            yield claimed
             continue
         try:
-            flicker = _translate(job, translate, batch_size, is_steadied)
+            with claimed:
+                flicker = _translate(
+                    job.source, claimed.aside, translate, batch_size, is_steadied
+                )
+                claimed.keep()
         except UnreadableImage as error:
-            outcome.fail(job, error)
+            yield Result(job, FAILED, str(error))
             continue
-        outcome.translated += 1
         show(f"{str(job.target)!r}: {flicker}")
+        yield Result(job, TRANSLATED)
 
 
-def _translate(job, translate, batch_size, is_steadied):
-    """Translates a video; returns the flicker."""
-    size = size_of(job.source)
+def _translate(source, aside, translate, batch_size, is_steadied):
+    """Translates a video to a file; returns the flicker."""
+    size = size_of(source)
     at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // (size[0] * size[1])))
     flicker, steadier = Flicker(), Steadier() if is_steadied else None
-    name = printable(job.source.name)
+    name = printable(source.name)
     with (
-        reading(job.source) as video,
-        written_aside(job.target) as aside,
+        reading(source) as video,
         writing(aside, size, video) as writer,
         progress_bar(video.num_frames, f"translating {name}", " frames") as bar,
     ):
-        say_what_is_left_out(job.source, video, writer)
+        say_what_is_left_out(source, video, writer)
         frames = video.frames(writer.sounds, writer.copy)
         while batch := list(itertools.islice(frames, at_once)):
-            reals = np.stack([real for _, real in batch])
-            fakes = _translated(translate, reals)
+            fakes = translate.each(np.stack([real for _, real in batch]))
             for (ticks, real), fake in zip(batch, fakes, strict=True):
+                if isinstance(fake, UnreadableImage):
+                    raise fake
                 if steadier:
                     fake = steadier(real, fake)
                 flicker.update(real, fake)
                 writer.write(ticks, fake)
             bar.update(len(batch))
     return flicker
-
-
-def _translated(translate, frames):
-    """Translates frames, one by one if they are too much at once."""
-    try:
-        return translate(frames)
-    except UnreadableImage:
-        if len(frames) == 1:
-            raise
-        return np.concatenate([translate(frame[None]) for frame in frames])

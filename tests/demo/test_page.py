@@ -114,4 +114,4 @@ def test_without_gradio_is_one_line(monkeypatch, capsys):
 def test_unknown_model_is_one_line(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "gradio", types.ModuleType("gradio"))
     done = run_here(capsys, "demo", "--model", tmp_path / "none")
-    assert_one_line_error(done, "no such run directory")
+    assert_one_line_error(done, "no such run or export")

@@ -13,9 +13,9 @@ import cyclegan_tf
 from cyclegan_tf.common import checksums
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domain, Domains
-from cyclegan_tf.exporting import exporter, run_exported
+from cyclegan_tf.exporting import exporter
 from cyclegan_tf.exporting.formats import litert, onnx, saved_model
-from cyclegan_tf.inference import translator
+from cyclegan_tf.inference import run_exported, translator
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
@@ -165,7 +165,7 @@ def test_identity_returns_the_last_bit_of_16(tmp_path, capsys):
         folder.mkdir()
         form.write({"a_to_b": same}, domains, folder, config)
         if form is not saved_model:
-            run, _ = run_exported.RUNNERS[form.FORMAT.name](folder)
+            run = run_exported.RUNNERS[form.FORMAT.name](folder).run
             np.testing.assert_array_equal(run("a_to_b", images), images)
     checksums.write_sums(tmp_path / "savedmodel", translator.SUMS)
     (tmp_path / "in").mkdir()

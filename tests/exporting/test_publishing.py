@@ -20,8 +20,8 @@ from huggingface_hub import ModelCard, constants
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig, TrainConfig, TranslateConfig
-from cyclegan_tf.exporting import exporter, publishing, run_exported
-from cyclegan_tf.inference import translator
+from cyclegan_tf.exporting import exporter, publishing
+from cyclegan_tf.inference import run_exported, translator
 from cyclegan_tf.runs import generators
 from tests.helpers import assert_one_line_error, random_pixels, run_here, tiny_model
 
@@ -154,7 +154,7 @@ def test_pushed_model_is_loaded_from_there_and_from_the_cache(
     monkeypatch.chdir(tmp_path)
     (exported,) = exporter.export(ExportConfig(ADDRESS, format="onnx"))
     assert exported.directory == pathlib.Path("exports/horse2zebra/onnx/1")
-    run, _ = run_exported.onnx(exported.directory)
+    run = run_exported.onnx(exported.directory).run
     translated = run("a_to_b", pixels[None])[0].astype(int)
     assert np.abs(translated - expected).max() <= 1
     card = (exported.directory / "MODEL_CARD.md").read_text()

@@ -1,4 +1,5 @@
 import io
+import os
 import shutil
 
 import numpy as np
@@ -8,11 +9,14 @@ from PIL import Image
 import cyclegan_tf
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import claim
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
-from cyclegan_tf.inference import translator
+from cyclegan_tf.inference import jobs as picture_jobs
+from cyclegan_tf.inference.direction import Translator
+from cyclegan_tf.inference.exported import SUMS
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory
@@ -21,15 +25,14 @@ from tests.helpers import (
     assert_one_line_error,
     random_pixels,
     run_here,
-    run_script,
     tiny_config,
     tiny_model,
     write_images,
 )
 
 RGB = Domain()
-SAME = translator.Translator(RGB, RGB, lambda images: images)
-NEGATIVE = translator.Translator(RGB, RGB, lambda images: 255 - images)
+SAME = Translator(RGB, RGB, lambda images: images)
+NEGATIVE = Translator(RGB, RGB, lambda images: 255 - images)
 
 
 def save_run(path, models):
@@ -42,7 +45,7 @@ def save_run(path, models):
 def save_export(path, models, megapixels):
     config = ExportConfig(max_megapixels=megapixels)
     saved_model.write(models, Domains(), path, config)
-    checksums.write_sums(path, translator.SUMS)
+    checksums.write_sums(path, SUMS)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +65,15 @@ def export_dir(run_dir, tmp_path_factory):
 
 
 def planned(given, output, file_format="png", target=RGB):
-    request = picture_files.find(str(given), str(output))
-    return picture_files.plan(request, file_format, target)
+    request = picture_jobs.requested(str(given), str(output))
+    return picture_jobs.picture_jobs(request, file_format, target)
+
+
+def translated(jobs, translate, batch_size=1, overwrite=False):
+    """Translates pictures; returns how many became what."""
+    return picture_files.tally(
+        picture_files.translate_pictures(jobs, translate, batch_size, overwrite)
+    )
 
 
 def pixels_of(path):
@@ -117,12 +127,12 @@ def test_checkpoint_of_an_export_is_refused(export_dir, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_folder_keeps_its_tree_sizes_and_names(run_dir, tmp_path):
+def test_folder_keeps_its_tree_sizes_and_names(run_dir, tmp_path, capsys):
     write_images(tmp_path / "in" / "deep" / "er", 3, size=(20, 30))
     write_images(tmp_path / "in", 2, ".jpg", size=(17, 41))
     Image.fromarray(random_pixels(24, 24)).save(tmp_path / "in" / "馬 🦓.webp")
-    done = run_script(
-        "translate.py", "--model", run_dir, tmp_path / "in", tmp_path / "out"
+    done = run_here(
+        capsys, "translate", "--model", run_dir, tmp_path / "in", tmp_path / "out"
     )
     assert done.returncode == 0, done.stderr
     assert "6 translated, 0 there before, 0 failed" in done.stdout
@@ -141,7 +151,7 @@ def test_pictures_of_a_batch_keep_their_places(run_dir, tmp_path):
     write_images(tmp_path / "in", 5, size=(20, 24))
     jobs = planned(tmp_path / "in", tmp_path / "out")
     loaded = cyclegan_tf.load(run_dir)
-    picture_files.translate_files(jobs, loaded, batch_size=2, overwrite=False)
+    translated(jobs, loaded, 2)
     for source, target in jobs:
         expected = loaded(pixels_of(source)).astype(int)
         # Another batch size adds in another order.
@@ -185,8 +195,8 @@ def test_second_start_skips_what_is_done_unless_told_to_overwrite(tmp_path):
     jobs = planned(tmp_path / "in", tmp_path / "out")
 
     def outcome(overwrite):
-        done = picture_files.translate_files(jobs, NEGATIVE, 2, overwrite)
-        return done.translated, done.skipped
+        done = translated(jobs, NEGATIVE, 2, overwrite)
+        return done["translated"], done["there"]
 
     assert outcome(overwrite=False) == (3, 0)
     jobs[1].target.unlink()
@@ -198,7 +208,7 @@ def test_one_file_becomes_the_named_file_in_its_format(tmp_path):
     write_images(tmp_path / "in", 1)
     target = tmp_path / "one.jpg"
     jobs = planned(tmp_path / "in" / "000.png", target)
-    picture_files.translate_files(jobs, SAME, 1, overwrite=False)
+    translated(jobs, SAME)
     assert Image.open(io.BytesIO(target.read_bytes())).format == "JPEG"
 
 
@@ -210,11 +220,33 @@ def test_glob_finds_in_any_depth(tmp_path):
     assert targets == ["x/000.jpg", "y/000.jpg"]
 
 
-def test_names_that_would_collide_keep_their_suffixes(tmp_path):
-    write_images(tmp_path / "in", 1, ".png")
-    write_images(tmp_path / "in", 1, ".jpg")
+@pytest.mark.parametrize(
+    "names, targets",
+    [
+        (["a.jpg", "a.png"], ["a.jpg.png", "a.png.png"]),
+        (
+            ["a.jpg", "a.jpg.png", "a.png"],
+            ["a.jpg.png", "a.jpg.png.png", "a.png.png"],
+        ),
+        (
+            ["a.jpg", "a.jpg.png", "a.jpg.png.webp", "a.png", "b.webp"],
+            ["a.jpg.png", "a.jpg.png.png", "a.jpg.png.webp.png", "a.png.png", "b.png"],
+        ),
+    ],
+)
+def test_names_that_would_collide_keep_their_suffixes(tmp_path, names, targets):
+    (tmp_path / "in").mkdir()
+    for i, name in enumerate(names):
+        Image.fromarray(random_pixels(20, 20, i)).save(tmp_path / "in" / name)
     jobs = planned(tmp_path / "in", tmp_path / "out")
-    assert [job.target.name for job in jobs] == ["000.jpg.png", "000.png.png"]
+    assert {job.source.name: job.target.name for job in jobs} == dict(
+        zip(names, targets, strict=True)
+    )
+    assert translated(jobs, SAME)["translated"] == len(names)
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(targets)
+    assert translated(planned(tmp_path / "in", tmp_path / "out"), SAME) == {
+        "there": len(names)
+    }
 
 
 def test_output_inside_of_the_input_is_not_translated_again(tmp_path):
@@ -223,13 +255,59 @@ def test_output_inside_of_the_input_is_not_translated_again(tmp_path):
     for _ in range(2):
         jobs = planned(tmp_path / "in", out)
         assert len(jobs) == 2
-        picture_files.translate_files(jobs, SAME, 1, overwrite=True)
+        translated(jobs, SAME, overwrite=True)
 
 
 def test_source_is_never_replaced(tmp_path):
     write_images(tmp_path, 1)
     with pytest.raises(InputError, match="would be replaced"):
         planned(tmp_path / "000.png", tmp_path)
+    for name in ("000.jpg", "000.jpg.png"):  # the former would become the latter
+        (tmp_path / name).write_bytes((tmp_path / "000.png").read_bytes())
+    with pytest.raises(InputError, match=r"000\.jpg\.png would be replaced"):
+        planned(tmp_path / "*", tmp_path)
+
+
+def test_two_processes_share_a_folder_and_translate_each_picture_once(tmp_path):
+    write_images(tmp_path / "in", 6)
+    jobs, seen = planned(tmp_path / "in", tmp_path / "out"), []
+
+    def function(images):
+        seen.append(len(images))
+        if len(seen) == 1:  # another process starts in the middle of this call
+            assert translated(jobs, NEGATIVE, 2) == {"elsewhere": 2, "translated": 4}
+        return images
+
+    assert translated(jobs, Translator(RGB, RGB, function), 2) == {
+        "translated": 2,
+        "there": 4,
+    }
+    assert len(os.listdir(tmp_path / "out")) == 6
+
+
+def test_what_a_killed_process_had_begun_is_taken_over(tmp_path):
+    write_images(tmp_path / "in", 1)
+    (job,) = planned(tmp_path / "in", tmp_path / "out")
+    begun = claim(job.target)
+    begun.aside.write_bytes(b"half" * 10**6)
+    assert translated([job], SAME) == {"elsewhere": 1}
+    os.close(begun._lock)  # as the end of a process does
+    assert translated([job], SAME) == {"translated": 1}
+    assert os.listdir(tmp_path / "out") == ["000.png"]
+    assert np.array_equal(pixels_of(job.target), pixels_of(job.source))
+
+
+def test_nothing_waits_when_the_disk_is_full(tmp_path, monkeypatch):
+    write_images(tmp_path / "in", 3)
+    jobs = planned(tmp_path / "in", tmp_path / "out")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(picture_files.writing, "write", full)
+    with pytest.raises(OSError, match=r"No space.*000\.png"):
+        translated(jobs, SAME, 2)
+    assert not os.listdir(tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.images import UnreadableImage
-from cyclegan_tf.inference import translator
+from cyclegan_tf.inference import trained
+from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.model.networks import build_generator
 
 RGB = Domain()
+GENERATOR = {"a_to_b": build_generator(64, 1)}
 
 
 class FullMemory:
@@ -17,17 +19,20 @@ class FullMemory:
 
 
 def test_too_little_memory_is_said_before_the_start(monkeypatch):
-    monkeypatch.setattr(translator.psutil, "virtual_memory", FullMemory)
-    translate = translator._function(build_generator(2, 1), RGB, RGB, None)
+    (translate,) = trained.translators_of(GENERATOR, Domains()).values()
     with pytest.raises(UnreadableImage, match="GB of memory.*--tile"):
-        translate(np.zeros((1, 32, 32, 3), np.uint8))
+        translate(np.zeros((30_000, 30_000, 3), np.uint8))
+    monkeypatch.setattr(trained.psutil, "virtual_memory", FullMemory)
+    with pytest.raises(UnreadableImage, match="GB of memory.*--tile"):
+        translate(np.zeros((32, 32, 3), np.uint8))
 
 
-def test_device_without_memory_names_tile():
-    def exhausted(images):
+def test_device_without_memory_names_tile(monkeypatch):
+    def exhausted(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
-    translate = translator.Translator(RGB, RGB, exhausted)
+    monkeypatch.setattr(trained.tf, "constant", exhausted)
+    (translate,) = trained.translators_of(GENERATOR, Domains()).values()
     with pytest.raises(UnreadableImage, match="too large for the memory; --tile"):
         translate(np.zeros((32, 32, 3), np.uint8))
 
@@ -46,6 +51,6 @@ def test_device_without_memory_names_tile():
     ids=range(4),
 )
 def test_what_does_not_fit_is_refused_with_what_was_expected(images, said):
-    translate = translator.Translator(Domain(2, "float32", 0, 1), RGB, None)
+    translate = Translator(Domain(2, "float32", 0, 1), RGB, None)
     with pytest.raises(ValueError, match=said):
         translate(images)

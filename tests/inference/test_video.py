@@ -10,8 +10,8 @@ import pytest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.inference import files, video
-from cyclegan_tf.inference.translator import Translator
+from cyclegan_tf.inference import files, jobs, video
+from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.directory import Recorded
@@ -93,10 +93,10 @@ def sound_of(path):
 
 def translated(source, target, translate=SAME, batch_size=4, steady=False):
     """Translates one video, or a folder; returns what became of it."""
-    outcome = files.Outcome()
-    jobs = video.plan(files.find(str(source), str(target)), translate)
-    video.translate_videos(jobs, translate, batch_size, False, steady, outcome)
-    return outcome
+    planned = video.video_jobs(jobs.requested(str(source), str(target)), translate)
+    return files.tally(
+        video.translate_videos(planned, translate, batch_size, False, steady)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def clip(tmp_path_factory):
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_times_size_and_sound_are_kept(clip, tmp_path, suffix):
     out = tmp_path / f"out{suffix}"
-    assert translated(clip, out, NEGATIVE).translated == 1
+    assert translated(clip, out, NEGATIVE) == {"translated": 1}
     times, frames = times_and_frames(clip)
     got_times, got = times_and_frames(out)
     # Matroska, which has no times before 0, starts when AAC's silence does.
@@ -202,7 +202,7 @@ def test_colours_are_kept_and_named(tmp_path, colour, suffix):
 
 
 def test_sound_that_the_container_cannot_hold_is_named(clip, tmp_path, capsys):
-    assert translated(clip, tmp_path / "out.webm").translated == 1
+    assert translated(clip, tmp_path / "out.webm") == {"translated": 1}
     assert "the sound (aac) is left out" in capsys.readouterr().err
     with av.open(str(tmp_path / "out.webm")) as container:
         assert not container.streams.audio
@@ -214,7 +214,7 @@ def test_sound_that_the_container_cannot_hold_is_named(clip, tmp_path, capsys):
 )
 def test_other_kinds_become_matroska_from_zero(tmp_path, name, codec, sound):
     source = write_video(tmp_path / "in" / name, moving(16), codec=codec, sound=sound)
-    assert translated(tmp_path / "in", tmp_path / "out").translated == 1
+    assert translated(tmp_path / "in", tmp_path / "out") == {"translated": 1}
     times, frames = times_and_frames(source)
     got_times, got = times_and_frames(tmp_path / "out" / "x.mkv")
     with av.open(str(source)) as container:
@@ -256,7 +256,7 @@ def test_bad_video_is_named_and_leaves_nothing(clip, tmp_path, capsys, name):
     source.write_bytes(spoil(clip.read_bytes()))
     shutil.copy(clip, source.with_name("whole.mp4"))
     outcome = translated(source.parent, tmp_path / "out")
-    assert (outcome.translated, outcome.failed) == (1, 1)
+    assert outcome == {"translated": 1, "failed": 1}
     (line,) = [x for x in capsys.readouterr().err.splitlines() if "failed" in x]
     assert str(source) in line and reason in line
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole.mp4"]
@@ -269,20 +269,20 @@ def test_cut_video_is_refused_wherever_its_index_is(tmp_path, suffix):
     source = write_video(tmp_path / f"whole{suffix}", list(noise), options=options)
     cut = tmp_path / f"cut{suffix}"
     cut.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
-    assert translated(cut, tmp_path / f"out{suffix}").failed == 1
+    assert translated(cut, tmp_path / f"out{suffix}") == {"failed": 1}
     assert {x.name for x in tmp_path.iterdir()} == {source.name, cut.name}
 
 
 def test_file_of_sound_only_is_named(tmp_path, capsys):
     with av.open(str(tmp_path / "song.mp4"), "w") as container:
         write_tone(container, container.add_stream("aac", rate=SOUND_RATE), 0.5)
-    assert translated(tmp_path / "song.mp4", tmp_path / "out.mp4").failed == 1
+    assert translated(tmp_path / "song.mp4", tmp_path / "out.mp4") == {"failed": 1}
     assert "song.mp4': it has no video stream" in capsys.readouterr().err
 
 
 def test_frames_that_are_too_small_are_named(tmp_path, capsys):
     write_video(tmp_path / "in.mp4", moving(3, (8, 64)), sound=None)
-    assert translated(tmp_path / "in.mp4", tmp_path / "out.mp4").failed == 1
+    assert translated(tmp_path / "in.mp4", tmp_path / "out.mp4") == {"failed": 1}
     assert "smaller than 16x16" in capsys.readouterr().err
 
 
@@ -291,7 +291,7 @@ def test_failing_model_leaves_nothing(clip, tmp_path):
         raise UnreadableImage("too large for the memory")
 
     outcome = translated(clip, tmp_path / "out.mp4", Translator(RGB, RGB, function))
-    assert outcome.failed == 1 and not list(tmp_path.iterdir())
+    assert outcome == {"failed": 1} and not list(tmp_path.iterdir())
 
 
 def test_frames_that_are_too_much_at_once_go_one_by_one(clip, tmp_path):
@@ -301,7 +301,7 @@ def test_frames_that_are_too_much_at_once_go_one_by_one(clip, tmp_path):
         return images
 
     translate = Translator(RGB, RGB, function)
-    assert translated(clip, tmp_path / "out.mp4", translate).translated == 1
+    assert translated(clip, tmp_path / "out.mp4", translate) == {"translated": 1}
     assert len(times_and_frames(tmp_path / "out.mp4")[0]) == 16
 
 

@@ -32,6 +32,7 @@ from cyclegan_tf.data.loading import load_in_order
 from cyclegan_tf.data.sources import find_source
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files as picture_files
+from cyclegan_tf.inference import jobs as picture_jobs
 from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
@@ -205,23 +206,24 @@ def read_by_converter(folder):
 
 
 def read_by_translator(folder, out, translate):
-    """The files of a folder that `translate_files` translates; each other has a line.
+    """The files of a folder that are translated; each other has a line.
 
     Returns:
         Those files, and how many others there are.
     """
-    request = picture_files.find(str(folder), str(out))
-    jobs = picture_files.plan(request, "png", translate.target)
+    request = picture_jobs.requested(str(folder), str(out))
+    jobs = picture_jobs.picture_jobs(request, "png", translate.target)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        outcome = picture_files.translate_files(jobs, translate, 4, overwrite=False)
-    assert outcome.translated + outcome.failed == len(jobs) and not outcome.skipped
+        results = picture_files.translate_pictures(jobs, translate, 4, overwrite=False)
+        outcome = picture_files.tally(results)
+    assert outcome["translated"] + outcome["failed"] == len(jobs)
     # A progress bar returns to the beginning of its line.
     lines = said.getvalue().replace("\r", "\n").split("\n")
     lines = [line for line in lines if "failed " in line]
-    assert len(lines) == outcome.failed, "one line each"
+    assert len(lines) == outcome["failed"], "one line each"
     assert all(line.isprintable() for line in lines)
-    return {job.source for job in jobs if job.target.exists()}, outcome.failed
+    return {job.source for job in jobs if job.target.exists()}, outcome["failed"]
 
 
 def model_of(folder, kind):

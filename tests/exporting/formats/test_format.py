@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.exporting import run_exported
 from cyclegan_tf.exporting.formats import FORMATS
 from cyclegan_tf.exporting.verify import BOUNDS
+from cyclegan_tf.inference import run_exported
 
 NAMES = [form.name for form in FORMATS]
 

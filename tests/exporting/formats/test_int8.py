@@ -6,8 +6,8 @@ import pytest
 
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting import run_exported
 from cyclegan_tf.exporting.formats import FORMATS
+from cyclegan_tf.inference import run_exported
 from cyclegan_tf.model.networks import build_generator
 from tests.helpers import random_pixels
 
@@ -40,7 +40,7 @@ def test_int8_is_smaller_and_takes_any_size(written, file_format):
     for precision in ("float32", "int8", "int8-weights"):
         folder = written(file_format, precision)
         sizes.append((folder / f"a_to_b.{SUFFIX[file_format]}").stat().st_size)
-        run, _ = run_exported.RUNNERS[file_format](folder)
+        run = run_exported.RUNNERS[file_format](folder).run
         for shape in ((2, 32, 40, 3), (1, 45, 30, 3)):
             pixels = np.resize(random_pixels(64, 64), shape)
             outputs.append(run("a_to_b", pixels).astype(float))

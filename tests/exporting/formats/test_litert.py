@@ -5,8 +5,8 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator, Model
 
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting import run_exported
 from cyclegan_tf.exporting.formats import litert
+from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.model.mobile import build_mobile_generator
 from tests.helpers import random_pixels
@@ -30,7 +30,7 @@ def test_file_has_no_mirroring_operator_and_translates_alike(tmp_path):
     operators = {model.OperatorCodes(i).BuiltinCode() for i in codes}
     assert BuiltinOperator.CONV_2D in operators
     assert BuiltinOperator.MIRROR_PAD not in operators
-    run, _ = run_exported.litert(tmp_path)
+    run = run_exported.litert(tmp_path).run
     images = random_pixels(30, 45)[None]
     expected = translate_all(generator, images, *Domains().of("a_to_b"))
     difference = np.abs(run("a_to_b", images).astype(int) - expected)

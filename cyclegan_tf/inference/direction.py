@@ -1,0 +1,90 @@
+"""One direction of a trained model, to be called with pictures."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.data.arrays import MIN_SIDE, UnreadableImage
+from cyclegan_tf.data.domain import Domain
+
+
+@dataclasses.dataclass(frozen=True)
+class Translator:
+    """One direction of a trained model, to be called with pictures.
+
+    Attributes:
+        source, target: the form of what it takes and gives. An export has its ranges
+            of values within: type and channels are all that is known of them here.
+        function: from arrays `(count, height, width, channels)` to the same, of any
+            count and size; raises `UnreadableImage` for what is too large.
+        size: height and width, of a model that takes no other pictures.
+        megabytes: that its weights, or its file, take up; 10^6 bytes.
+        generator: the Keras model, of a run.
+    """
+
+    source: Domain
+    target: Domain
+    function: Callable[[np.ndarray], np.ndarray]
+    size: tuple[int, int] | None = None
+    megabytes: float = 0.0
+    generator: Any = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Translates pictures.
+
+        Args:
+            images: one picture `(height, width, channels)`, or several of one size
+                `(count, height, width, channels)`, of the type and channels of
+                `source`, sides from 16 px on.
+
+        Returns:
+            As many of the same size, of the type and channels of `target`.
+
+        Raises:
+            ValueError: another type or shape, or values that are no numbers.
+            UnreadableImage: too large for the model or the memory, or not of the one
+                size that the model takes.
+        """
+        images = np.asarray(images)
+        self._require_fitting(images)
+        translated = self.function(images.reshape((-1, *images.shape[-3:])))
+        return translated.reshape((*images.shape[:-1], self.target.channels))
+
+    def each(self, images: np.ndarray) -> Iterator[np.ndarray | UnreadableImage]:
+        """Translates several pictures, one by one where they are too much at once.
+
+        Args:
+            images: `(count, height, width, channels)`, as for a call.
+
+        Yields:
+            Each translation, or why there is none.
+        """
+        try:
+            yield from self(images)
+        except UnreadableImage as error:
+            if len(images) == 1:
+                yield error
+            else:
+                for image in images:
+                    yield from self.each(image[None])
+
+    def _require_fitting(self, images):
+        channels, dtype = self.source.channels, self.source.dtype
+        is_fitting = images.ndim in (3, 4) and images.shape[-1] == channels
+        is_large = min(images.shape[-3:-1], default=0) >= MIN_SIDE
+        if images.dtype != dtype or not is_fitting or not is_large:
+            raise ValueError(
+                f"expected {dtype} (height, width, {channels}) or (count, height, "
+                f"width, {channels}), sides from {MIN_SIDE} on, got {images.dtype} "
+                f"{images.shape}."
+            )
+        height, width = images.shape[-3:-1]
+        if self.size not in (None, (height, width)):
+            raise UnreadableImage(
+                f"{width}x{height} pixels; this model takes {self.size[1]}x"
+                f"{self.size[0]} only, as it was exported for that size"
+            )
+        if dtype == "float32" and not np.isfinite(images).all():
+            raise ValueError("expected numbers, got NaN or infinity among them.")

@@ -1,0 +1,170 @@
+"""Exports as translators: SavedModels, and, without TensorFlow, ONNX and LiteRT files.
+
+A model is found by what lies at a place:
+
+exports/NAME/              the newest SavedModel in it, or else ONNX or LiteRT model
+exports/NAME/2/            that SavedModel
+exports/NAME/onnx/         the newest ONNX model in it; likewise litert/
+exports/NAME/onnx/1/       that model
+exports/NAME/onnx/1/a_to_b.onnx, or any other .onnx or .tflite file
+"""
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from cyclegan_tf.common import checksums
+from cyclegan_tf.common.console import quiet_start
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.arrays import UnreadableImage
+from cyclegan_tf.data.domain import DTYPES, Domain
+from cyclegan_tf.inference.direction import Translator
+from cyclegan_tf.inference.run_exported import RUNNERS, Runner
+
+# Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
+EXTRAS = "assets.extra"
+SUMS = f"{EXTRAS}/{checksums.SUMS}"
+# What a folder with a model holds; with checksums also one that has lost a file.
+MARKS = {
+    "savedmodel": ("saved_model.pb", SUMS),
+    "litert": ("*.tflite",),
+    "onnx": ("*.onnx", checksums.SUMS),
+}
+SUFFIXES = {".onnx": "onnx", ".tflite": "litert"}
+DIRECTIONS = ("a_to_b", "b_to_a")
+
+
+class Export(NamedTuple):
+    """An exported model, found and not yet loaded.
+
+    Attributes:
+        form: "savedmodel", "onnx" or "litert".
+        place: its folder, or its file.
+    """
+
+    form: str
+    place: pathlib.Path
+
+
+def find_export(path: pathlib.Path) -> Export | None:
+    """The export at a place, see above; None where there is none."""
+    if path.is_file():
+        form = SUFFIXES.get(path.suffix.lower())
+        return form and Export(form, path)
+    folders = [path, *_versions(path)]
+    for name in ("onnx", "litert"):
+        folders += _versions(path / name)
+    for folder in folders:
+        for form, marks in MARKS.items():
+            if any(any(folder.glob(mark)) for mark in marks):
+                return Export(form, folder)
+    return None
+
+
+def _versions(folder):
+    """The folders of versions in a folder, the newest first."""
+    found = [path for path in folder.glob("*") if path.name.isdecimal()]
+    return sorted(found, key=lambda path: -int(path.name))
+
+
+def load_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
+    """The translators of an export by direction: all, or the one that is asked for.
+
+    A file of any other name than that of a direction is taken for `a_to_b`.
+
+    Raises:
+        InputError: it is damaged, no model of ours, or lacks a package.
+    """
+    _check(export)
+    return open_export(export, _runner(export), direction)
+
+
+def open_export(
+    export: Export, runner: Runner, direction: str | None = None
+) -> dict[str, Translator]:
+    """The translators of an export that is at hand; as `load_export`."""
+    translators = {}
+    for name in runner.names:
+        known = name if name in DIRECTIONS or export.place.is_dir() else "a_to_b"
+        if known in DIRECTIONS and direction in (None, known):
+            translators[known] = _translator(export, runner, name)
+    return dict(sorted(translators.items()))
+
+
+def _check(export):
+    """Compares files with their checksums; files on their own may have none."""
+    folder = export.place if export.place.is_dir() else export.place.parent
+    name = SUMS if export.form == "savedmodel" else checksums.SUMS
+    if export.form == "savedmodel" or (folder / name).exists():
+        checksums.check_sums(folder, name, "export it again")
+
+
+def _runner(export):
+    try:
+        if export.form != "savedmodel":
+            return RUNNERS[export.form](export.place)
+        with quiet_start():
+            return RUNNERS[export.form](export.place)
+    except ImportError as error:
+        raise InputError(
+            f"{export.place} needs {error.name}; install with pip install '.[export]'."
+        ) from None
+    except Exception as error:  # of any type, as files may be anything
+        raise _unloadable(export, error) from None
+
+
+def _unloadable(export, error):
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return InputError(f"{export.place} cannot be loaded ({reason}).")
+
+
+def _translator(export, runner, name):
+    try:
+        (shape, dtype), (out_shape, out_dtype) = runner.forms(name)
+    except Exception as error:  # files are loaded only now
+        raise _unloadable(export, error) from None
+    for one, kind in ((shape, dtype), (out_shape, out_dtype)):
+        if len(one) != 4 or not one[-1] or kind not in DTYPES:
+            raise InputError(
+                f"{export.place} is no model of pictures as cyclegan export writes "
+                f"them: {name} has {kind} {one}, expected (count, height, width, "
+                f"channels)."
+            )
+    count, *size, channels = shape
+
+    def translate(images):
+        at_once = count or len(images)
+        calls = [images[i : i + at_once] for i in range(0, len(images), at_once)]
+        try:
+            return np.concatenate([runner.run(name, call) for call in calls])
+        except Exception as error:  # of the library, of nearly any type
+            raise UnreadableImage(_reason(error)) from None
+
+    return Translator(
+        Domain(channels, dtype),
+        Domain(out_shape[-1], out_dtype),
+        translate,
+        tuple(size) if all(size) else None,
+        _megabytes(export, runner, name),
+    )
+
+
+def _reason(error):
+    """Why a picture could not be translated; of an assertion in the graph that."""
+    text = str(error) or type(error).__name__
+    if type(error).__name__ == "ResourceExhaustedError":
+        return "too large for the memory; --tile, with a run, needs little"
+    lines = text.splitlines()
+    said = [line for line in lines if line.startswith("assertion failed")]
+    return (said or lines)[0]
+
+
+def _megabytes(export, runner, name):
+    """Of a direction's file, or its share of a SavedModel, which holds all."""
+    if export.place.is_file():
+        return export.place.stat().st_size / 1e6
+    files = list(export.place.glob(f"{name}.*"))
+    share = 1 if files else len(set(DIRECTIONS).intersection(runner.names))
+    files = files or [x for x in export.place.rglob("*") if x.is_file()]
+    return sum(path.stat().st_size for path in files) / share / 1e6

@@ -1,0 +1,179 @@
+"""Which pictures and videos are translated, and which file each becomes."""
+
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data import images, writing
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.sources.files import globbed, image_files
+
+SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
+# Files that are taken for videos.
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv".split()
+)
+
+
+class Job(NamedTuple):
+    """A picture or a video to read, and the file that its translation becomes."""
+
+    source: pathlib.Path
+    target: pathlib.Path
+
+
+class Request(NamedTuple):
+    """Files to translate, and where to.
+
+    Attributes:
+        files: pictures and videos.
+        root: the folder whose tree is kept.
+        output: a folder, or the file that one file becomes.
+        is_to_file: which of them.
+    """
+
+    files: list[pathlib.Path]
+    root: pathlib.Path
+    output: pathlib.Path
+    is_to_file: bool
+
+    @property
+    def pictures(self) -> list[pathlib.Path]:
+        """The files that are not taken for videos."""
+        return [file for file in self.files if not is_video(file)]
+
+    @property
+    def videos(self) -> list[pathlib.Path]:
+        """The files that are taken for videos."""
+        return [file for file in self.files if is_video(file)]
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where files are written."""
+        return self.output.parent if self.is_to_file else self.output
+
+
+def requested(given: str, output: str) -> Request:
+    """Finds what is to be translated.
+
+    Args:
+        given: a file, a folder, or a glob (`**` for any depth).
+        output: a folder; for one file also a file with a suffix of its kind.
+
+    Raises:
+        InputError: there is nothing to translate, or the output is another file.
+    """
+    if not given or not output:
+        raise InputError("expected IN and OUT: what to translate, and where to.")
+    path, out = pathlib.Path(given).expanduser(), pathlib.Path(output).expanduser()
+    suffixes = images.SUFFIXES | VIDEO_SUFFIXES
+    if path.is_file():
+        files, root = [path], path.parent
+    elif path.is_dir():
+        # Translations of an earlier start are no input.
+        found = (path / name for name in image_files(path, suffixes=suffixes))
+        files = [file for file in found if not _is_within(file, out)]
+        root = path
+    else:
+        files = globbed(path)
+        root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
+    if not files:
+        raise InputError(f"{given}: no such picture or video, folder of them, or glob.")
+    is_to_file = path.is_file() and out.suffix.lower() in suffixes and not out.is_dir()
+    if out.exists() and not out.is_dir() and not is_to_file:
+        raise InputError(f"{output} is a file; expected a folder for {given}.")
+    return Request(files, root, out, is_to_file)
+
+
+def is_video(file: pathlib.Path) -> bool:
+    """Whether a file is taken for a video, by its name."""
+    return file.suffix.lower() in VIDEO_SUFFIXES
+
+
+def picture_jobs(request: Request, file_format: str, target: Domain) -> list[Job]:
+    """Says which file each picture becomes; a folder's tree and its names are kept.
+
+    Args:
+        request: the pictures.
+        file_format: of files in a folder, a name in `SUFFIX_OF`, or "auto": PNG where
+            it holds the target, else TIFF.
+        target: the form of what is written.
+
+    Raises:
+        InputError: the format does not hold the target, or the output would be among
+            the input.
+    """
+    if request.is_to_file:
+        suffix, given = request.output.suffix.lower(), request.output
+    else:
+        suffix = SUFFIX_OF.get(file_format) or writing.suffix_for(target)
+        given = f"--format {file_format}"
+    if request.pictures:
+        try:
+            writing.require_holds(suffix, target.channels, target.dtype)
+        except InputError as error:
+            raise InputError(f"{given}: {error}") from None
+    return jobs(request, request.pictures, lambda _: suffix)
+
+
+def jobs(
+    request: Request,
+    files: list[pathlib.Path],
+    suffix_for: Callable[[pathlib.Path], str],
+) -> list[Job]:
+    """Says which file each becomes; a folder's tree and its names are kept.
+
+    Args:
+        request: which the files are of.
+        files: its pictures, or its videos.
+        suffix_for: the suffix of what a file in a folder becomes.
+
+    Raises:
+        InputError: the output would be among the input.
+    """
+    if request.is_to_file:
+        targets = [request.output] * len(files)
+    else:
+        names = [file.relative_to(request.root) for file in files]
+        targets = [request.output / name for name in _target_names(names, suffix_for)]
+    inputs = {_identity(file): file for file in request.files}
+    for target in targets:
+        if file := inputs.get(_identity(target)):
+            raise InputError(f"{file} would be replaced; choose another OUT.")
+    return list(map(Job, files, targets))
+
+
+def _identity(path):
+    try:
+        status = path.stat()
+    except OSError:  # it is not there, or its link leads nowhere
+        return path
+    return status.st_dev, status.st_ino
+
+
+def _is_within(file, folder):
+    # Not Path.resolve, which raises where links make a loop.
+    real = pathlib.Path(os.path.realpath(file))
+    return real.is_relative_to(os.path.realpath(folder))
+
+
+def _target_names(names, suffix_for):
+    """The names with other suffixes; those that would collide keep their own, too.
+
+    So `a.jpg` becomes `a.png`, but beside an `a.png` it becomes `a.jpg.png`.
+    """
+    targets = {name: str(name.with_suffix(suffix_for(name))) for name in names}
+    colliding = set(names)
+    while colliding:
+        counts = Counter(targets.values())
+        whole = {name: f"{name}{suffix_for(name)}" for name in names}
+        colliding = {
+            name
+            for name, target in targets.items()
+            if counts[target] > 1 and target != whole[name]
+        }
+        targets |= {name: whole[name] for name in colliding}
+    return list(targets.values())
