@@ -13,15 +13,20 @@ command again continues an experiment. Writes into `--output`
     DATASET.md        a table: means, and standard deviations over the seeds
     DATASET.png       test images, and what each variant makes of them, one a row
 
-Datasets: the embedded one, the same with 50 training images per domain, and `drawings`,
-see `drawings.py`, which needs `npm`. Variant `reference` is `torch_reference.py`.
+Datasets: the embedded one, the same with 50 training images per domain, `drawings`, see
+`drawings.py`, which needs `npm`, and any folder of images or TFDS name:
+
+    python benchmarks/quality.py --datasets ~/photos --image-size 128 --minutes 60
+
+Its networks are small and its steps 3,000 unless options say otherwise. With other
+options an experiment is another one, with folders and tables of its own. Variant
+`reference` is `torch_reference.py`. Equal `--minutes` are as many steps as fit into
+them, by a plan made before the first; lines of results say what they took.
 """
 
 import dataclasses
-import functools
 import itertools
 import json
-import pathlib
 import resource
 import subprocess
 import sys
@@ -32,37 +37,17 @@ from common import ROOT, field, quiet_start, script
 
 from cyclegan_tf.cli import arguments
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.config.sizes import Frame
 
 with quiet_start():
-    from benchmarks.drawings import ImageNetFeatures, ensure_drawings
+    from benchmarks.quality_data import EPOCHS, NAMED, Contest, contest, schedule
     from benchmarks.quality_report import DIRECTIONS, picture_sheet, score_table
-    from benchmarks.reference_run import train_reference
-    from cyclegan_tf.data import convert, pipeline
+    from benchmarks.reference_run import seconds_per_step, train_reference
     from cyclegan_tf.data.pipeline import load_images
-    from cyclegan_tf.evaluation.evaluator import Evaluator
     from cyclegan_tf.evaluation.results import DOMAINS, flat_scores
     from cyclegan_tf.inference.pixels import translate_all
     from cyclegan_tf.runs.generators import load_generators
+    from cyclegan_tf.training.plan import plan
 
-# All take 3,000 steps, unless a variant says more.
-DATASETS = {
-    "horse2zebra": ["--evaluate-every", "5"],
-    "horse2zebra-50": [
-        *("--synthetic-images", "50", "--epochs", "60"),
-        *("--evaluate-every", "60", "--sample-every", "60"),
-    ],
-    "drawings": [
-        *("--image-size", "64", "--load-size", "64", "--steps-per-epoch", "600"),
-        *("--epochs", "5", "--filters", "32", "--residual-blocks", "6"),
-    ],
-    "drawings-small": [
-        *("--image-size", "64", "--load-size", "64", "--steps-per-epoch", "600"),
-        *("--epochs", "5", "--filters", "16", "--residual-blocks", "3"),
-    ],
-}
-# Few training images say little as test images: these score on those of another.
-SCORED_ON = {"horse2zebra-50": "horse2zebra"}
 # A variant is one of these, or several with a plus: lr1e-3+translation.
 VARIANTS = {
     "reference": ["--discriminator", "patch70"],
@@ -90,7 +75,6 @@ VARIANTS = {
     "identity20": ["--identity-weight", "20"],
 }
 NOTHING, REAL = "untranslated", "real images"
-FRAME = Frame(64, 64)  # of all datasets
 NUM_SHOWN = 6  # pictures of each domain on a sheet
 
 
@@ -100,92 +84,88 @@ class Options:
 
     output: str = field("runs/quality", help="where all of it lives")
     datasets: list[str] = field(
-        default_factory=lambda: ["horse2zebra"], help=f"of {', '.join(DATASETS)}"
+        default_factory=lambda: ["horse2zebra"],
+        help=f"of {', '.join(NAMED)}, folders of images, or TFDS names",
     )
     variants: list[str] = field(
         default_factory=lambda: [name for name in VARIANTS if name != "reference"],
         help=f"of {', '.join(VARIANTS)}, or several as one, with a plus",
     )
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2], help="of each variant")
+    image_size: int | None = field(None, help="of all runs; default: 64")
+    steps: int | None = field(None, help="of all runs; default: 3000")
+    minutes: float | None = field(None, help="instead: of wall clock, of each run")
+    flags: str = field("", help="more of train.py, for all runs")
+    paired: bool = field(False, help="test images of one name show the same")
+    inception_weights: str | None = field(
+        None, help="file .h5 of the features; default: EfficientNet-Lite0"
+    )
 
 
 def main(options):
     """Trains and scores what is missing, and writes tables and sheets."""
-    output = pathlib.Path(options.output).resolve()
     for dataset in options.datasets:
+        on = contest(dataset, options)
         for seed in options.seeds:
             for variant in options.variants:
-                if not entries_of(output, dataset, variant, seed):
-                    run(output, dataset, variant, seed)
-        table = score_table(entries_of(output, dataset), options.variants[0])
+                if not entries_of(on, variant, seed):
+                    run(on, variant, seed)
+        table = score_table(entries_of(on), options.variants[0])
         print(table, flush=True)
-        (output / f"{dataset}.md").write_text(table + "\n")
-        rows = sheet_rows(output, dataset, options.variants, options.seeds[0])
-        picture_sheet(rows).save(output / f"{dataset}.png", optimize=True)
+        (on.output / f"{on.label}.md").write_text(table + "\n")
+        rows = sheet_rows(on, options.variants, options.seeds[0])
+        picture_sheet(rows).save(on.output / f"{on.label}.png", optimize=True)
 
 
-def run(output, dataset, variant, seed):
+def run(on: Contest, variant, seed):
     """Trains and scores a variant with one seed, or goes on with that."""
-    flags = flags_of(output, dataset, variant, seed)
-    cost = train(flags, variant, run_dir_of(output, dataset, variant, seed))
-    evaluator = open_evaluator(output, dataset)
-    if not entries_of(output, dataset, NOTHING):
-        for name, scores in bounds(evaluator, output, dataset).items():
-            note(output, dataset=dataset, variant=name, seed=0, scores=scores)
-    about = {"dataset": dataset, "variant": variant, "seed": seed}
+    cost = train(on, variant, seed)
+    if not entries_of(on, NOTHING):
+        for name, scores in bounds(on).items():
+            note(on, variant=name, seed=0, scores=scores)
     # All scores before any is noted: a run with a line of results is finished.
     scores = {
-        weights: rounded(flat_scores(evaluator.evaluate(generators)))
-        for weights, generators in models(run_dir_of(output, **about)).items()
+        weights: rounded(flat_scores(on.scored.evaluate(generators)))
+        for weights, generators in models(on.run_dir(variant, seed)).items()
     }
     for weights, of_weights in scores.items():
-        note(output, **about, weights=weights, **cost, scores=of_weights)
+        note(on, variant=variant, seed=seed, weights=weights, **cost, scores=of_weights)
 
 
-def note(output, **entry):
+def note(on, **entry):
     """Adds a line to the results."""
-    line = json.dumps(entry)
+    line = json.dumps({"dataset": on.label} | entry)
     print(line, flush=True)
-    with open(output / "results.jsonl", "a") as results:
+    with open(on.output / "results.jsonl", "a") as results:
         results.write(line + "\n")
 
 
-def entries_of(output, dataset, variant=None, seed=None):
+def entries_of(on, variant=None, seed=None):
     """The results that are there of a dataset, a variant, a seed."""
-    path = output / "results.jsonl"
+    path = on.output / "results.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [
         entry
         for entry in map(json.loads, lines)
-        if entry["dataset"] == dataset
+        if entry["dataset"] == on.label
         and variant in (None, entry["variant"])
         and seed in (None, entry["seed"])
     ]
 
 
-def run_dir_of(output, dataset, variant, seed):
-    """Where a run lives."""
-    return output / dataset / variant / f"seed{seed}" / "run"
-
-
-def flags_of(output, dataset, variant, seed):
-    """What `train.py` is told."""
-    source = "synthetic/horse2zebra"
-    if dataset.startswith("drawings"):
-        source = ensure_drawings(output / "drawings")
-    return [
-        *("--dataset", str(source), "--data-dir", str(output / f"data-{dataset}")),
-        *("--run-dir", str(run_dir_of(output, dataset, variant, seed))),
-        *("--seed", str(seed), *DATASETS[dataset]),
+def train(on, variant, seed):
+    """Trains a run to its end; returns what it took, if nothing of it was there."""
+    run_dir = on.run_dir(variant, seed)
+    is_new = not run_dir.parent.exists()
+    flags = [
+        *(*on.flags, "--run-dir", str(run_dir), "--seed", str(seed)),
         *itertools.chain.from_iterable(VARIANTS[x] for x in variant.split("+")),
     ]
-
-
-def train(flags, variant, run_dir):
-    """Trains a run to its end; returns what it took, if nothing of it was there."""
-    is_new = not run_dir.parent.exists()
+    is_reference = variant.startswith("reference")
+    if on.minutes:
+        flags += schedule(steps_within(on, variant, flags, is_reference))
     start, cpu_start = time.monotonic(), cpu_seconds()
-    if variant.startswith("reference"):
+    if is_reference:
         train_reference(arguments.parse(TrainConfig, "", arguments=flags))
     else:
         command = [sys.executable, str(ROOT / "train.py"), *flags, "--average"]
@@ -198,42 +178,43 @@ def train(flags, variant, run_dir):
     }
 
 
+def steps_within(on, variant, flags, is_reference):
+    """Steps that fit into the minutes; measured once, before the first seed."""
+    path = on.output / on.label / variant / "steps.txt"
+    if not path.exists():
+        config = arguments.parse(TrainConfig, "", arguments=flags)
+        config = dataclasses.replace(config, run_dir=str(path.with_name("plan")))
+        seconds = 60 * on.minutes
+        if is_reference:
+            steps = seconds / seconds_per_step(config)
+        else:
+            planned = plan(config, tried_seconds=0)
+            each = planned["seconds"]["step"]
+            others = planned["seconds"]["total"] - planned["steps"]["left"] * each
+            steps = (seconds - others) / each
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(max(1, int(steps / EPOCHS)) * EPOCHS))
+    return int(path.read_text())
+
+
 def cpu_seconds():
     """Of this process, and of those that it has waited for."""
     used = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, used))
 
 
-@functools.cache
-def open_evaluator(output, dataset):
-    """What scores all runs of a dataset: the evaluator of `evaluate.py`."""
-    splits = open_splits(output, dataset)
-    features = ImageNetFeatures(output / "packages")
-    return Evaluator(splits["testA"], splits["testB"], FRAME, True, features=features)
-
-
-def open_splits(output, dataset):
-    """The images that runs of a dataset are scored on."""
-    flags = flags_of(output, SCORED_ON.get(dataset, dataset), "default", 0)
-    directory = convert.ensure_dataset(arguments.parse(TrainConfig, "", (), flags))
-    names = [f"{split}{domain}" for split in ("train", "test") for domain in "AB"]
-    return {name: pipeline.open_split(directory, name) for name in names}
-
-
-def bounds(evaluator, output, dataset):
+def bounds(on):
     """Scores of untranslated images, and of real images of the target domain."""
 
     def unchanged(images, training):
         return images
 
-    splits = open_splits(output, dataset)
-    nothing = evaluator.evaluate(dict.fromkeys(DIRECTIONS, unchanged))
+    nothing = on.scored.evaluate(dict.fromkeys(DIRECTIONS, unchanged))
     real = {}
     for direction, domain in zip(DIRECTIONS, "BA", strict=True):
-        others = splits[f"train{domain}"].sample(len(splits[f"test{domain}"]))
-        pair = Evaluator(
-            others, splits[f"test{domain}"], FRAME, features=evaluator.features
-        )
+        tests = on.splits[f"test{domain}"]
+        others = on.splits[f"train{domain}"].sample(len(tests))
+        pair = on.evaluator(others, tests, is_paired=False)
         [found] = pair.evaluate({"a_to_b": unchanged})
         real |= {f"{name}_{direction}": found.scores[name] for name in ("swd", "kid")}
     return {NOTHING: rounded(flat_scores(nothing)), REAL: rounded(real)}
@@ -256,20 +237,19 @@ def rounded(scores):
     }
 
 
-def sheet_rows(output, dataset, variants, seed):
+def sheet_rows(on, variants, seed):
     """Images by label: real ones, and what each variant makes of them."""
-    splits = open_splits(output, dataset)
-    images = {
-        domain: load_images(splits[f"test{domain.upper()}"], FRAME, NUM_SHOWN)
-        for domain in "ab"
-    }
-    forms = {domain: splits[f"test{domain.upper()}"].domain for domain in "ab"}
+    tests = {domain: on.splits[f"test{domain.upper()}"] for domain in "ab"}
+    frame = on.config.frame
+    images = {d: load_images(split, frame, NUM_SHOWN) for d, split in tests.items()}
     rows = {"real": np.concatenate(list(images.values()))}
     for variant in variants:
-        found = models(run_dir_of(output, dataset, variant, seed))
+        found = models(on.run_dir(variant, seed))
         for weights, generators in found.items():
             fakes = [
-                translate_all(generators[direction], images[a], forms[a], forms[b])
+                translate_all(
+                    generators[direction], images[a], tests[a].domain, tests[b].domain
+                )
                 for direction, (a, b) in DOMAINS.items()
             ]
             rows[f"{variant}\n{weights}"] = np.concatenate(fakes)

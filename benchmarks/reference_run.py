@@ -4,9 +4,13 @@ Its generators become a run directory, by the import of the authors' files, so t
 everything that uses a run of ours can score them.
 """
 
+import itertools
 import os
 import pathlib
+import statistics
+import time
 
+import numpy as np
 import torch
 
 from benchmarks.torch_reference import TorchCycleGAN
@@ -16,6 +20,7 @@ from cyclegan_tf.interop.convert import import_models
 from cyclegan_tf.training.build import learning_rate
 
 SAVE_EVERY = 500  # steps
+NUM_WARM, NUM_MEASURED = 3, 20  # steps, to know what one takes
 
 
 def train_reference(config: TrainConfig) -> None:
@@ -24,12 +29,40 @@ def train_reference(config: TrainConfig) -> None:
     if run_dir.exists():
         return
     run_dir.parent.mkdir(parents=True, exist_ok=True)
+    model, batches_from, steps = _prepare(config)
+    rate = learning_rate(config, steps)
+    state_path = run_dir.with_name("reference.pt")
+    start = _load(model, state_path) if state_path.exists() else 0
+    last = steps * config.epochs
+    for step, batch in zip(range(start, last), batches_from(start), strict=False):
+        for optimizer in _optimizers(model):
+            optimizer.param_groups[0]["lr"] = float(rate(step))
+        model.step(*batch)
+        if (step + 1) % SAVE_EVERY == 0:
+            _save(model, step + 1, state_path)
+    paths = [run_dir.with_name(f"{name}.pth") for name in ("gen_ab", "gen_ba")]
+    for path in paths:
+        torch.save(model.networks[path.stem].state_dict(), path)
+    import_models(paths, run_dir, config.dataset)
+
+
+def seconds_per_step(config: TrainConfig) -> float:
+    """The median of some steps of such a run, the first ones left out."""
+    model, batches_from, _ = _prepare(config)
+    times = [time.monotonic()]
+    for batch in itertools.islice(batches_from(0), NUM_MEASURED + NUM_WARM):
+        model.step(*batch)
+        times.append(time.monotonic())
+    return statistics.median(np.diff(times)[NUM_WARM:])
+
+
+def _prepare(config):
+    """The model, batches as tensors from a step on, and the steps of an epoch."""
     directory = convert.ensure_dataset(config)
     splits = [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
     steps = config.steps_per_epoch or pipeline.steps_per_epoch(
         *splits, config.batch_size
     )
-    rate = learning_rate(config, steps)
     # More threads than processors wait for each other.
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(config.seed)
@@ -42,9 +75,7 @@ def train_reference(config: TrainConfig) -> None:
         config.cycle_weight,
         config.resolved_identity_weight,
     )
-    state_path = run_dir.with_name("reference.pt")
-    start = _load(model, state_path) if state_path.exists() else 0
-    batches_from = pipeline.training_input(
+    images_from = pipeline.training_input(
         *splits,
         frame=config.frame,
         load_frame=config.load_frame,
@@ -53,18 +84,12 @@ def train_reference(config: TrainConfig) -> None:
         seed=config.seed,
         cache=config.cache,
     )
-    last = steps * config.epochs
-    batches = batches_from(start).as_numpy_iterator()
-    for step, batch in zip(range(start, last), batches, strict=False):
-        for optimizer in _optimizers(model):
-            optimizer.param_groups[0]["lr"] = float(rate(step))
-        model.step(*(torch.tensor(x).permute(0, 3, 1, 2) for x in batch))
-        if (step + 1) % SAVE_EVERY == 0:
-            _save(model, step + 1, state_path)
-    paths = [run_dir.with_name(f"{name}.pth") for name in ("gen_ab", "gen_ba")]
-    for path in paths:
-        torch.save(model.networks[path.stem].state_dict(), path)
-    import_models(paths, run_dir, config.dataset)
+
+    def batches_from(step):
+        for batch in images_from(step).as_numpy_iterator():
+            yield [torch.tensor(x).permute(0, 3, 1, 2) for x in batch]
+
+    return model, batches_from, steps
 
 
 def _optimizers(model):

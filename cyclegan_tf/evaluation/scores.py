@@ -105,13 +105,17 @@ def _open_evaluator(run_dir, config):
         raise InputError(f"{directory} has no test images; try --split train.")
     is_paired = read_manifest(directory)["is_paired"] and config.split == "test"
     if config.paired and not is_paired:
-        _require_pairs(*splits)
+        require_pairs(*splits)
         is_paired = True
     return Evaluator(*splits, recorded.options.frame, is_paired, config.limit, network)
 
 
-def _require_pairs(split_a, split_b):
-    """Compares the names: another order would give plausible, wrong numbers."""
+def require_pairs(split_a, split_b):
+    """Compares the names: another order would give plausible, wrong numbers.
+
+    Raises:
+        InputError: it names the first pair whose names differ.
+    """
     names = [pipeline.load_names(split) for split in (split_a, split_b)]
     for first, second in itertools.zip_longest(*names, fillvalue="no image"):
         if _scene(first, "A") != _scene(second, "B"):
