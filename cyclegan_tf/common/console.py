@@ -26,8 +26,13 @@ def say(message: str) -> None:
 
 
 def show(text: str) -> None:
-    """Prints the lines of a result to standard output, escaped likewise."""
-    print("\n".join(map(printable, text.split("\n"))), flush=True)
+    """Prints the lines of a result to standard output, escaped likewise.
+
+    So is what its encoding lacks: names may have letters that a log file has not.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    lines = "\n".join(map(printable, text.split("\n")))
+    print(lines.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 @contextlib.contextmanager
