@@ -17,13 +17,11 @@ import numpy as np
 from matplotlib import pyplot as plt
 from skimage.exposure import match_histograms
 
-from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.ranges import to_grey_levels
-from cyclegan_tf.evaluation.scores import find_dataset
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.metrics import similarity
-from cyclegan_tf.runs import generators
+from cyclegan_tf.runs.run_dir import RunDir
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "t1-t2.png"
@@ -33,21 +31,18 @@ NAMES = {"a_to_b": ("T1", "T2"), "b_to_a": ("T2", "T1")}
 
 def main(run_dir: pathlib.Path) -> None:
     """Prints the table, and writes the picture."""
-    recorded, directory = find_dataset(run_dir, EvaluateConfig())
-    frame = recorded.options.frame
+    run = RunDir.open(run_dir)
     images = {
-        domain: pipeline.load_images(
-            pipeline.open_split(directory, f"test{domain.upper()}"), frame
-        )
-        for domain in "ab"
+        domain: pipeline.load_images(split, run.options.frame)
+        for domain, split in run.images("test").items()
     }
-    trained, *_ = generators.load(run_dir, "last")
+    trained = run.generators().generators
     canvas, axes = plt.subplots(NUM_SHOWN, 8, figsize=(8.4, 5.5), layout="constrained")
     print("| | MAE | PSNR | SSIM |\n|-|-|-|-|")
     for (direction, names), cells in zip(
         NAMES.items(), np.split(axes, 2, axis=1), strict=True
     ):
-        source, target = recorded.domains.of(direction)
+        source, target = run.domains.of(direction)
         real, true = (images[domain] for domain in direction.split("_to_"))
         fake = translate_all(trained[direction], real, source, target)
         real, true, fake = (

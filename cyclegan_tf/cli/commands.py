@@ -141,7 +141,7 @@ def distill(config: DistillConfig) -> None:
     The student is a run like any other: the same command, or train, continues it.
     """
     with quiet_start():
-        from cyclegan_tf.training.distill import student_options
+        from cyclegan_tf.cli.distill import student_options
         from cyclegan_tf.training.run import train
 
     train(student_options(config))

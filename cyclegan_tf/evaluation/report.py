@@ -35,8 +35,8 @@ from cyclegan_tf.evaluation.results import (
     DirectionScores,
     score_text,
 )
-from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators, history
+from cyclegan_tf.runs import history
+from cyclegan_tf.runs.run_dir import RunDir
 
 REPORT = "report.html"
 HERE = pathlib.Path(__file__).parent
@@ -59,7 +59,7 @@ INTERVAL = ("kid_low", "kid_high")
 class Run:
     """What the page shows of a run."""
 
-    path: pathlib.Path
+    opened: RunDir
     name: str
     colour: str  # of its curves
     step: int | None  # of the checkpoint that is scored; of imported models, None
@@ -96,15 +96,16 @@ def write(config: EvaluateConfig) -> str:
 
 
 def _read_run(path, name, colour, config):
-    options, _, domains, *_ = run_directory.read_config(path)
-    _, step, weights = generators.load(path, config.checkpoint, config.weights)
+    opened = RunDir.open(path, config.data_dir)
+    options, domains = opened.options, opened.domains
+    _, step, weights = opened.generators(config.checkpoint, config.weights)
     shown = {flag(option): value for option, value in options.shown().items()}
     limit = max(2, MAX_EPOCHS // len(config.run_dir))
     samples = {
         domain: _read_samples(path / "samples", domain, limit) for domain in "ab"
     }
     rows = history.read(path / history.METRICS)
-    return Run(path, name, colour, step, weights, shown, domains, rows, samples)
+    return Run(opened, name, colour, step, weights, shown, domains, rows, samples)
 
 
 def _read_samples(folder, domain, limit):
@@ -129,18 +130,20 @@ def _score(run, config):
             own.setdefault(name, Ranking(*compared)).add(batch)
 
     try:
-        run_scores.find_dataset(run.path, config)
+        run.opened.convert_if_never()
+        run.opened.images(config.split)
     except InputError as error:
-        say(f"going on with what {run.path} holds: {error}")
+        say(f"going on with what {run.opened.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
-        earlier = run_scores.read_of(run.path, run.step, run.weights)
+        earlier = run.opened.scores(run.step, run.weights)
         scored = [DirectionScores.of(x) for e in earlier[-1:] for x in e["scores"]]
         table = ""
     else:
         own = dataclasses.replace(config, weights=run.weights)
-        run.step, scored, table, splits = run_scores.score(run.path, own, rank)
+        found = run_scores.score(run.opened, own, rank)
+        run.step, scored, table = found.step, found.results, found.table
         for direction, (source, _) in DOMAINS.items():
-            run.names[direction] = pipeline.load_names(splits[source])
+            run.names[direction] = pipeline.load_names(found.images[source])
     run.results = {result.direction: result for result in scored}
     return table
 

@@ -11,15 +11,14 @@ import keras
 import numpy as np
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import ExportConfig, TrainConfig
-from cyclegan_tf.data.dataset import read_manifest
-from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.pipeline import load_images, open_split
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.pipeline import load_images
 from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.results import score_text
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference import run_exported
+from cyclegan_tf.runs.run_dir import RunDir
 
 NUM_CALIBRATION = 32
 NUM_SCORED = 20
@@ -44,35 +43,32 @@ class Row(NamedTuple):
     scores: dict[str, float]
 
 
-def calibration_images(
-    run: TrainConfig, domains: Domains, directions: list[str]
-) -> dict[str, np.ndarray]:
+def calibration_images(run: RunDir, directions: list[str]) -> dict[str, np.ndarray]:
     """Training images `(count, height, width, channels)` by direction.
 
     Raises:
-        InputError: the dataset is gone, or is of other images by now.
+        InputError: the images are gone.
     """
-    directory = pathlib.Path(run.data_dir).expanduser() / run.dataset_name
-    images = {}
-    for direction in directions:
-        source, _ = domains.of(direction)
-        try:
-            split = open_split(directory, f"train{direction[0].upper()}", source)
-            images[direction] = load_images(split, run.frame, NUM_CALIBRATION)
-        except InputError as error:
-            raise InputError(
-                f"--precision int8 is calibrated on training images of the run: {error}"
-            ) from None
-    return images
+    try:
+        splits = run.images("train")
+        return {
+            direction: load_images(
+                splits[direction[0]], run.options.frame, NUM_CALIBRATION
+            )
+            for direction in directions
+        }
+    except InputError as error:
+        raise InputError(
+            f"--precision int8 is calibrated on training images of the run: {error}"
+        ) from None
 
 
 def compare(
     form: Format,
     directory: pathlib.Path,
     generators: dict[str, keras.Model],
-    domains: Domains,
     config: ExportConfig,
-    run: TrainConfig,
+    run: RunDir,
     images: dict[str, np.ndarray],
 ) -> list[Row]:
     """Writes a format in float32, too, and measures both.
@@ -81,7 +77,6 @@ def compare(
         form: of the export.
         directory: what was written of it, in `config.precision`.
         generators: by direction.
-        domains: what the directions lead from and to.
         config: of the export.
         run: its images are scored.
         images: by direction; the first is translated again and again.
@@ -90,7 +85,7 @@ def compare(
         float32 = pathlib.Path(scratch)
         form.write(
             generators,
-            domains,
+            run.domains,
             float32,
             dataclasses.replace(config, precision="float32"),
         )
@@ -102,7 +97,7 @@ def compare(
             for direction, some in images.items()
         }
         scores = {
-            precision: _scores(model, generators, domains, run)
+            precision: _scores(model, generators, run)
             for precision, model in models.items()
         }
         return [
@@ -148,22 +143,18 @@ def _milliseconds(models, direction, image):
     return {precision: statistics.median(values) for precision, values in times.items()}
 
 
-def _scores(model, directions, domains, run):
+def _scores(model, directions, run):
     """Scores by direction of an exported model on some test images of the run."""
-    directory = pathlib.Path(run.data_dir).expanduser() / run.dataset_name
     try:
-        splits = [
-            open_split(directory, f"test{name.upper()}", domain)
-            for name, domain in domains._asdict().items()
-        ]
-        is_paired = read_manifest(directory)["is_paired"]
+        splits = run.images("test").values()
     except InputError:
         return {}
     if not all(map(len, splits)):
         return {}
-    evaluator = Evaluator(*splits, run.frame, is_paired, NUM_SCORED)
+    paired = run.dataset.is_paired
+    evaluator = Evaluator(*splits, run.options.frame, paired, NUM_SCORED)
     results = evaluator.evaluate(
-        {name: _as_generator(model, name, domains) for name in directions}
+        {name: _as_generator(model, name, run.domains) for name in directions}
     )
     return {result.direction: result.scores for result in results}
 

@@ -27,8 +27,7 @@ from cyclegan_tf.exporting import beside_float32, model_card, publishing, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
 from cyclegan_tf.exporting.formats.format import INT8
 from cyclegan_tf.inference.exported import EXTRAS
-from cyclegan_tf.runs.directory import read_config
-from cyclegan_tf.runs.generators import load, read_about
+from cyclegan_tf.runs.run_dir import RunDir
 
 CPU_INFO = pathlib.Path("/proc/cpuinfo")
 
@@ -60,23 +59,20 @@ def export(config: ExportConfig) -> Iterator[Exported]:
     formats = _chosen_formats(config)
     if config.push:
         hub.make_repository(config.push)  # or fails now, before the work
-    with hub.local_copy(config.run_dir) as run_dir:
-        yield from _export(config, run_dir, formats)
+    with hub.local_copy(config.run_dir) as path:
+        yield from _export(config, RunDir.open(path), formats)
 
 
-def _export(config, run_dir, formats):
-    """Does it, of a run that is at hand."""
+def _export(config, run, formats):
+    """Writes the formats of an opened run; yields what `export` does."""
     published = {}
-    generators, step, weights = load(run_dir, config.checkpoint, config.weights)
-    run = read_config(run_dir)
+    generators, step, weights = run.generators(config.checkpoint, config.weights)
     domains = run.domains
-    images, origin = verify.held_out_images(run.options, domains, list(generators))
+    images, origin = verify.held_out_images(run, list(generators))
     cases = verify.make_cases(images, generators, domains)
     calibration = None
     if config.precision == "int8":
-        calibration = beside_float32.calibration_images(
-            run.options, domains, list(generators)
-        )
+        calibration = beside_float32.calibration_images(run, list(generators))
     for form in formats:
         say(f"writing {form.name}, and verifying it on {origin}")
         output = config.resolved_output
@@ -89,7 +85,7 @@ def _export(config, run_dir, formats):
             rows = []
             if config.precision != "float32":
                 rows = beside_float32.compare(
-                    form, aside, generators, domains, config, run.options, images
+                    form, aside, generators, config, run, images
                 )
             extras = aside / EXTRAS if form.is_served else aside
             extras.mkdir(exist_ok=True)
@@ -99,9 +95,9 @@ def _export(config, run_dir, formats):
                 "weights": weights,
                 "versions": versions,
                 "rows": rows,
-                "compared": read_about(run_dir).get("compared"),
+                "compared": run.about().get("compared"),
             }
-            model_card.write(extras, form, run_dir, run, comparisons, about)
+            model_card.write(extras, form, run, comparisons, about)
             if form.is_served:
                 requests = extras / saved_model.WARM_UP
                 saved_model.write_warm_up(requests, output.name, domains, images)
@@ -121,7 +117,7 @@ def _export(config, run_dir, formats):
         )
     if config.push:
         say(f"uploading to {config.push}")
-        model = generators, run_dir, run, step, weights
+        model = generators, run, step, weights
         url = publishing.publish(config.push, published, *model)
         say(f"uploaded: {url}")
 

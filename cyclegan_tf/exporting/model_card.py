@@ -14,14 +14,13 @@ import tensorflow as tf
 import cyclegan_tf
 from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
-from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.results import DirectionScores, score_text
 from cyclegan_tf.exporting import beside_float32
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
-from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS
+from cyclegan_tf.runs.run_dir import RunDir
 
 CARD = "MODEL_CARD.md"
 AVERAGED = " Its weights are averages over the latest of them."
@@ -30,8 +29,7 @@ AVERAGED = " Its weights are averages over the latest of them."
 def write(
     folder: pathlib.Path,
     form: Format,
-    run_dir: pathlib.Path,
-    run: Recorded,
+    run: RunDir,
     comparisons: list[Comparison],
     about: dict[str, Any],
 ) -> None:
@@ -46,7 +44,7 @@ def write(
     config, height, width = run.options, *run.options.frame[:2]
     averaged = AVERAGED if about["weights"] == "average" else ""
     differences = [(n, f"{high:.3g}", f"{mean:.4f}") for n, high, mean in comparisons]
-    evaluations = _evaluations(run_dir, about, config)
+    evaluations = _evaluations(run, about)
     text = f"""\
 ---
 {_front_matter(config, evaluations)}
@@ -83,7 +81,7 @@ In {about["precision"]}, beside the Keras model in float32, in grey levels, each
 Written by cyclegan_tf {cyclegan_tf.__version__}, keras {keras.__version__}; verified
 with {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
 
-{_copy_pictures(run_dir / "samples", folder, run.domains)}
+{_copy_pictures(run.path / "samples", folder, run.domains)}
 ## Options of the run
 
 {_table(("option", "value"), config.shown().items())}
@@ -140,13 +138,13 @@ test images of each domain:
 """
 
 
-def _evaluations(run_dir, about, config) -> list[list[DirectionScores]]:
+def _evaluations(run, about) -> list[list[DirectionScores]]:
     """The evaluations of the exported step, or those that made it the best."""
     step, weights = about["step"], about["weights"]
-    known = run_scores.read_of(run_dir, step, weights)
-    best = read_best(run_dir / CHECKPOINTS)
+    known = run.scores(step, weights)
+    best = read_best(run.path / CHECKPOINTS)
     # It was chosen by the weights that the run scores.
-    if not known and (best.get("step", -1), config.weights) == (step, weights):
+    if not known and (best.get("step", -1), run.options.weights) == (step, weights):
         known = [best]
     return [[DirectionScores.of(scores) for scores in e["scores"]] for e in known]
 

@@ -16,8 +16,9 @@ import cyclegan_tf
 from cyclegan_tf.common import hub
 from cyclegan_tf.config import Nature, TrainConfig, names_of
 from cyclegan_tf.exporting.model_card import CARD, newest_samples
-from cyclegan_tf.runs.directory import Recorded, write_config
+from cyclegan_tf.runs.directory import write_config
 from cyclegan_tf.runs.generators import save_generators
+from cyclegan_tf.runs.run_dir import RunDir
 
 USE = """
 ## Use it
@@ -33,8 +34,7 @@ def publish(
     address: str,
     exports: dict[str, tuple[pathlib.Path, pathlib.Path]],
     generators: dict[str, keras.Model],
-    run_dir: pathlib.Path,
-    run: Recorded,
+    run: RunDir,
     step: int | None,
     weights: str,
 ) -> str:
@@ -45,7 +45,7 @@ def publish(
         exports: by the name of the folder that they get, the directory of a version and
             that of its model card.
         generators: float32 models by direction.
-        run_dir, run: that they are of.
+        run: that they are of.
         step: that they were trained for; of imported ones None.
         weights: theirs, "average" or "raw".
 
@@ -66,12 +66,13 @@ def publish(
         )
         for picture in extras.glob("sample-*.png"):
             shutil.copy(picture, folder)
-        write_config(folder, run._replace(options=_without_places(run.options)))
+        options = _without_places(run.options)
+        write_config(folder, run.recorded._replace(options=options))
         about = {"dataset": run.options.dataset_name, "step": step}
         averages = generators if weights == "average" else None
         save_generators(folder, {} if averages else generators, about, averages)
         (folder / "samples").mkdir()
-        for sample in newest_samples(run_dir / "samples"):
+        for sample in newest_samples(run.path / "samples"):
             shutil.copy(sample, folder / "samples")
         version = cyclegan_tf.__version__
         return hub.upload(folder, address, f"Export of cyclegan_tf {version}")

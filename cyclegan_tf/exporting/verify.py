@@ -18,13 +18,13 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import MIN_SIDE, encode, pixels_of
-from cyclegan_tf.data.pipeline import load_images, open_split
+from cyclegan_tf.data.pipeline import load_images
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
+from cyclegan_tf.runs.run_dir import RunDir
 
 NUM_HELD_OUT = 4
 RUNNER = pathlib.Path(run_exported.__file__)
@@ -53,7 +53,7 @@ class Comparison(NamedTuple):
 
 
 def held_out_images(
-    config: TrainConfig, domains: Domains, directions: list[str]
+    run: RunDir, directions: list[str]
 ) -> tuple[dict[str, np.ndarray], str]:
     """Images that the generators of a run were not trained on.
 
@@ -61,18 +61,19 @@ def held_out_images(
         `(count, height, width, channels)` by direction, and where they come from, in
         words: test images of the dataset, or noise where there are none.
     """
-    directory = pathlib.Path(config.data_dir).expanduser() / config.dataset_name
-    sources = {direction: domains.of(direction)[0] for direction in directions}
-    # The dataset may be gone, or be of other images by now.
+    options = run.options
+    # They may be gone, or of imported models have another form.
     with contextlib.suppress(InputError, tf.errors.InvalidArgumentError):
-        images = {}
-        for direction, domain in sources.items():
-            split = open_split(directory, f"test{direction[0].upper()}", domain)
-            images[direction] = load_images(split, config.frame, NUM_HELD_OUT)
+        splits = run.images("test")
+        images = {
+            direction: load_images(splits[direction[0]], options.frame, NUM_HELD_OUT)
+            for direction in directions
+        }
         if all(map(len, images.values())):
-            return images, f"test images of {config.dataset_name}"
-    noise = {name: _noise(domain, config.frame) for name, domain in sources.items()}
-    return noise, f"smooth noise (no test images in {directory})"
+            return images, f"test images of {options.dataset_name}"
+    sources = {direction: run.domains.of(direction)[0] for direction in directions}
+    noise = {name: _noise(domain, options.frame) for name, domain in sources.items()}
+    return noise, f"smooth noise (no test images of the run in {options.data_dir})"
 
 
 def _noise(domain, frame):

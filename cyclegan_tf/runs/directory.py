@@ -138,9 +138,13 @@ def read_config(path: pathlib.Path) -> Recorded:
             Domains(**{name: Domain(**form) for name, form in domains.items()}),
             content.get("onednn"),
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        if not path.is_dir():
+            raise InputError(
+                f"{path}: no such run directory; train one with train.py."
+            ) from None
         raise InputError(
-            f"{path / CONFIG} is missing; expected the directory of a run."
+            f"{path} is not the directory of a run: it has no {CONFIG}."
         ) from None
     except (ValueError, TypeError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -162,18 +166,22 @@ def require_config(path: pathlib.Path) -> None:
         )
 
 
-def require_same_options(path: pathlib.Path, config: TrainConfig) -> None:
+def require_same_options(path: pathlib.Path, config: TrainConfig) -> Recorded | None:
     """Checks that the run in a directory, if there is one, can be continued so.
 
     An exact continuation needs the same options. More `--epochs` are allowed.
+
+    Returns:
+        What is recorded of the run; None: it is a new one.
 
     Raises:
         InputError: an option differs from the run's; all that differ are named.
     """
     if not (path / CONFIG).exists():
-        return
-    earlier, fingerprint, *_ = read_config(path)
-    if fingerprint is None:
+        return None
+    recorded = read_config(path)
+    earlier = recorded.options
+    if recorded.fingerprint is None:
         raise InputError(
             f"{path} holds imported models, not a training run; to train them on, "
             f"give --init-from {shlex.quote(str(path))} and another --run-dir."
@@ -188,6 +196,7 @@ def require_same_options(path: pathlib.Path, config: TrainConfig) -> None:
             f"{path} holds a run that cannot be continued like this: {named}. Give the "
             f"same options, another --run-dir, or --restart."
         )
+    return recorded
 
 
 def continue_run(path: pathlib.Path, now: Recorded) -> None:
@@ -198,12 +207,12 @@ def continue_run(path: pathlib.Path, now: Recorded) -> None:
     Raises:
         InputError: it is another run, or was on other images.
     """
-    if not (path / CONFIG).exists():
+    config = now.options
+    recorded = require_same_options(path, config)
+    if recorded is None:
         write_config(path, now)
         return
-    config = now.options
-    require_same_options(path, config)
-    earlier, *images, onednn = read_config(path)
+    earlier, *images, onednn = recorded
     # By what is there, not by where it is: a dataset may be moved.
     if [now.fingerprint, now.domains] != images:
         raise InputError(

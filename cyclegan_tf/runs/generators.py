@@ -28,7 +28,7 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs.checkpoint import AVERAGES, BEST, CHECKPOINTS, find, read_best
-from cyclegan_tf.runs.directory import CONFIG, read_config
+from cyclegan_tf.runs.directory import CONFIG, Recorded, read_config
 from cyclegan_tf.runs.weights import read_arrays, write_arrays
 
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
@@ -44,8 +44,8 @@ REMEDY = (
 )
 
 
-class Loaded(NamedTuple):
-    """Trained generators by direction.
+class Trained(NamedTuple):
+    """Trained generators by direction, and what they are of.
 
     Attributes:
         generators: "a_to_b" and "b_to_a", or one of them.
@@ -56,6 +56,20 @@ class Loaded(NamedTuple):
     generators: dict[str, keras.Model]
     step: int | None
     weights: str
+
+
+class Weights(NamedTuple):
+    """Stored weights of generators.
+
+    Attributes:
+        about: the content of `model.json`.
+        step: that they are of; of imports, None.
+        arrays: by name, each of which begins as in `PREFIXES`.
+    """
+
+    about: dict[str, Any]
+    step: int | None
+    arrays: dict[str, np.ndarray]
 
 
 def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
@@ -123,15 +137,28 @@ def load_generators(
         InputError: there is no run, no trained model yet, no such checkpoint, or a
             damaged file.
     """
-    return load(pathlib.Path(run_dir), checkpoint, weights).generators
+    path = pathlib.Path(run_dir)
+    return load_trained(path, read_config(path), checkpoint, weights).generators
 
 
-def load(
-    run_dir: pathlib.Path, checkpoint: str = LAST, weights: str = "average"
-) -> Loaded:
-    """Like `load_generators`, with where they come from."""
-    about, step, arrays = _read(run_dir, checkpoint)
-    config, _, domains, *_ = read_config(run_dir)
+def load_trained(
+    run_dir: pathlib.Path,
+    recorded: Recorded,
+    checkpoint: str = LAST,
+    weights: str = "average",
+) -> Trained:
+    """The trained generators of a run whose options have been read.
+
+    Args:
+        run_dir: directory of the run.
+        recorded: what its `config.json` says.
+        checkpoint, weights: see `load_generators`.
+
+    Raises:
+        InputError: there is no trained model yet, no such checkpoint, or a damaged
+            file.
+    """
+    about, step, arrays = read_weights(run_dir, checkpoint)
     beginnings = tuple(PREFIXES[weights].values())
     if not any(name.startswith(beginnings) for name in arrays):
         missing, weights = weights, "average" if weights == "raw" else "raw"
@@ -139,7 +166,7 @@ def load(
     prefixes = PREFIXES[weights]
     generators = {}
     for direction in about["directions"]:
-        generator = new_generator(config, domains, direction)
+        generator = new_generator(recorded.options, recorded.domains, direction)
         for variable in generator.variables:
             name = f"{prefixes[direction]}/{variable.path}"
             value = arrays.get(name)
@@ -150,13 +177,21 @@ def load(
                 )
             variable.assign(value)
         generators[direction] = generator
-    return Loaded(generators, step, weights)
+    return Trained(generators, step, weights)
 
 
-def _read(run_dir, checkpoint):
-    """What is said of the generators, their step, and their weights.
+def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
+    """The weights of both generators as they are stored, without their networks.
 
     A run that goes on meanwhile may replace its files; all that is read is of one step.
+
+    Args:
+        run_dir: directory of the run.
+        checkpoint: see `load_generators`.
+
+    Raises:
+        InputError: there is no trained model yet, no such checkpoint, or a damaged
+            file.
     """
     while True:
         about, best = source = _about(run_dir, checkpoint)
@@ -172,7 +207,7 @@ def _read(run_dir, checkpoint):
                 raise InputError(f"{error} {REMEDY}.") from None
         else:
             if _about(run_dir, checkpoint) == source:
-                return about, step, arrays
+                return Weights(about, step, arrays)
 
 
 def _about(run_dir, checkpoint):
@@ -184,26 +219,18 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     """The content of `model.json`.
 
     Raises:
-        InputError: there is no run, no trained model yet, or a damaged file.
+        InputError: there is no trained model yet, or a damaged file.
     """
     require_no_links(run_dir)
     path = current(run_dir / FOLDER) / ABOUT
     try:
         about = read_json(path, REMEDY)
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(_why_missing(run_dir)) from None
+        raise InputError(
+            f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written "
+            f"after each epoch."
+        ) from None
     directions = about.get("directions")
     if directions not in (list(DIRECTIONS), *([name] for name in DIRECTIONS)):
         raise Damaged(f"{path} is damaged (directions {directions!r}); {REMEDY}.")
     return about
-
-
-def _why_missing(run_dir):
-    if not run_dir.is_dir():
-        return f"{run_dir}: no such run directory; train one with train.py."
-    if not (run_dir / CONFIG).is_file():
-        return f"{run_dir} is not the directory of a run: it has no {CONFIG}."
-    return (
-        f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written after "
-        f"each epoch."
-    )

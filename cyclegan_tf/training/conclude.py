@@ -4,11 +4,11 @@ from cyclegan_tf.common.console import say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_bytes
 from cyclegan_tf.evaluation import pictures
-from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.evaluation.costs import cost_table, costs
 from cyclegan_tf.evaluation.results import score_table
-from cyclegan_tf.runs import checkpoint, generators, history
-from cyclegan_tf.training import teaching
-from cyclegan_tf.training.prepare import Run
+from cyclegan_tf.runs import checkpoint, evaluations, generators, history
+from cyclegan_tf.training.first_state import TEACHER
+from cyclegan_tf.training.running import Run
 
 LOSS_PLOT = "samples/losses.png"
 
@@ -50,11 +50,11 @@ def complete(run: Run) -> None:
 
 def _is_concluded(run):
     try:
-        evaluations = run_scores.read_of(run.path, run.num_steps, run.config.weights)
+        found = evaluations.evaluations_of(run.path, run.num_steps, run.config.weights)
     except InputError as error:
         say(f"{error} It is made anew.")
         return False
-    return bool(evaluations) and (run.path / LOSS_PLOT).is_file()
+    return bool(found) and (run.path / LOSS_PLOT).is_file()
 
 
 def conclude(run: Run, results: list) -> None:
@@ -66,7 +66,7 @@ def conclude(run: Run, results: list) -> None:
         say(f"warning: the curves cannot be written ({error.strerror})")
     weights = run.config.weights
     about = {"checkpoint": "last", "weights": weights}
-    run_scores.record(run.path, run.num_steps, results, about)
+    evaluations.record_evaluation(run.path, run.num_steps, results, about)
     title = f"{run.path}, last: step {run.num_steps}, {weights} weights"
     show(score_table(results, title))
     if run.model.teachers:
@@ -92,12 +92,9 @@ def _compare_with_teacher(run, results):
     model, frame = run.model, run.config.frame
     of_teacher = run.evaluator.evaluate(model.teachers)
     compared = {
-        "teacher": teaching.costs(model.teachers, frame, of_teacher),
-        "student": teaching.costs(model.trained_generators, frame, results),
+        "teacher": costs(model.teachers, frame, of_teacher),
+        "student": costs(model.trained_generators, frame, results),
     }
     save_generators(run, model.step, compared)
-    show(teaching.cost_table(**compared))
-    say(
-        f"side by side: evaluate.py --report --run-dir {run.path} "
-        f"{run.path / teaching.FOLDER}"
-    )
+    show(cost_table(**compared))
+    say(f"side by side: evaluate.py --report --run-dir {run.path} {run.path / TEACHER}")

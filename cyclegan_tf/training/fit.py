@@ -32,7 +32,7 @@ from cyclegan_tf.training.callbacks.trackers import RestoreTrackers
 from cyclegan_tf.training.conclude import save_generators
 from cyclegan_tf.training.doctor import tiny_domain
 from cyclegan_tf.training.event_log import EventLog
-from cyclegan_tf.training.prepare import Run
+from cyclegan_tf.training.running import Run
 
 NUM_SAMPLES = 4
 # Of so few steps and so low a rate nothing comes, see docs/quality.md.

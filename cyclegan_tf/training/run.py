@@ -6,9 +6,9 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.training import devices
 from cyclegan_tf.training.conclude import complete, conclude
+from cyclegan_tf.training.first_state import restore_or_start
 from cyclegan_tf.training.fit import fit
 from cyclegan_tf.training.prepare import prepare
-from cyclegan_tf.training.resume import resume
 
 
 def train(config: TrainConfig) -> None:
@@ -22,8 +22,8 @@ def train(config: TrainConfig) -> None:
     say(devices.describe_devices(strategy))
     with contextlib.ExitStack() as stack:
         stack.enter_context(devices.lost_workers_in_one_line(strategy))
-        run = prepare(config, strategy, stack)
-        trackers = resume(run)
+        run, origins = prepare(config, strategy, stack)
+        trackers = restore_or_start(run, origins)
         if run.model.step < run.num_steps:
             results = fit(run, trackers)
             if run.is_first:

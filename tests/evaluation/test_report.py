@@ -256,7 +256,7 @@ def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
     ):
         with pytest.raises(InputError, match=problem):
             EvaluateConfig(list(run_dirs), **options)
-    with pytest.raises(InputError, match="no such run directory|is missing"):
+    with pytest.raises(InputError, match="no such run directory"):
         write(run_dir, tmp_path / "none")
     for checkpoint in ("7", "best"):
         (run_dir / "checkpoints" / "best.json").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.inference import pixels
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
+from cyclegan_tf.runs.evaluations import read_evaluations
 from tests.helpers import (
     assert_one_line_error,
     run_here,
@@ -40,17 +41,17 @@ def read_best(run_dir):
 
 def test_best_checkpoint_has_the_score_that_it_says(run_dir, no_weights):
     evaluate(run_dir, checkpoint="best")
-    newest = run_scores.read(run_dir)[-1]
+    newest = read_evaluations(run_dir)[-1]
     best = read_best(run_dir)
     assert newest["step"] == best["step"]
     assert newest["scores"] == best["scores"]
 
 
 def test_evaluation_twice_is_one_entry_with_the_same_numbers(run_dir, no_weights):
-    during_training = run_scores.read(run_dir)[0]["scores"]
+    during_training = read_evaluations(run_dir)[0]["scores"]
     for _ in range(2):
         text = evaluate(run_dir)
-    (entry,) = run_scores.read(run_dir)
+    (entry,) = read_evaluations(run_dir)
     assert entry["scores"] == during_training
     assert (entry["step"], entry["checkpoint"]) == (12, "last")
     assert entry["seconds"] > 0
@@ -61,7 +62,7 @@ def test_other_protocol_is_another_entry(run_dir, no_weights, capsys):
     evaluate(run_dir, split="train", limit=5)
     evaluate(run_dir, split="train", limit=6)
     evaluate(run_dir, split="train", limit=6, checkpoint="4")
-    entries = run_scores.read(run_dir)
+    entries = read_evaluations(run_dir)
     assert [entry["step"] for entry in entries] == [12, 12, 12, 4]
     protocol = entries[1]["scores"][0]["protocol"]
     assert protocol["fakes_from"] == "5 images of trainA"
@@ -75,7 +76,7 @@ def test_damaged_scores_are_begun_anew(run_dir, no_weights, capsys):
     (run_dir / "scores.json").write_text("{")
     evaluate(run_dir)
     assert "scores.json is damaged" in capsys.readouterr().err
-    assert len(run_scores.read(run_dir)) == 1
+    assert len(read_evaluations(run_dir)) == 1
 
 
 def test_run_with_one_direction_is_scored_in_that_one(run_dir, no_weights):
@@ -83,7 +84,7 @@ def test_run_with_one_direction_is_scored_in_that_one(run_dir, no_weights):
     only = {"b_to_a": loaded["b_to_a"]}
     generators.save_generators(run_dir, only, {"step": 12})
     evaluate(run_dir)
-    (scores,) = run_scores.read(run_dir)[-1]["scores"]
+    (scores,) = read_evaluations(run_dir)[-1]["scores"]
     assert scores["direction"] == "b_to_a" and "cycle_mae" not in scores["scores"]
 
 
@@ -141,7 +142,7 @@ def test_paired_folders_are_scored_against_the_truth(
     run_dir = make_pairs(names_a, names_b)
     evaluate(run_dir)
     evaluate(run_dir, paired=True)
-    (unpaired, _), (there, _) = (e["scores"] for e in run_scores.read(run_dir)[-2:])
+    (unpaired, _), (there, _) = (e["scores"] for e in read_evaluations(run_dir)[-2:])
     assert "truth_mae" not in unpaired["scores"]
     config = run_directory.read_config(run_dir).options
     directory = conversion.ensure_dataset(config)
@@ -192,7 +193,7 @@ def test_command_scores_with_weights_from_a_file(run_dir, inception_weights):
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
     assert len(rows["kid"]) == len(rows["fid"]) == 5
     assert " s; added to" in done.stdout
-    protocol = run_scores.read(run_dir)[-1]["scores"][0]["protocol"]
+    protocol = read_evaluations(run_dir)[-1]["scores"][0]["protocol"]
     assert len(protocol["kid_and_fid"]["sha256"]) == 64
 
 

@@ -1,11 +1,9 @@
-import dataclasses
-
 import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.exporting import beside_float32, exporter, verify
-from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.run_dir import RunDir
 from tests.helpers import assert_one_line_error, run_here
 
 DIRECTIONS = ("a_to_b", "b_to_a")
@@ -69,12 +67,10 @@ def test_saved_model_in_int8_is_refused(tmp_path, capsys, precision):
 
 
 def test_int8_without_training_images_is_refused(run_dir, tmp_path):
-    recorded = run_directory.read_config(run_dir)
-    domains = recorded.domains
-    options = recorded.options
-    images = beside_float32.calibration_images(options, domains, DIRECTIONS)
+    run = RunDir.open(run_dir)
+    images = beside_float32.calibration_images(run, DIRECTIONS)
     assert images["b_to_a"].shape[1:] == (32, 32, 3)
     assert 1 < len(images["b_to_a"]) <= beside_float32.NUM_CALIBRATION
-    gone = dataclasses.replace(options, data_dir=str(tmp_path / "gone"))
+    gone = RunDir.open(run_dir, data_dir=tmp_path / "gone")
     with pytest.raises(InputError, match="calibrated on training images of the run"):
-        beside_float32.calibration_images(gone, domains, DIRECTIONS)
+        beside_float32.calibration_images(gone, DIRECTIONS)

@@ -15,11 +15,13 @@ from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs.run_dir import RunDir
 from tests.helpers import (
     assert_one_line_error,
     command,
     random_pixels,
     run_here,
+    tiny_config,
     tiny_model,
 )
 
@@ -165,7 +167,7 @@ def test_export_is_verified_on_noise_where_the_dataset_is_gone(run_dir, tmp_path
     recorded = run_directory.read_config(path)
     gone = dataclasses.replace(recorded.options, data_dir=str(tmp_path / "gone"))
     run_directory.write_config(path, recorded._replace(options=gone))
-    images, origin = verify.held_out_images(gone, recorded.domains, DIRECTIONS)
+    images, origin = verify.held_out_images(RunDir.open(path), DIRECTIONS)
     assert "noise" in origin and str(tmp_path / "gone") in origin
     assert images["a_to_b"].shape == (4, 32, 32, 3) and images["a_to_b"].std() > 20
     (exported,) = exporter.export(ExportConfig(str(path), str(tmp_path / "out")))
@@ -173,7 +175,8 @@ def test_export_is_verified_on_noise_where_the_dataset_is_gone(run_dir, tmp_path
 
 
 def test_run_without_a_model_is_refused(tmp_path, capsys):
-    (tmp_path / "config.json").touch()
+    recorded = run_directory.Recorded(tiny_config(tmp_path), None)
+    run_directory.write_config(tmp_path, recorded)
     arguments = ("--run-dir", tmp_path, "--output", tmp_path / "out")
     done = run_here(capsys, "export", *arguments)
     assert_one_line_error(done, tmp_path, "no trained model yet")

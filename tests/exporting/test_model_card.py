@@ -6,7 +6,6 @@ from PIL import Image
 
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.domain import Domain, Domains
-from cyclegan_tf.evaluation import scores
 from cyclegan_tf.evaluation.evaluator import DirectionScores
 from cyclegan_tf.exporting import model_card
 from cyclegan_tf.exporting.formats import onnx, saved_model
@@ -14,6 +13,8 @@ from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
+from cyclegan_tf.runs.evaluations import record_evaluation
+from cyclegan_tf.runs.run_dir import RunDir
 from tests.helpers import random_pixels, tiny_config, tiny_model
 
 ABOUT = {
@@ -52,8 +53,8 @@ def run_dir(tmp_path):
 
 def card_of(run_dir, folder, domains=BOTH_RGB, form=onnx.FORMAT, **options):
     folder.mkdir()
-    run = Recorded(TrainConfig(**options), "fingerprint", domains)
-    model_card.write(folder, form, run_dir, run, COMPARISONS, ABOUT)
+    run = RunDir(run_dir, Recorded(TrainConfig(**options), "fingerprint", domains))
+    model_card.write(folder, form, run, COMPARISONS, ABOUT)
     return (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
@@ -65,7 +66,7 @@ def rows_of(card, heading):
 
 
 def test_card_has_tables_of_scores_differences_and_options(run_dir, tmp_path):
-    scores.record(run_dir, 7, RESULTS, {"weights": "average"})
+    record_evaluation(run_dir, 7, RESULTS, {"weights": "average"})
     card = card_of(run_dir, tmp_path / "card", filters=5)
     table = rows_of(card, "Scores")
     assert table[0] == ["score", "a_to_b", "untranslated", "b_to_a", "untranslated"]
@@ -80,7 +81,7 @@ def test_card_has_tables_of_scores_differences_and_options(run_dir, tmp_path):
 
 
 def test_front_matter_is_what_the_hub_reads(run_dir, tmp_path):
-    scores.record(run_dir, 7, RESULTS, {"weights": "average"})
+    record_evaluation(run_dir, 7, RESULTS, {"weights": "average"})
     data = ModelCard(card_of(run_dir, tmp_path / "card")).data
     assert (data.library_name, data.pipeline_tag) == ("keras", "image-to-image")
     assert (data.license, data.datasets) == ("mit", ["synthetic/horse2zebra"])
@@ -106,8 +107,8 @@ def test_best_step_has_the_scores_that_made_it_the_best(run_dir, tmp_path):
 
 
 def test_scores_of_another_step_or_other_weights_are_not_shown(run_dir, tmp_path):
-    scores.record(run_dir, 8, RESULTS, {"weights": "average"})
-    scores.record(run_dir, 7, RESULTS, {"weights": "raw"})
+    record_evaluation(run_dir, 8, RESULTS, {"weights": "average"})
+    record_evaluation(run_dir, 7, RESULTS, {"weights": "raw"})
     assert "Not scored." in card_of(run_dir, tmp_path / "card")
 
 

@@ -17,7 +17,8 @@ from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.directory import Recorded
-from cyclegan_tf.training import fine_tuning
+from cyclegan_tf.runs.run_dir import RunDir
+from cyclegan_tf.training import first_state
 from tests import parity
 from tests.helpers import (
     TINY,
@@ -288,6 +289,11 @@ def test_malicious_file_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
 # Training on.
 
 
+def open_earlier(run_dir, tmp_path, **options):
+    config = tiny_config(tmp_path, init_from=str(run_dir), **options)
+    return first_state.open_origins(config, tmp_path / "of the new run")
+
+
 @pytest.mark.parametrize(
     "options, problem",
     [
@@ -300,7 +306,7 @@ def test_malicious_file_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
 def test_other_architecture_is_named(files, tmp_path, options, problem):
     run_dir = import_models(files, tmp_path / "new", "unknown")
     with pytest.raises(InputError, match=problem):
-        fine_tuning.load_earlier(run_dir, tiny_config(tmp_path, **options))
+        open_earlier(run_dir, tmp_path, **options)
 
 
 def test_learned_scale_needs_affine_norms(tmp_path):
@@ -308,9 +314,9 @@ def test_learned_scale_needs_affine_norms(tmp_path):
     generator.get_layer("down1_norm").scale.assign([1, 1, 1, 2])
     generators.save_generators(tmp_path, {"b_to_a": generator}, {})
     run_directory.write_config(tmp_path, Recorded(tiny_config(tmp_path), None))
-    fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path))
+    open_earlier(tmp_path, tmp_path)
     with pytest.raises(InputError, match=r"needs --norm affine \(not plain\)"):
-        fine_tuning.load_earlier(tmp_path, tiny_config(tmp_path, norm="plain"))
+        open_earlier(tmp_path, tmp_path, norm="plain")
 
 
 @pytest.mark.parametrize("norm", ["plain", "affine"])
@@ -319,7 +325,7 @@ def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
 
     run_dir = import_models(files, tmp_path / "imported", "unknown")
     model = build_model(tiny_run(norm=norm), Domains(), 4)
-    fine_tuning.start_from(generators.load_generators(run_dir), model)
+    first_state.start_generators(RunDir.open(run_dir), model)
     for path, generator in zip(files, (model.gen_ab, model.gen_ba), strict=True):
         expected = output(read_tensors(path))
         np.testing.assert_allclose(generator(IMAGES), expected, atol=1e-6)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.evaluation import scores
 from cyclegan_tf.model.averages import copied, move_average
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs.checkpoint import read_best
 from cyclegan_tf.runs.directory import read_config
+from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
 from tests.helpers import run_here, tiny_config
 
@@ -77,7 +77,7 @@ def test_scores_are_of_the_averages_or_on_request_of_the_raw_weights(runs, capsy
         assert f"step 24, {weights} weights" in done.stdout
     cycles = {
         evaluation["weights"]: evaluation["scores"][0]["scores"]["cycle_mae"]
-        for evaluation in scores.read(runs[0])
+        for evaluation in read_evaluations(runs[0])
     }
     best = read_best(runs[0] / "checkpoints")["scores"][0]["scores"]["cycle_mae"]
     assert best == cycles["average"] != cycles["raw"]

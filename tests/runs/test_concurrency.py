@@ -12,8 +12,9 @@ import pytest
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.inference import translator
-from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.directory import Recorded, write_config
+from cyclegan_tf.runs.evaluations import read_evaluations
+from cyclegan_tf.runs.run_dir import RunDir
 from tests.helpers import ROOT, TINY, command, flags, random_pixels, tiny_config
 
 WRITER = """
@@ -45,7 +46,7 @@ def test_models_that_are_being_replaced_are_loaded_from_one_step(tmp_path):
         translate = translator.load(tmp_path)
         before, steps = translate(picture), []
         while not steps or steps[-1] < 8:
-            loaded, step, _ = generators.load(tmp_path)
+            loaded, step, _ = RunDir.open(tmp_path).generators()
             for generator in loaded.values():
                 assert {float(x) for w in generator.get_weights() for x in w.flat} == {
                     step
@@ -77,7 +78,7 @@ def test_run_in_training_is_scored_with_the_step_of_its_models(
     run_in_training, no_weights
 ):
     run_scores.evaluate(EvaluateConfig([str(run_in_training)]))
-    (entry,) = run_scores.read(run_in_training)
+    (entry,) = read_evaluations(run_in_training)
     with (run_in_training / "metrics.csv").open(newline="") as file:
         rows = {int(row["step"]): row for row in csv.DictReader(file)}
     assert max(rows) > entry["step"]

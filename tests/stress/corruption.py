@@ -27,11 +27,11 @@ from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.convert import read_manifest
-from cyclegan_tf.evaluation import scores
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.exporting import exporter
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import checkpoint, directory, generators, history, weights
+from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
 from tests.damages import DAMAGES
 from tests.helpers import tiny_config
@@ -71,8 +71,7 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
     newest, best = checkpoint.checkpoints(checkpoints)[0], checkpoints / "best.npz"
 
     def read_dataset():
-        names = read_manifest(dataset)["splits"]
-        splits = [pipeline.open_split(dataset, name) for name in names]
+        splits = Dataset.open(dataset).splits().values()
         return [(s.paths, s.places.tolist(), pipeline.load_names(s)) for s in splits]
 
     def read_models():
@@ -97,7 +96,7 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
         of_run("config.json", lambda: directory.read_config(run), **plain),
         of_run("model/generators.npz", read_models),
         of_run("model/model.json", read_models, **plain),
-        of_run("scores.json", lambda: scores.read(run), **optional),
+        of_run("scores.json", lambda: read_evaluations(run), **optional),
         of_run("metrics.csv", lambda: history.read(run / "metrics.csv"), **optional),
     ]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
 from tests.helpers import tiny_config, write_images
 
@@ -18,7 +18,7 @@ def read_csv(run_dir):
 def test_every_epoch_has_its_scores_in_the_csv(scored_run):
     rows = read_csv(scored_run)
     assert len(rows) == 3
-    (last,) = run_scores.read(scored_run)
+    (last,) = read_evaluations(scored_run)
     for scores in last["scores"]:
         for name, value in scores["scores"].items():
             written = float(rows[-1][f"{name}_{scores['direction']}"])

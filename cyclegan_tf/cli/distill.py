@@ -1,17 +1,16 @@
 """A small generator from a large one: the options of a run that learns from another."""
 
 import dataclasses
-import pathlib
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DistillConfig, TrainConfig
 from cyclegan_tf.config.distill import SHARES
 from cyclegan_tf.model.cost import multiply_adds
-from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import new_generator
+from cyclegan_tf.runs.run_dir import RunDir
 
 # The teacher takes the place of the round trip and of the identity.
-LOSSES = {
+WEIGHTS_OF_LOSSES = {
     "teacher_weight": 100.0,
     "feature_weight": 30.0,
     "cycle_weight": 0.0,
@@ -29,8 +28,8 @@ def student_options(config: DistillConfig) -> TrainConfig:
     Raises:
         InputError: there is no such run, or its student would not be smaller.
     """
-    run_dir = pathlib.Path(config.run_dir).expanduser()
-    teacher, _, domains, *_ = read_config(run_dir)
+    run = RunDir.open(config.run_dir)
+    teacher = run.options
     filters = config.filters or max(
         1, round(SHARES[config.student] * teacher.resolved_generator_filters)
     )
@@ -43,12 +42,12 @@ def student_options(config: DistillConfig) -> TrainConfig:
     changes = {name: value for name, value in (given | places).items() if value}
     student = dataclasses.replace(
         teacher,
-        **LOSSES,
+        **WEIGHTS_OF_LOSSES,
         **LEARNING_RATES,
         batch_size=batch_size,
         constant_epochs=None,
         run_dir=str(config.resolved_student_dir),
-        teacher=str(run_dir),
+        teacher=str(run.path),
         init_from=None,
         generator="mobile",
         generator_filters=filters,
@@ -58,7 +57,7 @@ def student_options(config: DistillConfig) -> TrainConfig:
         | {"residual_blocks": teacher.resolved_residual_blocks}
         | changes,
     )
-    _require_smaller(student, teacher, domains)
+    _require_smaller(student, teacher, run.domains)
     return student
 
 

@@ -4,8 +4,8 @@ import pytest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.training import first_state
 from cyclegan_tf.training import run as training
-from cyclegan_tf.training import teaching
 from cyclegan_tf.training.build import build_model
 from tests.helpers import assert_same_checkpoint, tiny_model
 
@@ -43,7 +43,10 @@ def test_student_comes_nearer_to_the_teacher_it_has_a_copy_of(student, scored_ru
     column = rows[0].split(",").index("teacher_A")
     first, *_, last = (float(row.split(",")[column]) for row in rows[1:])
     assert last < 0.8 * first
-    kept = teaching.load_teachers(config, config.resolved_run_dir)
+    path = config.resolved_run_dir
+    origins = first_state.open_origins(config, path)
+    assert origins.teacher.path == path / "teacher"
+    kept = first_state.build_teachers(origins, path)
     for direction, generator in generators.load_generators(scored_run).items():
         pairs = zip(generator.weights, kept[direction].weights, strict=True)
         assert all(np.array_equal(x, y) for x, y in pairs)
@@ -52,7 +55,7 @@ def test_student_comes_nearer_to_the_teacher_it_has_a_copy_of(student, scored_ru
 def test_discriminators_are_those_of_the_teacher(student, scored_run):
     config, model = student("run"), tiny_model(size=32)
     newest = checkpoint.checkpoints(scored_run / "checkpoints")[0]
-    teaching.start_discriminators(config, model)
+    first_state.start_discriminators(config.teacher, model)
     with np.load(newest) as arrays:
         for variable in model.disc_b.variables:
             np.testing.assert_array_equal(variable, arrays[f"disc_b/{variable.path}"])
@@ -62,7 +65,7 @@ def test_discriminators_that_do_not_fit_stay_fresh(student, capsys):
     config = student("run", filters=3)
     model = build_model(config, Domains(), 1)
     before = [np.asarray(variable) for variable in model.disc_a.variables]
-    teaching.start_discriminators(config, model)
+    first_state.start_discriminators(config.teacher, model)
     assert "start from fresh weights" in capsys.readouterr().err
     for variable, value in zip(model.disc_a.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)

@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
+from cyclegan_tf.cli.distill import student_options
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DistillConfig
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.runs import directory, generators
-from cyclegan_tf.training.distill import student_options
 from tests.helpers import assert_one_line_error, run_here, tiny_config
 
 
@@ -69,7 +69,7 @@ def test_student_of_a_student_is_smaller(teacher, tmp_path):
 
 def test_no_run_is_said_in_one_line(tmp_path, capsys):
     done = run_here(capsys, "distill", "--run-dir", tmp_path / "none")
-    assert_one_line_error(done, "config.json is missing")
+    assert_one_line_error(done, "no such run directory")
 
 
 def test_one_direction_is_refused_in_one_line(teacher, tmp_path, capsys):

@@ -1,0 +1,140 @@
+"""A run, opened once and handed on: what every command that reads a run asks."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from typing import Any
+
+from cyclegan_tf.common.checksums import require_no_links
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import MANIFEST, Dataset, find_dataset
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.shards import Split
+from cyclegan_tf.runs import evaluations
+from cyclegan_tf.runs.directory import Recorded, read_config
+from cyclegan_tf.runs.generators import LAST, Trained, load_trained, read_about
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDir:
+    """The directory of a run, whose `config.json` has been read.
+
+    **A command that reads a run converts nothing.** The images of the run are the
+    shards with the run's fingerprint, wherever its data directory has them; a folder
+    that has changed since has shards of its own beside them. Where there are none, the
+    error says so; exports and reports go on without. Scoring, which is of no use
+    without images, first calls `convert_if_never`.
+
+    Attributes:
+        path: the directory.
+        recorded: what its `config.json` says.
+    """
+
+    path: pathlib.Path
+    recorded: Recorded
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike, data_dir: str | os.PathLike | None = None
+    ) -> "RunDir":
+        """Reads the options of a run.
+
+        Args:
+            path: its directory.
+            data_dir: where its images are looked for; None: where the run had them.
+
+        Raises:
+            InputError: there is no run, or one of its files is damaged or a link.
+        """
+        path = pathlib.Path(path).expanduser()
+        require_no_links(path)
+        recorded = read_config(path)
+        if data_dir is not None:
+            options = dataclasses.replace(
+                recorded.options, data_dir=os.fspath(data_dir)
+            )
+            recorded = recorded._replace(options=options)
+        return cls(path, recorded)
+
+    @property
+    def options(self) -> TrainConfig:
+        """The options that the run is trained with."""
+        return self.recorded.options
+
+    @property
+    def domains(self) -> Domains:
+        """The form of its images."""
+        return self.recorded.domains
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of its images; None, of imported models: it is not known."""
+        return self.recorded.fingerprint
+
+    def generators(self, checkpoint: str = LAST, weights: str = "average") -> Trained:
+        """The trained generators, their step and weights; see `load_trained`."""
+        return load_trained(self.path, self.recorded, checkpoint, weights)
+
+    def about(self) -> dict[str, Any]:
+        """What `model.json` says of the generators of the last epoch."""
+        return read_about(self.path)
+
+    def scores(self, step: int | None, weights: str) -> list[dict[str, Any]]:
+        """The evaluations of a step's "average" or "raw" weights, in their order.
+
+        Raises:
+            InputError: `scores.json` is damaged.
+        """
+        return evaluations.evaluations_of(self.path, step, weights)
+
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """The images that the run was trained for, opened when first asked for.
+
+        Of imported models, these are the dataset of the name that they were given.
+
+        Raises:
+            InputError: the data directory does not have them, or they are damaged.
+        """
+        found = find_dataset(self.options, self.fingerprint)
+        if found is not None:
+            return found
+        named = self._named_dataset
+        problem = "has not the images"
+        if (named / MANIFEST).is_file():
+            problem = "holds other images than those"
+        raise InputError(
+            f"{named} {problem} that {self.path} was trained on; convert them with "
+            f"`cyclegan build`, or name another place with --data-dir."
+        )
+
+    def images(self, kind: str) -> dict[str, Split]:
+        """The "train" or "test" images by domain, "a" and "b", in the run's form.
+
+        Raises:
+            InputError: as of `dataset`.
+        """
+        return {
+            name: self.dataset.split(f"{kind}{name.upper()}", domain)
+            for name, domain in self.domains._asdict().items()
+        }
+
+    def convert_if_never(self) -> None:
+        """Converts the images of the run where nothing of their name ever has been.
+
+        As after a data directory was removed, or a run was copied without it.
+
+        Raises:
+            InputError: the source of the images cannot be used.
+        """
+        if not (self._named_dataset / MANIFEST).exists():
+            if find_dataset(self.options, self.fingerprint) is None:
+                ensure_dataset(self.options)
+
+    @property
+    def _named_dataset(self):
+        data_dir = pathlib.Path(self.options.data_dir).expanduser()
+        return data_dir / self.options.dataset_name

@@ -1,0 +1,89 @@
+"""Opening a run: its options, models and images, whatever became of the latter."""
+
+import shutil
+
+import pytest
+
+from cyclegan_tf.common.checksums import file_digest
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.evaluation import scores
+from cyclegan_tf.runs.directory import Recorded, write_config
+from cyclegan_tf.runs.generators import save_generators
+from cyclegan_tf.runs.run_dir import RunDir
+from tests.helpers import tiny_config, tiny_model, write_images
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """A run on a folder of images; its models are not trained."""
+    for name in ("trainA", "trainB", "testA", "testB"):
+        write_images(tmp_path / "photos" / name, 2)
+    config = tiny_config(tmp_path, dataset=str(tmp_path / "photos"))
+    fingerprint = Dataset.open(ensure_dataset(config)).fingerprint
+    run_dir = config.resolved_run_dir
+    write_config(run_dir, Recorded(config, fingerprint))
+    save_generators(run_dir, tiny_model().generators, {"step": 0})
+    return run_dir
+
+
+def state_of(folder):
+    return {p: file_digest(p) for p in folder.rglob("*") if p.suffix == ".tfrecord"}
+
+
+def test_open_run_knows_its_options_models_and_images(scored_run):
+    run = RunDir.open(str(scored_run))
+    assert (run.options.filters, run.domains) == (2, Domains())
+    trained = run.generators()
+    assert list(trained.generators) == ["a_to_b", "b_to_a"]
+    assert (trained.step, trained.weights) == (12, "average")
+    assert run.about()["step"] == 12
+    assert len(run.scores(12, "average")) == 1 and not run.scores(12, "raw")
+    assert run.dataset is run.dataset  # opened once
+    sizes = {name: len(split) for name, split in run.images("train").items()}
+    assert sizes == {"a": 12, "b": 12}
+
+
+def test_scoring_after_the_folder_has_changed_is_on_the_images_of_the_run(
+    run_dir, tmp_path, no_weights
+):
+    before = state_of(tmp_path / "tfrecords")
+    write_images(tmp_path / "photos" / "testA", 4)
+    scores.evaluate(EvaluateConfig([str(run_dir)]))
+    assert state_of(tmp_path / "tfrecords") == before
+    [evaluation] = RunDir.open(run_dir).scores(0, "raw")
+    assert evaluation["scores"][0]["protocol"]["fakes_from"] == "2 images of testA"
+
+
+def test_images_that_were_never_converted_here_are_converted_by_scoring_alone(
+    run_dir, tmp_path
+):
+    shutil.rmtree(tmp_path / "tfrecords")
+    problem = r"has not the images that .*run was trained on; convert them"
+    with pytest.raises(InputError, match=problem):
+        RunDir.open(run_dir).images("test")
+    assert not (tmp_path / "tfrecords").exists()
+    run = RunDir.open(run_dir)
+    run.convert_if_never()
+    assert len(run.images("test")["a"]) == 2
+
+
+def test_other_images_under_the_name_are_left_and_refused(run_dir, tmp_path):
+    shutil.rmtree(tmp_path / "tfrecords")
+    write_images(tmp_path / "photos" / "testA", 4)
+    ensure_dataset(RunDir.open(run_dir).options)
+    before = state_of(tmp_path / "tfrecords")
+    run = RunDir.open(run_dir)
+    run.convert_if_never()
+    with pytest.raises(InputError, match="holds other images than those that"):
+        run.images("test")
+    assert state_of(tmp_path / "tfrecords") == before
+
+
+def test_images_elsewhere_are_those_of_the_run(run_dir, tmp_path):
+    shutil.move(tmp_path / "tfrecords", tmp_path / "moved")
+    images = RunDir.open(run_dir, data_dir=tmp_path / "moved").images("train")
+    assert len(images["b"]) == 2
