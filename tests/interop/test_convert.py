@@ -184,7 +184,7 @@ def test_resize_upsampling_cannot_be_given_back():
 
 def test_import_makes_a_run_directory(files, tmp_path):
     run_dir = import_models(files, tmp_path / "runs/new", "cycle_gan/horse2zebra")
-    config, fingerprint, domains = run_directory.read_config(run_dir)
+    config, fingerprint, domains, _ = run_directory.read_config(run_dir)
     assert (config.filters, config.residual_blocks, config.norm) == (2, 1, "plain")
     assert (config.dataset, fingerprint) == ("cycle_gan/horse2zebra", None)
     assert domains == Domains()
