@@ -267,7 +267,7 @@ def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
 
 def test_command_ends_in_one_line(run_dir, tmp_path):
     done = run_script("evaluate.py", "--run-dir", run_dir, tmp_path, "--report")
-    assert_one_line_error(done, "config.json is missing")
+    assert_one_line_error(done, "has no config.json")
 
 
 # In a browser.

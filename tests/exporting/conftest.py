@@ -1,6 +1,7 @@
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.directory import Recorded
@@ -16,7 +17,8 @@ def save_run(tiny_data_dir):
         trained = {"a_to_b": model.gen_ab, "b_to_a": model.gen_ba}
         trained = {direction: trained[direction] for direction in directions}
         config = tiny_config(path, data_dir=str(tiny_data_dir))
-        run_directory.write_config(path, Recorded(config, "fingerprint"))
+        dataset = Dataset.open(tiny_data_dir / config.dataset_name)
+        run_directory.write_config(path, Recorded(config, dataset.fingerprint))
         generators.save_generators(path, trained, {"step": 0})
         return path
 

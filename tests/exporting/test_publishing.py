@@ -212,7 +212,7 @@ def test_repository_without_a_run_is_one_line(cached, capsys, tmp_path, is_there
     "files, problem",
     [
         ({"saved_model.pb": b"a program"}, "has no config.json"),
-        ({"config.json": b"{}"}, "has no trained model yet"),
+        ({"config.json": b"{}"}, "config.json is damaged or of another version"),
         (None, "hf auth login"),
     ],
 )
