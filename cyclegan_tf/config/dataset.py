@@ -33,6 +33,12 @@ class DatasetConfig(Options):
         None, "test images of A; default: a tenth of --domain-a", Nature.SOURCE
     )
     test_b: str | None = option(None, "the same of B", Nature.SOURCE)
+    channels_a: int | None = option(
+        None,
+        "train on A as grey (1) or RGB (3); 2 or 4: a band that a TIFF calls alpha is "
+        "one of values; default: as the images are, alpha put on white",
+    )
+    channels_b: int | None = option(None, "the same of domain B")
     data_dir: str = option(
         "tfrecords", "where datasets live as TFRecord shards", Nature.PLACE
     )
@@ -57,6 +63,13 @@ class DatasetConfig(Options):
         super().__post_init__()
         for name in SOURCES:
             require(getattr(self, name) != "", flag(name), "must not be empty")
+        for name in ("channels_a", "channels_b"):
+            channels = getattr(self, name)
+            require(
+                channels in (None, 1, 2, 3, 4),
+                flag(name),
+                f"takes 1 to 4, got {channels}",
+            )
         given = [name for name in SOURCES[1:] if getattr(self, name) is not None]
         for name in ("domain_a", "domain_b") if given else ():
             require(name in given, flag(name), f"is missing beside {flag(given[0])}")

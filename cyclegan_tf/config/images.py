@@ -42,10 +42,6 @@ class ImageConfig(DatasetConfig):
         "p0.5,p99.5; default: all that its type, or the training images, have",
     )
     range_b: str | None = option(None, "the same of domain B")
-    channels_a: int | None = option(
-        None, "train on A as grey (1) or RGB (3); default: as the images are"
-    )
-    channels_b: int | None = option(None, "the same of domain B")
 
     def __post_init__(self):
         super().__post_init__()
@@ -68,9 +64,6 @@ class ImageConfig(DatasetConfig):
                 f"must be at least {self.image_size}, got {self.load_size}",
             )
         for domain in "ab":
-            channels = getattr(self, f"channels_{domain}")
-            wrong = f"takes 1 (grey) or 3 (RGB), got {channels}"
-            require(channels in (None, 1, 3), f"--channels-{domain}", wrong)
             self.range_of(domain)
 
     @property

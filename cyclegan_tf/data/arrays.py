@@ -5,12 +5,16 @@ import io
 import numpy as np
 
 from cyclegan_tf.data.domain import DTYPES
+from cyclegan_tf.data.picture import Picture
 
 MIN_SIDE = 16
 # A small file can claim any size. So many pixels of 8-bit RGB take 300 MB.
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 300_000_000
 NPY_START = b"\x93NUMPY"
+EXACT = 2**24  # up to here float32 has all integers
+ROUNDED = f"integers above {EXACT} rounded to float32"
+TURNED_ASIDE = (5, 6, 7, 8)  # orientations that exchange height and width
 
 
 class UnreadableImage(Exception):
@@ -38,31 +42,38 @@ def require_size(height: int, width: int, pixel_bytes: int) -> None:
         )
 
 
-def of_supported_type(pixels: np.ndarray) -> np.ndarray:
-    """An array as uint8, uint16 or float32 in this machine's byte order.
+def of_supported_type(picture: Picture) -> Picture:
+    """A picture as uint8, uint16 or float32 in this machine's byte order.
 
-    Truth values become 0 and 255, all other numbers float32.
+    Truth values become 0 and 255, all other numbers float32; where that rounds
+    integers, the note says so.
 
     Raises:
         UnreadableImage: not numbers, or some are not finite.
     """
+    pixels = picture.pixels
     if pixels.dtype.kind == "b":
-        return np.uint8(pixels) * np.uint8(255)
+        return picture._replace(pixels=np.uint8(pixels) * np.uint8(255))
     if pixels.dtype.kind not in "iuf":
         raise UnreadableImage(f"values of type {pixels.dtype}; expected numbers")
     if pixels.dtype.name in DTYPES[:2]:
-        return pixels.astype(pixels.dtype.name, copy=False)
+        return picture._replace(pixels=pixels.astype(pixels.dtype.name, copy=False))
     with np.errstate(over="ignore"):  # becomes infinite
         floats = pixels.astype(np.float32, copy=False)
     if not np.isfinite(floats).all():
         count = floats.size - np.count_nonzero(np.isfinite(floats))
         raise UnreadableImage(f"{count} of {floats.size} values are NaN or infinite")
-    return floats
+    note = picture.note
+    if pixels.dtype.itemsize > 2 and pixels.dtype.kind in "iu":
+        # As float64, which holds twice as many bits: a float32 may exceed the type.
+        if (np.abs(floats) > EXACT).any() and (np.float64(pixels) != floats).any():
+            note = "; ".join(filter(None, (note, ROUNDED)))
+    return picture._replace(pixels=floats, note=note)
 
 
 def upright(pixels: np.ndarray, orientation: int | None) -> np.ndarray:
     """Undoes an orientation of EXIF or TIFF, 1 to 8; others are taken for upright."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in TURNED_ASIDE:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]

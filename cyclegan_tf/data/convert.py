@@ -5,6 +5,7 @@ renamed, so it is there whole or not at all; a conversion that was ended goes on
 the last shard that was finished.
 """
 
+import collections
 import concurrent.futures.process
 import dataclasses
 import hashlib
@@ -30,6 +31,7 @@ from cyclegan_tf.data.sources.folder import is_on_disk
 
 SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
 MAX_UNREADABLE_SHARE = 0.05
+MAX_NOTES = 9  # that differ, of what was left out of files
 
 
 def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib.Path:
@@ -163,8 +165,8 @@ def _write_split(directory, split, count, finished, results, bar):
     unreadable = done - sum(len(line["lengths"]) for line in lines)
     while done < count:
         path = directory / f"{split}-{len(lines):05d}.tfrecord"
-        keys = ("lengths", "sizes", "forms", "values", "noted")
-        line = {"split": split} | {key: [] for key in keys}
+        keys = ("lengths", "sizes", "forms", "values")
+        line = {"split": split, "notes": {}} | {key: [] for key in keys}
         num_bytes, before = 0, done
         with tf.io.TFRecordWriter(str(path)) as writer:
             while done < count and num_bytes < SHARD_BYTES:
@@ -196,7 +198,8 @@ def _note(line, image, name, finished):
     low, high = line["values"] or (image.low, image.high)
     line["values"] = [min(low, image.low), max(high, image.high)]
     if image.note:
-        line["noted"].append(f"{name} ({image.note})")
+        count, first = line["notes"].get(image.note, (0, name))
+        line["notes"][image.note] = count + 1, first
     form = [image.channels, image.dtype]
     if form not in [known[:2] for known in line["forms"]]:
         line["forms"].append([*form, name])
@@ -229,9 +232,7 @@ def _write_manifest(directory, source, splits, finished):
     if num_unreadable:
         total = sum(split.count for split in splits.values())
         say(f"{num_unreadable} of {total} images could not be used (named above)")
-    noted = [x for name in SPLITS for line in finished[name] for x in line["noted"]]
-    if noted:
-        say(f"of {len(noted)} files only a part was taken, such as of {noted[0]}")
+    _say_notes(line["notes"] for name in SPLITS for line in finished[name])
     np.savez(directory / INDEX, **index)
     digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
     manifest = {
@@ -248,6 +249,18 @@ def _write_manifest(directory, source, splits, finished):
         "splits": written,
     }
     files.write_json(directory / MANIFEST, manifest)
+
+
+def _say_notes(notes):
+    """Says of how many files what was left out or changed."""
+    counts, firsts = collections.Counter(), {}
+    for note, (count, first) in itertools.chain.from_iterable(x.items() for x in notes):
+        counts[note] += count
+        firsts.setdefault(note, first)
+    for note, count in counts.most_common(MAX_NOTES):
+        say(f"of {count} files: {note} (such as {firsts[note]})")
+    if rest := counts.total() - sum(n for _, n in counts.most_common(MAX_NOTES)):
+        say(f"of {rest} files likewise other pages or bands")
 
 
 def _domain_of(domain, finished):

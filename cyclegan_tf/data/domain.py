@@ -34,6 +34,15 @@ class Domain:
         """Whether the values are grey levels from 0 to 255 as they are."""
         return (self.dtype, self.low, self.high) == ("uint8", 0.0, 255.0)
 
+    @property
+    def middle(self) -> float:
+        """What stands in for a value where there is none; 0 for the networks."""
+        middle = (self.low + self.high) / 2
+        if self.dtype == "float32":
+            return middle
+        # The range may be one that its type does not have.
+        return round(min(max(middle, 0), np.iinfo(self.dtype).max))
+
     def __str__(self):
         return f"{form_text(self.channels, self.dtype)}, {self.low:g} to {self.high:g}"
 

@@ -80,19 +80,19 @@ def chosen_domain(
     Args:
         split: the training images.
         domain: "a" or "b".
-        channels: 1 or 3, or None.
+        channels: 1 or 3, or what its images have; or None.
         given: the range, or None.
 
     Raises:
         InputError: the images have neither 1 nor 3 channels, or the range is empty.
     """
     found = split.domain
-    if channels is not None:
-        if not found.is_encodable:
+    if channels is not None and channels != found.channels:
+        if not (found.is_encodable and channels in (1, 3)):
             raise InputError(
                 f"--channels-{domain} {channels}: the images of domain "
-                f"{domain.upper()} are {form_text(found.channels, found.dtype)}, and "
-                f"only grey or RGB ones of integers can be changed."
+                f"{domain.upper()} are {form_text(found.channels, found.dtype)}; grey "
+                f"and RGB ones of integers become each other, and nothing else does."
             )
         found = Domain(channels, found.dtype, found.low, found.high)
     if given is None:
@@ -119,8 +119,16 @@ def _values(split):
     count = np.prod(sample.sizes, axis=1, dtype=np.int64).sum() * split.domain.channels
     step = max(1, count // MAX_VALUES)
     indices = tf.data.Dataset.range(len(sample))
-    images = (records.decode(x, split.domain) for x in examples(sample, indices))
-    return np.concatenate([image.numpy().ravel()[::step] for image in images])
+    found = (_values_of(x, split.domain) for x in examples(sample, indices))
+    return np.concatenate([values[::step] for values in found])
+
+
+def _values_of(example, domain):
+    """The values that an image has, in one row."""
+    image = records.decode(example, domain)
+    if records.has_nodata(example):
+        image = tf.boolean_mask(image, records.decode_valid(example, domain))
+    return image.numpy().ravel()
 
 
 def tell_of_sizes(split: Split, frame: Frame) -> None:

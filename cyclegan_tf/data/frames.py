@@ -36,6 +36,27 @@ def covering(image, size, frame: Frame):
     return _resized(image, size)
 
 
+def covering_valid(image, valid, size, frame: Frame, fill):
+    """As `covering`, of a picture some of whose pixels have no value.
+
+    These have no weight among the pixels that one is resized from; where half of the
+    weight or more is theirs, it has none either.
+
+    Args:
+        image: `(height, width, channels)`.
+        valid: bool of the same shape.
+        size: of `covering_sizes`.
+        frame: size and way.
+        fill: a scalar of the image's type, for pixels without a value.
+    """
+    if frame.resize == "none":
+        return tf.where(_mirrored_up(valid, size), _mirrored_up(image, size), fill)
+    known = tf.where(valid, image, tf.zeros((), image.dtype))
+    weights = _bicubic(tf.cast(valid, tf.float32), size)
+    values = _bicubic(known, size) / tf.maximum(weights, 0.5)
+    return tf.where(weights > 0.5, _of_type(values, image.dtype), fill)
+
+
 def centre(image, frame: Frame):
     """The centre of a covering picture, in the size of the frame."""
     spare = tf.shape(image)[:2] - frame[:2]
@@ -75,10 +96,17 @@ def _mirrored_up(image, size):
 
 
 def _resized(image, size):
-    """Bicubic and antialiased, as in the authors' program; integers are rounded."""
-    pixels = tf.image.resize(image, size, "bicubic", antialias=True)
-    if image.dtype.is_floating:
-        return pixels
+    return _of_type(_bicubic(image, size), image.dtype)
+
+
+def _bicubic(image, size):
+    """Antialiased, as in the authors' program; floats."""
+    return tf.image.resize(image, size, "bicubic", antialias=True)
+
+
+def _of_type(values, dtype):
+    """Floats, or integers rounded to the nearest."""
+    if dtype.is_floating:
+        return values
     # A bicubic curve overshoots at edges.
-    limits = image.dtype.limits
-    return tf.cast(tf.clip_by_value(tf.round(pixels), *limits), image.dtype)
+    return tf.cast(tf.clip_by_value(tf.round(values), *dtype.limits), dtype)

@@ -14,19 +14,17 @@ import numpy as np
 from PIL import Image
 
 from cyclegan_tf.common.console import printable
-from cyclegan_tf.data import tiff
+from cyclegan_tf.data import photos, tiff
 from cyclegan_tf.data.arrays import (
     MAX_BYTES,
     MIN_SIDE,
     NPY_START,
     UnreadableImage,
     of_supported_type,
-    on_white,
     read_npy,
-    require_size,
-    upright,
 )
 from cyclegan_tf.data.domain import Domain, form_text, with_channels
+from cyclegan_tf.data.picture import Picture, filled
 
 __all__ = [
     "KINDS",
@@ -37,8 +35,8 @@ __all__ = [
     "encode",
     "encode_png",
     "normalize",
-    "pixels_and_note",
     "pixels_of",
+    "read",
     "read_file",
 ]
 
@@ -46,19 +44,7 @@ SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .npy".split()
 )
 KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF or .npy"  # as messages name them
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # those that Pillow reads
-# MPO is what many phones write: a JPEG with further pictures behind it.
-JPEG_FORMATS = ("JPEG", "MPO")
-# Each scan of a progressive JPEG goes over all pixels, and may have few bytes.
-MAX_SCANS = 200
-START_OF_SCAN = b"\xff\xda"  # does not occur among the pixels
-EXIF_ORIENTATION = 0x0112
-PNG_BIT_DEPTH_AT = 24
-# Modes of Pillow; all else becomes RGB.
-GREY_MODES = ("1", "L", "LA", "La")
-ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 MAX_REASON = 300  # characters; some decoders quote what they read
-TURNED = range(2, 9)  # orientations other than upright
 
 
 class EncodedImage(NamedTuple):
@@ -73,7 +59,10 @@ class EncodedImage(NamedTuple):
         channels: 1 is grey, 3 is RGB, any other number are bands.
         dtype: "uint8", "uint16" or "float32".
         low, high: the smallest and largest value; of uint8 not measured.
-        note: what was left out, such as "first of 12 pages"; empty where nothing was.
+        note: what was left out or changed, such as "first of 12 pages"; empty where
+            nothing was.
+        valid: grey PNG of the same height, 255 where there is a value, and of the same
+            width or once for each channel, side by side; empty where all have one.
     """
 
     encoded: bytes
@@ -85,6 +74,7 @@ class EncodedImage(NamedTuple):
     low: float = 0.0
     high: float = 255.0
     note: str = ""
+    valid: bytes = b""
 
 
 def read_file(path: pathlib.Path) -> bytes:
@@ -116,7 +106,7 @@ def _require_few_bytes(number):
         )
 
 
-def normalize(data: bytes) -> EncodedImage:
+def normalize(data: bytes, keeps_alpha: bool = False) -> EncodedImage:
     """Makes any supported image upright, with the channels and the depth that it has.
 
     JPEG and PNG bytes that are upright grey or RGB already are kept as they are; other
@@ -127,52 +117,81 @@ def normalize(data: bytes) -> EncodedImage:
 
     Args:
         data: the content of a file of one of the `KINDS`.
+        keeps_alpha: whether a band of a TIFF that is called alpha stays one.
 
     Raises:
         UnreadableImage: it cannot be decoded, is smaller than 16 x 16 or larger than
-            100 megapixels or 300 MB of values, has values that are not finite, or was
-            made to take long; the message is one printable line.
+            100 megapixels or 300 MB of values, has values that are not finite, or none,
+            or was made to take long; the message is one printable line.
     """
-    pixels, kept, note = _decode(data)
-    if isinstance(pixels, Image.Image):  # an array takes longer than decoding
+    picture, kept = _decode(data, keeps_alpha, describes=False)
+    pixels = picture.pixels
+    if isinstance(pixels, Image.Image):
         size = pixels.height, pixels.width, len(pixels.getbands())
         return EncodedImage(data, kept, *size)
     if not kept:
-        return encode(pixels)._replace(note=note)
-    return _described(pixels, data, kept, note)
+        return encode(pixels, picture.valid)._replace(note=picture.note)
+    return _described(pixels, data, kept)
 
 
 def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
-    """The pixels of a file as a domain has them: `pixels_and_note` without the note."""
-    return pixels_and_note(data, domain)[0]
+    """The pixels of a file as a domain has them, see `read`."""
+    return read(data, domain).pixels
 
 
-def pixels_and_note(data: bytes, domain: Domain) -> tuple[np.ndarray, str]:
-    """The pixels of a file as a domain has them, and what was left out.
+def read(data: bytes, domain: Domain) -> Picture:
+    """A file's picture as a domain has it.
 
-    Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted.
+    Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted. Pixels
+    without a value have the middle of the domain's range.
 
     Returns:
         `(height, width, channels)` of the domain's type and number of channels, and
-        such as "first of 12 pages" or "".
+        what is known of them.
 
     Raises:
         UnreadableImage: as `normalize`, or the image has another form.
     """
-    pixels, _, note = _decode(data)
-    pixels = np.atleast_3d(pixels)
+    picture, _ = _decode(data, keeps_alpha=domain.channels in (2, 4))
+    pixels, valid = np.atleast_3d(picture.pixels), picture.valid
     form = form_text(pixels.shape[-1], pixels.dtype.name)
     wanted = form_text(domain.channels, domain.dtype)
-    if form == wanted:
-        return pixels, note
-    channels = {pixels.shape[-1], domain.channels}
-    if pixels.dtype != domain.dtype or channels != {1, 3} or not domain.is_encodable:
-        raise UnreadableImage(f"is {form}; the model takes {wanted}")
-    return with_channels(pixels, domain.channels), note
+    if form != wanted:
+        channels = {pixels.shape[-1], domain.channels}
+        is_same_type = pixels.dtype == domain.dtype and domain.is_encodable
+        if not is_same_type or channels != {1, 3}:
+            raise UnreadableImage(f"is {form}; the model takes {wanted}")
+        pixels = with_channels(pixels, domain.channels)
+        valid = None if valid is None else valid.all(axis=-1, keepdims=True)
+    pixels = filled(pixels, valid, domain.middle)
+    return picture._replace(pixels=pixels, valid=valid)
 
 
-def encode(pixels: np.ndarray) -> EncodedImage:
-    """Stores uint8, uint16 or float32 `(height, width, channels)`, without loss."""
+def encode(pixels: np.ndarray, valid: np.ndarray | None = None) -> EncodedImage:
+    """Stores uint8, uint16 or float32 `(height, width, channels)`, without loss.
+
+    Args:
+        pixels: what is stored.
+        valid: which have a value, see `Picture`.
+
+    Raises:
+        UnreadableImage: none has.
+    """
+    image = _encode(pixels)
+    if valid is None:
+        return image
+    if not valid.any():
+        raise UnreadableImage("none of its pixels has a value: all are nodata")
+    # Of several channels, side by side in each row.
+    mask = encode_png(np.uint8(valid.reshape(len(valid), -1)) * np.uint8(255))
+    image = image._replace(valid=mask.encoded)
+    if pixels.dtype == np.uint8:
+        return image
+    values = pixels[np.broadcast_to(valid, pixels.shape)]
+    return image._replace(low=float(values.min()), high=float(values.max()))
+
+
+def _encode(pixels):
     height, width, channels = pixels.shape
     if not Domain(channels, pixels.dtype.name).is_encodable:
         data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
@@ -195,19 +214,18 @@ def encode_png(pixels: np.ndarray) -> EncodedImage:
     return EncodedImage(buffer.getvalue(), "png", height, width, channels)
 
 
-def _described(pixels, data, kind, note=""):
+def _described(pixels, data, kind):
     low, high = 0, 255
     if pixels.dtype != np.uint8:
         low, high = pixels.min(), pixels.max()
     form = *pixels.shape, pixels.dtype.name, float(low), float(high)
-    return EncodedImage(data, kind, *form, note)
+    return EncodedImage(data, kind, *form)
 
 
-def _decode(data):
-    """A file's pixels, "jpeg" or "png" if its bytes can stay, and a note.
+def _decode(data, keeps_alpha, describes=True):
+    """A file's picture, and "jpeg" or "png" if its bytes can stay.
 
-    The pixels are an array `(height, width, channels)`, or Pillow's image. Whatever
-    decoders raise becomes `UnreadableImage`.
+    Whatever decoders raise becomes `UnreadableImage`.
     """
     try:
         with warnings.catch_warnings():
@@ -215,11 +233,10 @@ def _decode(data):
             warnings.simplefilter("ignore")
             _require_few_bytes(len(data))
             if data.startswith(tiff.STARTS):
-                pixels, note = tiff.read(data)
-                return of_supported_type(pixels), "", note
+                return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
             if data.startswith(NPY_START):
-                return of_supported_type(read_npy(data)), "", ""
-            return *_decode_picture(data), ""
+                return of_supported_type(Picture(read_npy(data))), ""
+            return photos.read(data)
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -230,51 +247,3 @@ def _decode(data):
         elif data.startswith((*tiff.STARTS, NPY_START)):
             reason = f"damaged, or of a kind that is not read ({reason})"
         raise UnreadableImage(printable(reason[:MAX_REASON])) from None
-
-
-def _decode_picture(data):
-    """Pixels of what Pillow reads, and "jpeg" or "png" if the bytes can stay."""
-    if data.startswith(b"\xff\xd8") and data.count(START_OF_SCAN) > MAX_SCANS:
-        raise UnreadableImage(f"a JPEG with more than {MAX_SCANS} scans")
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        kind = "jpeg" if image.format in JPEG_FORMATS else image.format.lower()
-        depth = data[PNG_BIT_DEPTH_AT] if kind == "png" else 8
-        require_size(image.height, image.width, 3 * (depth // 16 + 1))
-        orientation = _orientation(image)
-        if depth == 16:
-            pixels, is_plain = _decode_deep_png(data)
-        else:
-            image.load()
-            is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
-            pixels = image if is_plain else _to_grey_or_rgb(image)
-    can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED
-    if is_plain and can_stay:
-        return pixels, kind
-    return upright(np.atleast_3d(pixels), orientation), ""
-
-
-def _orientation(image):
-    try:
-        return image.getexif().get(EXIF_ORIENTATION)
-    except Exception:  # nearly any type
-        return None  # damaged EXIF, but perhaps whole pixels
-
-
-def _decode_deep_png(data):
-    """Pixels of 16 bits, which Pillow has for grey only, and whether no alpha."""
-    import imagecodecs
-
-    pixels = np.atleast_3d(imagecodecs.png_decode(data))
-    if pixels.shape[-1] in (2, 4):
-        return on_white(pixels), False
-    return pixels, True
-
-
-def _to_grey_or_rgb(image):
-    mode = "L" if image.mode in GREY_MODES else "RGB"
-    if "transparency" in image.info or image.mode in ALPHA_MODES:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-        return image.getchannel(0) if mode == "L" else image
-    return image.convert(mode)

@@ -158,8 +158,19 @@ def _covering(split, indices, frame):
         sizes = tf.constant(frames.covering_sizes(split.sizes, frame), tf.int32)
 
     def cover(index, example):
-        image = records.decode(example, split.domain)
-        return frames.covering(image, sizes[index], frame)
+        size, domain = sizes[index], split.domain
+        image = records.decode(example, domain)
+        return tf.cond(
+            records.has_nodata(example),
+            lambda: frames.covering_valid(
+                image,
+                records.decode_valid(example, domain),
+                size,
+                frame,
+                records.middle(domain),
+            ),
+            lambda: frames.covering(image, size, frame),
+        )
 
     pairs = tf.data.Dataset.zip((indices, examples(split, indices)))
     return pairs.map(cover, num_parallel_calls=tf.data.AUTOTUNE)

@@ -3,7 +3,8 @@
 The keys are the standard ones of TensorFlow's image examples, so other programs can
 read the shards. What neither JPEG nor PNG can hold has the format "raw": its values,
 little-endian, row by row and the channels of a pixel side by side, and `image/dtype`
-says of which type. `image/mask` is ours and empty where a dataset has no masks.
+says of which type. `image/mask` is ours and empty where a dataset has no masks. So is
+`image/valid`, which only pictures have of which some pixels have no value.
 """
 
 import tensorflow as tf
@@ -34,6 +35,8 @@ def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:
         "image/filename": _bytes(name),
         "image/mask": _bytes(mask),
     }
+    if image.valid:
+        features["image/valid"] = _bytes(image.valid)
     if image.format == RAW:
         features["image/channels"] = _int64(image.channels)
         features["image/dtype"] = _bytes(image.dtype.encode())
@@ -52,6 +55,7 @@ def parse(serialized):
         "image/width": integer,
         "image/filename": string,
         "image/mask": tf.io.FixedLenFeature((), tf.string, default_value=""),
+        "image/valid": tf.io.FixedLenFeature((), tf.string, default_value=""),
     }
     return tf.io.parse_single_example(serialized, schema)
 
@@ -59,12 +63,51 @@ def parse(serialized):
 def decode(example, domain: Domain):
     """The picture of an example, `(height, width, channels)` in a domain's type.
 
-    Grey pictures in a domain of RGB become RGB, and the other way round.
+    Grey pictures in a domain of RGB become RGB, and the other way round. Pixels without
+    a value have the middle of the domain's range.
 
     Args:
         example: of `parse`.
         domain: the form of all pictures of its domain.
     """
+    pixels = _decode(example, domain)
+    return tf.cond(
+        has_nodata(example),
+        lambda: tf.where(decode_valid(example, domain), pixels, middle(domain)),
+        lambda: pixels,
+    )
+
+
+def middle(domain: Domain):
+    """The middle of a domain's range, of its type, a scalar."""
+    return tf.constant(domain.middle, domain.dtype)
+
+
+def has_nodata(example):
+    """Whether some pixels of an example have no value, a bool scalar."""
+    return tf.strings.length(example["image/valid"]) > 0
+
+
+def decode_valid(example, domain: Domain):
+    """Which pixels have a value, of an example that `has_nodata`.
+
+    Returns:
+        bool `(height, width, channels)`, of 1 channel or as many as the domain has.
+    """
+    encoded = tf.io.decode_png(example["image/valid"], channels=1)
+    size = example["image/height"], example["image/width"]
+    valid = tf.reshape(encoded, (*size, -1)) > 0
+    # Grey of RGB has a value where all have.
+    is_by_channel = tf.shape(valid)[-1] == domain.channels
+    valid = tf.cond(
+        is_by_channel,
+        lambda: valid,
+        lambda: tf.reduce_all(valid, axis=-1, keepdims=True),
+    )
+    return tf.broadcast_to(valid, (*size, domain.channels))
+
+
+def _decode(example, domain):
     encoded = example["image/encoded"]
     if not domain.is_encodable:
         size = example["image/height"], example["image/width"]

@@ -1,21 +1,26 @@
 """TIFF files, of microscopes, scanners and satellites, to pixels."""
 
+import contextlib
 import io
 import logging
 import math
 import operator
+import re
 import struct
 
 import numpy as np
 
+from cyclegan_tf.data import tiff_tags
 from cyclegan_tf.data.arrays import (
     MAX_BYTES,
     MIN_SIDE,
+    TURNED_ASIDE,
     UnreadableImage,
     on_white,
     require_size,
     upright,
 )
+from cyclegan_tf.data.picture import About, Picture, filled, is_nodata
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
 MAX_PAGES = 50_000  # a few bytes of a file can claim one
@@ -25,21 +30,22 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 JPEG = (6, 7)  # compressions; their decoder makes RGB of YCbCr
 PREMULTIPLIED, ALPHA = 1, 2  # kinds of extra samples
 CUT_OFF = "it is cut off"
+FILE_NAME = re.compile(r'FileName="([^"]*)"')  # in the description of OME
 
 
-def read(data: bytes) -> tuple[np.ndarray, str]:
-    """The upright pixels of a file's first page, and a note of what was left out.
+def read(data: bytes, keeps_alpha: bool = False, describes: bool = True) -> Picture:
+    """The upright pixels of a file's first page, and what is known of them.
 
     The axes of channels and samples become channels; of any other (depth, time, ...)
-    the first entry is taken. White is the largest value, palettes become RGB, and alpha
-    beside grey or RGB integers is composited on white.
+    the first entry is taken. White is the largest value. Palettes of 8 bits become RGB;
+    those of microscopes are displays of what was measured, which stays. Alpha beside
+    grey or RGB integers is composited on white, or in a GeoTIFF a mask if it has but
+    two values.
 
     Args:
         data: the file's content, which may be anything.
-
-    Returns:
-        `(height, width, channels)` in the file's type, and such as "first of 12 pages"
-        or "".
+        keeps_alpha: whether alpha stays a channel.
+        describes: whether to look for what places and describes it.
 
     Raises:
         UnreadableImage: it is cut off, too large, or of colours that are not read.
@@ -54,14 +60,36 @@ def read(data: bytes) -> tuple[np.ndarray, str]:
         series = file.series[0]
         if file.is_imagej and series.kind in ("generic", "uniform"):
             raise UnreadableImage(CUT_OFF)  # fewer pages than its description says
-        pixels, num_pages = _first_image(series, data)
-        page, note = series.keyframe, ""
-        if num_pages > 1:
-            note = f"first of {num_pages} pages"
-        elif len(file.series) > 1:
-            note = f"first of {len(file.series)} images"
-        pixels = _grey_rgb_or_bands(pixels, page)
-        return upright(pixels, page.tags.valueof(ORIENTATION)), note
+        pixels, num_pages, is_part = _first_image(file, series, data)
+        page, num_images = series.keyframe, sum(map(tiff_tags.is_shown, file.series))
+        notes = []
+        if is_part:
+            notes.append("the planes that it has itself, of a set of files")
+        elif num_pages > 1:
+            notes.append(f"first of {num_pages} pages")
+        elif num_images > 1:
+            notes.append(f"first of {num_images} images")
+        valid = _valid(file, page, pixels)
+        if page.photometric == PALETTE and page.colormap is not None:
+            # Of microscopes, the colours in which one measured channel is shown.
+            is_display = page.bitspersample > 8 or file.is_ome or file.is_imagej
+            if not is_display and num_pages * num_images * pixels.shape[-1] == 1:
+                pixels = _colours(pixels, page)
+                notes.append("its palette became RGB")
+        else:
+            pixels = _grey_rgb_or_bands(pixels, page)
+        pixels, valid, note = _without_alpha(pixels, valid, page, keeps_alpha)
+        notes += [note] if note else []
+        if valid is not None:
+            valid = None if valid.all() else valid
+            pixels = filled(pixels, valid, 0)
+        orientation = page.tags.valueof(ORIENTATION)
+        is_turned = orientation in TURNED_ASIDE
+        known = About()
+        if describes:
+            known = tiff_tags.about(file, series, pixels.shape[-1], is_turned)
+        valid = None if valid is None else upright(valid, orientation)
+        return Picture(upright(pixels, orientation), valid, "; ".join(notes), known)
 
 
 def _require_whole(file, data):
@@ -92,8 +120,8 @@ def _require_whole(file, data):
             raise UnreadableImage(CUT_OFF)
 
 
-def _first_image(series, data):
-    """Values `(height, width, channels)`, and of how many pages they are the first."""
+def _first_image(file, series, data):
+    """Values `(height, width, channels)`, of how many images, and whether in part."""
     axes, shape = series.axes, series.shape
     page = series.keyframe
     is_image = axes.count("Y") == axes.count("X") == 1
@@ -107,7 +135,16 @@ def _first_image(series, data):
     if num_pages > MAX_PAGES:
         raise UnreadableImage(f"more than {MAX_PAGES} pages")
     split = next(i for i, _ in enumerate(shape) if math.prod(shape[:i]) == num_pages)
-    numbers = _first_along(axes, np.arange(num_pages).reshape(shape[:split]))
+    numbers = np.arange(num_pages).reshape(shape[:split])
+    own = _own_pages(file, series)
+    if own is None:
+        numbers = _first_along(axes, numbers)
+    else:
+        # The first that is here, with all of its channels that are.
+        places = np.transpose(np.unravel_index(own, numbers.shape))
+        others = [axis not in "CS" for axis in axes[:split]]
+        is_first = (places[:, others] == places[0, others]).all(axis=1)
+        numbers = numbers[np.ix_(*map(np.unique, places[is_first].T))]
     num_images = math.prod(
         n for axis, n in zip(axes, shape, strict=True) if axis not in "YXCS"
     )
@@ -122,11 +159,24 @@ def _first_image(series, data):
     if math.prod(page.chunks) * page.dtype.itemsize > MAX_BYTES:
         raise UnreadableImage(f"tiles of more than {MAX_BYTES // 10**6} megabytes")
 
+    if page.dtype.kind == "f":  # what is not stored is that; tifffile takes 0 for many
+        with contextlib.suppress(ValueError):
+            page.nodata = float(tiff_tags.nodata_of(page))
     pages = np.stack([_page_values(series, i, data) for i in numbers.flat])
     values = pages.reshape((*numbers.shape, *shape[split:]))
     values = _first_along(axes, values)
     order = sorted(range(len(axes)), key=lambda i: ("YXCS" + axes).index(axes[i]))
-    return values.transpose(order).reshape((height, width, -1)), num_images
+    pixels = values.transpose(order).reshape((height, width, -1))
+    return pixels, num_images, own is not None
+
+
+def _own_pages(file, series):
+    """Which pages of a series this file has, where the others are in other files."""
+    if series.kind != "ome" or series.dataoffset is not None:
+        return None
+    if len(set(FILE_NAME.findall(file.ome_metadata))) < 2:
+        return None
+    return [i for i, page in enumerate(series.pages) if page is not None] or None
 
 
 def _first_along(axes, values):
@@ -139,7 +189,10 @@ def _page_values(series, number, data):
     page, start = series.keyframe, series.dataoffset
     if start is None:
         found = series[number]
-        if found is None or not any(found.databytecounts):
+        if found is None or not found.dataoffsets:
+            raise UnreadableImage(CUT_OFF)
+        # Where no tile is stored, neither has a place.
+        if any(found.dataoffsets) and not any(found.databytecounts):
             raise UnreadableImage(CUT_OFF)
         return found.asarray(maxworkers=1).reshape(page.shape)
     # All pages of a stack, behind one another; it may describe but the first.
@@ -150,24 +203,61 @@ def _page_values(series, number, data):
     return values.reshape(page.shape)
 
 
+def _valid(file, page, pixels):
+    """Which values are such, and not the one that means none, or masked; or None."""
+    nodata, valid = tiff_tags.nodata_of(page), None
+    if nodata:
+        values = pixels.view(np.uint8) if pixels.dtype == bool else pixels
+        valid = ~is_nodata(values, nodata)
+    mask = tiff_tags.mask_of(file, page)
+    if mask is not None:
+        valid = mask if valid is None else valid & mask
+    return valid
+
+
+def _colours(indices, page):
+    colours = np.moveaxis(page.colormap, 0, -1)[np.uint8(indices[..., 0])]
+    # Some programs write 8 bits where 16 are meant.
+    return np.uint8(colours >> 8 if colours.max() > 255 else colours)
+
+
 def _grey_rgb_or_bands(pixels, page):
-    """Makes white the largest value, palettes RGB, and puts what has alpha on white."""
+    """Makes white the largest value, and scales few bits to 8."""
     bits, kind = page.bitspersample, page.photometric
-    is_known = kind in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE)
+    is_known = kind in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
     if not is_known and not (kind == YCBCR and page.compression in JPEG):
         name = getattr(kind, "name", kind)
         raise UnreadableImage(f"colours as {name}; expected grey, RGB, or a palette")
-    if kind == PALETTE and page.colormap is not None:
-        colours = np.moveaxis(page.colormap, 0, -1)[pixels[..., 0]]
-        # Some programs write 8 bits where 16 are meant.
-        return np.uint8(colours >> 8 if colours.max() > 255 else colours)
     if pixels.dtype.kind in "bu":
         if kind == WHITE_IS_ZERO:
             pixels = ~pixels if bits == 1 else 2**bits - 1 - pixels
         if 1 < bits < 8:
             pixels = np.uint8(np.rint(pixels * (255 / (2**bits - 1))))
-    num_colours = 3 if kind == RGB else 1
-    has_alpha = page.extrasamples in ((PREMULTIPLIED,), (ALPHA,))
-    if has_alpha and pixels.shape[-1] == num_colours + 1 and bits in (8, 16):
-        return on_white(pixels, page.extrasamples == (PREMULTIPLIED,))
     return pixels
+
+
+def _without_alpha(pixels, valid, page, keeps_alpha):
+    """Composites on white, or makes a mask of alpha; returns a note, too."""
+    kinds, channels = page.extrasamples, pixels.shape[-1]
+    if page.bitspersample not in (8, 16) or not {*kinds[-1:]} & {PREMULTIPLIED, ALPHA}:
+        return pixels, valid, ""
+    alpha, opaque = pixels[..., -1:], np.iinfo(pixels.dtype).max
+    is_two_valued = bool(((alpha == 0) | (alpha == opaque)).all())
+    is_mask = is_two_valued and tiff_tags.is_geo(page)
+    is_only_one = channels == (4 if page.photometric == RGB else 2) and len(kinds) == 1
+    if keeps_alpha and is_only_one:
+        return pixels, valid, ""
+    if is_mask:
+        valid = alpha > 0 if valid is None else valid & (alpha > 0)
+    if not is_only_one:
+        return pixels, valid, ""
+    if valid is not None and valid.shape[-1] == channels:
+        valid = valid[..., :-1]
+    if is_mask:
+        return pixels[..., :-1], valid, ""
+    note = (
+        f"band {channels}, called alpha, put on white (--channels-a {channels} keeps "
+        f"it, and likewise -b)"
+    )
+    composited = on_white(pixels, kinds == (PREMULTIPLIED,))
+    return composited, valid, "" if is_two_valued else note

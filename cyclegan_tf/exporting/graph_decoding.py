@@ -9,7 +9,7 @@ anything is decoded.
 import tensorflow as tf
 
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.images import (
+from cyclegan_tf.data.photos import (
     EXIF_ORIENTATION,
     MAX_SCANS,
     PNG_BIT_DEPTH_AT,

@@ -1,6 +1,7 @@
 import io
 import struct
 import time
+import uuid
 
 import numpy as np
 import pytest
@@ -70,7 +71,8 @@ def test_floats_and_bands_are_read_to_the_last_bit(options):
 @pytest.mark.parametrize("dtype", ["i1", "i2", "u4", "i4", "f2", "f8"])
 def test_other_types_become_float32(dtype):
     pixels = (GREY.astype("f8") - 120).astype(dtype)
-    assert_reads(tiff(pixels), pixels.astype("f4"))
+    note = "integers above 16777216 rounded to float32" if dtype == "u4" else ""
+    assert_reads(tiff(pixels), pixels.astype("f4"), note)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +160,38 @@ def test_12_bits_keep_their_values():
 def test_palette_becomes_rgb():
     colours = RNG.integers(0, 256, (3, 256)).astype(np.uint16)
     expected = np.moveaxis(colours[:, GREY], 0, -1).astype(np.uint8)
-    assert_reads(tiff(GREY, colormap=colours * 257, photometric="palette"), expected)
-    # As some programs write it.
-    assert_reads(tiff(GREY, colormap=colours, photometric="palette"), expected)
+    for scale in (257, 1):  # the latter as some programs write it
+        data = tiff(GREY, colormap=colours * scale, photometric="palette")
+        assert_reads(data, expected, "its palette became RGB")
+
+
+def test_palette_of_one_bit_becomes_rgb():
+    bits = GREY > 120
+    colours = np.array([[200, 20], [30, 90], [10, 220]], np.uint16)
+    tag = (320, 3, 6, tuple(int(x) * 257 for x in colours.ravel()), True)
+    data = with_tag(tiff(bits, extratags=[tag]), 262, 3)
+    expected = np.where(bits[..., None], colours[:, 1], colours[:, 0]).astype("u1")
+    assert_reads(data, expected, "its palette became RGB")
+
+
+LUT_8, LUT_16 = (np.zeros((3, 2**bits), np.uint16) for bits in (8, 16))
+PLANES_8 = np.ascontiguousarray(np.moveaxis(RGB, -1, 0))
+
+
+@pytest.mark.parametrize(
+    "pixels, options, expected",
+    [
+        (DEEP[..., 0], {"colormap": LUT_16}, DEEP[..., 0]),
+        (GREY, {"colormap": LUT_8, "ome": True}, GREY),
+        (PLANES_8, {"colormap": LUT_8, "ome": True, "metadata": {"axes": "CYX"}}, RGB),
+        (PLANES_8, {"colormap": LUT_8, "metadata": {"axes": "CYX"}}, RGB),
+        (GREY, {"colormap": LUT_8, "imagej": True}, GREY),
+    ],
+)
+def test_colours_in_which_microscopes_show_a_channel_are_no_colours(
+    pixels, options, expected
+):
+    assert_reads(tiff(pixels, photometric="palette", **options), expected)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -173,7 +204,12 @@ def test_alpha_is_composited_on_white(channels, dtype):
     options["planarconfig"] = "contig"
     data = tiff(pixels, **options, extrasamples=["unassalpha"])
     expected = np.rint(pixels[..., :-1] * alpha + white * (1 - alpha)).astype(dtype)
-    assert_reads(data, expected)
+    found, note = read(data)
+    np.testing.assert_array_equal(found, expected, strict=True)
+    assert f"--channels-a {channels + 1} keeps it" in note
+    kept = pixels_of(data, Domain(channels + 1, dtype))
+    np.testing.assert_array_equal(kept, pixels, strict=True)
+    assert normalize(data, keeps_alpha=True).channels == channels + 1
     premultiplied = pixels.copy()
     premultiplied[..., :-1] = pixels[..., :-1] * alpha
     data = tiff(premultiplied, **options, extrasamples=["assocalpha"])
@@ -199,6 +235,38 @@ def test_jpeg_within_becomes_rgb():
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         assert file.pages[0].photometric == 6  # YCbCr
     assert np.abs(read(data)[0].astype(int) - RGB).mean() < 3
+
+
+@pytest.fixture
+def ome_set(tmp_path):
+    """A set of files, one for each channel; the description of each names both."""
+    names = [f"img_C{i}.ome.tif" for i in range(2)]
+    planes = "".join(
+        f'<TiffData FirstC="{i}" IFD="0" PlaneCount="1"><UUID FileName="{name}">'
+        f"urn:uuid:{uuid.UUID(int=i)}</UUID></TiffData>"
+        for i, name in enumerate(names)
+    )
+    for i, name in enumerate(names):
+        description = (
+            '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy'
+            f'.org/Schemas/OME/2016-06" UUID="urn:uuid:{uuid.UUID(int=i)}">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" '
+            'Type="uint16" SizeX="32" SizeY="24" SizeC="2" SizeZ="1" SizeT="1">'
+            '<Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+            f'<Channel ID="Channel:0:1" SamplesPerPixel="1"/>{planes}</Pixels></Image>'
+            "</OME>"
+        )
+        plane = DEEP[..., i]
+        tifffile.imwrite(tmp_path / name, plane, description=description, metadata=None)
+    return [tmp_path / name for name in names]
+
+
+def test_of_a_set_of_files_each_gives_its_own_planes(ome_set):
+    whole = tifffile.imread(ome_set[0])
+    np.testing.assert_array_equal(whole, np.moveaxis(DEEP[..., :2], -1, 0))
+    for i, path in enumerate(ome_set):
+        note = "the planes that it has itself, of a set of files"
+        assert_reads(path.read_bytes(), DEEP[..., i], note)
 
 
 BOMB = with_tag(with_tag(tiff(GREY, tile=(16, 16)), 256, 60_000), 257, 60_000)

@@ -15,16 +15,23 @@ from cyclegan_tf.data import images
 from cyclegan_tf.data.sources import record_files
 from cyclegan_tf.data.sources.source import Loaded
 
-MAX_SUFFIXES = 9  # named of files that are not read; the others are counted together
+MAX_SUFFIXES = 99  # named of files that are not read; the others are counted together
 RECORDS = record_files.SUFFIXES
 TAKEN = images.SUFFIXES | RECORDS
 
 
 class Files(NamedTuple):
-    """Pictures, or TFRecords of pictures: which, below what folder."""
+    """Pictures, or TFRecords of pictures.
+
+    Attributes:
+        root: the folder that they are below.
+        names: in the folder.
+        keeps_alpha: see `images.normalize`.
+    """
 
     root: str
     names: list[str]
+    keeps_alpha: bool = False
 
     @property
     def are_records(self) -> bool:
@@ -37,25 +44,28 @@ class Files(NamedTuple):
             return len(self.names)
         return sum(record_files.count(f"{self.root}/{name}") for name in self.names)
 
-    def jobs(self) -> Iterable[tuple[Any, str]]:
+    def jobs(self) -> Iterable[tuple[Any, bool, str]]:
         """What `load` takes, of each picture."""
-        if not self.are_records:
-            return zip(itertools.repeat(self.root), self.names)
-        return record_files.pictures(self.root, self.names)
+        found = zip(itertools.repeat(self.root), self.names, strict=False)
+        if self.are_records:
+            found = record_files.pictures(self.root, self.names)
+        return ((place, self.keeps_alpha, name) for place, name in found)
 
     def add_to(self, listing: "hashlib._Hash", part: str) -> None:
-        """Adds to a digest what changes when the files do."""
+        """Adds to a digest what changes when the files do, or what is made of them."""
+        if self.keeps_alpha:
+            listing.update(b"keeps alpha\0")
         for name in self.names:
             stamp = _stamp(os.path.join(self.root, name))
             listing.update(os.fsencode(f"{part}\0{name}\0{stamp}\0"))
 
 
-def load(job: tuple[Any, str]) -> Loaded:
+def load(job: tuple[Any, bool, str]) -> Loaded:
     """The picture of a job: a folder and a name in it, or its content and a name."""
-    place, name = job
+    place, keeps_alpha, name = job
     if not isinstance(place, bytes):
         place = images.read_file(os.path.join(place, name))
-    return Loaded(images.normalize(place), name)
+    return Loaded(images.normalize(place, keeps_alpha), name)
 
 
 def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> Files:

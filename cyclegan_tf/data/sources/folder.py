@@ -54,7 +54,9 @@ def find(config: DatasetConfig) -> Source | None:
     listing = hashlib.sha256()
     for part, files in parts.items():
         if files:
-            files.add_to(listing, part)
+            keeps_alpha = getattr(config, f"channels_{part[-1].lower()}") in (2, 4)
+            parts[part] = files._replace(keeps_alpha=keeps_alpha)
+            parts[part].add_to(listing, part)
     identity = {
         "kind": "folder",
         "seed": config.data_seed,

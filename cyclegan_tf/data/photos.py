@@ -1,0 +1,132 @@
+"""What Pillow reads: JPEG, PNG, WebP, BMP and GIF; and JPEGs that it does not."""
+
+import io
+import math
+import struct
+from fractions import Fraction
+
+import numpy as np
+from PIL import Image
+
+from cyclegan_tf.data.arrays import UnreadableImage, on_white, require_size, upright
+from cyclegan_tf.data.picture import INCH, About, Picture
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+# MPO is what many phones write: a JPEG with further pictures behind it.
+JPEG_FORMATS = ("JPEG", "MPO")
+JPEG_START = b"\xff\xd8"
+# Markers of a JPEG's frame, which says how it is coded; among them are three others.
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+# Each scan of a progressive JPEG goes over all pixels, and may have few bytes.
+MAX_SCANS = 200
+START_OF_SCAN = b"\xff\xda"  # does not occur among the pixels
+EXIF_ORIENTATION = 0x0112
+PNG_BIT_DEPTH_AT = 24
+# Modes of Pillow; all else becomes RGB.
+GREY_MODES = ("1", "L", "LA", "La")
+ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+TURNED = range(2, 9)  # orientations other than upright
+
+
+def read(data: bytes) -> tuple[Picture, str]:
+    """The upright picture of a file, and "jpeg" or "png" if its bytes can stay.
+
+    Of bytes that can stay and have 8 bits the pixels are Pillow's image, as an array
+    takes longer than decoding. Palettes and CMYK become RGB, transparency is composited
+    on white, and of an animation the first picture is taken.
+
+    Raises:
+        UnreadableImage: too small, too large, or made to take long.
+        Exception: what the decoders raise where bytes are damaged.
+    """
+    if data.startswith(JPEG_START):
+        if data.count(START_OF_SCAN) > MAX_SCANS:
+            raise UnreadableImage(f"a JPEG with more than {MAX_SCANS} scans")
+        if not is_usual_jpeg(data):
+            return Picture(_decode_unusual_jpeg(data)), ""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        kind = "jpeg" if image.format in JPEG_FORMATS else image.format.lower()
+        depth = data[PNG_BIT_DEPTH_AT] if kind == "png" else 8
+        require_size(image.height, image.width, 3 * (depth // 16 + 1))
+        orientation, about = _orientation(image), _about(image)
+        if depth == 16:
+            pixels, is_plain = _decode_deep_png(data)
+        else:
+            image.load()
+            is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+            pixels = image if is_plain else _to_grey_or_rgb(image)
+    can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED
+    if is_plain and can_stay:
+        return Picture(pixels, about=about), kind
+    return Picture(upright(np.atleast_3d(pixels), orientation), about=about), ""
+
+
+def _about(image):
+    dpi = image.info.get("dpi")
+    resolution = None
+    if dpi and all(math.isfinite(x) and x > 0 for x in dpi):
+        fractions = (Fraction(float(x)).limit_denominator(100) for x in dpi)
+        resolution = (*(f.as_integer_ratio() for f in fractions), INCH)
+    profile = image.info.get("icc_profile") or b""
+    return About(profile=profile, resolution=resolution)
+
+
+def _frame(data):
+    """The marker of a JPEG's frame, and what stands behind it; or None."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # padding
+            place += 1
+            continue
+        if marker in FRAMES:
+            return marker, data[place + 4 : place + 10]
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None
+
+
+def is_usual_jpeg(data: bytes) -> bool:
+    """Whether a JPEG has 8 bits and a cosine transform, as those that Pillow reads."""
+    frame = _frame(data)
+    return frame is None or (frame[0] not in LOSSLESS and frame[1][:1] == b"\x08")
+
+
+def _decode_unusual_jpeg(data):
+    """Pixels of 12 bits, or of a lossless JPEG, as in medicine and in cameras."""
+    import imagecodecs
+
+    header = _frame(data)[1]
+    height, width, channels = struct.unpack(">HHB", header[1:6])
+    require_size(height, width, 2 * channels)
+    pixels = np.atleast_3d(imagecodecs.jpeg_decode(data))
+    if pixels.shape[-1] not in (1, 3):
+        raise UnreadableImage(f"a JPEG of {channels} channels; expected grey or RGB")
+    return pixels
+
+
+def _orientation(image):
+    try:
+        return image.getexif().get(EXIF_ORIENTATION)
+    except Exception:  # nearly any type
+        return None  # damaged EXIF, but perhaps whole pixels
+
+
+def _decode_deep_png(data):
+    """Pixels of 16 bits, which Pillow has for grey only, and whether no alpha."""
+    import imagecodecs
+
+    pixels = np.atleast_3d(imagecodecs.png_decode(data))
+    if pixels.shape[-1] in (2, 4):
+        return on_white(pixels), False
+    return pixels, True
+
+
+def _to_grey_or_rgb(image):
+    mode = "L" if image.mode in GREY_MODES else "RGB"
+    if "transparency" in image.info or image.mode in ALPHA_MODES:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image).convert("RGB")
+        return image.getchannel(0) if mode == "L" else image
+    return image.convert(mode)

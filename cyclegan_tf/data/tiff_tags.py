@@ -1,0 +1,120 @@
+"""What a TIFF says beside its pixels: where they lie, and how large they are."""
+
+import contextlib
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.data.arrays import MAX_BYTES, UnreadableImage
+from cyclegan_tf.data.picture import About
+
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ICC_PROFILE = 282, 283, 296, 34675
+GDAL_METADATA, GDAL_NODATA = 42112, 42113
+# Scale, tie points, transformation, and the keys with their numbers and texts.
+GEO = (33550, 33922, 34264, 34735, 34736, 34737)
+# Of the values before the translation, not of those after it.
+STATISTICS = re.compile(r'[ \t]*<Item name="STATISTICS_[^>]*>[^<]*</Item>\n?')
+PHYSICAL = tuple(f"PhysicalSize{axis}{unit}" for axis in "XYZ" for unit in ("", "Unit"))
+MASK, REDUCED = 4, 1  # bits of NewSubfileType
+
+
+def nodata_of(page) -> str:
+    """What the tag GDAL_NODATA of a page says, or ""."""
+    return str(page.tags.valueof(GDAL_NODATA, "")).strip("\0 ")
+
+
+def is_geo(page) -> bool:
+    """Whether a page says where on the earth it lies."""
+    return any(tag in page.tags for tag in GEO)
+
+
+def mask_of(file, page) -> np.ndarray | None:
+    """The mask of a page that is another page of the file; true where it is valid.
+
+    Such are those of Cloud-Optimized GeoTIFFs; of smaller copies there are others.
+
+    Returns:
+        bool `(height, width, 1)`, or None.
+
+    Raises:
+        UnreadableImage: its tiles are too large.
+    """
+    size = page.imagelength, page.imagewidth
+    for other in file.pages:
+        kind = getattr(other, "subfiletype", 0)  # the frames of a stack have none
+        is_its = kind & (MASK | REDUCED) == MASK
+        if is_its and (other.imagelength, other.imagewidth) == size:
+            if math.prod(other.chunks) > MAX_BYTES:
+                raise UnreadableImage("a mask of large tiles")
+            return other.asarray(maxworkers=1).reshape((*size, 1)) > 0
+    return None
+
+
+def is_shown(series) -> bool:
+    """Whether images of a file are such, and neither masks nor smaller copies."""
+    return not series.keyframe.subfiletype & (MASK | REDUCED)
+
+
+def about(file, series, channels: int, is_turned: bool) -> About:
+    """What places and describes the first image of a file.
+
+    Args:
+        file, series: of tifffile.
+        channels: that the image has.
+        is_turned: whether its orientation changed height and width; its place on a map
+            is then left out.
+    """
+    page = series.keyframe
+    kept = () if is_turned else (*GEO, GDAL_METADATA)
+    tags = [page.tags[code] for code in kept if code in page.tags]
+    program, metadata = "", {}
+    with contextlib.suppress(Exception):  # damaged, but its pixels may be whole
+        program, metadata = _of_program(file, series.kind, channels)
+    return About(
+        tuple((t.code, int(t.dtype), t.count, _value(t), True) for t in tags),
+        nodata_of(page),
+        page.tags.valueof(ICC_PROFILE, b""),
+        _resolution(page, is_turned),
+        program,
+        metadata,
+        channels,
+        "S" not in series.axes and channels > 1,
+    )
+
+
+def _value(tag):
+    return STATISTICS.sub("", tag.value) if tag.code == GDAL_METADATA else tag.value
+
+
+def _resolution(page, is_turned):
+    across, down = (page.tags.valueof(x) for x in (X_RESOLUTION, Y_RESOLUTION))
+    # Of 1, which tifffile writes where nothing is known, nothing is known.
+    if not across or not down or 0 in (*across, *down) or {across, down} == {(1, 1)}:
+        return None
+    unit = int(page.tags.valueof(RESOLUTION_UNIT, 2))  # an inch, if it is not said
+    return (down, across, unit) if is_turned else (across, down, unit)
+
+
+def _of_program(file, kind, channels) -> tuple[str, dict[str, Any]]:
+    """Pixel size and names of channels, as tifffile takes them in writing."""
+    import tifffile
+
+    if kind == "imagej":
+        found = file.imagej_metadata or {}
+        kept = {key: found[key] for key in ("unit", "spacing") if key in found}
+        if len(found.get("Labels", ())) == channels:
+            kept["Labels"] = found["Labels"]
+        return kind, kept
+    if kind != "ome":
+        return "", {}
+    image = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
+    pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
+    kept = {key: pixels[key] for key in PHYSICAL if key in pixels}
+    listed = pixels.get("Channel", [])
+    listed = listed if isinstance(listed, list) else [listed]
+    names = [str(channel.get("Name", "")) for channel in listed]
+    if any(names) and len(names) == channels:
+        kept["Channel"] = {"Name": names}
+    return kind, kept

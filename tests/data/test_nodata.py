@@ -1,0 +1,209 @@
+"""Pixels without a value: found as GDAL finds them, and counted nowhere."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tifffile
+
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.config.ranges import Range
+from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.data import forms, frames, pipeline, records
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.images import UnreadableImage, normalize, read
+from cyclegan_tf.data.picture import with_nodata
+from tests.data.hostile_files import tiff
+
+RNG = np.random.default_rng(0)
+HEIGHTS = RNG.uniform(100, 500, (24, 32)).astype(np.float32)
+LOWEST = float(np.finfo(np.float32).min)
+HOLE = np.zeros((24, 32), bool)
+HOLE[:9, 4:20] = True
+PLACE = [
+    (33550, 12, 3, (10.0, 10.0, 0.0), True),
+    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4.6e6, 0.0), True),
+]
+
+
+def tagged(nodata, dtype="float32", **options):
+    """A GeoTIFF of heights, with a hole."""
+    with np.errstate(over="ignore"):
+        heights = HEIGHTS / 2 if dtype == "uint8" else HEIGHTS
+        heights = np.where(HOLE, np.dtype(dtype).type(float(nodata)), heights)
+    tags = [*PLACE, (42113, 2, 0, nodata, True)]
+    return tiff(heights.astype(dtype), extratags=tags, metadata=None, **options)
+
+
+def masked():
+    """A GeoTIFF whose mask is a page of its own."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(np.uint16(HEIGHTS), extratags=PLACE, metadata=None)
+        writer.write(HEIGHTS[::2, ::2].astype("u2"), subfiletype=1, metadata=None)
+        writer.write(~HOLE, photometric=4, subfiletype=4, metadata=None)
+    return file.getvalue()
+
+
+def with_alpha_mask():
+    pixels = np.repeat(np.uint8(HEIGHTS / 2)[..., None], 4, axis=2)
+    pixels[..., 3] = np.where(HOLE, 0, 255)
+    return tiff(pixels, photometric="rgb", extrasamples=[2], extratags=PLACE)
+
+
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        (tagged("-9999"), "float32"),
+        (tagged("nan"), "float32"),
+        (tagged("-3.4028234663852886e+38"), "float32"),
+        (tagged("-3.40282346639e+38", compression="zlib"), "float32"),
+        (tagged("-32768", "int16"), "float32"),
+        (tagged("0", "uint16"), "uint16"),
+        (tagged("255", "uint8"), "uint8"),
+        (tagged("-9999", ">f8"), "float32"),
+        (masked(), "uint16"),
+        (with_alpha_mask(), "uint8"),
+    ],
+)
+def test_pixels_without_a_value_are_found(data, dtype):
+    image = normalize(data)
+    assert image.dtype == dtype and not image.note
+    if dtype != "uint8":
+        floor = np.floor if dtype == "uint16" or b"int16" in data else np.asarray
+        expected = floor(HEIGHTS)[~HOLE]
+        assert abs(image.low - expected.min()) < 1
+        assert abs(image.high - expected.max()) < 1
+    domain = Domain(image.channels, dtype, 0, 600)
+    example = records.parse(records.serialize(image, "name"))
+    assert records.has_nodata(example)
+    valid = records.decode_valid(example, domain).numpy()
+    np.testing.assert_array_equal(valid, np.broadcast_to(~HOLE[..., None], valid.shape))
+    pixels = records.decode(example, domain).numpy()
+    assert (pixels[HOLE] == (255 if dtype == "uint8" else 300)).all()
+    np.testing.assert_array_equal(read(data, domain).pixels, pixels, strict=True)
+
+
+def test_bands_have_values_of_their_own():
+    bands = RNG.integers(1, 999, (24, 32, 3)).astype(np.uint16)
+    bands[:4, :, 0] = bands[:2] = 0
+    data = tiff(
+        bands,
+        photometric="minisblack",
+        planarconfig="contig",
+        extratags=[(42113, 2, 0, "0", True)],
+    )
+    picture = read(data, Domain(3, "uint16", 0, 999))
+    np.testing.assert_array_equal(picture.valid, bands > 0)
+    grey = read(data, Domain(1, "uint16", 0, 999))
+    np.testing.assert_array_equal(grey.valid[..., 0], (bands > 0).all(axis=-1))
+    example = records.parse(records.serialize(normalize(data), "name"))
+    for domain, other in ((Domain(3, "uint16"), picture), (Domain(1, "uint16"), grey)):
+        found = records.decode_valid(example, domain).numpy()
+        np.testing.assert_array_equal(found, other.valid)
+
+
+@pytest.mark.parametrize("nodata", ["-9999", "300", "many"])
+def test_tag_that_no_pixel_has_changes_nothing(nodata):
+    plain, other = (tiff(np.uint8(HEIGHTS / 2), extratags=x) for x in ([], PLACE))
+    tags = [(42113, 2, 0, nodata, True)]
+    assert normalize(tiff(np.uint8(HEIGHTS / 2), extratags=tags)) == normalize(plain)
+    assert normalize(other) == normalize(plain)
+    example = records.parse(records.serialize(normalize(plain), "name"))
+    assert not records.has_nodata(example)
+
+
+def test_image_without_any_value_is_refused():
+    empty = np.full((24, 32), np.nan, np.float32)
+    data = tiff(empty, extratags=[(42113, 2, 0, "nan", True)])
+    with pytest.raises(UnreadableImage, match="all are nodata"):
+        normalize(data)
+    assert not read(data, Domain(1, "float32")).valid.any()  # but may be translated
+    with pytest.raises(UnreadableImage, match="768 of 768 values are NaN"):
+        normalize(tiff(empty))
+
+
+def test_tiles_that_are_not_stored_have_no_value():
+    """GDAL leaves out tiles of nodata only; of zeros, too, where there is no tag."""
+    for nodata in ("-9999", str(LOWEST)):
+        stored = tagged(nodata, tile=(16, 16))
+        with tifffile.TiffFile(io.BytesIO(stored)) as file:
+            tags = file.pages[0].tags
+            places = [tags[code].valueoffset for code in (324, 325)]
+        for place in places:
+            stored = stored[:place] + bytes(4 * 4) + stored[place + 4 * 4 :]
+        assert not read(stored, Domain(1, "float32")).valid.any()
+
+
+@pytest.mark.parametrize("size", [(12, 16), (50, 70), (24, 32)])
+def test_resized_values_are_means_of_those_that_are_there(size):
+    image = tf.where(HOLE[..., None], np.float32(LOWEST), np.float32(250))
+    valid = tf.constant(~HOLE[..., None])
+    frame = Frame(*size)
+    found = frames.covering_valid(image, valid, size, frame, tf.constant(7.0)).numpy()
+    is_near = np.isclose(found, 250, rtol=1e-4)
+    assert (is_near | (found == 7)).all()
+    share = np.mean(~HOLE)
+    assert abs(np.mean(is_near) - share) < 0.03
+
+
+def test_mirrored_up_holes_stay_holes():
+    image, valid = HEIGHTS[..., None], ~HOLE[..., None]
+    frame = Frame(40, 40, "none")
+    found = frames.covering_valid(image, valid, (40, 40), frame, tf.constant(7.0))
+    expected = frames.covering(np.where(valid, image, 7), (40, 40), frame)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_dataset_counts_only_what_has_a_value(tmp_path, capsys):
+    for split, count in (("trainA", 3), ("trainB", 3), ("testA", 1), ("testB", 1)):
+        (tmp_path / "dem" / split).mkdir(parents=True)
+        for i in range(count):
+            heights = np.where(HOLE, -9999, HEIGHTS + i).astype(np.float32)
+            tags = [(42113, 2, 0, "-9999", True)] * (i < 2)
+            heights = heights if tags else HEIGHTS
+            tifffile.imwrite(
+                tmp_path / "dem" / split / f"{i}.tif", heights, extratags=tags
+            )
+    places = {"dataset": str(tmp_path / "dem"), "data_dir": str(tmp_path / "tfrecords")}
+    directory = ensure_dataset(DatasetConfig(**places))
+    domain = json.loads((directory / "dataset.json").read_text())["domains"]["a"]
+    assert domain["low"] == HEIGHTS.min() or domain["low"] == HEIGHTS[~HOLE].min()
+    assert domain["high"] < 502
+    split = pipeline.open_split(directory, "trainA")
+    chosen = forms.chosen_domain(split, "a", None, Range(0, 100, True))
+    assert (chosen.low, chosen.high) == (domain["low"], domain["high"])
+    assert "0.00% of the values are outside" in capsys.readouterr().err
+    images = pipeline.load_images(split, Frame(24, 32))
+    assert np.allclose(images[:2, HOLE], split.domain.middle)
+    assert images.min() >= domain["low"] and images.max() <= domain["high"]
+
+
+@pytest.mark.parametrize("nodata, dtype", [("0", "u1"), ("255", "u1"), ("0", "f4")])
+def test_only_pixels_without_a_value_become_nodata(nodata, dtype):
+    pixels = RNG.integers(0, 256, (24, 32, 1)).astype(dtype)
+    pixels[20] = float(nodata)
+    marked = with_nodata(pixels, ~HOLE[..., None], nodata)
+    np.testing.assert_array_equal(marked == float(nodata), HOLE[..., None])
+    difference = np.abs(marked.astype(float) - pixels)[~HOLE]
+    assert difference.max() <= 1 and marked.dtype == pixels.dtype
+
+
+def test_rasterio_agrees(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    files = [tagged(x) for x in ("-9999", "nan", str(LOWEST), "-3.40282346639e+38")]
+    files += [tagged("-32768", "int16"), tagged("0", "uint16"), masked()]
+    for i, data in enumerate([*files, with_alpha_mask()]):
+        path = tmp_path / f"{i}.tif"
+        path.write_bytes(data)
+        with rasterio.open(path) as file:
+            expected = file.read(masked=True)
+        image = normalize(data)
+        picture = read(data, Domain(image.channels, image.dtype, 0, 600))
+        expected = np.moveaxis(expected, 0, -1)[..., : image.channels]
+        valid = np.broadcast_to(picture.valid, expected.shape)
+        np.testing.assert_array_equal(valid, ~np.ma.getmaskarray(expected))
+        np.testing.assert_array_equal(picture.pixels[valid], expected.compressed())
