@@ -1,14 +1,31 @@
 """Results as image files of the kind that their suffix says."""
 
+import dataclasses
 import pathlib
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain, form_text
+from cyclegan_tf.data.picture import (
+    CENTIMETRE,
+    INCH,
+    About,
+    Picture,
+    holds,
+    number,
+    with_nodata,
+)
+from cyclegan_tf.data.tiff_tags import GDAL_NODATA, MASK
 
 JPEG_QUALITY = 95
+PNG_HEADER_END = 33
+TIFF_SUFFIXES = (".tif", ".tiff")
+PROGRAMS = ("imagej", "ome")  # for which tifffile writes channels as pages
+OF_CHANNELS = ("Labels", "Channel")
 # What a file of each kind holds: numbers of channels (all where empty), and types.
 HOLDS = {
     ".png": ((1, 3), ("uint8", "uint16")),
@@ -20,9 +37,16 @@ HOLDS = {
 }
 
 
-def suffix_for(domain: Domain) -> str:
-    """Of the files that hold such images without loss: ".png", or else ".tif"."""
-    return ".png" if domain.is_encodable else ".tif"
+def suffix_for(domain: Domain, source: pathlib.Path | None = None) -> str:
+    """Of the files that hold such images without loss: ".png", or else ".tif".
+
+    Args:
+        domain: the form of the images.
+        source: the file that one is made of; of a TIFF comes a TIFF, which can say
+            where it lies and how large it is.
+    """
+    is_tiff = source is not None and source.suffix.lower() in TIFF_SUFFIXES
+    return ".png" if domain.is_encodable and not is_tiff else ".tif"
 
 
 def require_holds(suffix: str, channels: int, dtype: str) -> None:
@@ -37,13 +61,43 @@ def require_holds(suffix: str, channels: int, dtype: str) -> None:
         )
 
 
-def write(path: pathlib.Path, pixels: np.ndarray) -> None:
+def lost(suffix: str, pixels: np.ndarray, source: Picture) -> list[str]:
+    """What is known of a picture and cannot be kept in a file of another.
+
+    Args:
+        suffix: of the file.
+        pixels: what is written.
+        source: the picture that they were made of.
+    """
+    about, is_tiff = source.about, suffix.lower() in TIFF_SUFFIXES
+    has_profile = suffix.lower() != ".npy" and _profile(about, pixels.shape[-1])
+    has_resolution = is_tiff or (suffix.lower() != ".npy" and _dpi(about))
+    nodata = about.nodata or source.valid is not None
+    wanted = {
+        "its place on the map": about.tags and not is_tiff,
+        "which pixels have no value": nodata and not is_tiff,
+        f"its nodata, {about.nodata}, which the type does not hold": about.nodata
+        and is_tiff
+        and not holds(pixels.dtype, number(about.nodata)),
+        "its pixel size and names of channels": about.metadata and not is_tiff,
+        "its resolution": about.resolution and not has_resolution,
+        "its colour profile": about.profile and not has_profile,
+    }
+    return [what for what, is_lost in wanted.items() if is_lost]
+
+
+def write(
+    path: pathlib.Path, pixels: np.ndarray, source: Picture | None = None
+) -> None:
     """Writes an image; PNG, TIFF (compressed) and .npy without loss.
 
     Args:
         path: its suffix says the kind of file.
         pixels: uint8, uint16 or float32 `(height, width, channels)`; of 1 channel,
             arrays in .npy files are `(height, width)`.
+        source: a picture of the same height and width that they were made of; what
+            places and describes it is kept, but for what is `lost`, and what has no
+            value in it has none either.
 
     Raises:
         InputError: files of that kind cannot hold such pixels.
@@ -51,26 +105,106 @@ def write(path: pathlib.Path, pixels: np.ndarray) -> None:
     """
     suffix, channels = path.suffix.lower(), pixels.shape[-1]
     require_holds(suffix, channels, pixels.dtype.name)
+    about, valid = (source.about, source.valid) if source else (About(), None)
+    if holds(pixels.dtype, number(about.nodata)):
+        known = (
+            np.ones((1, 1, 1), bool) if valid is None else _valid_of(valid, channels)
+        )
+        pixels, valid = with_nodata(pixels, known, about.nodata), None
+    else:
+        about = dataclasses.replace(about, nodata="")
     squeezed = pixels[..., 0] if channels == 1 else pixels
+    known = {"icc_profile": _profile(about, channels), "dpi": _dpi(about)}
+    known = {key: value for key, value in known.items() if value}
     if suffix == ".npy":
         np.save(path, squeezed)
-    elif suffix in (".tif", ".tiff"):
-        import tifffile
-
-        is_rgb = channels == 3 and pixels.dtype != np.float32
-        tifffile.imwrite(
-            path,
-            squeezed,
-            photometric="rgb" if is_rgb else "minisblack",
-            planarconfig=None if channels == 1 else "contig",
-            compression="zlib",
-            metadata=None,
-        )
+    elif suffix in TIFF_SUFFIXES:
+        _write_tiff(path, pixels, valid, about)
     elif suffix == ".png" and pixels.dtype == np.uint16:
         import imagecodecs  # Pillow writes no RGB of 16 bits
 
-        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(squeezed)))
+        png = imagecodecs.png_encode(np.ascontiguousarray(squeezed))
+        path.write_bytes(_with_chunks(png, **known))
     elif suffix == ".png":
-        Image.fromarray(squeezed).save(path, "PNG")
+        Image.fromarray(squeezed).save(path, "PNG", **known)
     else:
-        Image.fromarray(squeezed).save(path, "JPEG", quality=JPEG_QUALITY)
+        Image.fromarray(squeezed).save(path, "JPEG", quality=JPEG_QUALITY, **known)
+
+
+def _write_tiff(path, pixels, valid, about):
+    import tifffile
+
+    channels = pixels.shape[-1]
+    is_rgb = channels == 3 and pixels.dtype != np.float32
+    is_rgb = is_rgb and not (about.is_planar and about.program)
+    tags = list(about.tags)
+    if about.nodata:
+        tags.append((GDAL_NODATA, 2, len(about.nodata) + 1, about.nodata, True))
+    options = {
+        "photometric": "rgb" if is_rgb else "minisblack",
+        "compression": "zlib",
+        "metadata": None,
+        "extratags": tags,
+        "iccprofile": _profile(about, channels) or None,
+    }
+    if about.resolution:
+        options |= {"resolution": about.resolution[:2]}
+        options |= {"resolutionunit": about.resolution[2]}
+    values = pixels[..., 0] if channels == 1 else pixels
+    if about.program and not (is_rgb and pixels.dtype != np.uint8):
+        # Channels are pages there, which their readers expect.
+        axes = "YX" if channels == 1 else "YXS" if is_rgb else "CYX"
+        values = np.moveaxis(pixels, -1, 0) if axes == "CYX" else values
+        is_same = channels == about.channels
+        kept = {
+            key: value
+            for key, value in about.metadata.items()
+            if is_same or key not in OF_CHANNELS
+        }
+        options |= {about.program: True, "metadata": kept | {"axes": axes}}
+    elif channels > 1:
+        options["planarconfig"] = "contig"
+    with tifffile.TiffWriter(
+        path, **{k: options.pop(k) for k in PROGRAMS if k in options}
+    ) as file:
+        file.write(np.ascontiguousarray(values), **options)
+        if valid is not None and not about.program:
+            mask = valid.any(axis=-1)
+            file.write(mask, photometric=4, subfiletype=MASK, metadata=None)
+
+
+def _valid_of(valid, channels):
+    """By channel, if these are the same; else where any has a value."""
+    if valid.shape[-1] in (1, channels):
+        return valid
+    return valid.any(axis=-1, keepdims=True)
+
+
+def _profile(about, channels):
+    """The colour profile where it is of so many channels, else empty."""
+    colours = {1: b"GRAY", 3: b"RGB "}.get(channels)
+    return about.profile if about.profile[16:20] == colours else b""
+
+
+def _dpi(about):
+    """Pixels per inch, across and down, or None."""
+    if not about.resolution:
+        return None
+    *fractions, unit = about.resolution
+    factor = {INCH: 1, CENTIMETRE: 2.54}.get(unit)
+    return factor and tuple(factor * n / d for n, d in fractions)
+
+
+def _with_chunks(png, icc_profile=b"", dpi=None):
+    """A PNG file with a colour profile and a resolution, behind its header."""
+    chunks = []
+    if icc_profile:
+        chunks.append(b"iCCPicc\0\0" + zlib.compress(icc_profile))
+    if dpi:
+        per_metre = (round(x / 0.0254) for x in dpi)
+        chunks.append(b"pHYs" + struct.pack(">IIB", *per_metre, 1))
+    added = b"".join(
+        struct.pack(">I", len(x) - 4) + x + struct.pack(">I", zlib.crc32(x))
+        for x in chunks
+    )
+    return png[:PNG_HEADER_END] + added + png[PNG_HEADER_END:]

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import os
-import pathlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -13,7 +12,6 @@ import numpy as np
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.files import Claim, claim
 from cyclegan_tf.data import images, writing
-from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.jobs import Job
 
@@ -23,38 +21,12 @@ MAX_BATCH_PIXELS = 1_000_000
 TRANSLATED, THERE, ELSEWHERE, FAILED = "translated", "there", "elsewhere", "failed"
 
 
-class Picture(NamedTuple):
-    """What is read of a picture's file.
-
-    Attributes:
-        pixels: `(height, width, channels)` as the model takes it.
-        note: what was left out, such as "first of 12 pages"; empty where nothing was.
-    """
-
-    pixels: np.ndarray
-    note: str
-
-
 class Result(NamedTuple):
     """What became of a job, and, where it failed, why."""
 
     job: Job
     outcome: str
     reason: str = ""
-
-
-def read_picture(path: pathlib.Path, source: Domain) -> Picture:
-    """Reads a picture as a domain has it.
-
-    Raises:
-        UnreadableImage: it is damaged, or of another form.
-    """
-    return Picture(*images.pixels_and_note(images.read_file(path), source))
-
-
-def write_picture(path: pathlib.Path, pixels: np.ndarray, original: Picture) -> None:
-    """Writes the translation of a picture; the suffix says the kind of file."""
-    writing.write(path, pixels)
 
 
 def tally(results: Iterable[Result]) -> Counter:
@@ -106,13 +78,14 @@ def translate_pictures(
     """
     if not jobs:
         return
+    lost = set()
     with progress_bar(len(jobs), "translating", " images") as bar:
-        for result in _results(jobs, translate, batch_size, overwrite):
+        for result in _results(jobs, translate, batch_size, overwrite, lost):
             bar.update()
             yield result
 
 
-def _results(jobs, translate, batch_size, overwrite):
+def _results(jobs, translate, batch_size, overwrite, lost):
     waiting = defaultdict(list)  # by size
     try:
         for job in jobs:
@@ -121,7 +94,8 @@ def _results(jobs, translate, batch_size, overwrite):
                 yield claimed
                 continue
             try:
-                picture = read_picture(job.source, translate.source)
+                data = images.read_file(job.source)
+                picture = images.read(data, translate.source)
             except images.UnreadableImage as error:
                 claimed.drop()
                 yield Result(job, FAILED, str(error))
@@ -135,16 +109,16 @@ def _results(jobs, translate, batch_size, overwrite):
                 batch_size, MAX_BATCH_PIXELS // np.prod(size)
             ):
                 continue
-            yield from _translated(waiting.pop(size), translate)
+            yield from _translated(waiting.pop(size), translate, lost)
         for size in list(waiting):
-            yield from _translated(waiting.pop(size), translate)
+            yield from _translated(waiting.pop(size), translate, lost)
     finally:
         for _, claimed, _ in itertools.chain(*waiting.values()):
             claimed.drop()
 
 
-def _translated(batch, translate):
-    """Translates and writes pictures of one size."""
+def _translated(batch, translate, lost):
+    """Translates and writes pictures of one size; adds to what was said to be lost."""
     with contextlib.ExitStack() as stack:
         for _, claimed, _ in batch:
             stack.callback(claimed.drop)
@@ -154,8 +128,12 @@ def _translated(batch, translate):
                 yield Result(job, FAILED, str(fake))
                 continue
             with claimed:
-                write_picture(claimed.aside, fake, picture)
+                writing.write(claimed.aside, fake, picture)
                 claimed.keep()
             if picture.note:
-                say(f"of {str(job.source)!r} the {picture.note}")
+                say(f"of {str(job.source)!r}: {picture.note}")
+            for what in writing.lost(job.target.suffix, fake, picture):
+                if what not in lost:
+                    lost.add(what)
+                    say(f"{str(job.target)!r} and others do not keep {what}")
             yield Result(job, TRANSLATED)

@@ -99,7 +99,7 @@ def picture_jobs(request: Request, file_format: str, target: Domain) -> list[Job
     Args:
         request: the pictures.
         file_format: of files in a folder, a name in `SUFFIX_OF`, or "auto": PNG where
-            it holds the target, else TIFF.
+            it holds the target, else TIFF; of a TIFF always TIFF.
         target: the form of what is written.
 
     Raises:
@@ -109,14 +109,18 @@ def picture_jobs(request: Request, file_format: str, target: Domain) -> list[Job
     if request.is_to_file:
         suffix, given = request.output.suffix.lower(), request.output
     else:
-        suffix = SUFFIX_OF.get(file_format) or writing.suffix_for(target)
+        suffix = SUFFIX_OF.get(file_format)
         given = f"--format {file_format}"
-    if request.pictures:
+    if request.pictures and suffix is not None:
         try:
             writing.require_holds(suffix, target.channels, target.dtype)
         except InputError as error:
             raise InputError(f"{given}: {error}") from None
-    return jobs(request, request.pictures, lambda _: suffix)
+    return jobs(
+        request,
+        request.pictures,
+        lambda source: suffix or writing.suffix_for(target, source),
+    )
 
 
 def jobs(

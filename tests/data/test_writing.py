@@ -1,12 +1,15 @@
+import pathlib
+
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.images import pixels_of, read_file
-from cyclegan_tf.data.writing import HOLDS, require_holds, suffix_for, write
+from cyclegan_tf.data.images import normalize, pixels_of, read, read_file
+from cyclegan_tf.data.writing import HOLDS, lost, require_holds, suffix_for, write
+from tests.data.hostile_files import encode, tiff
 from tests.helpers import random_pixels
 
 RNG = np.random.default_rng(0)
@@ -78,3 +81,141 @@ def test_there_is_always_a_format_that_holds_it(channels, dtype):
     suffix = suffix_for(Domain(channels, dtype))
     require_holds(suffix, channels, dtype)
     assert suffix in HOLDS
+
+
+KEYS = (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633)
+GEO = [
+    (33550, 12, 3, (10.0, 10.0, 0.0), True),
+    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4.6e6, 0.0), True),
+    (34735, 3, len(KEYS), KEYS, True),
+    (34737, 2, 8, "UTM 33N|", True),
+]
+STATISTICS = '<Item name="STATISTICS_MEAN" sample="0">7</Item>'
+HEIGHTS = np.float32(RNG.uniform(100, 500, (24, 32)))
+HEIGHTS[:9] = -9999
+RGB = random_pixels(24, 32)
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def tags_of(path):
+    with tifffile.TiffFile(path) as file:
+        return {tag.code: tag.value for tag in file.pages[0].tags}
+
+
+def written(tmp_path, data, pixels, suffix=".tif", domain=None):
+    """A file of `pixels`, translated from a picture of some data."""
+    path = tmp_path / f"written{suffix}"
+    image = normalize(data)
+    source = read(data, domain or Domain(image.channels, image.dtype))
+    write(path, pixels, source)
+    return path, lost(suffix, pixels, source)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16", "uint8"])
+def test_translated_map_lies_where_it_did(tmp_path, dtype):
+    described = (
+        f'<GDALMetadata>{STATISTICS}<Item name="YEAR">2020</Item></GDALMetadata>'
+    )
+    nodata = "-9999" if dtype == "float32" else "0"
+    heights = np.where(HEIGHTS < 0, float(nodata), HEIGHTS / 2).astype(dtype)
+    tags = [*GEO, (42112, 2, 0, described, True), (42113, 2, 0, nodata, True)]
+    data = tiff(heights, extratags=tags, metadata=None)
+    pixels = pixels_in(2, dtype)
+    pixels[20] = float(nodata)
+    path, missing = written(tmp_path, data, pixels)
+    assert not missing
+    found = tags_of(path)
+    assert all(found[code] == value for code, _, _, value, _ in GEO)
+    assert found[42113] == nodata
+    assert "YEAR" in found[42112] and "STATISTICS" not in found[42112]
+    image = tifffile.imread(path)
+    np.testing.assert_array_equal((image == float(nodata)).any(axis=-1), HEIGHTS < 0)
+    _, missing = written(tmp_path, data, pixels_in(3, "uint8"), ".png")
+    assert missing == ["its place on the map", "which pixels have no value"]
+
+
+def test_nodata_that_the_type_does_not_hold_becomes_a_mask(tmp_path):
+    tags = [*GEO, (42113, 2, 0, "-9999", True)]
+    data = tiff(HEIGHTS, extratags=tags, metadata=None)
+    pixels = pixels_in(3, "uint8")
+    path, missing = written(tmp_path, data, pixels)
+    assert missing == ["its nodata, -9999, which the type does not hold"]
+    picture = read(read_file(path), Domain())
+    np.testing.assert_array_equal(picture.valid[..., 0], HEIGHTS > 0)
+    np.testing.assert_array_equal(tifffile.imread(path, key=0), pixels)
+
+
+def test_rasterio_places_what_was_written(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    tags = [*GEO, (42113, 2, 0, "-9999", True)]
+    data = tiff(HEIGHTS, extratags=tags, metadata=None)
+    for pixels in (pixels_in(3, "uint8"), pixels_in(1, "float32")):
+        path, _ = written(tmp_path, data, pixels)
+        with rasterio.open(path) as file:
+            assert file.crs.to_epsg() == 32633 and file.bounds.left == 5e5
+            np.testing.assert_array_equal(file.dataset_mask() > 0, HEIGHTS > 0)
+
+
+CHANNELS = np.ascontiguousarray(np.moveaxis(pixels_in(5, "uint16"), -1, 0))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_microscopes_pixels_keep_their_size(tmp_path, channels, dtype):
+    pixels = pixels_in(channels, dtype)
+    metadata = {"axes": "CYX", "unit": "um", "Labels": list("abcde")}
+    size = {"resolution": (3.0769, 3.0769), "metadata": metadata}
+    path, missing = written(tmp_path, tiff(CHANNELS, imagej=True, **size), pixels)
+    assert not missing
+    with tifffile.TiffFile(path) as file:
+        assert file.imagej_metadata["unit"] == "um"
+        assert file.pages[0].tags[282].value == (30769, 10000)
+        assert file.series[0].axes == ("YX" if channels == 1 else "CYX")
+        assert file.imagej_metadata.get("Labels") == (
+            list("abcde") if channels == 5 else None
+        )
+        np.testing.assert_array_equal(
+            file.asarray(), np.moveaxis(pixels, -1, 0).squeeze()
+        )
+    metadata = {"PhysicalSizeX": 0.325, "PhysicalSizeXUnit": "nm", "axes": "CYX"}
+    metadata["Channel"] = {"Name": list("abcde")}
+    data = tiff(CHANNELS, ome=True, metadata=metadata, photometric="minisblack")
+    path, missing = written(tmp_path, data, pixels)
+    with tifffile.TiffFile(path) as file:
+        assert 'PhysicalSizeX="0.325" PhysicalSizeXUnit="nm"' in file.ome_metadata
+        assert ('Name="e"' in file.ome_metadata) == (channels == 5)
+    assert pixels_of(read_file(path), Domain(channels, dtype)).tolist() == (
+        pixels.tolist()
+    )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".npy"])
+def test_colour_profile_and_resolution_are_kept(tmp_path, suffix, dtype):
+    if suffix == ".jpg" and dtype == "uint16":
+        return
+    options = {"icc_profile": PROFILE, "dpi": (300, 300)}
+    pixels = pixels_in(3, dtype)
+    for kind in ("PNG", "JPEG", "TIFF"):
+        data = encode(Image.fromarray(RGB), kind, **options)
+        path, missing = written(tmp_path, data, pixels, suffix)
+        if suffix == ".npy":
+            assert missing == ["its resolution", "its colour profile"]
+            continue
+        assert not missing
+        if dtype == "uint8":
+            with Image.open(path) as image:
+                assert image.info["icc_profile"] == PROFILE
+                assert [round(float(x)) for x in image.info["dpi"]] == [300, 300]
+        else:
+            again = read(read_file(path), Domain(3, dtype))
+            assert again.about.profile == PROFILE
+            assert round(again.about.resolution[0][0]) == 300
+            np.testing.assert_array_equal(again.pixels, pixels)
+    _, missing = written(tmp_path, data, pixels_in(1, dtype), suffix)
+    assert "its colour profile" in missing  # of colours that grey has not
+
+
+def test_a_tiff_becomes_a_tiff():
+    assert suffix_for(Domain(), pathlib.Path("map.TIFF")) == ".tif"
+    assert suffix_for(Domain(), pathlib.Path("photo.jpg")) == ".png"
