@@ -113,7 +113,7 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"image_size": "64 by 64"}, "--image-size: expected pixels, such as 256 or"),
         ({"load_size": "286x200"}, "--load-size must be at least 256, got 286x200"),
         ({"load_size": 286, "resize": "none"}, "--load-size has no meaning with"),
-        ({"channels_b": 2}, "--channels-b takes 1 .grey. or 3 .RGB., got 2"),
+        ({"channels_b": 5}, "--channels-b takes 1 to 4, got 5"),
         ({"range_a": "4095"}, "--range-a takes two values, such as 0,4095, or"),
         ({"range_a": "9,9"}, "--range-a: 9,9 is no range"),
         ({"range_b": "p1,p101"}, "--range-b: percentiles are between 0 and 100"),
