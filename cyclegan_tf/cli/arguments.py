@@ -14,8 +14,10 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import require_local
 from cyclegan_tf.config import RECIPES, TrainConfig, flag, settings
 from cyclegan_tf.config.dataset import DEFAULT_DATASET, SOURCES
+from cyclegan_tf.config.options import headings_of
 from cyclegan_tf.runs.directory import CONFIG, read_config
 
 Config = TypeVar("Config")
@@ -37,12 +39,34 @@ THEIR_NAMES = {
 
 
 class _Parser(ArgumentParser):
+    """Raises its errors, and shows options under their headings."""
+
+    headings: dict[str, str] = {}
+
     def error(self, message):
         raise InputError(f"{message} (see --help)")
 
+    def format_help(self):
+        sections = {}
+        for action in self._actions:
+            name = action.dest.rpartition(".")[2]
+            sections.setdefault(self.headings.get(name, "options"), []).append(action)
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, [], [])
+        formatter.add_text(self.description)
+        for heading, actions in sections.items():
+            formatter.start_section(heading)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+        return formatter.format_help()
+
 
 class _HelpFormatter(SimpleHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    pass
+    def _get_help_string(self, action):
+        # Where the default depends on others, the help says it.
+        if action.default is None:
+            return action.help
+        return super()._get_help_string(action)
 
 
 def parse(
@@ -67,11 +91,13 @@ def parse(
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _Parser(
+        usage=" ".join(["%(prog)s", *map(str.upper, positionals), "[OPTION ...]"]),
         description=description,
         formatter_class=_HelpFormatter,
         allow_abbrev=False,
         add_option_string_dash_variants=DashVariant.DASH,
     )
+    parser.headings = headings_of(config_class)
     is_training = config_class is TrainConfig
     defaults = _training_defaults(arguments) if is_training else None
     parser.add_arguments(config_class, dest="config", default=defaults)
@@ -89,10 +115,11 @@ def _training_defaults(arguments):
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--dataset", nargs="?")
     parser.add_argument("--domain-a", nargs="?")
-    parser.add_argument("--run-dir", nargs="?", type=pathlib.Path)
+    parser.add_argument("--run-dir", nargs="?")
     parser.add_argument("--recipe", nargs="?", default=TrainConfig.recipe)
     given, others = parser.parse_known_args(arguments)
-    run_dir = given.run_dir and given.run_dir.expanduser()
+    require_local("--run-dir", given.run_dir)
+    run_dir = given.run_dir and pathlib.Path(given.run_dir).expanduser()
     if run_dir and (run_dir / CONFIG).is_file():
         try:
             config, fingerprint, *_ = read_config(run_dir)

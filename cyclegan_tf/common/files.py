@@ -25,7 +25,17 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3a?):", re.IGNOR
 
 
 def require_local(flag: str, value: str | os.PathLike | None) -> None:
-    """Raises `InputError` for an address elsewhere, such as `gs://...` or `hf:...`."""
+    """Raises `InputError` for what is no path of this machine.
+
+    Such are addresses elsewhere, `gs://...` or `hf:...`, and the home of nobody.
+    """
+    try:
+        pathlib.Path(value or "").expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"{flag} {value}: there is no such user; of a name that begins with ~ "
+            f"write ./{value}."
+        ) from None
     if value and ADDRESS.match(os.fspath(value)):
         raise InputError(
             f"{flag} {value}: only local paths work; copy inputs here first, or mount "

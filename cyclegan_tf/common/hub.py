@@ -54,10 +54,10 @@ def local_copy(model: str | os.PathLike) -> Iterator[pathlib.Path]:
         InputError: it is not on the Hub and not in the cache, or holds no run.
     """
     address = os.fspath(model)
+    require_model("--model", address)
     if not address.startswith("hf://"):
         yield pathlib.Path(model).expanduser()
         return
-    require_address("--model", address)
     repository, revision = ADDRESS.fullmatch(address).groups()
     with _errors_named(address):
         from huggingface_hub import snapshot_download

@@ -21,6 +21,7 @@ class DatasetConfig(Options):
         "TFDS name (cycle_gan/horse2zebra), folder of images, or one of the embedded "
         f"{DEFAULT_DATASET} and synthetic/t1_t2; default: the first of these",
         Nature.SOURCE,
+        heading="data",
     )
     domain_a: str | None = option(
         None,
@@ -109,6 +110,7 @@ class BuildConfig(DatasetConfig):
         "look for copies, empty images and whatever else spoils a training, as after "
         "a conversion",
         Nature.COMMAND,
+        heading="checks",
     )
     verify: bool = option(
         False, "compare all shards with their checksums", Nature.COMMAND

@@ -4,6 +4,7 @@ import dataclasses
 import operator
 from typing import Literal
 
+from cyclegan_tf.config.architectures import SIDE_MULTIPLE
 from cyclegan_tf.config.dataset import DatasetConfig
 from cyclegan_tf.config.options import option, require
 from cyclegan_tf.config.ranges import Range, require_range
@@ -47,9 +48,10 @@ class ImageConfig(DatasetConfig):
         super().__post_init__()
         size = require_size("--image-size", self.image_size)
         require(
-            min(size) >= MIN_SIDE and not any(side % 4 for side in size),
+            min(size) >= MIN_SIDE and not any(side % SIDE_MULTIPLE for side in size),
             "--image-size",
-            f"must be multiples of 4, at least {MIN_SIDE}, got {self.image_size}",
+            f"must be multiples of {SIDE_MULTIPLE}, at least {MIN_SIDE}, got "
+            f"{self.image_size}",
         )
         if self.load_size is not None:
             load_size = require_size("--load-size", self.load_size)

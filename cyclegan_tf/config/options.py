@@ -38,7 +38,12 @@ class Switch(argparse.BooleanOptionalAction):
 
 
 def option(
-    default: Any = None, help: str = "", nature=Nature.RESULT, at_least=None, **how
+    default: Any = None,
+    help: str = "",
+    nature=Nature.RESULT,
+    at_least=None,
+    heading=None,
+    **how,
 ) -> Any:
     """A field of a dataclass of options.
 
@@ -47,9 +52,10 @@ def option(
         help: for `--help` and the documents.
         nature: what another value changes.
         at_least: the smallest number it takes.
+        heading: in `--help`, of this option and those that follow.
         how: further arguments of `simple_parsing.field`.
     """
-    metadata = {"nature": nature, "at_least": at_least}
+    metadata = {"nature": nature, "at_least": at_least, "heading": heading}
     if "default_factory" not in how:
         how["default"] = default
     if isinstance(default, bool):
@@ -84,6 +90,14 @@ def names_of(config: Any, *natures: Nature) -> list[str]:
         for each in dataclasses.fields(config)
         if each.metadata["nature"] in natures
     ]
+
+
+def headings_of(config: Any) -> dict[str, str]:
+    """The heading in `--help` of each option: its own, or that of one before."""
+    heading, headings = "options", {}
+    for each in dataclasses.fields(config):
+        heading = headings[each.name] = each.metadata["heading"] or heading
+    return headings
 
 
 def flag(name: str) -> str:

@@ -4,6 +4,14 @@ import dataclasses
 import pathlib
 from typing import Any, Literal
 
+from cyclegan_tf.config.architectures import (
+    DISCRIMINATORS,
+    GENERATORS,
+    DiscriminatorName,
+    GeneratorName,
+    kind_of,
+    meanings,
+)
 from cyclegan_tf.config.images import ImageConfig
 from cyclegan_tf.config.losses import weighed_by
 from cyclegan_tf.config.options import Nature, flag, names_of, option, require
@@ -19,39 +27,12 @@ class TrainConfig(ImageConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
 
     recipe: Literal["default", "paper"] = option(
-        "default", "named settings, which any flag overrides: the paper's, or none"
+        "default",
+        "named settings, which any flag overrides: the paper's, or none",
+        heading="run",
     )
     run_dir: str | None = option(
         None, "where the run lives; default: runs/<dataset>", Nature.PLACE
-    )
-    batch_size: int = option(1, "images of each domain per step and device", at_least=1)
-    epochs: int = option(200, "epochs of the whole run", Nature.SCHEDULE, at_least=1)
-    constant_epochs: int | None = option(
-        None,
-        "epochs before the learning rate falls to 0; default: half of all",
-        Nature.SCHEDULE,
-        at_least=0,
-    )
-    steps_per_epoch: int | None = option(
-        None, "default: once through the larger domain", at_least=1
-    )
-    filters: int = option(64, "channels of the networks' first convolution", at_least=1)
-    generator: Literal["resnet", "mobile"] = option(
-        "resnet",
-        "the paper's, or one of separable convolutions for phones: --filters are then "
-        "a quarter of its channels",
-    )
-    generator_filters: int | None = option(
-        None, "of the generators alone; default: --filters", at_least=1
-    )
-    residual_blocks: int | None = option(
-        None, "of the generators; default: 9 from 256 px on, 6 below", at_least=0
-    )
-    discriminator: Literal["patch46", "patch70"] = option(
-        "patch46", "PatchGAN of 64-128-256 channels, or the paper's, 70x70"
-    )
-    norm: Literal["affine", "plain"] = option(
-        "affine", "instance norm with a learned scale and offset, or without"
     )
     init_from: str | None = option(
         None,
@@ -64,18 +45,39 @@ class TrainConfig(ImageConfig):
         "with it",
         Nature.SOURCE,
     )
-    teacher_weight: float = option(
-        10.0, f"weight of {weighed_by('teacher_weight')}", at_least=0
+    seed: int = option(0, "of weights, order, crops, flips and image pools", at_least=0)
+    restart: bool = option(
+        False, "begin anew; the earlier run is renamed, not deleted", Nature.COMMAND
     )
-    feature_weight: float = option(
-        10.0, f"weight of {weighed_by('feature_weight')}", at_least=0
+    dry_run: bool = option(
+        False,
+        "measure a few steps, and say what the run will take of time, memory and disk",
+        Nature.COMMAND,
+    )
+    json: bool = option(False, "say that as JSON", Nature.COMMAND)
+    generator: GeneratorName = option(
+        "resnet", meanings(GENERATORS), heading="networks"
+    )
+    filters: int = option(64, "channels of the networks' first convolution", at_least=1)
+    generator_filters: int | None = option(
+        None, "of the generators alone; default: --filters", at_least=1
+    )
+    residual_blocks: int | None = option(
+        None, "of the generators; default: 9 from 256 px on, 6 below", at_least=0
+    )
+    discriminator: DiscriminatorName = option("patch46", meanings(DISCRIMINATORS))
+    norm: Literal["affine", "plain"] = option(
+        "affine", "instance norm with a learned scale and offset, or without"
     )
     upsampling: Literal["transpose", "resize"] = option(
         "transpose",
         "of the generators: transposed convolutions, or resize and convolve",
     )
+    average: bool = option(
+        True, "keep and use averages of the generators' weights over the latest steps"
+    )
     cycle_weight: float = option(
-        10.0, f"weight of {weighed_by('cycle_weight')}", at_least=0
+        10.0, f"weight of {weighed_by('cycle_weight')}", at_least=0, heading="objective"
     )
     identity_weight: float | None = option(
         None,
@@ -83,8 +85,11 @@ class TrainConfig(ImageConfig):
         f"differ in channels",
         at_least=0,
     )
-    average: bool = option(
-        True, "keep and use averages of the generators' weights over the latest steps"
+    teacher_weight: float = option(
+        10.0, f"weight of {weighed_by('teacher_weight')}", at_least=0
+    )
+    feature_weight: float = option(
+        10.0, f"weight of {weighed_by('feature_weight')}", at_least=0
     )
     diffaugment: str = option(
         "none",
@@ -92,13 +97,28 @@ class TrainConfig(ImageConfig):
         "color,translation,cutout with commas, or none",
     )
     pool_size: int = option(50, "fakes kept per domain; 0: no image pool", at_least=0)
+    batch_size: int = option(
+        1, "images of each domain per step and device", at_least=1, heading="schedule"
+    )
+    epochs: int = option(200, "epochs of the whole run", Nature.SCHEDULE, at_least=1)
+    constant_epochs: int | None = option(
+        None,
+        "epochs before the learning rate falls to 0; default: half of all",
+        Nature.SCHEDULE,
+        at_least=0,
+    )
+    steps_per_epoch: int | None = option(
+        None, "default: once through the larger domain", at_least=1
+    )
     learning_rate: float = option(2e-4, "of both Adams, before it falls")
     discriminator_learning_rate: float | None = option(
         None, "of the discriminators' Adam; default: --learning-rate"
     )
-    seed: int = option(0, "of weights, order, crops, flips and image pools", at_least=0)
     cache: Literal["auto", "memory", "none"] = option(
-        "auto", "keep decoded images in memory (auto: where they fit)", Nature.MEANS
+        "auto",
+        "keep decoded images in memory (auto: where they fit)",
+        Nature.MEANS,
+        heading="performance",
     )
     jit: Literal["auto", "on", "off"] = option(
         "auto", "compile the step with XLA (auto: on a GPU)"
@@ -118,6 +138,7 @@ class TrainConfig(ImageConfig):
         "steps between checkpoints; every epoch ends with one, too",
         Nature.TELLING,
         at_least=1,
+        heading="reports",
     )
     sample_every: int = option(1, "epochs between pictures", Nature.TELLING, at_least=1)
     evaluate_every: int = option(
@@ -133,15 +154,6 @@ class TrainConfig(ImageConfig):
         "file .h5 of weights for kid and fid; default: of keras.applications",
         Nature.PLACE,
     )
-    restart: bool = option(
-        False, "begin anew; the earlier run is renamed, not deleted", Nature.COMMAND
-    )
-    dry_run: bool = option(
-        False,
-        "measure a few steps, and say what the run will take of time, memory and disk",
-        Nature.COMMAND,
-    )
-    json: bool = option(False, "say that as JSON", Nature.COMMAND)
 
     def __post_init__(self):
         super().__post_init__()
@@ -153,6 +165,13 @@ class TrainConfig(ImageConfig):
                 flag(name),
                 f"must be between 0 and 1, got {rate}",
             )
+        least = kind_of(DISCRIMINATORS, self.discriminator).least_side
+        require(
+            min(self.frame[:2]) >= least,
+            "--image-size",
+            f"{self.image_size} is too small for --discriminator "
+            f"{self.discriminator}, which takes sides from {least} px on",
+        )
         unknown = set(self.diffaugment.split(",")) - {*AUGMENTATIONS}
         require(
             self.diffaugment == "none" or not unknown,

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.config.architectures import SIDE_MULTIPLE
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.ranges import to_unit_range, to_values
-from cyclegan_tf.model.networks import SIDE_MULTIPLE
 
 # Of small pictures, so many at once: one by one takes three times as long.
 PIXELS_AT_ONCE = 2**16

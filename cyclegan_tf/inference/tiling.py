@@ -25,15 +25,12 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from cyclegan_tf.config.architectures import SIDE_MULTIPLE
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage
 from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.model.cost import floats_per_pixel
-from cyclegan_tf.model.networks import (
-    SIDE_MULTIPLE,
-    InstanceNormalization,
-    ReflectionPadding2D,
-)
+from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
 
 # Of one layer; a convolution holds some of these at once.
 STRIPE_BYTES = 2**24

@@ -12,9 +12,13 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from cyclegan_tf.config.architectures import (
+    DISCRIMINATORS,
+    DiscriminatorName,
+    kind_of,
+)
 from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
 
-DiscriminatorName = Literal["patch46", "patch70"]
 # Instance normalization with a learned scale and offset, or without (the authors').
 NormName = Literal["affine", "plain"]
 UpsamplingName = Literal["transpose", "resize"]
@@ -22,8 +26,6 @@ UpsamplingName = Literal["transpose", "resize"]
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
 LEAKY_SLOPE = 0.2
-# Two strides of 2: a generator takes images whose sides are multiples of this.
-SIDE_MULTIPLE = 4
 
 
 def build_generator(
@@ -113,9 +115,7 @@ def build_discriminator(
 
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Isola et al. 2017.
     """
-    strides = {"patch46": (2, 2, 2), "patch70": (2, 2, 2, 1)}.get(kind)
-    if strides is None:
-        raise ValueError(f"kind must be 'patch46' or 'patch70', got {kind!r}.")
+    strides = kind_of(DISCRIMINATORS, kind).strides
     affine = _is_affine(norm)
     inputs = keras.Input((None, None, channels), name="image")
     x = inputs

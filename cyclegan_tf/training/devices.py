@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.kernels import uses_onednn
+from cyclegan_tf.common.processes import signals_handled
 from cyclegan_tf.model.replicas import is_first_worker, worker_of
 from cyclegan_tf.training.cluster import cluster_of_slurm, cluster_of_tf_config
 
@@ -82,7 +83,8 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
 def first_worker_first(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Worker 0 goes through the block, then all others do. Collective."""
     if not is_first_worker(strategy):
-        with _ended_by_ctrl_c():
+        # Python's own handler would have to wait for TensorFlow.
+        with signals_handled(signal.SIG_DFL, signal.SIGINT):
             wait_for_all(strategy)
     yield
     if is_first_worker(strategy):
@@ -147,7 +149,7 @@ def _join(spec, task, num_gpus):
     # It advises programmers against the few collectives outside of the step.
     tf.get_logger().setLevel("ERROR")
     try:
-        with _ended_by_ctrl_c():
+        with signals_handled(signal.SIG_DFL, signal.SIGINT):
             return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except tf.errors.OpError as error:
         address = spec[task[0]][task[1]]
@@ -156,13 +158,3 @@ def _join(spec, task, num_gpus):
             f"--strategy multiworker: cannot join the cluster as {address} ({reason}); "
             f"is the port free, and are all other workers started?"
         ) from None
-
-
-@contextlib.contextmanager
-def _ended_by_ctrl_c():
-    """Lets Ctrl-C end the process; Python's handler has to wait for TensorFlow."""
-    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

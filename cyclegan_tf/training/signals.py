@@ -5,10 +5,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
+from cyclegan_tf.common.processes import signals_handled
+
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], int | None]]:
     """Turns the first Ctrl-C or SIGTERM into a request; the second stops at once.
+
+    In another thread than the main one, none is received: whoever called handles them.
 
     Yields:
         A function that returns the signal received, or None.
@@ -22,10 +26,5 @@ def stop_signals() -> Iterator[Callable[[], int | None]]:
         # Not through a buffer, which the interrupted code may be writing to.
         os.write(2, b"\nstopping and saving after this step; once more: at once\n")
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, handle) for number in numbers}
-    try:
+    with signals_handled(handle, signal.SIGINT, signal.SIGTERM):
         yield lambda: received[0] if received else None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 
@@ -70,6 +71,34 @@ def test_place_elsewhere_is_refused(config_class, arguments):
     flags = [x for x in arguments if x.startswith("--")]
     named = f"{flags[-1]} {arguments[-1]}: only local paths"
     assert str(error.value).startswith(named)
+
+
+@pytest.mark.parametrize(
+    "config_class, name",
+    [
+        (TrainConfig, "--run-dir"),  # is looked into before all is parsed
+        (EvaluateConfig, "--run-dir"),
+        (ExportConfig, "--run-dir"),
+        (TranslateConfig, "--model"),
+        (ImportConfig, "--to-reference"),
+    ],
+)
+def test_home_of_nobody_is_refused(config_class, name):
+    with pytest.raises(InputError, match=f"{name} ~nobody-here/x: there is no such"):
+        parse(config_class, "test", arguments=[name, "~nobody-here/x"])
+
+
+def test_help_has_headings(capsys):
+    with pytest.raises(SystemExit):
+        parse_train("--help")
+    text = capsys.readouterr().out
+    headings = re.findall(r"^(\w+):$", text, re.M)
+    assert headings[:4] == ["options", "data", "run", "networks"]
+    flags_shown = re.findall(r"^  (--[\w-]+)", text, re.M)
+    fields = dataclasses.fields(TrainConfig)
+    assert flags_shown == [flag(field.name) for field in fields]
+    networks = text.partition("\nnetworks:")[2].partition("\nobjective:")[0]
+    assert "--norm" in networks and "--epochs" not in networks
 
 
 def test_positional_place_elsewhere_is_refused():

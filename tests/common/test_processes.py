@@ -1,5 +1,6 @@
 """Processes that are watched."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -66,6 +67,12 @@ def test_time_is_bounded_and_nothing_runs_on():
 
 def is_zombie(pid):
     return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_other_threads_may_watch_too():
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        watched = threads.submit(run_watched, count_to, 3, most_bytes=MOST)
+        assert watched.result() == ([0, 1, 2], None)
 
 
 def test_errors_of_the_user_come_here():

@@ -110,6 +110,12 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
             "--image-size must be multiples of 4, at least 16, got 30",
         ),
         ({"image_size": "64x8"}, "--image-size must be multiples of 4, at least 16"),
+        (
+            {"image_size": 20, "discriminator": "patch70"},
+            "--image-size 20 is too small for --discriminator patch70, which takes "
+            "sides from 24 px on",
+        ),
+        ({"image_size": "64x16", "discriminator": "patch70"}, "64x16 is too small"),
         ({"image_size": "64 by 64"}, "--image-size: expected pixels, such as 256 or"),
         ({"load_size": "286x200"}, "--load-size must be at least 256, got 286x200"),
         ({"load_size": 286, "resize": "none"}, "--load-size has no meaning with"),
@@ -140,6 +146,8 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"dataset": "gs://bucket/photos"}, "--dataset gs://bucket/photos"),
         ({"data_dir": "s3://bucket"}, "--data-dir s3://bucket"),
         ({"tfds_data_dir": "hf:user/photos"}, "--tfds-data-dir hf:user/photos"),
+        ({"dataset": "~nobody-here/x"}, "--dataset ~nobody-here/x: .* no such user"),
+        ({"init_from": "~nobody-here"}, "--init-from .* write ./~nobody-here"),
     ],
 )
 def test_bad_value_is_refused_by_its_flag(options, message):

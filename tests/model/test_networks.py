@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.config import architectures
 from cyclegan_tf.model import networks
 from cyclegan_tf.model.layers import (
     NORM_EPSILON,
@@ -216,6 +217,21 @@ def test_residual_block_has_no_relu_after_the_sum():
 def test_discriminator_scores_per_patch_at_256(kind, scores):
     discriminator = build_discriminator(kind, filters=2)
     assert discriminator(np.zeros((1, 256, 256, 3))).shape == (1, scores, scores, 1)
+
+
+@pytest.mark.parametrize("kind", architectures.DISCRIMINATORS)
+def test_least_side_is_the_first_that_is_scored(kind):
+    discriminator = build_discriminator(kind.name, filters=2)
+
+    def scores_along(side):
+        # As a step is traced: eager convolutions take what is too small, too.
+        images = keras.KerasTensor((1, side, 64, 3), "float32")
+        return discriminator.compute_output_spec(images).shape[1]
+
+    side, multiple = kind.least_side, architectures.SIDE_MULTIPLE
+    assert scores_along(side) == 1
+    with pytest.raises(ValueError, match="shape"):
+        scores_along(side - multiple)
 
 
 @pytest.mark.parametrize("kind, field", [("patch46", 46), ("patch70", 70)])

@@ -1,3 +1,4 @@
+import concurrent.futures
 import csv
 import dataclasses
 import shutil
@@ -15,13 +16,17 @@ from tests.helpers import tiny_config
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, tiny_data_dir):
-    """The options of a finished run, which is not to be changed."""
+    """The options of a finished run, which is not to be changed.
+
+    It was trained in a thread, as within Gradio or a tracker: without signal handlers.
+    """
     config = tiny_config(
         tmp_path_factory.mktemp("trained"),
         data_dir=str(tiny_data_dir),
         checkpoint_every=3,
     )
-    training.train(config)
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        threads.submit(training.train, config).result()
     return config
 
 
