@@ -198,9 +198,6 @@ def reports(run: Run, stack: contextlib.ExitStack) -> tuple[Scores, list]:
         _describe_in(log, run)
     schedule = learning_rate(config, run.steps_per_epoch)
     throughput = Throughput(config.batch_size * run.num_replicas)
-    doctor = Doctor(*every_image, run.domains, throughput, log)
-    domains = ((len(run.splits[f"train{domain}"]), domain) for domain in "AB")
-    doctor.tell([tiny_domain(*domain) for domain in domains], run.model.step)
     scores = Scores(
         run.evaluator,
         config.evaluate_every,
@@ -209,6 +206,11 @@ def reports(run: Run, stack: contextlib.ExitStack) -> tuple[Scores, list]:
         run.checkpoints,
         log,
     )
+    doctor = Doctor(
+        *(*every_image, run.domains, throughput, log), scores, run.num_steps
+    )
+    domains = ((len(run.splits[f"train{domain}"]), domain) for domain in "AB")
+    doctor.tell([tiny_domain(*domain) for domain in domains], run.model.step)
     bar = ProgressBar(config.epochs, run.num_steps, throughput, scores)
     stack.enter_context(contextlib.closing(bar))
     samples = Samples(

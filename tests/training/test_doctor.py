@@ -229,6 +229,25 @@ def test_domain_of_a_few_images_is_tiny():
     assert doctor.tiny_domain(600, "A") is None
 
 
+# At this pace the last of these is where the line below goes on.
+FALLING = [(500, 400.0), (1000, 350.0), (1500, 300.0)]
+
+
+@pytest.mark.parametrize("last_step", [1500, 2999])
+def test_scores_that_will_stay_worse_than_nothing_are_found(last_step):
+    finding = doctor.worse_than_nothing(FALLING, 150.0, last_step, "swd", "A to B")
+    assert finding.name == "worse than nothing A to B"
+    assert "(swd 300 against 150)" in finding.sentence
+    assert f"after step {last_step}" in finding.sentence
+
+
+def test_scores_that_may_become_better_than_nothing_are_no_finding():
+    assert doctor.worse_than_nothing(FALLING, 150.0, 3000, "swd", "A to B") is None
+    assert doctor.worse_than_nothing(FALLING[1:], 150.0, 1500, "swd", "A to B") is None
+    recovered = [*FALLING, (2000, 149.0), (2500, 160.0)]
+    assert doctor.worse_than_nothing(recovered, 150.0, 2500, "swd", "A to B") is None
+
+
 def test_every_flag_that_a_finding_names_exists():
     flags = {flag(field.name) for field in dataclasses.fields(TrainConfig)}
     for finding in every_finding():
@@ -244,6 +263,7 @@ def every_finding():
         doctor.checkerboard(with_pattern(BROWN, CHECKER, 8), BROWN, "A to B"),
         doctor.discriminator_won([0.0, 0.0], [1.0, 1.0], "A"),
         doctor.discriminator_gave_up(np.zeros(3), np.zeros(3), "A"),
+        doctor.worse_than_nothing(FALLING, 150.0, 1500, "swd", "A to B"),
         doctor.starved_input(1.0),
         doctor.tiny_domain(1, "A"),
     ]

@@ -26,21 +26,32 @@ class Doctor(StepCallback):
         domains: their form.
         throughput: measures the share of the time spent waiting for input.
         log: `EventLog`.
+        scores: has scored the epoch, or not; None: no epoch is.
+        last_step: of the run.
     """
 
-    def __init__(self, images_a, images_b, domains, throughput, log):
+    def __init__(
+        self, images_a, images_b, domains, throughput, log, scores=None, last_step=0
+    ):
         super().__init__()
         self.images_a, self.images_b, self.domains = images_a, images_b, domains
         self.throughput, self.log = throughput, log
+        self.scores, self.last_step, self.scored = scores, last_step, []
         self.checked_step, self.epochs, self.told = 0, [], set()
 
     def on_epoch_end(self, epoch, logs=None):
         """Examines, unless that was done a few steps ago."""
+        if self.scores and self.scores.results:
+            self.scored.append((self.step, self.scores.results))
         if self.step - self.checked_step < CHECK_EVERY:
             return
         self.checked_step = self.step
         self.epochs.append(logs)
-        findings = [*self.examine(), doctor.starved_input(self.throughput.input_wait)]
+        findings = [
+            *self.examine(),
+            *self.compare_with_nothing(),
+            doctor.starved_input(self.throughput.input_wait),
+        ]
         self.tell(findings, self.step)
 
     def tell(self, findings, step):
@@ -84,6 +95,18 @@ class Doctor(StepCallback):
             yield doctor.discriminator_won(losses, opposing, domain)
             scores = _apply(disc, real, form), _apply(disc, fakes, form)
             yield doctor.discriminator_gave_up(*scores, domain)
+
+    def compare_with_nothing(self) -> Iterator[doctor.Finding | None]:
+        """What is found in the scores of this process, by which the best is kept."""
+        for i, direction in enumerate(("A to B", "B to A")) if self.scored else ():
+            name = self.scores.best_by
+            found = [(step, results[i]) for step, results in self.scored]
+            nothing = found[-1][1].nothing.get(name)
+            if nothing is not None:  # domains of other channels have none
+                yield doctor.worse_than_nothing(
+                    [(step, result.scores[name]) for step, result in found],
+                    *(nothing, self.last_step, name, direction),
+                )
 
 
 def _apply(network, images, domain):

@@ -1,9 +1,12 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from cyclegan_tf.data import drawing
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.evaluation.results import DirectionScores
 from cyclegan_tf.training import doctor
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.callbacks.doctor import Doctor
@@ -100,3 +103,16 @@ def test_domain_with_few_images_is_said_at_the_start(tiny_run, capsys):
     found = [i for i, line in enumerate(lines) if "12 training images" in line]
     assert len(found) == 2
     assert found[-1] < next(i for i, x in enumerate(lines) if x.startswith("epoch 1/"))
+
+
+def test_scores_worse_than_those_of_untranslated_images_are_told(checks, capsys):
+    results = [
+        DirectionScores(direction, {"swd": swd}, {"swd": 100.0}, [], {})
+        for direction, swd in (("a_to_b", 200.0), ("b_to_a", 50.0))
+    ]
+    checks.scores = types.SimpleNamespace(results=results, best_by="swd")
+    checks.last_step = 9000
+    told = [said(checks, capsys, step) for step in (500, 1000, 1500)]
+    assert "untranslated" not in told[0] + told[1]
+    assert "A to B is worse than untranslated images (swd 200 against 100)" in told[2]
+    assert "B to A is worse" not in told[2]
