@@ -12,6 +12,7 @@ MIN_SIDE = 16
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 300_000_000
 NPY_START = b"\x93NUMPY"
+CHANNELS_LAST = "its last axis taken for channels, although it is longer than the first"
 EXACT = 2**24  # up to here float32 has all integers
 ROUNDED = f"integers above {EXACT} rounded to float32"
 TURNED_ASIDE = (5, 6, 7, 8)  # orientations that exchange height and width
@@ -96,8 +97,11 @@ def on_white(pixels: np.ndarray, is_premultiplied: bool = False) -> np.ndarray:
     return composited.astype(pixels.dtype)
 
 
-def read_npy(data: bytes) -> np.ndarray:
+def read_npy(data: bytes) -> Picture:
     """The array `(height, width, channels)` of a `.npy` file; nothing is unpickled.
+
+    Where there are more channels than rows, which may be channels first, the note says
+    so.
 
     Raises:
         UnreadableImage: it holds anything else, or less than it claims.
@@ -120,8 +124,15 @@ def read_npy(data: bytes) -> np.ndarray:
             f"(height, width, channels)"
         )
     height, width, channels = (*shape, 1)[:3]
+    if height < MIN_SIDE <= min(width, channels):
+        raise UnreadableImage(
+            f"an array of shape {shape}, as of channels first; expected (height, "
+            f"width, channels)"
+        )
     require_size(height, width, channels * dtype.itemsize)
     if len(data) - file.tell() < height * width * channels * dtype.itemsize:
         raise UnreadableImage("it is cut off: fewer values than its header says")
     flat = np.frombuffer(data, dtype, height * width * channels, file.tell())
-    return flat.reshape((height, width, channels), order="F" if is_fortran else "C")
+    pixels = flat.reshape((height, width, channels), order="F" if is_fortran else "C")
+    is_likely_turned = height < channels and MIN_SIDE <= channels
+    return Picture(pixels, note=CHANNELS_LAST if is_likely_turned else "")

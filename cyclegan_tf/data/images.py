@@ -22,6 +22,7 @@ from cyclegan_tf.data.arrays import (
     UnreadableImage,
     of_supported_type,
     read_npy,
+    require_size,
 )
 from cyclegan_tf.data.domain import Domain, form_text, with_channels
 from cyclegan_tf.data.picture import Picture, filled
@@ -34,6 +35,7 @@ __all__ = [
     "UnreadableImage",
     "encode",
     "encode_png",
+    "from_array",
     "normalize",
     "pixels_of",
     "read",
@@ -132,6 +134,19 @@ def normalize(data: bytes, keeps_alpha: bool = False) -> EncodedImage:
     if not kept:
         return encode(pixels, picture.valid)._replace(note=picture.note)
     return _described(pixels, data, kept)
+
+
+def from_array(pixels: np.ndarray, note: str = "") -> EncodedImage:
+    """Stores an array of numbers `(height, width)` or with channels, see `normalize`.
+
+    Raises:
+        UnreadableImage: it is too small or too large, or has values that are not
+            finite.
+    """
+    pixels = np.atleast_3d(pixels)
+    require_size(*pixels.shape[:2], pixels.shape[2] * pixels.dtype.itemsize)
+    picture = of_supported_type(Picture(pixels, note=note))
+    return encode(picture.pixels)._replace(note=picture.note)
 
 
 def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
@@ -235,7 +250,7 @@ def _decode(data, keeps_alpha, describes=True):
             if data.startswith(tiff.STARTS):
                 return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
             if data.startswith(NPY_START):
-                return of_supported_type(Picture(read_npy(data))), ""
+                return of_supported_type(read_npy(data)), ""
             return photos.read(data)
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.

@@ -32,6 +32,7 @@ VP9 = "libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}
 # Numbers of ITU-T H.273.
 BT709, UNSPECIFIED, PQ, HLG = 1, 2, 16, 18
 LIMITED_RANGE = 1
+PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 # Colours of which nothing is said are taken for BT.709 from this side on, in pixels,
 # and below for BT.601, as players do.
 HD_SIDE = 1280
@@ -59,6 +60,12 @@ class Video:
         if self.stream.frames or not rate or not length:
             return self.stream.frames or None
         return round(length * MICROSECOND * rate)
+
+    def aspect(self, size: tuple[int, int]) -> Fraction:
+        """Width of a pixel by its height, in upright frames of a height and width."""
+        aspect = self.stream.sample_aspect_ratio or Fraction(1)
+        is_turned = size != (self.stream.height, self.stream.width)
+        return 1 / aspect if is_turned else aspect
 
     @property
     def start(self) -> Fraction:
@@ -187,11 +194,17 @@ def writing(
         rate = source.average_rate or source.guessed_rate or 25
         stream = container.add_stream(codec, rate=rate, options=settings)
         context = stream.codec_context
+        aspect = video.aspect(size)
         context.height, context.width = size
+        if name == "webm":  # which PyAV cannot tell the aspect
+            context.width, aspect = round(size[1] * aspect), Fraction(1)
         context.pix_fmt = "yuv420p" if is_halved else "yuv444p"
         context.time_base = stream.time_base = source.time_base
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = LIMITED_RANGE
+        context.sample_aspect_ratio = aspect
+        if title := video.container.metadata.get("title"):
+            container.metadata["title"] = title
         held = container.supported_codecs
         sounds = {
             sound: container.add_stream_from_template(sound)
@@ -232,7 +245,10 @@ class Writer:
 
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         frame = frame.reformat(
-            format=self.stream.codec_context.pix_fmt, dst_colorspace="ITU709"
+            self.stream.codec_context.width,
+            self.stream.codec_context.height,
+            self.stream.codec_context.pix_fmt,
+            dst_colorspace="ITU709",
         )
         frame.pts, frame.time_base = ticks, self.stream.codec_context.time_base
         self.container.mux(self.stream.encode(frame))
@@ -250,6 +266,8 @@ def say_what_is_left_out(path: pathlib.Path, video: Video, writer: Writer) -> No
             say(f"of {str(path)!r} the sound ({kind}) is left out; .mkv holds most")
     if video.stream.codec_context.color_trc in (PQ, HLG):
         say(f"{str(path)!r} is HDR, which becomes paler in 8 bits")
+    if video.stream.codec_context.field_order > PROGRESSIVE:
+        say(f"{str(path)!r} is interlaced, and becomes progressive with both fields")
 
 
 def _pixels(frame):

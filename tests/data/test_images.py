@@ -188,6 +188,13 @@ def test_array_of_any_type_and_order_is_read(pixels, expected):
 ZEROS = np.zeros((24, 32), np.float32)
 
 
+def test_array_that_may_have_its_channels_first_is_read_with_a_note():
+    for shape in ((20, 64, 32), (32, 64, 20)):
+        image = normalize(npy(np.zeros(shape, np.uint8)))
+        assert (image.height, image.width, image.channels) == shape
+        assert ("last axis taken for channels" in image.note) == (shape[0] == 20)
+
+
 @pytest.mark.parametrize(
     "data, reason",
     [
@@ -197,7 +204,8 @@ ZEROS = np.zeros((24, 32), np.float32)
         (npy(np.full((24, 32), "a")), "values of type <U1"),
         (npy(np.zeros(24)), r"of shape \(24,\); expected \(height, width\) or"),
         (npy(np.zeros((24, 32, 0))), r"of shape \(24, 32, 0\)"),
-        (npy(np.zeros((3, 24, 32))), "24x3 pixels, smaller than 16x16"),
+        (npy(np.zeros((3, 24, 32))), r"\(3, 24, 32\), as of channels first; expected"),
+        (npy(np.zeros((3, 24, 5))), "24x3 pixels, smaller than 16x16"),
         (npy(np.where(np.eye(24), np.nan, 0)), "24 of 576 values are NaN or inf"),
         (npy(ZEROS + np.inf), "768 of 768 values"),
         (npy(np.full((24, 32), 1e300)), "768 of 768 values"),

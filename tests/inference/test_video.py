@@ -386,3 +386,38 @@ def test_steady_lessens_flicker(tmp_path, capsys):
         return np.abs(np.diff(frames, axis=0)).mean()
 
     assert change("steady.mp4", True) < change("plain.mp4", False) / 3
+
+
+def write_coded(path, codec="libx264", size=(48, 64), **options):
+    """A clip of what encoders are asked for, with a title."""
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Harbour"
+        stream = container.add_stream(codec, rate=10, options=options)
+        stream.height, stream.width = size
+        stream.pix_fmt = "yuv420p"
+        for frame in moving(4, size):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("aspect", [Fraction(64, 45), Fraction(8, 9)])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_pixels_that_are_not_square_are_shown_as_wide(tmp_path, suffix, aspect):
+    sar = {"x264-params": f"sar={aspect.numerator}/{aspect.denominator}"}
+    source = write_coded(tmp_path / "in.mp4", size=(72, 90), **sar)
+    out = tmp_path / f"out{suffix}"
+    assert translated(source, out) == {"translated": 1}
+    with av.open(str(out)) as container:
+        stream = container.streams.video[0]
+        shown = stream.width * (stream.sample_aspect_ratio or 1) / stream.height
+        assert abs(shown / (90 * aspect / 72) - 1) < 0.01
+        assert container.metadata["title"] == "Harbour"
+
+
+def test_interlaced_video_is_said_to_become_progressive(tmp_path, capsys):
+    source = write_coded(tmp_path / "in.mp4", **{"x264-params": "tff=1"})
+    assert translated(source, tmp_path / "out.mp4") == {"translated": 1}
+    assert "is interlaced, and becomes progressive" in capsys.readouterr().err
+    assert translated(tmp_path / "out.mp4", tmp_path / "again.mp4")
+    assert "interlaced" not in capsys.readouterr().err

@@ -48,28 +48,57 @@ def names_near(_) -> list[str]:
 
 
 def _open(builder, name):
+    import numpy as np
     import tensorflow_datasets as tfds
 
     _prepare(builder, name)
-    read_config = tfds.ReadConfig(add_tfds_id=True)
-    decoders = {"image": tfds.decode.SkipDecoding()}
-
-    def examples(split):
-        dataset = builder.as_dataset(
-            split=split, decoders=decoders, read_config=read_config
+    feature = builder.info.features["image"]
+    if len(feature.shape or ()) not in (2, 3):
+        raise InputError(
+            f"--dataset {name}: its feature image has the shape {feature.shape}; "
+            f"expected pictures (height, width, channels)."
         )
-        for example in tfds.as_numpy(dataset):
-            yield bytes(example["image"]), example["tfds_id"].decode()
+    is_file = isinstance(feature, tfds.features.Image) and feature.np_dtype in (
+        np.uint8,
+        np.uint16,
+    )
+    # The floats of an Image are stored as a PNG of their bytes, so TFDS decodes them.
+    decoders = {"image": tfds.decode.SkipDecoding()} if is_file else None
+    # These have no tf.data pipeline.
+    has_random_access = builder.info.file_format.value == "array_record"
+    named = _named_at_random if has_random_access else _named_in_order
+
+    def jobs(split):
+        for image, tfds_id in named(builder, split, decoders):
+            yield bytes(image) if is_file else np.asarray(image), tfds_id
 
     return {
-        split: Split(builder.info.splits[split].num_examples, examples(split))
+        split: Split(builder.info.splits[split].num_examples, jobs(split))
         for split in SPLITS
     }
 
 
+def _named_in_order(builder, split, decoders):
+    import tensorflow_datasets as tfds
+
+    read_config = tfds.ReadConfig(add_tfds_id=True)
+    dataset = builder.as_dataset(
+        split=split, decoders=decoders, read_config=read_config
+    )
+    for example in tfds.as_numpy(dataset):
+        yield example["image"], example["tfds_id"].decode()
+
+
+def _named_at_random(builder, split, decoders):
+    examples = builder.as_data_source(split=split, decoders=decoders)
+    for index, example in enumerate(examples):
+        yield example["image"], f"{builder.name}-{split}__{index}"
+
+
 def _normalize_example(job):
-    data, name = job
-    return Loaded(images.normalize(data), name)
+    image, name = job
+    is_file = isinstance(image, bytes)
+    return Loaded((images.normalize if is_file else images.from_array)(image), name)
 
 
 def _prepare(builder, name):

@@ -5,9 +5,14 @@ import http.server
 import threading
 import zipfile
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import convert as conversion
+from cyclegan_tf.data import pipeline
 from cyclegan_tf.training import run as training
 from tests.helpers import tiny_config, write_images
 
@@ -78,3 +83,46 @@ def test_prepared_directory_needs_no_network(stand_in, tmp_path, monkeypatch):
     config = tiny_config(tmp_path, dataset=NAME, tfds_data_dir=str(stand_in))
     directory = conversion.ensure_dataset(config)
     assert conversion.read_manifest(directory)["splits"]["trainA"]["count"] == 4
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+@pytest.mark.parametrize("kind", ["float32", "uint16", "jpeg", "tensor"])
+def test_pictures_of_any_type_and_format_are_those_of_tfds(tmp_path, kind, file_format):
+    import tensorflow_datasets as tfds
+
+    pixels = np.random.default_rng(0).uniform(0, 300, (10, 24, 32, 1))
+    image = {
+        "float32": tfds.features.Image(shape=(24, 32, 1), dtype=np.float32),
+        "uint16": tfds.features.Image(shape=(24, 32, 1), dtype=np.uint16),
+        "jpeg": tfds.features.Image(shape=(24, 32, 1), encoding_format="jpeg"),
+        "tensor": tfds.features.Tensor(shape=(24, 32, 1), dtype=np.float32),
+    }[kind]
+    dtype = {"float32": "float32", "tensor": "float32", "uint16": "uint16"}
+    dtype = dtype.get(kind, "uint8")
+    pixels = pixels.clip(0, 255).astype(dtype)
+    splits = {"trainA": pixels[:4], "trainB": pixels[4:8]}
+    splits |= {"testA": pixels[8:9], "testB": pixels[9:]}
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="heights",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict({"image": image}),
+        split_datasets={
+            name: tf.data.Dataset.from_tensor_slices({"image": part})
+            for name, part in splits.items()
+        },
+        data_dir=tmp_path / "tfds",
+        disable_shuffling=True,
+        file_format=file_format,
+    )
+    places = {"data_dir": tmp_path / "tfrecords", "tfds_data_dir": tmp_path / "tfds"}
+    places = {name: str(path) for name, path in places.items()}
+    directory = conversion.ensure_dataset(DatasetConfig("heights", **places))
+    split = pipeline.open_split(directory, "trainA")
+    assert (split.domain.channels, split.domain.dtype) == (1, dtype)
+    found = pipeline.load_images(split, Frame(24, 32))
+    if kind == "jpeg":
+        assert np.abs(found.astype(int) - pixels[:4]).mean() < 40
+    else:
+        np.testing.assert_array_equal(found, pixels[:4])
+    names = pipeline.load_names(split)
+    assert len(set(names)) == 4 and all("trainA" in name for name in names)
