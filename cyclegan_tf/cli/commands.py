@@ -49,13 +49,14 @@ def train(config: TrainConfig) -> None:
 
     The same command again continues the run, too.
     """
-    if config.dry_run:
-        from cyclegan_tf.training import plan
-
-        planned = plan.plan(config)
-        show(json.dumps(planned, indent=2) if config.json else plan.text(planned))
-        return
     _keep_kernels(config)
+    if config.dry_run:
+        with quiet_start():
+            from cyclegan_tf.training.plan import plan_run, plan_text
+
+        plan = plan_run(config)
+        show(json.dumps(plan, indent=2) if config.json else plan_text(plan))
+        return
     with quiet_start():
         from cyclegan_tf.training.run import train
 

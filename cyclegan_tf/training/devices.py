@@ -79,6 +79,15 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
     return f"training on {which} ({', '.join(sorted(names))})"
 
 
+def peak_memory() -> int | None:
+    """The most bytes that the fullest GPU had at once; None: there is no GPU."""
+    peaks = [
+        tf.config.experimental.get_memory_info(gpu.name)["peak"]
+        for gpu in tf.config.list_logical_devices("GPU")
+    ]
+    return max(peaks, default=None)
+
+
 @contextlib.contextmanager
 def first_worker_first(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Worker 0 goes through the block, then all others do. Collective."""

@@ -1,7 +1,7 @@
-"""A plan: what a run will take of time, memory and disk, and what else would fit.
+"""A plan: what a run will take of time, memory and disk, by its first real steps.
 
-All is measured in processes of their own, by the code of a run, in a folder that is
-removed: their memory is that of a run alone, and one that ends for lack of it says so.
+It is begun in a folder aside, which is removed; only a dataset that had to be converted
+stays. What else runs on the machine meanwhile counts.
 """
 
 import contextlib
@@ -9,51 +9,71 @@ import dataclasses
 import math
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from typing import Any
 
-from cyclegan_tf.common.console import quiet_start, say
-from cyclegan_tf.common.errors import LESS_MEMORY, InputError
-from cyclegan_tf.common.memory import available_memory
-from cyclegan_tf.common.processes import run_watched
-from cyclegan_tf.config import TrainConfig, flag
-from cyclegan_tf.config.sizes import size_text
-from cyclegan_tf.runs import directory
+import numpy as np
+import psutil
+import tensorflow as tf
 
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import LESS_MEMORY, InputError
+from cyclegan_tf.common.memory import available_memory, peak_memory
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.pipeline import damage_named
+from cyclegan_tf.evaluation.evaluator import Evaluator
+from cyclegan_tf.runs import checkpoint, directory
+from cyclegan_tf.training import devices
+from cyclegan_tf.training.callbacks.step import StepCallback, is_due
+from cyclegan_tf.training.fit import fit_all_epochs
+from cyclegan_tf.training.prepare import prepare
+from cyclegan_tf.training.running import Run, steps_per_epoch
+
+NUM_SKIPPED, NUM_MEASURED = 3, 20  # steps; the first ones are slower than all others
+# An evaluation is measured on as many images as take about so long: an image goes three
+# times through a generator, and a step is worth about 18 times.
+EVALUATED_SECONDS, SHARE_OF_STEP = 20.0, 3 / 18
 # Of the free memory. Beyond, the machine would swap, or end a process of its choice.
 MEMORY_SHARE = 0.9
-# What is tried has to leave room for the images that a run may keep in memory.
-TRIED_SHARE = 0.65
-# For larger crops, and as many again for larger batches; or so many starts of a run.
-TRIED_SECONDS = 30.0
-TRIED_STARTS = 3
-FACTORS = [2**power for power in range(1, 7)]
 
 
-def plan(
-    config: TrainConfig,
-    free_bytes: int | None = None,
-    tried_seconds: float | None = None,
-) -> dict[str, Any]:
-    """What a run will take, from a few of its steps; only its dataset is kept.
+class Clock(StepCallback):
+    """Notes when each step has ended, and ends where the memory does not suffice."""
 
-    Args:
-        config: the options.
-        free_bytes: of memory; default: what this machine has.
-        tried_seconds: to try larger crops for, and then larger batches; 0: none are.
-            Default: 30, or on a slow machine as long as three starts of a run.
+    def __init__(self, run: Run, most_bytes: float):
+        super().__init__()
+        self.run, self.most_bytes, self.ends = run, most_bytes, []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Has every step's losses read, so that a GPU has ended it."""
+        self.model.returns_logs = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the clock, the memory and the signals."""
+        self.ends.append(time.monotonic())
+        if psutil.Process().memory_info().rss > self.most_bytes:
+            raise MemoryError(f"it takes more than {_size(self.most_bytes)}")
+        if number := self.run.received_signal():
+            sys.exit(128 + number)
+
+    @property
+    def seconds_per_step(self) -> float:
+        """The median."""
+        return float(np.median(np.diff(self.ends)[NUM_SKIPPED:]))
+
+
+def plan_run(config: TrainConfig) -> dict[str, Any]:
+    """What a run will take to its end, from its newest checkpoint on.
 
     Returns:
         To be written as JSON: "options" as they will be used, "device", "dataset",
         "steps", "seconds" of everything once and in all, "times" that it is done,
-        "memory" and "disk" in bytes, and "largest" by option.
+        "memory" and "disk" in bytes.
 
     Raises:
-        InputError: something the user can mend; the run would not fit, for instance.
+        InputError: the run would end with it, too.
     """
     if config.strategy == "multiworker":
         raise InputError(
@@ -63,180 +83,133 @@ def plan(
     directory.require_a_run(path)
     if not config.restart:
         directory.require_same_options(path, config)
-    free = free_bytes or available_memory()
-    with _terminated_as_exit(), tempfile.TemporaryDirectory("-plan") as name:
-        folder = pathlib.Path(name)
-        say("measuring a few steps, an evaluation and a checkpoint")
-        measured, was_converted = _measured(config, folder, MEMORY_SHARE * free)
-        if tried_seconds is None:
-            start = measured["seconds"]["start"]
-            tried_seconds = max(TRIED_SECONDS, TRIED_STARTS * start)
-        largest = {}
-        for option, larger in LARGER.items() if tried_seconds else ():
-            say(f"trying larger values of {flag(option)} for {tried_seconds:.0f} s")
-            limits = TRIED_SHARE * free, tried_seconds
-            largest[option] = _largest(config, option, larger, folder, *limits)
-    measured["dataset"]["was_converted"] = was_converted
-    measured["memory"]["free_bytes"] = free
-    measured["disk"]["free_bytes"] = _free_on_disk(path)
-    return {"options": config.resolved(), **measured, "largest": largest}
-
-
-@contextlib.contextmanager
-def _terminated_as_exit() -> Iterator[None]:
-    """Lets SIGTERM clean up as Ctrl-C does."""
-
-    def leave(number, _):
-        sys.exit(128 + number)
-
-    previous = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    say(f"measuring {NUM_MEASURED} steps, an evaluation and a checkpoint")
+    free = available_memory()
+    with tempfile.TemporaryDirectory("-plan") as scratch, _failures_in_one_line():
+        run, measured = _measured(config, pathlib.Path(scratch), MEMORY_SHARE * free)
+    steps = steps_per_epoch(config, run.splits, run.num_replicas)
+    found = checkpoint.checkpoints(path / checkpoint.CHECKPOINTS)
+    done = checkpoint.step_of(found[0]) if found and not config.restart else 0
+    times = _times(config, steps, done)
+    seconds = measured["seconds"]
+    total = sum(count * seconds[name] for name, count in times.items())
+    kept = min(checkpoint.NUM_KEPT, times["checkpoint"]) + 1  # and the best
+    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
+    return {
+        "options": config.resolved(),
+        "device": devices.describe_devices(run.strategy),
+        "dataset": {
+            "directory": str(pathlib.Path(run.splits["trainA"].paths[0]).parent),
+            "images": {domain: len(run.splits[f"train{domain}"]) for domain in "AB"},
+        },
+        "steps": {"per_epoch": steps, "done": done, "left": times["step"]},
+        "seconds": seconds
+        | {"epoch_of_steps": steps * seconds["step"], "total": total},
+        "times": times,
+        "memory": measured["memory"] | {"free_bytes": free},
+        "disk": {
+            "checkpoint_bytes": measured["checkpoint_bytes"],
+            "checkpoints_kept": kept,
+            "run_bytes": kept * measured["checkpoint_bytes"],
+            "free_bytes": shutil.disk_usage(existing).free,
+        },
+    }
 
 
 def _measured(config, folder, most_bytes):
-    """The answer of `measure.measure`, and whether it had to convert the dataset."""
-    answer, processes = None, 0
-    while answer is None and processes < 2:
-        outcome = run_watched(
-            *(_measure, config, folder / "run", time.time()), most_bytes=int(most_bytes)
-        )
-        if outcome.stopped_by:
-            raise InputError(
-                f"this run does not fit in {_size(most_bytes)}, {MEMORY_SHARE:.0%} of "
-                f"the memory that is free; {LESS_MEMORY}."
-            )
-        [answer], processes = outcome.answers, processes + 1
-    return answer, processes > 1
+    """A run that has been begun, and what its parts have taken, once each."""
+    begun = dataclasses.replace(
+        config,
+        run_dir=str(folder / "run"),
+        **dict.fromkeys(("restart", "dry_run", "json"), False),
+        epochs=1,
+        steps_per_epoch=NUM_SKIPPED + NUM_MEASURED + 1,
+    )
+    with contextlib.ExitStack() as stack:
+        run, _ = prepare(begun, devices.choose_strategy(config.strategy), stack)
+        started, clock = time.monotonic(), Clock(run, most_bytes)
+        fit_all_epochs(run, [clock])
+        seconds = {
+            "start": clock.ends[0] - started,
+            "step": clock.seconds_per_step,
+            "evaluation": _seconds_of_evaluation(run, clock.seconds_per_step),
+            "checkpoint": _seconds(run.save_checkpoint),
+        }
+    [written] = checkpoint.checkpoints(run.checkpoints)
+    memory = {"host_bytes": peak_memory(), "device_bytes": devices.peak_memory()}
+    size = written.stat().st_size
+    return run, {"seconds": seconds, "memory": memory, "checkpoint_bytes": size}
 
 
-def _measure(tell, config, folder, started):
-    tell(_measuring(folder).measure(config, folder, started))
+def _seconds_of_evaluation(run, seconds_per_step):
+    """Of all images, from as many as there is time for."""
+    whole = run.evaluator
+    limit = max(4, int(EVALUATED_SECONDS / (2 * SHARE_OF_STEP * seconds_per_step)))
+    splits = whole.splits.values()
+    some = Evaluator(*splits, whole.frame, whole.is_paired, limit, whole.features)
+    seconds = _seconds(some.evaluate, run.model.trained_generators)
+    return seconds * sum(whole.counts.values()) / sum(some.counts.values())
 
 
-def _try_each(tell, configs, folder):
-    _measuring(folder).try_each(tell, configs, folder)
+def _seconds(function, *arguments):
+    """Of a second call, as the first one may trace."""
+    for _ in range(2):
+        started = time.monotonic()
+        function(*arguments)
+    return time.monotonic() - started
 
 
-def _measuring(folder):
-    """The module, whose import takes seconds."""
-    # Files of TensorFlow's, too, are to go with the folder if the process is ended.
-    tempfile.tempdir = str(folder.parent)
-    with quiet_start():
-        from cyclegan_tf.training import measure
-    return measure
-
-
-def _largest(config, option, larger, folder, most_bytes, seconds):
-    """The largest value that fits: doubled, then halfway to what does not."""
-    until, tried = time.monotonic() + seconds, []
-
-    def climb(factors):
-        configs = [larger(config, factor) for factor in factors]
-        outcome = run_watched(
-            *(_try_each, configs, folder / f"{option}-{factors[0]}"),
-            most_bytes=int(most_bytes),
-            seconds=until - time.monotonic(),
-        )
-        memory = [answer for answer in outcome.answers if answer is not None]
-        for each, used in zip(configs, memory, strict=False):
-            tried.append({"value": getattr(each, option)} | used)
-        too_large = None in outcome.answers
-        return len(memory), "memory" if too_large else outcome.stopped_by
-
-    count, stopped_by = climb(FACTORS)
-    largest, failing = (1, *FACTORS)[count], (*FACTORS, None)[count]
-    halfway = failing and (largest + failing) / 2
-    values = [
-        getattr(larger(config, x or 1), option) for x in (halfway, largest, failing)
-    ]
-    if stopped_by == "memory" and values[0] not in values[1:]:
-        fits, ended_by = climb([halfway])
-        if fits:
-            largest = halfway
-        elif ended_by == "memory":
-            failing = halfway
+def _times(config, steps, done):
+    """How often each thing is done from a step on, by its name in "seconds"."""
+    epochs = range(done // steps, config.epochs)
+    within = (steps - 1) // config.checkpoint_every
     return {
-        "largest": getattr(larger(config, largest), option),
-        "stopped_by": stopped_by,
-        "stopped_at": failing and getattr(larger(config, failing), option),
-        "seconds": seconds,
-        "most_bytes": int(most_bytes),
-        "tried": tried,
+        "start": int(bool(epochs)),
+        "step": max(0, config.epochs * steps - done),
+        "evaluation": sum(
+            is_due(epoch, config.evaluate_every, config.epochs) for epoch in epochs
+        ),
+        "checkpoint": len(epochs) * (1 + within),
     }
 
 
-def _crop(config, factor):
-    """The options with a crop whose sides are so many times as long."""
-    if factor == 1:
-        return config
-    sides = (4 * round(side * factor / 4) for side in config.frame[:2])
-    # Drawn pictures stay as they are, and are resized.
-    return dataclasses.replace(
-        config,
-        image_size=size_text(*sides),
-        load_size=None,
-        synthetic_size=config.resolved_synthetic_size,
-    )
+@contextlib.contextmanager
+def _failures_in_one_line():
+    try:
+        with damage_named():
+            yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        reason = (str(error).splitlines() or ["no more memory"])[0]
+        raise InputError(
+            f"--dry-run: it does not fit ({reason}); {LESS_MEMORY}."
+        ) from None
 
 
-def _batch(config, factor):
-    return dataclasses.replace(config, batch_size=int(config.batch_size * factor))
-
-
-# By option, the function of the options and a factor.
-LARGER = {"image_size": _crop, "batch_size": _batch}
-
-
-def _free_on_disk(path):
-    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
-    return shutil.disk_usage(existing).free
-
-
-def text(planned: dict[str, Any]) -> str:
-    """What `plan` gives, in lines for people."""
-    options, steps, memory = (planned[name] for name in ("options", "steps", "memory"))
-    seconds, times, disk = (planned[name] for name in ("seconds", "times", "disk"))
-    images = " + ".join(map(str, planned["dataset"]["images"].values()))
-    was_converted = ", converted now" * planned["dataset"]["was_converted"]
+def plan_text(plan: dict[str, Any]) -> str:
+    """What `plan_run` gives, in lines for people."""
+    options, steps, memory = (plan[name] for name in ("options", "steps", "memory"))
+    seconds, times, disk = (plan[name] for name in ("seconds", "times", "disk"))
+    images = " + ".join(map(str, plan["dataset"]["images"].values()))
     done = f" from step {steps['done']} on" if steps["done"] else ""
     device = memory["device_bytes"]
     on_device = f"{_size(device)} of the GPU, " if device else ""
+    given = (f"{name} {value}" for name, value in options.items() if value is not None)
     lines = {
-        "dataset": f"{planned['dataset']['directory']}: {images} images{was_converted}",
-        "device": planned["device"],
+        "dataset": f"{plan['dataset']['directory']}: {images} images",
+        "device": plan["device"],
         "step": f"{seconds['step']:.3g} s",
         "epoch": f"{_duration(seconds['epoch_of_steps'])}: {steps['per_epoch']} steps",
-        "run": f"ends after {_duration(seconds['total'])}{done}: "
-        f"{steps['left']} steps, "
-        f"{times['evaluations']} evaluations of {seconds['evaluation']:.2g} s, "
-        f"{times['samples']} x pictures of {seconds['sample']:.2g} s, "
-        f"{times['checkpoints']} checkpoints of {seconds['checkpoint']:.2g} s, "
-        f"start {seconds['start']:.2g} s",
+        "run": f"{_duration(seconds['total'])}{done}: {steps['left']} steps, "
+        f"{times['evaluation']} evaluations of {seconds['evaluation']:.2g} s, "
+        f"{times['checkpoint']} checkpoints of {seconds['checkpoint']:.2g} s, "
+        f"first step {seconds['start']:.2g} s",
         "memory": f"{on_device}{_size(memory['host_bytes'])} of this machine, which "
         f"has {_size(memory['free_bytes'])} free",
-        "disk": f"{_size(disk['run_bytes'])}, of which {disk['checkpoints_kept']} "
-        f"checkpoints of {_size(disk['checkpoint_bytes'])}; "
-        f"{_size(disk['free_bytes'])} are free",
+        "disk": f"{disk['checkpoints_kept']} checkpoints of "
+        f"{_size(disk['checkpoint_bytes'])}; {_size(disk['free_bytes'])} are free",
+        "options": ", ".join(given),
     }
-    for option, found in planned["largest"].items():
-        lines[f"largest {flag(option)}"] = _found(found)
-    given = (f"{name} {value}" for name, value in options.items() if value is not None)
-    lines["options"] = ", ".join(given)
     return "\n".join(f"{name}: {line}" for name, line in lines.items())
-
-
-def _found(found):
-    largest, reason = found["largest"], found["stopped_by"]
-    if reason == "memory":
-        limit = _size(found["most_bytes"])
-        return f"{largest} ({found['stopped_at']} does not fit in {limit})"
-    if reason == "time":
-        limit = f"{found['seconds']:.0f} s"
-        return f"at least {largest} ({found['stopped_at']} took longer than {limit})"
-    return f"at least {largest}"
 
 
 def _size(num_bytes):
