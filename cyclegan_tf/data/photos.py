@@ -54,6 +54,9 @@ def read(data: bytes) -> tuple[Picture, str]:
             pixels, is_plain = _decode_deep_png(data)
         else:
             image.load()
+            if kind == "png" and image.mode == "L" and "transparency" in image.info:
+                # Pillow brings values of 2 and 4 bits to 8, but not this one.
+                image.info["transparency"] *= 255 // (2**depth - 1)
             is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
             pixels = image if is_plain else _to_grey_or_rgb(image)
     can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED

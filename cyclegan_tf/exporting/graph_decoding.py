@@ -2,8 +2,9 @@
 
 What `data.images` does, for models that are served without Python: JPEG and PNG,
 transparency on white, CMYK to RGB, grey to RGB or RGB to grey as the model needs, and
-the EXIF orientation of JPEG files. Depth, size and number of scans are checked before
-anything is decoded.
+the orientation that EXIF or XMP says, as cameras and phones write it. Depth, size and
+number of scans are checked before anything is decoded. A file whose orientation this
+cannot read is refused.
 """
 
 import tensorflow as tf
@@ -18,9 +19,21 @@ from cyclegan_tf.data.photos import (
 from cyclegan_tf.data.ranges import with_channels
 
 HEADER_BYTES = 32
-# EXIF stands in one of the first segments, and a segment has at most 64 KB.
-EXIF_BYTES = 1 << 17
-EXIF_START = {0: 0xFF, 1: 0xE1} | dict(enumerate(b"Exif\0\0", start=4))
+PNG_COLOUR_TYPE_AT = 25
+# Regular expressions, of which RE2's \C is any byte. The chunk of transparency has at
+# most 256 bytes, and so has its length, which stands before it.
+ANYTHING = r"\C*"
+TRANSPARENCY = r"\x00\x00(?:\x00\C|\x01\x00)tRNS"
+TIFF_START = r"(?:II|MM)(?:\*\x00|\x00\*)"
+XMP_ORIENTATION = (
+    r"(?:XML:com\.adobe\.xmp|http://ns\.adobe\.com/xap/1\.0/)\x00"
+    r'\C*?tiff:Orientation(?:="|>)([0-9])'
+)
+COMPRESSED = (
+    r"Raw profile type exif|zTXtXML:com\.adobe\.xmp|XML:com\.adobe\.xmp\x00\x01"
+)
+SHORT, LONG = 3, 4  # types of numbers in TIFF
+NOT_SAID = -1
 
 
 def decode_upright(encoded, domain: Domain, min_side: int, max_pixels: int):
@@ -65,6 +78,7 @@ def decode_upright(encoded, domain: Domain, min_side: int, max_pixels: int):
                 lambda: _decode_jpeg(encoded),
                 lambda: _decode_png(encoded, header),
             )
+        pixels = _upright(pixels, _orientation(encoded, is_jpeg))
     return with_channels(tf.ensure_shape(pixels, (None, None, 3)), domain.channels)
 
 
@@ -109,20 +123,21 @@ def _png_size(header):
 
 
 def _decode_png(encoded, header):
-    bit_depth, colour_type = header[PNG_BIT_DEPTH_AT], header[25]
-    # TensorFlow gives grey of less than 8 bits a wrong alpha channel.
+    is_palette = header[PNG_COLOUR_TYPE_AT] == 3
+    is_shallow = header[PNG_BIT_DEPTH_AT] < 8
+    # Without transparency TensorFlow gives less than 8 bits a wrong alpha channel.
     return tf.cond(
-        (colour_type == 0) & (bit_depth < 8),
+        (is_palette | is_shallow) & ~_contains(encoded, TRANSPARENCY),
         lambda: tf.io.decode_png(encoded, channels=3),
         lambda: _on_white(tf.io.decode_png(encoded, channels=4)),
     )
 
 
 def _on_white(pixels):
-    white = float(pixels.dtype.max)
-    floats = tf.cast(pixels, tf.float32)
-    colour, alpha = floats[..., :3], floats[..., 3:] / white
-    blended = tf.round(colour * alpha + white * (1.0 - alpha))
+    """As `data.arrays.on_white`, to the bit."""
+    white, wide = pixels.dtype.max, tf.cast(pixels, tf.int64)
+    colour, alpha = wide[..., :3], wide[..., 3:]
+    blended = (colour * alpha + white * (white - alpha) + white // 2) // white
     return tf.cast(blended, pixels.dtype)
 
 
@@ -135,8 +150,7 @@ def _decode_jpeg(encoded):
     )
     with tf.control_dependencies([is_fine]):
         # The default is a faster, coarser transform than that of other decoders.
-        pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-    return _upright(pixels, _orientation(encoded))
+        return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def _upright(pixels, orientation):
@@ -151,33 +165,65 @@ def _upright(pixels, orientation):
     return changed(pixels, [3, 4, 7, 8], lambda x: x[::-1])
 
 
-def _orientation(encoded):
-    """The EXIF orientation of a JPEG file, 1 (upright) where it has none."""
-    data = _bytes_of(encoded, EXIF_BYTES)
-    # A search, not a walk through the segments: among pixels the marker cannot occur.
-    end = EXIF_BYTES // 2
-    places = tf.where(
-        tf.reduce_all([data[i : end + i] == b for i, b in EXIF_START.items()], axis=0)
+def _orientation(encoded, is_jpeg):
+    """What EXIF says, or else XMP; other numbers than 2 to 8 turn nothing."""
+    is_readable = tf.debugging.Assert(
+        is_jpeg | ~_contains(encoded, COMPRESSED),
+        ["expected a PNG without compressed EXIF or XMP; save it without its metadata"],
+    )
+    with tf.control_dependencies([is_readable]):
+        start = tf.where(is_jpeg, b"Exif\0\0", b"eXIf")
+    # A search, not a walk: among the pixels of a JPEG there is no such thing.
+    parts = tf.strings.split(encoded, start, maxsplit=1)
+    in_exif = tf.cond(
+        tf.size(parts) > 1,
+        lambda: _tiff_orientation(parts[1]),
+        lambda: tf.constant(NOT_SAID, tf.int64),
     )
     return tf.cond(
-        tf.size(places) > 0,
-        lambda: _tiff_orientation(data, tf.cast(places[0, 0], tf.int32) + 10),
-        lambda: 1,
+        (in_exif == NOT_SAID) & _contains(encoded, XMP_ORIENTATION),
+        lambda: _xmp_orientation(encoded),
+        lambda: in_exif,
     )
 
 
-def _tiff_orientation(data, tiff):
-    """The orientation in the first directory of a TIFF header at a place."""
-    first, second = data[:-1], data[1:]
-    is_little = data[tiff] == ord("I")
-    u16 = tf.where(is_little, first + 256 * second, 256 * first + second)
+def _xmp_orientation(encoded):
+    first = f"{ANYTHING}?{XMP_ORIENTATION}{ANYTHING}"
+    digit = tf.strings.regex_replace(encoded, first, r"\1")
+    return tf.strings.to_number(digit, tf.int64)
 
-    def u16_at(place):
-        return tf.gather(u16, tf.minimum(place, EXIF_BYTES - 2))
 
-    # The directory's offset has 32 bits, of which one half is 0 in a segment.
-    directory = tiff + u16_at(tiff + 4) + u16_at(tiff + 6)
-    entries = directory + 2 + 12 * tf.range(u16_at(directory))
-    values = tf.where(u16_at(entries) == EXIF_ORIENTATION, u16_at(entries + 8), 1)
-    orientation = tf.reduce_max(tf.concat([values, [1]], axis=0))
-    return tf.where(orientation <= 8, orientation, 1)
+def _tiff_orientation(tiff):
+    """The orientation in the first directory of a TIFF file's bytes."""
+    tiff = tf.strings.regex_replace(tiff, r"^(?:Exif\x00\x00)+", "")
+    # Zeros behind the end, to which all that points beyond is clamped.
+    data = tf.cast(tf.io.decode_raw(tiff + bytes(4), tf.uint8), tf.int64)
+    is_little = data[0] == ord("I")
+
+    def numbers_at(places, size):
+        powers = tf.constant([256**i for i in range(size)], tf.int64)
+        powers = tf.where(is_little, powers, powers[::-1])
+        places = tf.expand_dims(places, -1) + tf.range(size, dtype=tf.int64)
+        clamped = tf.minimum(places, tf.size(data, tf.int64) - 1)
+        return tf.reduce_sum(tf.gather(data, clamped) * powers, axis=-1)
+
+    directory = numbers_at(tf.constant(4, tf.int64), 4)
+    entries = directory + 2 + 12 * tf.range(numbers_at(directory, 2))
+    entries = entries[numbers_at(entries, 2) == EXIF_ORIENTATION]
+    kinds, counts = numbers_at(entries + 2, 2), numbers_at(entries + 4, 4)
+    is_short = kinds == SHORT
+    is_plain = (is_short | (kinds == LONG)) & (counts == 1)
+    message = "expected an EXIF orientation of one whole number, got types and counts"
+    is_fine = tf.debugging.Assert(tf.reduce_all(is_plain), [message, kinds, counts])
+    with tf.control_dependencies([is_fine]):
+        values = tf.where(
+            is_short, numbers_at(entries + 8, 2), numbers_at(entries + 8, 4)
+        )
+    found = tf.concat([[tf.constant(NOT_SAID, tf.int64)], values], axis=0)[-1]
+    # A damaged start leaves the picture as it is.
+    is_whole = tf.strings.regex_full_match(tf.strings.substr(tiff, 0, 4), TIFF_START)
+    return tf.where(is_whole, found, 1)
+
+
+def _contains(encoded, pattern):
+    return tf.strings.regex_full_match(encoded, f"{ANYTHING}(?:{pattern}){ANYTHING}")

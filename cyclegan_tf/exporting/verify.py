@@ -22,11 +22,13 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import MIN_SIDE, encode, pixels_of
 from cyclegan_tf.data.pipeline import load_images
 from cyclegan_tf.exporting.formats.format import Format
+from cyclegan_tf.exporting.kinds_of_files import one_of_each_kind
 from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs.run_dir import RunDir
 
 NUM_HELD_OUT = 4
+SIDE_OF_KINDS = 48  # pixels of the files of all kinds, which are many
 RUNNER = pathlib.Path(run_exported.__file__)
 # Largest and mean difference in grey levels, each 1/255 of the range, that an export
 # may have from the Keras model in float32. Another order of additions moves few values
@@ -83,22 +85,27 @@ def _noise(domain, frame):
 
 
 def make_cases(
-    images: dict[str, np.ndarray], generators: dict[str, keras.Model], domains: Domains
+    images: dict[str, np.ndarray],
+    generators: dict[str, keras.Model],
+    domains: Domains,
+    one_by_one: bool = False,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Inputs by `<direction>/<what>`, and what the Keras models make of them.
 
-    Several images, and one of a size that needs padding.
+    Several images, and one of a size that needs padding; or each image by itself.
     """
     cases = {}
     for direction, several in images.items():
         height, width = (
             max(MIN_SIDE, n) for n in np.array(several.shape[1:3]) - (3, 6)
         )
-        odd = several[:1, :height, :width]
-        for what, given in (("several", several), ("odd", odd)):
+        given = {"several": several, "odd": several[:1, :height, :width]}
+        if one_by_one:
+            given = {str(i): image[None] for i, image in enumerate(several)}
+        for what, some in given.items():
             generator = generators[direction]
-            expected = translate_all(generator, given, *domains.of(direction))
-            cases[f"{direction}/{what}"] = given, expected
+            expected = translate_all(generator, some, *domains.of(direction))
+            cases[f"{direction}/{what}"] = some, expected
     return cases
 
 
@@ -125,11 +132,14 @@ def verify(
         InputError: the model does not run, or differs by more than the bound.
     """
     inputs = {name: images for name, (images, _) in cases.items()}
+    kinds = {}
     if form.is_served and domains.are_encodable:
         for name, (images, _) in cases.items():
             encoded = [encode(image).encoded for image in images]
             inputs[name.replace("/", "_bytes/")] = np.array(encoded)
-    outputs, versions = _run_alone(form.name, directory, inputs)
+        kinds = _kinds_of_files(cases, domains)
+    outputs, versions = _run_alone(form.name, directory, inputs | kinds)
+    _require_alike({name: outputs.pop(name) for name in kinds}, domains, precision)
     differences = defaultdict(list)  # by signature
     for name, output in outputs.items():
         _, expected = cases[name.replace("_bytes/", "/")]
@@ -151,6 +161,38 @@ def verify(
             )
         comparisons.append(Comparison(signature, largest, mean))
     return comparisons, versions
+
+
+def _kinds_of_files(cases, domains):
+    """Files of each kind for the bytes signatures, and their pixels for the others."""
+    kinds = {}
+    for name, (images, _) in cases.items():
+        direction, what = name.split("/")
+        if what != "odd":
+            continue
+        few = images[0, :SIDE_OF_KINDS, :SIDE_OF_KINDS]
+        for kind, file in one_of_each_kind(few).items():
+            pixels = pixels_of(file, domains.of(direction)[0])
+            kinds[f"{direction}/{kind}"] = pixels[None]
+            kinds[f"{direction}_bytes/{kind}"] = np.array([file])
+    return kinds
+
+
+def _require_alike(outputs, domains, precision):
+    """Checks that files were translated as their pixels were."""
+    for name, expected in outputs.items():
+        signature, kind = name.split("/")
+        direction = _direction_of(name)
+        if signature != direction:
+            continue
+        _, target = domains.of(direction)
+        output = outputs[f"{direction}_bytes/{kind}"]
+        difference = _difference(output, expected, target).max()
+        if difference > BOUNDS[precision][0] * _coarseness(target):
+            raise InputError(
+                f"{direction}_bytes reads a {kind} other than cyclegan translate does, "
+                f"by up to {difference:.4g} grey levels; nothing was kept."
+            )
 
 
 def _direction_of(name):

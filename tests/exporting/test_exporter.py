@@ -10,7 +10,7 @@ import tensorflow as tf
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting import exporter, verify
+from cyclegan_tf.exporting import exporter, graph_decoding, verify
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
@@ -230,3 +230,13 @@ def test_damaged_model_is_named(run_dir, tmp_path, capsys):
     arguments = ("--run-dir", tmp_path, "--output", tmp_path / "out")
     done = run_here(capsys, "export", *arguments)
     assert_one_line_error(done, path)
+
+
+def test_export_that_reads_one_kind_of_file_otherwise_is_not_kept(
+    run_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(graph_decoding, "TRANSPARENCY", "never there")
+    config = ExportConfig(str(run_dir), str(tmp_path / "out"))
+    with pytest.raises(InputError, match="a_to_b_bytes reads a .* with transparency"):
+        list(exporter.export(config))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,64 @@
+"""One picture as a file of each kind that the bytes signatures take."""
+
+import io
+import struct
+
+import imagecodecs
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from cyclegan_tf.data.photos import EXIF_ORIENTATION
+
+TURNED = 6  # by 90 degrees
+# Big-endian, with a directory of one entry, whose number has 32 bits: all that is rare.
+EXIF = b"Exif\0\0MM\0*" + struct.pack(
+    ">IHHHIII", 8, 1, EXIF_ORIENTATION, 4, 1, TURNED, 0
+)
+XMP = f'<x:xmpmeta><rdf:Description tiff:Orientation="{TURNED}"/></x:xmpmeta>'
+
+
+def one_of_each_kind(pixels: np.ndarray) -> dict[str, bytes]:
+    """Files by what is special about them.
+
+    Args:
+        pixels: uint8 or uint16 `(height, width, channels)`, of 1 or 3 channels.
+
+    Returns:
+        PNG and JPEG files of 8 bits, or PNG files of 16, which show the picture as far
+        as their kind can: grey, with palettes, with transparency, turned.
+    """
+    rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    with_alpha = np.concatenate([rgb, rgb[..., :1]], axis=-1)
+    if pixels.dtype == np.uint16:
+        files = {
+            "16-bit grey": rgb[..., 0],
+            "16-bit RGB": rgb,
+            "16-bit RGBA": with_alpha,
+        }
+        return {kind: imagecodecs.png_encode(x.copy()) for kind, x in files.items()}
+    picture = Image.fromarray(rgb)
+    bits = picture.convert("1")
+    xmp = PngImagePlugin.PngInfo()
+    xmp.add_itxt("XML:com.adobe.xmp", XMP)
+    files = {
+        "grey PNG": _file(picture.convert("L")),
+        "1-bit PNG": _file(bits),
+        "1-bit PNG with transparency": _file(bits, transparency=0),
+        "RGBA PNG": _file(Image.fromarray(with_alpha)),
+        "JPEG": _file(picture, "JPEG"),
+        "JPEG turned by EXIF": _file(picture, "JPEG", exif=EXIF),
+        "PNG turned by EXIF": _file(picture, exif=EXIF),
+        "PNG turned by XMP": _file(picture, pnginfo=xmp),
+    }
+    for depth in (1, 2, 4, 8):
+        palette = picture.quantize(2**depth)
+        kind = f"PNG with a palette of {depth} bits"
+        files[kind] = _file(palette, bits=depth)
+        files[f"{kind} and transparency"] = _file(palette, bits=depth, transparency=1)
+    return files
+
+
+def _file(image, file_format="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
