@@ -37,26 +37,30 @@ def write(
     `image_bytes`) is an `InvalidArgumentError`, so that one request cannot take all
     the memory. So are floats with NaN or infinity among them.
     """
-    archive = keras.export.ExportArchive()
-    endpoints = []
+    # Not Keras' ExportArchive, which stores each variable twice.
+    module, signatures = tf.Module(), {}
+    module.all_variables = []
     for direction, generator in generators.items():
         source, target = domains.of(direction)
         converted = with_dtype(generator, config.precision)
-        archive.track(converted)
+        module.all_variables += [variable.value for variable in converted.variables]
         translate = pixels_function(converted, source, target)
-        function = _bounded(translate, config.max_pixels)
-        endpoints.append((function, [pixels_spec(source)]))
-        archive.add_endpoint(direction, *endpoints[-1])
+        signatures[direction] = tf.function(
+            _bounded(translate, config.max_pixels), [pixels_spec(source)]
+        )
         if domains.are_encodable:
-            of_bytes = _of_bytes(translate, source, config.max_pixels)
-            archive.add_endpoint(f"{direction}_bytes", of_bytes, [BYTES_SPEC])
-    archive.add_endpoint("serving_default", *endpoints[0])
-    archive.write_out(str(directory), verbose=False)
+            signatures[f"{direction}_bytes"] = tf.function(
+                _of_bytes(translate, source, config.max_pixels), [BYTES_SPEC]
+            )
+    signatures["serving_default"] = next(iter(signatures.values()))
+    tf.saved_model.save(module, str(directory), signatures)
 
 
-def interface(directions: list[str], domains: Domains) -> str:
+def interface(
+    directions: list[str], domains: Domains, size: tuple[int, int] | None
+) -> str:
     """The signatures, in Markdown."""
-    lines = [pixels_interface(direction, domains) for direction in directions]
+    lines = [pixels_interface(direction, domains, size) for direction in directions]
     if domains.are_encodable:
         for direction in directions:
             source, target = domains.of(direction)
