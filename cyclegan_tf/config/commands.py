@@ -6,6 +6,7 @@ from typing import Literal
 
 from cyclegan_tf.common.hub import name_of, require_address
 from cyclegan_tf.config.options import Nature, Options, option, require
+from cyclegan_tf.config.sizes import require_multiples, size_of, size_option
 
 Weights = Literal["average", "raw"]
 DEFAULT_RUN = "runs/synthetic/horse2zebra"
@@ -92,6 +93,12 @@ class ExportConfig(Options):
     precision: Literal["float32", "bfloat16", "float16", "int8", "int8-weights"] = (
         option("float32", "what the exported model stores and computes in")
     )
+    size: int | str | None = option(
+        None,
+        "of the one picture that an ONNX or LiteRT file takes: a side, or "
+        "HEIGHTxWIDTH; multiples of 4; default: any number of pictures of any size",
+        type=size_option,
+    )
     max_megapixels: float = option(
         4.0, "largest request that a SavedModel accepts, so that none fills memory"
     )
@@ -103,6 +110,8 @@ class ExportConfig(Options):
         super().__post_init__()
         if self.push is not None:
             require_address("--push", self.push)
+        if self.size is not None:
+            require_multiples("--size", self.size)
         require(
             0 < self.max_megapixels <= 1000,
             "--max-megapixels",
@@ -113,6 +122,11 @@ class ExportConfig(Options):
     def formats(self) -> list[str]:
         """The names of the formats, each once."""
         return list(dict.fromkeys(self.format.replace(" ", "").split(",")))
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width of the one picture that is taken, or None for any."""
+        return None if self.size is None else size_of(self.size)
 
     @property
     def max_pixels(self) -> int:
@@ -188,7 +202,7 @@ class DemoConfig(ModelOptions):
 
 @dataclasses.dataclass(frozen=True)
 class ImportConfig(Options):
-    """Models of the authors' program, and a run directory of ours."""
+    """Models of PyTorch programs, and a run directory of ours."""
 
     models: list[str] = option(
         help=".pth of the generator from A to B, and of that from B to A",
@@ -223,4 +237,10 @@ class ImportConfig(Options):
             not (self.to_reference and self.models),
             "--to-reference",
             "reads a run, and no .pth files",
+        )
+        number = len(self.models)
+        require(
+            bool(self.to_reference) or number in (1, 2),
+            "import",
+            f"takes one or two .pth files, got {number}",
         )

@@ -4,15 +4,19 @@ import dataclasses
 import operator
 from typing import Literal
 
-from cyclegan_tf.config.architectures import SIDE_MULTIPLE
 from cyclegan_tf.config.dataset import DatasetConfig
 from cyclegan_tf.config.options import option, require
 from cyclegan_tf.config.ranges import Range, require_range
-from cyclegan_tf.config.sizes import Frame, Resize, require_size, size_option
+from cyclegan_tf.config.sizes import (
+    Frame,
+    Resize,
+    require_multiples,
+    require_size,
+    size_option,
+)
 
 # Loading 286 px for a crop of 256 (the authors' program).
 LOAD_SCALE = 286 / 256
-MIN_SIDE = 16  # pixels, of a training crop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +50,7 @@ class ImageConfig(DatasetConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        size = require_size("--image-size", self.image_size)
-        require(
-            min(size) >= MIN_SIDE and not any(side % SIDE_MULTIPLE for side in size),
-            "--image-size",
-            f"must be multiples of {SIDE_MULTIPLE}, at least {MIN_SIDE}, got "
-            f"{self.image_size}",
-        )
+        size = require_multiples("--image-size", self.image_size)
         if self.load_size is not None:
             load_size = require_size("--load-size", self.load_size)
             require(

@@ -4,7 +4,9 @@ import argparse
 from typing import Literal, NamedTuple
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config.architectures import SIDE_MULTIPLE
 
+MIN_SIDE = 16  # pixels, of what generators take as it is
 Resize = Literal["stretch", "fit", "none"]
 
 
@@ -62,3 +64,18 @@ def require_size(name: str, value: int | str) -> tuple[int, int]:
         return size_of(value)
     except ValueError as error:
         raise InputError(f"{name}: {error}.") from None
+
+
+def require_multiples(name: str, value: int | str) -> tuple[int, int]:
+    """As `require_size`, of sizes that generators take as they are.
+
+    Raises:
+        InputError: it is no size, or not of multiples of 4 from 16 on.
+    """
+    size = require_size(name, value)
+    if min(size) < MIN_SIDE or any(side % SIDE_MULTIPLE for side in size):
+        raise InputError(
+            f"{name} must be multiples of {SIDE_MULTIPLE}, at least {MIN_SIDE}, got "
+            f"{value}."
+        )
+    return size

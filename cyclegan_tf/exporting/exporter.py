@@ -68,11 +68,12 @@ def _export(config, run, formats):
     published = {}
     generators, step, weights = run.generators(config.checkpoint, config.weights)
     domains = run.domains
-    images, origin = verify.held_out_images(run, list(generators))
-    cases = verify.make_cases(images, generators, domains)
+    sized = _at_size(run, config.size)
+    images, origin = verify.held_out_images(sized, list(generators))
+    cases = verify.make_cases(images, generators, domains, bool(config.size))
     calibration = None
     if config.precision == "int8":
-        calibration = beside_float32.calibration_images(run, list(generators))
+        calibration = beside_float32.calibration_images(sized, list(generators))
     for form in formats:
         say(f"writing {form.name}, and verifying it on {origin}")
         output = config.resolved_output
@@ -85,12 +86,13 @@ def _export(config, run, formats):
             rows = []
             if config.precision != "float32":
                 rows = beside_float32.compare(
-                    form, aside, generators, config, run, images
+                    form, aside, generators, config, sized, images
                 )
             extras = aside / EXTRAS if form.is_served else aside
             extras.mkdir(exist_ok=True)
             about = {
                 "precision": config.precision,
+                "size": config.fixed_size,
                 "step": step,
                 "weights": weights,
                 "versions": versions,
@@ -122,6 +124,14 @@ def _export(config, run, formats):
         say(f"uploaded: {url}")
 
 
+def _at_size(run, size):
+    """The run, but for images of the size that an export is fixed to, if it is."""
+    if size is None:
+        return run
+    options = dataclasses.replace(run.options, image_size=size, load_size=None)
+    return dataclasses.replace(run, recorded=run.recorded._replace(options=options))
+
+
 def _has_amx():
     """Whether products in bfloat16 have units of their own, and no GPU is there."""
     if tf.config.list_physical_devices("GPU") or not CPU_INFO.exists():
@@ -135,6 +145,10 @@ def _chosen_formats(config):
         if name not in known:
             raise InputError(f"--format takes {', '.join(known)}, got {name!r}.")
         form = known[name]
+        if config.size and form.is_served:
+            raise InputError(
+                f"--size is for onnx and litert; --format {name} takes any size."
+            )
         if config.precision in INT8 and form.is_served:
             raise InputError(
                 f"--precision {config.precision} is not for --format {name}: int8 is "

@@ -35,9 +35,10 @@ def write(
 ) -> None:
     """Writes the card, and copies of the run's newest pictures, to a folder.
 
-    `about` has "precision", "step" that the model was trained for, or None, "weights",
-    "average" or "raw", "versions" of what the export was verified with, "rows" of
-    `beside_float32`, or none, and of a student "compared" of its `model.json`.
+    `about` has "precision", the fixed "size" or None, "step" that the model was trained
+    for, or None, "weights", "average" or "raw", "versions" of what the export was
+    verified with, "rows" of `beside_float32`, or none, and of a student "compared" of
+    its `model.json`.
     """
     directions = [name for name, *_ in comparisons if name in DIRECTIONS]
     steps = "an unknown number of" if about["step"] is None else about["step"]
@@ -58,7 +59,7 @@ Unpaired image-to-image translation, {", ".join(directions)}; trained for
 
 ## Interface
 
-{form.interface(directions, run.domains)}
+{form.interface(directions, run.domains, about["size"])}
 
 Sides from 16 px on; what comes out has the size of what went in. Values outside of
 the range are clipped.

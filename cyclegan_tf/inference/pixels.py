@@ -13,10 +13,10 @@ from cyclegan_tf.data.ranges import to_unit_range, to_values
 PIXELS_AT_ONCE = 2**16
 
 
-def pixels_spec(source: Domain) -> tf.TensorSpec:
-    """What a graph of `pixels_function` takes."""
-    shape = (None, None, None, source.channels)
-    return tf.TensorSpec(shape, source.dtype, name="images")
+def pixels_spec(source: Domain, size: tuple[int, int] | None = None) -> tf.TensorSpec:
+    """What a graph of `pixels_function` takes: any pictures, or one of a size."""
+    count_and_size = (1, *size) if size else (None, None, None)
+    return tf.TensorSpec((*count_and_size, source.channels), source.dtype, "images")
 
 
 def translate(generator, images, source: Domain, target: Domain):
@@ -57,6 +57,8 @@ def pixels_function(generator, source: Domain, target: Domain) -> Callable:
 
 def _mirrored(images, axis):
     """Grows an axis to a multiple of 4 by mirroring its end, without the last line."""
+    if images.shape[axis] and not images.shape[axis] % SIDE_MULTIPLE:
+        return images
     size = tf.shape(images)[axis]
     # A gather and these divisions rather than a pad: the converters to ONNX and LiteRT
     # know them for any size, and would take a negative remainder for another number.

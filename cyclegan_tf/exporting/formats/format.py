@@ -9,26 +9,31 @@ from cyclegan_tf.data.domain import Domains
 INT8 = ("int8", "int8-weights")
 
 
-def pixels_interface(direction: str, domains: Domains) -> str:
+def pixels_interface(
+    direction: str, domains: Domains, size: tuple[int, int] | None
+) -> str:
     """What goes in and what comes out of a direction, in Markdown."""
     source, target = domains.of(direction)
     return (
-        f"- `{direction}`: `images`, {_in_words(source)}, to\n"
-        f"  `translated`, {_in_words(target)}."
+        f"- `{direction}`: `images`, {_in_words(source, size)}, to\n"
+        f"  `translated`, {_in_words(target, size)}."
     )
 
 
-def _in_words(domain):
+def _in_words(domain, size):
+    sides = "1, {}, {}".format(*size) if size else "N, H, W"
     kind = {1: ", grey", 3: ", RGB"}.get(domain.channels, "")
     return (
-        f"{domain.dtype} [N, H, W, {domain.channels}]{kind}, "
+        f"{domain.dtype} [{sides}, {domain.channels}]{kind}, "
         f"{domain.low:g} to {domain.high:g}"
     )
 
 
-def file_per_direction(directions: list[str], domains: Domains) -> str:
+def file_per_direction(
+    directions: list[str], domains: Domains, size: tuple[int, int] | None
+) -> str:
     """The interface of formats for programs without TensorFlow."""
-    lines = [pixels_interface(direction, domains) for direction in directions]
+    lines = [pixels_interface(direction, domains, size) for direction in directions]
     return "\n".join(["One file per direction:", "", *lines])
 
 
@@ -41,8 +46,8 @@ class Format:
         write: called with float32 generators by direction, the `Domains` that they lead
             from and to, the directory to write to, the `ExportConfig`, and, for int8,
             images `(count, height, width, channels)` by direction to calibrate with.
-        interface: inputs and outputs in Markdown, for the model card, of the directions
-            and domains that it is called with.
+        interface: inputs and outputs in Markdown, for the model card, of the
+            directions, domains and fixed size, or None, that it is called with.
         precisions: values of `--precision` that it can have.
         packages: to import for writing and running it.
         is_served: by TensorFlow Serving: it has signatures that take files' bytes, too,
@@ -52,7 +57,9 @@ class Format:
 
     name: str
     write: Callable
-    interface: Callable[[list[str], Domains], str] = file_per_direction
+    interface: Callable[[list[str], Domains, tuple[int, int] | None], str] = (
+        file_per_direction
+    )
     precisions: tuple[str, ...] = ("float32", "float16")
     packages: tuple[str, ...] = ()
     is_served: bool = False

@@ -38,7 +38,9 @@ def write(
         source, target = domains.of(direction)
         generator = _with_sliced_padding(generator)
         translate = pixels_function(_with_constants(generator), source, target)
-        function = tf.function(translate, input_signature=[pixels_spec(source)])
+        function = tf.function(
+            translate, input_signature=[pixels_spec(source, config.fixed_size)]
+        )
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [function.get_concrete_function()], generator
         )

@@ -32,6 +32,7 @@ def write(
     kernel in 8 bits, stay float32. In int8 and int8-weights all kernels are stored in 8
     bits.
     """
+    import onnx
     import tf2onnx
 
     for direction, generator in generators.items():
@@ -39,18 +40,55 @@ def write(
         is_int8 = config.precision in INT8
         policy = "float32" if is_int8 else config.precision
         translate = pixels_function(with_dtype(generator, policy), source, target)
-        signature = [pixels_spec(source)]
+        signature = [pixels_spec(source, config.fixed_size)]
         path = directory / f"{direction}.onnx"
-        tf2onnx.convert.from_function(
+        model, _ = tf2onnx.convert.from_function(
             tf.function(translate, input_signature=signature),
             input_signature=signature,
             opset=OPSET,
-            output_path=str(path),
+            custom_op_handlers={"Conv2DBackpropInput": (_transposed, [])},
         )
+        for value in (*model.graph.input, *model.graph.output):
+            for dim, name in zip(value.type.tensor_type.shape.dim, "NHW", strict=False):
+                if not dim.dim_value:
+                    dim.dim_param = name
+        onnx.save(model, path)
         if config.precision == "int8":
             _compute_in_int8(path, calibration[direction])
         if is_int8:
             _store_in_int8(path)
+
+
+def _transposed(graph, node, name, arguments):
+    """Converts a transposed convolution, and the crop behind it, to one operator.
+
+    tf2onnx by itself works out the size of any that there may be, in 44 operators. Ours
+    are "valid": of the full size, of which a crop may leave some lines out.
+    """
+    _, kernel, images = node.input
+    outputs, shapes, dtypes = node.output, node.output_shapes, node.output_dtypes
+    attributes = {"strides": node.get_attr("strides").ints[1:3]}
+    (follower,) = graph.find_output_consumers(outputs[0])
+    if follower.type == "StridedSlice":
+        starts, ends = (x.get_tensor_value()[1:3] for x in follower.inputs[1:3])
+        attributes["pads"] = [*starts, *starts]
+        # Behind the last line as many are left out as before the first, or fewer.
+        attributes["output_padding"] = [
+            a + b for a, b in zip(starts, ends, strict=True)
+        ]
+        shapes = follower.output_shapes
+        graph.replace_all_inputs(follower.output[0], outputs[0])
+    graph.remove_node(name)
+    x = graph.make_node("Transpose", [images], attr={"perm": [0, 3, 1, 2]})
+    weights = graph.make_node("Transpose", [kernel], attr={"perm": [3, 2, 0, 1]})
+    inputs = [x.output[0], weights.output[0]]
+    y = graph.make_node("ConvTranspose", inputs, attr=attributes)
+    graph.make_node(
+        *("Transpose", y.output, {"perm": [0, 2, 3, 1]}),
+        outputs=outputs,
+        shapes=shapes,
+        dtypes=dtypes,
+    )
 
 
 class _Reader:
