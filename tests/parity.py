@@ -28,8 +28,6 @@ from cyclegan_tf.training.build import ADAM, build_model
 from tests.helpers import ROOT
 
 RECORDED = ROOT / "tests" / "reference" / "recorded.npz"
-STATE_DICTS = [RECORDED.with_name(name) for name in ("since_1_6.pth", "before_1_6.pth")]
-STATE_DICT_OPTIONS = {"filters": 1, "num_blocks": 2, "seed": 1}
 NUM_PROBES = 64
 
 SIZES = ((64, 64), (128, 128), (256, 256), (96, 160))

@@ -1,6 +1,6 @@
 """Files from somebody else: they run nothing, name nothing elsewhere, stay small.
 
-Of `.pth` files `tests/interop/test_damaged_files.py` says the same.
+Of `.pth` files `tests/reference/test_exchange.py` says the same.
 """
 
 import io

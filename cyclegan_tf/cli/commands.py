@@ -184,28 +184,30 @@ def build(config: BuildConfig) -> None:
 
 
 def import_models(config: ImportConfig) -> None:
-    """Takes over generators of the authors' PyTorch program, and gives generators back.
+    """Takes over ResNet generators of PyTorch programs, and gives generators back.
 
         %(prog)s G_A.pth G_B.pth --run-dir runs/pretrained
         %(prog)s --run-dir runs/mine --to-reference pth/
 
-    The first file is the generator from A to B; the second may be left out. PyTorch is
-    not needed, and no code from a file is run. The first command writes a run directory
-    for `train --init-from` and for everything that uses a trained run; the second
-    writes `latest_net_G_A.pth` and `latest_net_G_B.pth`, which the authors' program
-    loads.
+    The first file is the generator from A to B; the second may be left out. It needs
+    PyTorch (pip install '.[torch]'). The first command writes a run directory for
+    `train --init-from` and for everything that uses a trained run; the second writes
+    `latest_net_G_A.pth` and `latest_net_G_B.pth`, which the authors' program loads.
     """
     with quiet_start():
-        from cyclegan_tf.interop import convert
+        from cyclegan_tf.interop import convert, torch_files
 
     run_dir = pathlib.Path(config.run_dir).expanduser()
     if config.to_reference is None:
-        models = [pathlib.Path(name).expanduser() for name in config.models]
+        paths = [pathlib.Path(name).expanduser() for name in config.models]
+        models = [(path, torch_files.read_tensors(path)) for path in paths]
         show(str(convert.import_models(models, run_dir, config.dataset)))
     else:
-        folder = pathlib.Path(config.to_reference)
-        for path in convert.export_models(run_dir, folder, config.weights):
-            show(str(path))
+        folder = pathlib.Path(config.to_reference).expanduser()
+        state_dicts = convert.export_models(run_dir, config.weights)
+        for name, tensors in state_dicts.items():
+            torch_files.write_tensors(folder / name, tensors)
+            show(str(folder / name))
 
 
 def _keep_kernels(config):

@@ -1,4 +1,6 @@
+import importlib.util
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from cyclegan_tf.interop.reference_weights import (
     generator_to_reference,
     state_dict_shapes,
 )
-from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
+from cyclegan_tf.interop.torch_files import read_tensors
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -29,7 +31,6 @@ from tests.helpers import (
     run_here,
     tiny_config,
 )
-from tests.interop.pickles import archive, calling
 
 IMAGES = random_images(1, 16)
 
@@ -39,16 +40,16 @@ def state_dict(filters=2, blocks=1, seed=1):
 
 
 def output(tensors):
-    return generator_from_reference(tensors, "x.pth")(IMAGES).numpy()
+    return generator_from_reference(tensors, "x.pth")[0](IMAGES).numpy()
 
 
 @pytest.fixture
-def files(tmp_path):
-    """Two small `.pth` files, A to B and B to A."""
-    paths = [tmp_path / "latest_net_G_A.pth", tmp_path / "latest_net_G_B.pth"]
-    for seed, path in enumerate(paths, start=1):
-        write_tensors(path, state_dict(seed=seed))
-    return paths
+def files():
+    """Two small state dicts, A to B and B to A, as they are read."""
+    return [
+        (pathlib.Path(f"latest_net_G_{name}.pth"), state_dict(seed=seed))
+        for seed, name in enumerate("AB", start=1)
+    ]
 
 
 # Names as in the authors' files.
@@ -101,63 +102,152 @@ def test_variants_compute_the_same(vary, blocks):
     np.testing.assert_array_equal(output(varied), output(tensors))
 
 
-def renamed(old, new):
-    def change(tensors):
-        return {(new if name == old else name): t for name, t in tensors.items()}
-
-    return change
+def without(*names):
+    return lambda tensors: {n: t for n, t in tensors.items() if n not in names}
 
 
 def replaced(name, tensor):
     return lambda tensors: tensors | {name: tensor}
 
 
+def zeros(*shape):
+    return np.zeros(shape, np.float32)
+
+
+def with_norms(tensors):
+    """Scale and offset behind each convolution but the last."""
+    *names, last = (name for name in tensors if name.endswith("weight"))
+    rng, extended = np.random.default_rng(0), {}
+    for name, tensor in tensors.items():
+        extended[name] = tensor
+        kernel = name.removesuffix("bias") + "weight"
+        if name.endswith("bias") and kernel != last:
+            for what in ("weight", "bias"):
+                vector = rng.normal(1, 0.1, tensor.shape).astype("float32")
+                extended[f"norm of {kernel}.{what}"] = vector
+    return extended
+
+
+def renumbered(tensors):
+    """Names that say nothing."""
+    return {
+        f"layer{i // 2}.{('weight', 'bias')[i % 2]}": tensor
+        for i, tensor in enumerate(tensors.values())
+    }
+
+
+def plainly_upsampled(tensors):
+    """The transposed kernels as those of plain convolutions."""
+    return {
+        name: tensor.swapaxes(0, 1) if name in UP and tensor.ndim == 4 else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+UP = ("model.11.weight", "model.14.weight")  # of one block
+
+
+def test_names_do_not_matter():
+    tensors = state_dict(filters=4)
+    expected = output(tensors)
+    np.testing.assert_array_equal(output(renumbered(tensors)), expected)
+
+
+@pytest.mark.parametrize("blocks", [1, 8])
+def test_learned_scales_and_offsets_are_taken_over(blocks):
+    tensors = with_norms(state_dict(blocks=blocks))
+    generator, assumed = generator_from_reference(tensors, "x.pth")
+    for layer, name in (("stem", "model.1"), ("up2", f"model.{13 + blocks}")):
+        norm = generator.get_layer(f"{layer}_norm")
+        scale, offset = (
+            tensors[f"norm of {name}.weight.{x}"] for x in ("weight", "bias")
+        )
+        np.testing.assert_array_equal(norm.scale, scale)
+        np.testing.assert_array_equal(norm.offset, offset)
+    assert not assumed
+
+
+def test_plain_convolutions_behind_an_upsampling_are_recognised():
+    tensors = plainly_upsampled(state_dict())
+    generator, assumed = generator_from_reference(tensors, "x.pth")
+    kernel = generator.get_layer("up1").get_weights()[0]
+    expected = tensors["model.11.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(kernel, expected)
+    # Three layers from one to the next: none that pads is among them.
+    assert assumed == [
+        "up-sampling repeats each pixel",
+        "convolutions behind it see a mirrored border",
+    ]
+
+
+def test_layers_without_numbers_leave_the_border_of_blocks_open():
+    _, assumed = generator_from_reference(renumbered(state_dict()), "x.pth")
+    assert assumed == ["residual blocks mirror the border of what they convolve"]
+
+
 @pytest.mark.parametrize(
     "change, problem",
     [
-        (renamed("model.4.weight", "model.5.weight"), "'model.4.weight' is missing"),
-        (renamed("model.18.bias", "x"), "'model.18.bias' is missing"),
-        (renamed("model.1.weight", "x"), "no convolution 'model.1.weight'"),
-        (renamed("model.1.bias", "x"), "'x' is .*expected no such tensor"),
+        (without("model.18.bias"), "bias of its last .*'model.18.weight', is missing"),
         (
-            replaced("model.99.weight", np.float32([1])),
-            "'model.99.weight' is .*no such",
+            without("model.18.weight", "model.18.bias"),
+            r"a kernel \(3, 2, 7, 7\) is mis",
+        ),
+        (without("model.1.weight"), "'model.1.bias' .* neither a convolution's kernel"),
+        (
+            without("model.4.weight"),
+            r"'model.7.weight' is \(8, 4, 3, 3\); expected \(4, 2, 3, 3\)",
         ),
         (
-            replaced("model.2.weight", np.float32([1, 1])),
-            "'model.2.weight' is .*no such",
+            replaced("model.18.running", zeros(3)),
+            "behind the kernel 'model.18.weight' stands 'model.18.running'",
         ),
         (
-            replaced("model.4.weight", np.zeros((4, 2, 4, 4), np.float32)),
+            without("model.10.conv_block.5.weight", "model.10.conv_block.5.bias"),
+            "an odd number, 1, of 3x3 convolutions from 8 to 8 channels",
+        ),
+        (
+            replaced("mask.weight", zeros(1, 2, 7, 7)),
+            r"behind its last convolution there is 'mask.weight', \(1, 2, 7, 7\)",
+        ),
+        (replaced("scale", zeros(3, 3)), r"'scale' of shape \(3, 3\) is neither"),
+        (
+            replaced("model.4.weight", zeros(4, 2, 4, 4)),
             r"'model.4.weight' is \(4, 2, 4, 4\); expected \(4, 2, 3, 3\)",
         ),
         (
-            replaced("model.1.bias", np.zeros(3, np.float32)),
-            r"'model.1.bias' is \(3,\); expected \(2,\)",
+            replaced("model.1.bias", zeros(3)),
+            "behind 'model.1.weight' stands a vector of 3 numbers; expected 2",
         ),
-        (replaced("model.1.bias", np.zeros(2, np.int64)), "'model.1.bias' is of int64"),
+        (replaced("model.1.bias", np.int64([1, 2])), "'model.1.bias' is of int64"),
         (replaced("model.1.bias", np.float32([1, np.nan])), "'model.1.bias' .*NaN"),
-        # With dropout the second convolution of a block is number 6.
         (
-            renamed("model.10.conv_block.5.weight", "model.10.conv_block.6.weight"),
-            "'model.10.conv_block.5.weight' is missing",
+            lambda x: without("norm of model.4.weight.bias")(with_norms(x)),
+            "behind 'model.4.weight' stand 1 vectors of a norm.*expected 2",
         ),
+        (
+            lambda x: with_norms(x) | {"n.running_var": zeros(2)},
+            "'n.running_var' is of batch normalization",
+        ),
+        (lambda x: {"down.weight": zeros(64, 3, 4, 4)}, "begins with 'down.weight'"),
     ],
 )
-def test_other_tensors_are_refused_by_name(change, problem):
-    with pytest.raises(InputError, match=f"x.pth.*{problem}"):
+def test_other_tensors_are_refused_by_what_was_found(change, problem):
+    with pytest.raises(
+        InputError, match=f"x.pth is not a ResNet generator: .*{problem}"
+    ):
         generator_from_reference(change(state_dict()), "x.pth")
 
 
-def test_discriminator_is_refused():
-    tensors = parity.discriminator_weights("patch70", 2, 1)
-    with pytest.raises(InputError, match="not a ResNet generator"):
+@pytest.mark.parametrize("tensors", [{}, parity.discriminator_weights("patch70", 2, 1)])
+def test_discriminator_and_nothing_are_refused(tensors):
+    with pytest.raises(InputError, match="it begins with .*; expected a 7x7"):
         generator_from_reference(tensors, "x.pth")
 
 
 def test_weights_survive_the_way_there_and_back():
     tensors = state_dict(filters=4, blocks=2)
-    back = generator_to_reference(generator_from_reference(tensors, "x"), "x")
+    back = generator_to_reference(generator_from_reference(tensors, "x")[0], "x")
     assert list(back) == list(tensors)
     for name, tensor in tensors.items():
         is_cancelled = name.endswith("bias") and name != "model.19.bias"
@@ -189,18 +279,28 @@ def test_import_makes_a_run_directory(files, tmp_path):
     assert (config.dataset, fingerprint) == ("cycle_gan/horse2zebra", None)
     assert domains == Domains()
     loaded = generators.load_generators(run_dir)
-    for path, generator in zip(files, loaded.values(), strict=True):
-        expected = output(read_tensors(path))
+    for (_, tensors), generator in zip(files, loaded.values(), strict=True):
+        expected = output(tensors)
         np.testing.assert_array_equal(generator(IMAGES), expected)
-    assert generators.read_about(run_dir)["imported_from"] == [p.name for p in files]
+    assert generators.read_about(run_dir)["imported_from"] == [p.name for p, _ in files]
+
+
+def test_norms_with_weights_and_plain_upsampling_are_options_of_the_run(tmp_path):
+    tensors = with_norms(plainly_upsampled(state_dict()))
+    run_dir = import_models([(tmp_path / "x", tensors)], tmp_path / "run", "unknown")
+    config = run_directory.read_config(run_dir).options
+    assert (config.norm, config.upsampling) == ("affine", "resize")
+    (generator,) = generators.load_generators(run_dir).values()
+    np.testing.assert_array_equal(generator(IMAGES), output(tensors))
 
 
 def test_channels_other_than_three_go_there_and_back(tmp_path):
     # What --input_nc 1 and --output_nc 4 make of their networks.
-    paths = [tmp_path / "A.pth", tmp_path / "B.pth"]
-    for path, channels in zip(paths, ((1, 4), (4, 1)), strict=True):
-        write_tensors(path, parity.generator_weights(2, 1, 1, *channels))
-    run_dir = import_models(paths, tmp_path / "run", "unknown")
+    models = [
+        (tmp_path / name, parity.generator_weights(2, 1, 1, *channels))
+        for name, channels in (("A", (1, 4)), ("B", (4, 1)))
+    ]
+    run_dir = import_models(models, tmp_path / "run", "unknown")
     recorded = run_directory.read_config(run_dir)
     assert recorded.domains == Domains(Domain(channels=1), Domain(channels=4))
     shapes = [
@@ -208,18 +308,18 @@ def test_channels_other_than_three_go_there_and_back(tmp_path):
         for generator in generators.load_generators(run_dir).values()
     ]
     assert shapes == [(1, 4), (4, 1)]
-    for path, back in zip(paths, export_models(run_dir, tmp_path / "b"), strict=True):
-        given, returned = read_tensors(path), read_tensors(back)
+    returned = export_models(run_dir).values()
+    for (_, given), back in zip(models, returned, strict=True):
         for name in ("model.1.weight", "model.18.weight", "model.18.bias"):
-            np.testing.assert_array_equal(returned[name], given[name])
+            np.testing.assert_array_equal(back[name], given[name])
 
 
 def test_second_model_must_lead_back(tmp_path):
-    paths = [tmp_path / "A.pth", tmp_path / "B.pth"]
-    for path in paths:
-        write_tensors(path, parity.generator_weights(2, 1, 1, 1, 3))
+    models = [
+        (tmp_path / name, parity.generator_weights(2, 1, 1, 1, 3)) for name in "AB"
+    ]
     with pytest.raises(InputError, match="takes 1 channels and gives 3.*lead back"):
-        import_models(paths, tmp_path / "run", "unknown")
+        import_models(models, tmp_path / "run", "unknown")
 
 
 def test_one_file_is_one_direction(files, tmp_path):
@@ -228,9 +328,9 @@ def test_one_file_is_one_direction(files, tmp_path):
 
 
 def test_different_architectures_are_refused(files, tmp_path):
-    write_tensors(files[1], state_dict(filters=3, blocks=2))
-    with pytest.raises(InputError, match="2 filters and 1 .* has 3 and 2; both"):
-        import_models(files, tmp_path / "new", "unknown")
+    other = files[1][0], state_dict(filters=3, blocks=2)
+    with pytest.raises(InputError, match="2 filters, 1 .* has 3 filters, 2 .*; both"):
+        import_models([files[0], other], tmp_path / "new", "unknown")
 
 
 def test_directory_that_exists_is_left_alone(files, tmp_path):
@@ -258,32 +358,27 @@ def test_imported_run_cannot_be_continued(files, tmp_path):
 
 def test_there_and_back(files, tmp_path):
     run_dir = import_models(files, tmp_path / "run", "unknown")
-    written = export_models(run_dir, tmp_path / "back")
-    assert [path.name for path in written] == [path.name for path in files]
-    for path, back in zip(files, written, strict=True):
-        np.testing.assert_array_equal(
-            output(read_tensors(back)), output(read_tensors(path))
-        )
+    written = export_models(run_dir)
+    assert list(written) == [path.name for path, _ in files]
+    for (_, tensors), back in zip(files, written.values(), strict=True):
+        np.testing.assert_array_equal(output(back), output(tensors))
 
 
 def test_missing_run_is_named(tmp_path):
     with pytest.raises(InputError, match="no such run directory"):
-        export_models(tmp_path / "none", tmp_path / "back")
+        export_models(tmp_path / "none")
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_one_or_two_files_are_needed(files, tmp_path, number):
-    with pytest.raises(InputError, match=f"are needed, got {number}"):
-        import_models((files * 2)[:number], tmp_path / "new", "unknown")
+def test_one_or_two_files_are_needed(tmp_path, capsys, number):
+    done = run_here(capsys, "import", *(["x.pth"] * number), "--run-dir", tmp_path)
+    assert_one_line_error(done, f"takes one or two .pth files, got {number}")
 
 
-def test_malicious_file_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
-    path, witness = tmp_path / "x.pth", tmp_path / "witness"
-    path.write_bytes(archive({"x/data.pkl": calling("os system", f"touch {witness}")}))
-    monkeypatch.chdir(tmp_path)
-    done = run_here(capsys, "import", path, "--run-dir", "run")
-    assert_one_line_error(done, path, "would call os.system")
-    assert os.listdir(tmp_path) == ["x.pth"]
+def test_missing_pytorch_is_named_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="x.pth: .* need PyTorch; .*'.\\[torch\\]'"):
+        read_tensors(tmp_path / "x.pth")
 
 
 # Training on.
@@ -326,8 +421,10 @@ def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
     run_dir = import_models(files, tmp_path / "imported", "unknown")
     model = build_model(tiny_run(norm=norm), Domains(), 4)
     first_state.start_generators(RunDir.open(run_dir), model)
-    for path, generator in zip(files, (model.gen_ab, model.gen_ba), strict=True):
-        expected = output(read_tensors(path))
+    for (_, tensors), generator in zip(
+        files, (model.gen_ab, model.gen_ba), strict=True
+    ):
+        expected = output(tensors)
         np.testing.assert_allclose(generator(IMAGES), expected, atol=1e-6)
         norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]
         assert all(bool(x.weights) == (norm == "affine") for x in norms)
@@ -343,7 +440,7 @@ def test_fine_tuning_resumes_to_the_same_bits(files, tmp_path, tiny_data_dir, ca
     assert "a_to_b starts from trained weights" in done.stderr
     assert "b_to_a starts from fresh weights" in done.stderr
     start = np.load(whole / "checkpoints/step-000000000.npz")
-    kernel = read_tensors(files[0])["model.1.weight"].transpose(2, 3, 1, 0)
+    kernel = files[0][1]["model.1.weight"].transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(start["gen_ab/stem/kernel"], kernel)
 
     # Cut after one epoch; the earlier run is not needed any more.

@@ -152,10 +152,3 @@ if __name__ == "__main__":
         for name, array in everything().items()
     }
     np.savez_compressed(parity.RECORDED, **recorded)
-    for path in parity.STATE_DICTS:
-        is_new = path == parity.STATE_DICTS[0]
-        torch.save(
-            generator(**parity.STATE_DICT_OPTIONS).state_dict(),
-            path,
-            _use_new_zipfile_serialization=is_new,
-        )

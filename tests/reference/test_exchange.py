@@ -1,5 +1,7 @@
 """Files of PyTorch's own, and of ours in PyTorch's own hands."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,10 @@ from benchmarks.torch_reference import Generator
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.interop.convert import FILES, export_models, import_models
 from cyclegan_tf.interop.reference_weights import state_dict_shapes
-from cyclegan_tf.interop.torch_files import read_tensors
+from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
 from cyclegan_tf.runs.generators import load_generators
 from tests import parity
+from tests.helpers import assert_one_line_error, run_here
 from tests.reference import oracle
 
 
@@ -20,6 +23,12 @@ def save(network_or_dict, path, is_new=True):
         tensors = tensors.state_dict()
     torch.save(tensors, path, _use_new_zipfile_serialization=is_new)
     return path
+
+
+def imported(folder, *files):
+    """The run directory of `.pth` files."""
+    models = [(path, read_tensors(path)) for path in files]
+    return import_models(models, folder / "run", "unknown")
 
 
 def largest_difference(keras_generator, network, size=(64, 64)):
@@ -44,7 +53,7 @@ def test_full_size_file_is_imported(tmp_path, blocks, is_new):
         save(network, tmp_path / name, is_new)
         for network, name in zip(networks, FILES.values(), strict=True)
     ]
-    run_dir = import_models(files, tmp_path / "run", "unknown")
+    run_dir = imported(tmp_path, *files)
     for network, ours in zip(networks, load_generators(run_dir).values(), strict=True):
         assert largest_difference(ours, network) < parity.OUTPUT_TOLERANCE
 
@@ -78,7 +87,7 @@ VARIANTS = {
 def test_variant_of_a_state_dict_is_imported(tmp_path, variant, is_new):
     tensors = VARIANTS[variant](oracle.generator(8, 6, seed=1))
     path = save(tensors, tmp_path / "x.pth", is_new)
-    ours = load_generators(import_models([path], tmp_path / "run", "unknown"))
+    ours = load_generators(imported(tmp_path, path))
     expected = oracle.generator(8, 6, seed=1)
     assert largest_difference(ours["a_to_b"], expected) < parity.OUTPUT_TOLERANCE
 
@@ -86,18 +95,74 @@ def test_variant_of_a_state_dict_is_imported(tmp_path, variant, is_new):
 @pytest.mark.parametrize("blocks", parity.BLOCKS)
 def test_export_is_loaded_strictly(tmp_path, blocks):
     files = [save(oracle.generator(16, blocks, s), tmp_path / str(s)) for s in (1, 2)]
-    run_dir = import_models(files, tmp_path / "run", "unknown")
-    written = export_models(run_dir, tmp_path / "back")
-    assert [path.name for path in written] == list(FILES.values())
-    for path, ours in zip(written, load_generators(run_dir).values(), strict=True):
+    run_dir = imported(tmp_path, *files)
+    written = export_models(run_dir)
+    assert list(written) == list(FILES.values())
+    ours = load_generators(run_dir).values()
+    for (name, tensors), generator in zip(written.items(), ours, strict=True):
+        write_tensors(tmp_path / "back" / name, tensors)
         network = Generator(16, blocks)
-        network.load_state_dict(torch.load(path, weights_only=True), strict=True)
-        assert largest_difference(ours, network) < parity.OUTPUT_TOLERANCE
-        assert largest_difference(ours, network, (96, 160)) < parity.OUTPUT_TOLERANCE
+        state_dict = torch.load(tmp_path / "back" / name, weights_only=True)
+        network.load_state_dict(state_dict, strict=True)
+        assert largest_difference(generator, network) < parity.OUTPUT_TOLERANCE
+        difference = largest_difference(generator, network, (96, 160))
+        assert difference < parity.OUTPUT_TOLERANCE
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_other_precision_is_refused_by_name(tmp_path, dtype):
-    path = save(Generator(2, 1).to(dtype), tmp_path / "x.pth")
-    with pytest.raises(InputError, match="Storage; expected 32-bit floats"):
+def test_other_precision_becomes_float32(tmp_path, dtype):
+    network = Generator(2, 1).to(dtype)
+    tensors = read_tensors(save(network, tmp_path / "x.pth"))
+    for name, tensor in network.state_dict().items():
+        np.testing.assert_array_equal(tensors[name], tensor.float().numpy())
+
+
+class Malicious:
+    def __init__(self, witness):
+        self.witness = witness
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.witness}",)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_file_that_would_call_something_is_refused_in_one_line(
+    tmp_path, capsys, is_new
+):
+    witness = tmp_path / "witness"
+    path = save({"a": Malicious(witness)}, tmp_path / "x.pth", is_new)
+    torch.load(path, weights_only=False)
+    assert witness.exists()  # it does work
+    witness.unlink()
+    done = run_here(capsys, "import", path, "--run-dir", tmp_path / "run")
+    assert_one_line_error(done, path, "is no PyTorch file of tensors")
+    assert os.listdir(tmp_path) == ["x.pth"]
+
+
+@pytest.mark.parametrize(
+    "content, problem",
+    [
+        (Generator(2, 1), "no PyTorch file of tensors"),  # the network itself
+        ({"epoch": 3, "net": {}}, "'epoch' is a int. Save what network.state_dict"),
+        ({}, "holds a dict, no state dict"),
+        ([1], "holds a list, no state dict"),
+    ],
+)
+def test_what_is_no_state_dict_is_refused(tmp_path, content, problem):
+    torch.save(content, tmp_path / "x.pth")
+    with pytest.raises(InputError, match=f"x.pth .*{problem}"):
+        read_tensors(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_file_that_is_cut_off_is_refused(tmp_path, share):
+    path = save(Generator(2, 1), tmp_path / "x.pth")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match="no PyTorch file of tensors"):
         read_tensors(path)
+
+
+def test_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="none.pth: no such file"):
+        read_tensors(tmp_path / "none.pth")
