@@ -17,7 +17,7 @@ def package_folder(name):
     """Where a package lies, without importing it and what it requires."""
     found = importlib.util.find_spec(name)
     if found is None:
-        pytest.skip(f"needs pip install --no-deps {name}")
+        pytest.skip(f"needs pip install {name}")
     return pathlib.Path(found.origin).parent
 
 
