@@ -20,7 +20,7 @@ from markupsafe import Markup
 from PIL import Image
 
 import cyclegan_tf
-from cyclegan_tf.common.console import say
+from cyclegan_tf.common.console import say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
@@ -78,8 +78,9 @@ class Run:
 def write(config: EvaluateConfig) -> str:
     """Scores the runs and writes the page into the directory of the first.
 
-    A run whose images are gone is shown with what its directory holds. Returns the
-    scores as lines of text; raises `InputError` for what a user can mend.
+    A run whose images are gone is shown with what its directory holds. Scores are
+    shown as they come. Returns where the page is, and its size; raises `InputError` for
+    what a user can mend, and `OSError` where it cannot be written.
     """
     paths = config.run_dirs
     names = [path.resolve().name for path in paths]
@@ -88,11 +89,12 @@ def write(config: EvaluateConfig) -> str:
     # All are read before any is scored: what is wrong shows at once.
     places = zip(paths, names, COLOURS, strict=False)
     runs = [_read_run(*place, config) for place in places]
-    tables = [_score(run, config) for run in runs]
+    for run in runs:
+        if table := _score(run, config):
+            show(f"{table}\n")
     page = render(runs, config)
     write_text(paths[0] / REPORT, page)
-    written = f"{paths[0] / REPORT}, {len(page.encode()) / 1e6:.1f} MB"
-    return "\n\n".join([*filter(None, tables), written])
+    return f"{paths[0] / REPORT}, {len(page.encode()) / 1e6:.1f} MB"
 
 
 def _read_run(path, name, colour, config):

@@ -55,6 +55,7 @@ def score(run: RunDir, config: EvaluateConfig, watch: Callable | None = None) ->
 
     Raises:
         InputError: something the user can mend; the images are gone, for instance.
+            Where `scores.json` cannot be written, the table says so.
     """
     start = time.monotonic()
     trained, step, weights = run.generators(config.checkpoint, config.weights)
@@ -62,10 +63,14 @@ def score(run: RunDir, config: EvaluateConfig, watch: Callable | None = None) ->
     results = evaluator.evaluate(trained, watch)
     seconds = round(time.monotonic() - start, 1)
     about = {"checkpoint": config.checkpoint, "weights": weights, "seconds": seconds}
-    record_evaluation(run.path, step, results, about)
+    try:
+        record_evaluation(run.path, step, results, about)
+        added = "added to"
+    except OSError as error:  # on a disk that is full, or only to be read
+        added = f"not added ({error.strerror}) to"
     title = f"{run.path}, {config.checkpoint}: step {step}, {weights} weights"
     table = score_table(results, title)
-    table += f"\nin {seconds} s; added to {run.path / SCORES_FILE}"
+    table += f"\nin {seconds} s; {added} {run.path / SCORES_FILE}"
     return Scored(step, results, table, evaluator.splits)
 
 

@@ -217,7 +217,8 @@ def continue_run(path: pathlib.Path, now: Recorded) -> None:
     if [now.fingerprint, now.domains] != images:
         raise InputError(
             f"{path} holds a run on other images than {config.dataset_name} has now; "
-            f"choose another --run-dir, or --restart."
+            f"choose another --run-dir, which --init-from {shlex.quote(str(path))} "
+            f"begins with its generators, or --restart."
         )
     if now.onednn != onednn:
         say(

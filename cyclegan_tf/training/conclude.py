@@ -66,9 +66,9 @@ def conclude(run: Run, results: list) -> None:
         say(f"warning: the curves cannot be written ({error.strerror})")
     weights = run.config.weights
     about = {"checkpoint": "last", "weights": weights}
-    evaluations.record_evaluation(run.path, run.num_steps, results, about)
     title = f"{run.path}, last: step {run.num_steps}, {weights} weights"
     show(score_table(results, title))
+    evaluations.record_evaluation(run.path, run.num_steps, results, about)
     if run.model.teachers:
         _compare_with_teacher(run, results)
     try:

@@ -58,6 +58,14 @@ def test_evaluation_twice_is_one_entry_with_the_same_numbers(run_dir, no_weights
     assert "added to" in text
 
 
+def test_scores_that_cannot_be_written_are_shown(run_dir, no_weights):
+    (run_dir / "scores.json").unlink()
+    (run_dir / "scores.json").mkdir()
+    text = evaluate(run_dir, limit=2)
+    assert "cycle_mae" in text
+    assert f"not added (Is a directory) to {run_dir / 'scores.json'}" in text
+
+
 def test_other_protocol_is_another_entry(run_dir, no_weights, capsys):
     evaluate(run_dir, split="train", limit=5)
     evaluate(run_dir, split="train", limit=6)

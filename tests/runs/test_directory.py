@@ -173,3 +173,9 @@ def test_other_kernels_are_said(begun, capsys):
     run_directory.continue_run(path, Recorded(config, "f00d", onednn=True))
     assert "will not be the same to the bit" in capsys.readouterr().err
     assert run_directory.read_config(path).onednn is None
+
+
+def test_other_images_are_refused_with_a_way_to_begin_from_the_run(begun):
+    path, config = begun
+    with pytest.raises(InputError, match=f"other images.* --init-from {path} "):
+        continue_run(path, config, "another")

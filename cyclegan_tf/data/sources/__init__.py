@@ -29,10 +29,12 @@ def find_source(config: DatasetConfig) -> Source:
             return source
     given = config.dataset  # the default, and folders by domain, were found above
     names = " or ".join(_similar_names(given))
-    embedded = " or ".join(synthetic.EMBEDDED)
+    meant = f"did you mean {names}? Or " if names else ""
+    embedded = "" if names else f", or try {' or '.join(synthetic.EMBEDDED)}"
     raise InputError(
-        f"--dataset {given}: no such folder, and no name that TFDS knows; "
-        f"{f'did you mean {names}?' if names else f'try {embedded}.'}"
+        f"--dataset {given}: no such folder from here, and no name that TFDS knows; "
+        f"{meant}give its whole path, or by --data-dir the place where it has been "
+        f"converted{embedded}."
     )
 
 

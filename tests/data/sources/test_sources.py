@@ -29,6 +29,7 @@ def test_unknown_name_suggests_the_nearest(tmp_path, monkeypatch, given, suggest
     message = str(caught.value)
     assert message.startswith(f"--dataset {given}: no such folder")
     assert suggestion in message and "\n" not in message
+    assert "--data-dir" in message  # it may be converted, and this another directory
 
 
 def test_folder_beside_the_given_path_is_suggested(tmp_path):
