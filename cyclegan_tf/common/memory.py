@@ -1,6 +1,7 @@
 """Memory of this machine, and of processes."""
 
 import contextlib
+import math
 import pathlib
 
 import psutil
@@ -29,3 +30,9 @@ def peak_memory() -> int:
         return int(line.split()[1]) * 1024
     memory = psutil.Process().memory_info()
     return getattr(memory, "peak_wset", memory.rss)
+
+
+def bytes_text(num_bytes: float) -> str:
+    """A number of bytes for people, such as "1.25 GiB"."""
+    power = min(4, max(1, int(math.log2(max(1, num_bytes) * 1.024) // 10)))
+    return f"{num_bytes / 1024**power:.3g} {' KMGT'[power]}iB"

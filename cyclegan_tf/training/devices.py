@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from cyclegan_tf.common import memory
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.common.processes import signals_handled
@@ -79,13 +80,17 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
     return f"training on {which} ({', '.join(sorted(names))})"
 
 
-def peak_memory() -> int | None:
-    """The most bytes that the fullest GPU had at once; None: there is no GPU."""
+def peak_memory() -> dict[str, int]:
+    """The most bytes in use at once: "host", of this process, and "device", a GPU.
+
+    Of several GPUs it is that of the fullest; where there is none, "device" is missing.
+    """
     peaks = [
         tf.config.experimental.get_memory_info(gpu.name)["peak"]
         for gpu in tf.config.list_logical_devices("GPU")
     ]
-    return max(peaks, default=None)
+    host = {"host": memory.peak_memory()}
+    return host | ({"device": max(peaks)} if peaks else {})
 
 
 @contextlib.contextmanager

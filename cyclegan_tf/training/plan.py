@@ -6,7 +6,6 @@ stays. What else runs on the machine meanwhile counts.
 
 import contextlib
 import dataclasses
-import math
 import pathlib
 import shutil
 import sys
@@ -20,7 +19,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import LESS_MEMORY, InputError
-from cyclegan_tf.common.memory import available_memory, peak_memory
+from cyclegan_tf.common.memory import available_memory, bytes_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.evaluator import Evaluator
@@ -54,7 +53,7 @@ class Clock(StepCallback):
         """Looks at the clock, the memory and the signals."""
         self.ends.append(time.monotonic())
         if psutil.Process().memory_info().rss > self.most_bytes:
-            raise MemoryError(f"it takes more than {_size(self.most_bytes)}")
+            raise MemoryError(f"it takes more than {bytes_text(self.most_bytes)}")
         if number := self.run.received_signal():
             sys.exit(128 + number)
 
@@ -136,7 +135,7 @@ def _measured(config, folder, most_bytes):
             "checkpoint": _seconds(run.save_checkpoint),
         }
     [written] = checkpoint.checkpoints(run.checkpoints)
-    memory = {"host_bytes": peak_memory(), "device_bytes": devices.peak_memory()}
+    memory = {f"{place}_bytes": peak for place, peak in devices.peak_memory().items()}
     size = written.stat().st_size
     return run, {"seconds": seconds, "memory": memory, "checkpoint_bytes": size}
 
@@ -187,12 +186,17 @@ def _failures_in_one_line():
 
 def plan_text(plan: dict[str, Any]) -> str:
     """What `plan_run` gives, in lines for people."""
-    options, steps, memory = (plan[name] for name in ("options", "steps", "memory"))
-    seconds, times, disk = (plan[name] for name in ("seconds", "times", "disk"))
+    options, steps, seconds, times = (
+        plan[name] for name in ("options", "steps", "seconds", "times")
+    )
+    memory, disk = (
+        {name: bytes_text(number) for name, number in plan[of].items()}
+        for of in ("memory", "disk")
+    )
     images = " + ".join(map(str, plan["dataset"]["images"].values()))
     done = f" from step {steps['done']} on" if steps["done"] else ""
-    device = memory["device_bytes"]
-    on_device = f"{_size(device)} of the GPU, " if device else ""
+    device = memory.get("device_bytes")
+    on_device = f"{device} of the GPU, " if device else ""
     given = (f"{name} {value}" for name, value in options.items() if value is not None)
     lines = {
         "dataset": f"{plan['dataset']['directory']}: {images} images",
@@ -203,18 +207,13 @@ def plan_text(plan: dict[str, Any]) -> str:
         f"{times['evaluation']} evaluations of {seconds['evaluation']:.2g} s, "
         f"{times['checkpoint']} checkpoints of {seconds['checkpoint']:.2g} s, "
         f"first step {seconds['start']:.2g} s",
-        "memory": f"{on_device}{_size(memory['host_bytes'])} of this machine, which "
-        f"has {_size(memory['free_bytes'])} free",
-        "disk": f"{disk['checkpoints_kept']} checkpoints of "
-        f"{_size(disk['checkpoint_bytes'])}; {_size(disk['free_bytes'])} are free",
+        "memory": f"{on_device}{memory['host_bytes']} of this machine, which has "
+        f"{memory['free_bytes']} free",
+        "disk": f"{plan['disk']['checkpoints_kept']} checkpoints of "
+        f"{disk['checkpoint_bytes']}; {disk['free_bytes']} are free",
         "options": ", ".join(given),
     }
     return "\n".join(f"{name}: {line}" for name, line in lines.items())
-
-
-def _size(num_bytes):
-    power = min(4, max(1, int(math.log2(max(1, num_bytes) * 1.024) // 10)))
-    return f"{num_bytes / 1024**power:.3g} {' KMGT'[power]}iB"
 
 
 def _duration(seconds):

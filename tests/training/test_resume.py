@@ -164,6 +164,7 @@ def test_tensorboard_has_what_was_promised(whole_run):
     losses = {"G_A", "G_B", "cycle_A", "cycle_B", "identity_A", "identity_B"}
     assert {f"losses/{name}" for name in losses | {"D_A", "D_B"}} <= tags
     assert {"learning_rate", "speed/images_per_s", "speed/input_wait"} <= tags
+    assert "memory/host_peak_mib" in tags
     assert {"samples/A", "samples/B", "config"} <= tags
     for network in ("generator", "discriminator"):
         graph = EventAccumulator(str(whole_run / "tensorboard" / network))

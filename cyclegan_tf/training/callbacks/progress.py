@@ -1,7 +1,9 @@
 """The progress bar of a run."""
 
 from cyclegan_tf.common.console import is_terminal, progress_bar, say, status_line
+from cyclegan_tf.common.memory import bytes_text
 from cyclegan_tf.training.callbacks.step import StepCallback
+from cyclegan_tf.training.devices import peak_memory
 
 
 class ProgressBar(StepCallback):
@@ -55,11 +57,12 @@ class ProgressBar(StepCallback):
             f"{name} {result.direction} {result.scores[name]:.4g}  "
             for result in self.scores.results
         )
+        peaks = ", ".join(f"{k} {bytes_text(x)}" for k, x in peak_memory().items())
         say(
             f"epoch {epoch + 1}/{self.epochs}  "
             f"{_in_words(self._in_order(logs), 3)}  {scores}"
             f"{self.throughput.images_per_s:.3g} images/s  "
-            f"waiting for input {self.throughput.input_wait:.1%}"
+            f"waiting for input {self.throughput.input_wait:.1%}  peak memory {peaks}"
         )
 
     def _in_order(self, logs):

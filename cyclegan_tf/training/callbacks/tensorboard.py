@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from cyclegan_tf.training.callbacks.step import StepCallback
+from cyclegan_tf.training.devices import peak_memory
 
 SCALARS_EVERY = 50  # steps
 
@@ -46,6 +47,8 @@ class TensorBoardLog(StepCallback):
             tf.summary.scalar("learning_rate", self.schedule(self.step - 1))
             tf.summary.scalar("speed/images_per_s", self.throughput.images_per_s)
             tf.summary.scalar("speed/input_wait", self.throughput.input_wait)
+            for place, peak in peak_memory().items():
+                tf.summary.scalar(f"memory/{place}_peak_mib", peak / 2**20)
 
     def _sums(self):
         return {
