@@ -7,8 +7,8 @@
 
 Prints JSON lines. Each figure is of a process of its own.
 
-start: seconds from `open_split` to the first batch, nothing kept in memory, and the
-most memory that the process had. The records are small pictures, written as shards.
+start: seconds from opening the dataset to the first batch, nothing kept in memory, and
+the most memory that the process had. The records are small pictures, written as shards.
 
 read: examples per second of readers of 256 px pictures, in a random order: `before`, as
 an earlier version did, `one by one`, and `ahead`, as it is; `in order` reads the shards

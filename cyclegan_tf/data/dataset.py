@@ -61,7 +61,7 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Of the content of all shards: runs remember it, wherever the shards are."""
+        """What runs know the images by: a digest of all shards, wherever they are."""
         return self.manifest["fingerprint"]
 
     @property

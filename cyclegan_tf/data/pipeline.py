@@ -118,7 +118,7 @@ def load_images(split: Split, frame: Frame, limit: int | None = None) -> np.ndar
 def image_batches(
     split: Split, frame: Frame, batch_size: int, limit: int | None = None
 ) -> tf.data.Dataset:
-    """The same images as `load_images`, a batch at a time; the last may be smaller."""
+    """The first images of a split, a batch at a time; see `load_images`."""
     indices = tf.data.Dataset.range(len(split.places[:limit]))
     shape = (*frame[:2], split.domain.channels)
 
@@ -234,6 +234,6 @@ def _keeps_in_memory(cache, num_bytes):
 
 
 def _num_bytes(split, frame):
-    """Of all images of a split in memory."""
+    """The bytes that all images of a split take in memory."""
     pixels = np.prod(frames.covering_sizes(split.sizes, frame), axis=1, dtype=np.int64)
     return pixels.sum() * split.domain.channels * np.dtype(split.domain.dtype).itemsize

@@ -222,7 +222,7 @@ class Evaluator:
 
     @functools.cached_property
     def _masks(self):
-        """Of both domains; None without, or if no patch is inside."""
+        """The masks of test pairs; None without, or if no patch is inside."""
         if not self.is_paired:
             return None
         masks = pipeline.load_masks(self.splits["a"], self.frame, self.limit)

@@ -106,7 +106,7 @@ def _read_run(path, name, colour, config):
     samples = {
         domain: _read_samples(path / "samples", domain, limit) for domain in "ab"
     }
-    rows = history.read(path / history.METRICS)
+    rows = history.read_history(path / history.METRICS)
     return Run(opened, name, colour, step, weights, shown, domains, rows, samples)
 
 

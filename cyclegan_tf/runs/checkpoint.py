@@ -122,7 +122,7 @@ def read_best(directory: pathlib.Path) -> dict[str, Any]:
     return about
 
 
-def find(directory: pathlib.Path, name: str) -> pathlib.Path:
+def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
     """The checkpoint that "best" or the number of a step names.
 
     Raises:

@@ -27,7 +27,13 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import build_generator
-from cyclegan_tf.runs.checkpoint import AVERAGES, BEST, CHECKPOINTS, find, read_best
+from cyclegan_tf.runs.checkpoint import (
+    AVERAGES,
+    BEST,
+    CHECKPOINTS,
+    find_checkpoint,
+    read_best,
+)
 from cyclegan_tf.runs.directory import CONFIG, Recorded, read_config
 from cyclegan_tf.runs.weights import read_arrays, write_arrays
 
@@ -199,7 +205,7 @@ def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
             if checkpoint == LAST:
                 path, step = current(run_dir / FOLDER) / WEIGHTS, about.get("step")
             else:
-                path = find(run_dir / CHECKPOINTS, checkpoint)
+                path = find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
                 step = best["step"] if checkpoint == BEST else int(checkpoint)
             arrays = read_arrays(path, ("gen_", "average_"))
         except Damaged as error:

@@ -12,7 +12,7 @@ METRICS = "metrics.csv"
 COLUMNS = ("epoch", "step", *LOSSES, "learning_rate", "images_per_s", "input_wait")
 
 
-def read(path: pathlib.Path) -> list[dict[str, float]]:
+def read_history(path: pathlib.Path) -> list[dict[str, float]]:
     """The rows of a run's `metrics.csv` as numbers; none if there is no such file.
 
     A row has the columns that it had when it was written: a loss of another version, or
@@ -39,7 +39,7 @@ def _numbers(cells):
     return row | {name: float(cell) for name, cell in cells.items() if cell}
 
 
-def write(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
+def write_history(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
     """Rewrites the file; cells that a row does not have stay empty."""
     columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
     text = io.StringIO()

@@ -71,7 +71,7 @@ class RunDir:
 
     @property
     def fingerprint(self) -> str | None:
-        """Of its images; None, of imported models: it is not known."""
+        """What its images are known by; None, of imported models: they are not."""
         return self.recorded.fingerprint
 
     def generators(self, checkpoint: str = LAST, weights: str = "average") -> Trained:

@@ -78,7 +78,7 @@ def _new_discriminator(config, domain, name):
 
 
 def identity_weight(config: TrainConfig, domains: Domains) -> float:
-    """Of the identity losses: 0 where the domains differ in channels.
+    """The weight of the identity losses: 0 where the domains differ in channels.
 
     Raises:
         InputError: they do, and another one is asked for.

@@ -60,7 +60,7 @@ def _is_concluded(run):
 def conclude(run: Run, results: list) -> None:
     """Records and shows the scores of the end, and says where everything is."""
     try:
-        rows = history.read(run.path / history.METRICS)
+        rows = history.read_history(run.path / history.METRICS)
         write_bytes(run.path / LOSS_PLOT, pictures.loss_plot(rows))
     except OSError as error:
         say(f"warning: the curves cannot be written ({error.strerror})")

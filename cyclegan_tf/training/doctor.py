@@ -243,7 +243,7 @@ def tiny_domain(num_images, domain) -> Finding | None:
 
 
 def _luminance(images):
-    """Of BT.601, in grey levels."""
+    """The luminance of RGB by BT.601, in grey levels."""
     return np.float64(images) @ np.array([0.299, 0.587, 0.114])
 
 

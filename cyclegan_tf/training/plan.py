@@ -141,7 +141,7 @@ def _measured(config, folder, most_bytes):
 
 
 def _seconds_of_evaluation(run, seconds_per_step):
-    """Of all images, from as many as there is time for."""
+    """Seconds of scoring all images, from as many as there is time for."""
     whole = run.evaluator
     limit = max(4, int(EVALUATED_SECONDS / (2 * SHARE_OF_STEP * seconds_per_step)))
     splits = whole.splits.values()
@@ -151,7 +151,7 @@ def _seconds_of_evaluation(run, seconds_per_step):
 
 
 def _seconds(function, *arguments):
-    """Of a second call, as the first one may trace."""
+    """Seconds of a second call, as the first one may trace."""
     for _ in range(2):
         started = time.monotonic()
         function(*arguments)

@@ -119,7 +119,7 @@ def _choose_domains(config, dataset):
 
 
 def _make_evaluator(config, splits, is_paired, network):
-    """Of the test images, or of training images where a domain has no others."""
+    """Makes that of the test images, or of training images if there are no others."""
     is_test = len(splits["testA"]) > 0 and len(splits["testB"]) > 0
     kind = "test" if is_test else "train"
     evaluator = Evaluator(

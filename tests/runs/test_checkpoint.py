@@ -109,8 +109,8 @@ def test_best_survives_the_rotation_and_a_worse_epoch(tmp_path):
     for step in range(1, 6):
         checkpoint.save(model, tmp_path, step)
     assert checkpoint.read_best(tmp_path) == {"step": 1, "value": 2.0}
-    assert checkpoint.find(tmp_path, "best").name == "best.npz"
-    assert checkpoint.find(tmp_path, "4").name == "step-000000004.npz"
+    assert checkpoint.find_checkpoint(tmp_path, "best").name == "best.npz"
+    assert checkpoint.find_checkpoint(tmp_path, "4").name == "step-000000004.npz"
     assert len(checkpoint.checkpoints(tmp_path)) == 3
 
 
@@ -119,7 +119,7 @@ def test_checkpoint_that_is_not_there_is_named_beside_those_that_are(tmp_path, n
     for step in (1, 2, 3, 4):
         checkpoint.save(tiny_model(), tmp_path, step)
     with pytest.raises(InputError, match=f"{name}: .* there are last, 4, 3, 2"):
-        checkpoint.find(tmp_path, name)
+        checkpoint.find_checkpoint(tmp_path, name)
 
 
 def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
@@ -141,7 +141,7 @@ def test_damaged_best_is_named(tmp_path, content):
     checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
     (tmp_path / "best.json").write_text(content)
     with pytest.raises(Damaged, match=r"best\.(json|npz) is damaged"):
-        checkpoint.find(tmp_path, "best")
+        checkpoint.find_checkpoint(tmp_path, "best")
 
 
 def test_best_checkpoint_stays_where_the_next_one_cannot_be_written(

@@ -61,11 +61,12 @@ def test_damaged_config_is_named(tmp_path, text):
 
 def test_damaged_metrics_never_end_a_run(tmp_path, capsys):
     path, rng, lengths = tmp_path / "metrics.csv", random.Random(0), set()
-    history.write(path, [{"epoch": i, "step": 4 * i, "G_A": 0.5} for i in (1, 2)])
+    rows = [{"epoch": i, "step": 4 * i, "G_A": 0.5} for i in (1, 2)]
+    history.write_history(path, rows)
     content = path.read_bytes()
     for damage in ["one bit", "some bits", "cut off", "zeros", "appended"] * 40:
         path.write_bytes(DAMAGES[damage](content, rng))
-        lengths.add(len(history.read(path)))
+        lengths.add(len(history.read_history(path)))
     assert lengths >= {0, 1, 2}
     assert "metrics.csv is damaged: going on without 1 of" in capsys.readouterr().err
 

@@ -30,8 +30,9 @@ from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.exporting import exporter
 from cyclegan_tf.inference import translator
-from cyclegan_tf.runs import checkpoint, directory, generators, history, weights
+from cyclegan_tf.runs import checkpoint, directory, generators, weights
 from cyclegan_tf.runs.evaluations import read_evaluations
+from cyclegan_tf.runs.history import read_history
 from cyclegan_tf.training import run as training
 from tests.damages import DAMAGES
 from tests.helpers import tiny_config
@@ -79,7 +80,8 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
         return {n: np.hstack([w.ravel() for w in m.get_weights()]) for n, m in models}
 
     def read_best():
-        return checkpoint.find(checkpoints, "best"), checkpoint.read_best(checkpoints)
+        path = checkpoint.find_checkpoint(checkpoints, "best")
+        return path, checkpoint.read_best(checkpoints)
 
     def of_run(name, read, **how):
         return Kind(name, [run / name], read, **how)
@@ -97,7 +99,7 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
         of_run("model/generators.npz", read_models),
         of_run("model/model.json", read_models, **plain),
         of_run("scores.json", lambda: read_evaluations(run), **optional),
-        of_run("metrics.csv", lambda: history.read(run / "metrics.csv"), **optional),
+        of_run("metrics.csv", lambda: read_history(run / "metrics.csv"), **optional),
     ]
 
 

@@ -26,7 +26,7 @@ class MetricsCsv(StepCallback):
         """Rewrites the file with one more row."""
         with self.log.errors_said_once("metrics"):
             if self.rows is None:  # from then on the file may vanish
-                self.rows = history.read(self.path)
+                self.rows = history.read_history(self.path)
             self.rows = [row for row in self.rows if row["epoch"] <= epoch]
             self.rows.append(
                 {"epoch": epoch + 1, "step": self.step}
@@ -38,4 +38,4 @@ class MetricsCsv(StepCallback):
                 }
                 | flat_scores(self.scores.results)
             )
-            history.write(self.path, self.rows)
+            history.write_history(self.path, self.rows)
