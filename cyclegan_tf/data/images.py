@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cyclegan_tf.common.console import printable
-from cyclegan_tf.data import photos, tiff
+from cyclegan_tf.data import medical, photos, tiff
 from cyclegan_tf.data.arrays import (
     MAX_BYTES,
     MIN_SIDE,
@@ -35,7 +35,7 @@ __all__ = [
     "UnreadableImage",
     "encode",
     "encode_png",
-    "from_array",
+    "from_picture",
     "normalize",
     "pixels_of",
     "read",
@@ -43,9 +43,9 @@ __all__ = [
 ]
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .npy".split()
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .npy .dcm .dicom".split()
 )
-KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF or .npy"  # as messages name them
+KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"  # as messages name them
 MAX_REASON = 300  # characters; some decoders quote what they read
 
 
@@ -136,17 +136,17 @@ def normalize(data: bytes, keeps_alpha: bool = False) -> EncodedImage:
     return _described(pixels, data, kept)
 
 
-def from_array(pixels: np.ndarray, note: str = "") -> EncodedImage:
-    """Stores an array of numbers `(height, width)` or with channels, see `normalize`.
+def from_picture(picture: Picture) -> EncodedImage:
+    """Stores a picture of numbers of any type, see `normalize`.
 
     Raises:
         UnreadableImage: it is too small or too large, or has values that are not
-            finite.
+            finite, or none.
     """
-    pixels = np.atleast_3d(pixels)
+    pixels = picture.pixels
     require_size(*pixels.shape[:2], pixels.shape[2] * pixels.dtype.itemsize)
-    picture = of_supported_type(Picture(pixels, note=note))
-    return encode(picture.pixels)._replace(note=picture.note)
+    picture = of_supported_type(picture)
+    return encode(picture.pixels, picture.valid)._replace(note=picture.note)
 
 
 def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
@@ -247,6 +247,8 @@ def _decode(data, keeps_alpha, describes=True):
             # Broken EXIF and the like: what matters is whether the pixels decode.
             warnings.simplefilter("ignore")
             _require_few_bytes(len(data))
+            if medical.is_dicom(data):  # which may begin like a TIFF, and be one, too
+                return of_supported_type(medical.read_dicom(data)), ""
             if data.startswith(tiff.STARTS):
                 return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
             if data.startswith(NPY_START):

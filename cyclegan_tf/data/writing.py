@@ -10,6 +10,7 @@ from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain, form_text
+from cyclegan_tf.data.medical import DICOM_SUFFIXES
 from cyclegan_tf.data.picture import (
     CENTIMETRE,
     INCH,
@@ -24,6 +25,8 @@ from cyclegan_tf.data.tiff_tags import GDAL_NODATA, MASK
 JPEG_QUALITY = 95
 PNG_HEADER_END = 33
 TIFF_SUFFIXES = (".tif", ".tiff")
+# Of these comes a TIFF, too: its values, and the size of its pixels, are measures.
+MEASURED_SUFFIXES = (*TIFF_SUFFIXES, *DICOM_SUFFIXES, "")
 PROGRAMS = ("imagej", "ome")  # for which tifffile writes channels as pages
 OF_CHANNELS = ("Labels", "Channel")
 # What a file of each kind holds: numbers of channels (all where empty), and types.
@@ -42,10 +45,11 @@ def suffix_for(domain: Domain, source: pathlib.Path | None = None) -> str:
 
     Args:
         domain: the form of the images.
-        source: the file that one is made of; of a TIFF comes a TIFF, which can say
-            where it lies and how large it is.
+        source: the file that one is made of; of a TIFF or DICOM comes a TIFF, which
+            can say where it lies and how large it is.
     """
-    is_tiff = source is not None and source.suffix.lower() in TIFF_SUFFIXES
+    suffix = ".png" if source is None else source.suffix.lower()
+    is_tiff = suffix in MEASURED_SUFFIXES or suffix[1:].isdigit()
     return ".png" if domain.is_encodable and not is_tiff else ".tif"
 
 

@@ -1,7 +1,6 @@
 """The files of one domain: pictures below a folder, or TFRecords of pictures."""
 
 import hashlib
-import itertools
 import os
 import pathlib
 from collections import Counter
@@ -11,13 +10,14 @@ from typing import Any, NamedTuple
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import flag
-from cyclegan_tf.data import images
+from cyclegan_tf.data import images, medical
+from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources import record_files
 from cyclegan_tf.data.sources.source import Loaded
 
 MAX_SUFFIXES = 99  # named of files that are not read; the others are counted together
 RECORDS = record_files.SUFFIXES
-TAKEN = images.SUFFIXES | RECORDS
+TAKEN = images.SUFFIXES | RECORDS | {*medical.VOLUME_SUFFIXES}
 
 
 class Files(NamedTuple):
@@ -39,17 +39,36 @@ class Files(NamedTuple):
         return any(os.path.splitext(x)[1].lower() in RECORDS for x in self.names[:1])
 
     def count(self) -> int:
-        """How many pictures there are."""
-        if not self.are_records:
-            return len(self.names)
-        return sum(record_files.count(f"{self.root}/{name}") for name in self.names)
+        """How many pictures there are, of volumes and the like their slices."""
+        if self.are_records:
+            paths = (f"{self.root}/{name}" for name in self.names)
+            return sum(map(record_files.count, paths))
+        return sum(1 if n is None else n for n in map(self._num_slices, self.names))
 
     def jobs(self) -> Iterable[tuple[Any, bool, str]]:
         """What `load` takes, of each picture."""
-        found = zip(itertools.repeat(self.root), self.names, strict=False)
+        found = self._pictures()
         if self.are_records:
             found = record_files.pictures(self.root, self.names)
         return ((place, self.keeps_alpha, name) for place, name in found)
+
+    def _num_slices(self, name):
+        """Of a file that is several pictures; None of all others."""
+        path = pathlib.Path(self.root, name)
+        if medical.is_volume(name):
+            return medical.open_volume(path).shape[2]
+        return medical.num_frames_of(path) if _may_be_dicom(path) else None
+
+    def _pictures(self):
+        for name in self.names:
+            number = self._num_slices(name)
+            if number is None or (number == 1 and not medical.is_volume(name)):
+                yield self.root, name
+                continue
+            path = pathlib.Path(self.root, name)
+            stem = name[: len(name) - len(suffix_of(name))]
+            for i, picture in enumerate(medical.slices_of(path)):
+                yield picture, f"{stem}_{i:04d}"
 
     def add_to(self, listing: "hashlib._Hash", part: str) -> None:
         """Adds to a digest what changes when the files do, or what is made of them."""
@@ -61,11 +80,39 @@ class Files(NamedTuple):
 
 
 def load(job: tuple[Any, bool, str]) -> Loaded:
-    """The picture of a job: a folder and a name in it, or its content and a name."""
+    """The picture of a job: of a folder and a name in it, of its content, or itself."""
     place, keeps_alpha, name = job
+    if isinstance(place, Picture):
+        return Loaded(images.from_picture(place), name)
     if not isinstance(place, bytes):
         place = images.read_file(os.path.join(place, name))
     return Loaded(images.normalize(place, keeps_alpha), name)
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a name in small letters, also one of two parts; or ""."""
+    if name.lower().endswith(medical.VOLUME_SUFFIXES[1]):
+        return medical.VOLUME_SUFFIXES[1]
+    return os.path.splitext(name)[1].lower()
+
+
+def _may_be_dicom(path):
+    """Whether a file has a suffix of DICOM; or none, or a number, and its first bytes.
+
+    Names without a suffix are usual there; those with dots end in a number.
+    """
+    suffix = path.suffix.lower()
+    if suffix in medical.DICOM_SUFFIXES:
+        return True
+    if (suffix and not suffix[1:].isdigit()) or path.name == "DICOMDIR":
+        return False
+    try:
+        if not path.is_file():  # a pipe would wait
+            return False
+        with path.open("rb") as file:
+            return medical.is_dicom(file.read(132))
+    except OSError:
+        return False
 
 
 def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> Files:
@@ -93,7 +140,7 @@ def files_named(option: str, given: str) -> Files:
             raise InputError(f"{flag(option)} {given}: name a folder below the root.")
         return files_below(path.parent, path.name)
     found = [path] if path.is_file() else globbed(path)
-    found = [file for file in found if file.suffix.lower() in TAKEN]
+    found = [file for file in found if suffix_of(file.name) in TAKEN]
     if not found:
         raise InputError(
             f"{flag(option)} {given}: no such folder, and no such files; expected a "
@@ -183,14 +230,14 @@ def _scan(folder, suffixes, others):
     names = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            suffix = os.path.splitext(entry.name)[1].lower()
+            suffix = suffix_of(entry.name)
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 names.append(f"{entry.name}/")
             elif entry.is_symlink() and os.path.isdir(entry.path):
                 say(f"skipped {entry.path}: links to folders are not followed")
-            elif suffix in suffixes:
+            elif suffix in suffixes or _may_be_dicom(pathlib.Path(entry.path)):
                 names.append(entry.name)
             else:
                 others[suffix or "suffixless"] += 1

@@ -6,6 +6,7 @@ import re
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import images
+from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split
 
 NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
@@ -70,7 +71,8 @@ def _open(builder, name):
 
     def jobs(split):
         for image, tfds_id in named(builder, split, decoders):
-            yield bytes(image) if is_file else np.asarray(image), tfds_id
+            array = None if is_file else np.atleast_3d(image)
+            yield bytes(image) if is_file else Picture(array), tfds_id
 
     return {
         split: Split(builder.info.splits[split].num_examples, jobs(split))
@@ -98,7 +100,7 @@ def _named_at_random(builder, split, decoders):
 def _normalize_example(job):
     image, name = job
     is_file = isinstance(image, bytes)
-    return Loaded((images.normalize if is_file else images.from_array)(image), name)
+    return Loaded((images.normalize if is_file else images.from_picture)(image), name)
 
 
 def _prepare(builder, name):

@@ -10,11 +10,11 @@ from tests.helpers import write_images
 def test_files_that_are_not_read_are_counted_by_suffix(tmp_path, capsys):
     write_images(tmp_path, 2)
     (tmp_path / "within").mkdir()
-    for name in ("a.dcm", "b.DCM", "within/c.dcm", "d.heic", "README", ".hidden"):
+    for name in ("a.nrrd", "b.NRRD", "within/c.nrrd", "d.exr", "README", ".hidden"):
         (tmp_path / name).touch()
     assert len(image_files(tmp_path)) == 2
     errors = capsys.readouterr().err
-    assert errors == f"{tmp_path}: not used: 3 .dcm, 1 .heic, 1 suffixless files\n"
+    assert errors == f"{tmp_path}: not used: 3 .nrrd, 1 .exr, 1 suffixless files\n"
     for i in range(100):
         (tmp_path / f"file.{i}").touch()
     image_files(tmp_path)
@@ -51,7 +51,7 @@ def test_missing_domain_is_named(tmp_path, layout, missing):
         folder.find(DatasetConfig(dataset=str(tmp_path)))
     (tmp_path / missing).mkdir()
     (tmp_path / missing / "a.dcm").touch()
-    with pytest.raises(InputError, match=f"/{missing} has no images.* TIFF or .npy"):
+    with pytest.raises(InputError, match=f"/{missing} has no images.* TIFF, DICOM"):
         folder.find(DatasetConfig(dataset=str(tmp_path)))
 
 

@@ -1,0 +1,204 @@
+"""DICOM images and NIfTI volumes, by way of pydicom and nibabel.
+
+Both are of the extra `medical` and imported within. Of what files say only pixels and
+their size are taken: nothing of a person comes into records, names or messages.
+"""
+
+import io
+import logging
+import pathlib
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.arrays import MAX_BYTES, UnreadableImage, require_size
+from cyclegan_tf.data.picture import CENTIMETRE, About, Picture
+
+DICOM_SUFFIXES, VOLUME_SUFFIXES = (".dcm", ".dicom"), (".nii", ".nii.gz")
+DICOM_START, DICOM_START_AT = b"DICM", 128
+NEEDED = "install with pip install '.[medical]'"
+# Transfer syntaxes that pydicom reads only with plug-ins under other licences: JPEG of
+# 12 bits, lossless JPEG, and JPEG-LS.
+JPEG = ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether a file's first bytes are those of DICOM."""
+    return data[DICOM_START_AT:].startswith(DICOM_START)
+
+
+def is_volume(name: str) -> bool:
+    """Whether a file is taken for a NIfTI volume, by its name."""
+    return name.lower().endswith(VOLUME_SUFFIXES)
+
+
+def read_dicom(data: bytes, frame: int = 0) -> Picture:
+    """A frame of a DICOM file: grey in the modality's unit, such as Hounsfield, or RGB.
+
+    Of grey, black is the smallest value, also where the file says the opposite.
+
+    Raises:
+        UnreadableImage: it has no pixels, or of a kind that is not read; pydicom is
+            missing.
+    """
+    dataset = _dataset(io.BytesIO(data))
+    if "Rows" not in dataset or "PixelData" not in dataset:
+        raise UnreadableImage("a DICOM file without an image")
+    samples = int(dataset.get("SamplesPerPixel", 1))
+    size = int(dataset.Rows), int(dataset.Columns)
+    require_size(*size, samples * int(dataset.BitsAllocated) // 8)
+    try:
+        pixels = _pixels(dataset, frame)
+    except Exception as error:  # of any type; its text may quote the file
+        raise UnreadableImage(
+            f"damaged, or a DICOM of a kind that is not read ({type(error).__name__})"
+        ) from None
+    count = num_frames(dataset)
+    note = f"first of {count} frames" if count > 1 and not frame else ""
+    return Picture(np.atleast_3d(pixels), None, note, About(resolution=_size(dataset)))
+
+
+def slices_of(path: pathlib.Path) -> Iterator[Picture]:
+    """All slices of a volume, or frames of a DICOM file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        if is_volume(path.name):
+            yield from slices(values_of(open_volume(path)))
+            return
+        data = path.read_bytes()
+        for frame in range(num_frames_of(path)):
+            yield read_dicom(data, frame)._replace(note="")
+    except (UnreadableImage, OSError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def num_frames_of(path: pathlib.Path) -> int:
+    """How many images a DICOM file has; 1 where that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return num_frames(_dataset(file, stop_before_pixels=True))
+    except (UnreadableImage, OSError):
+        return 1
+
+
+def num_frames(dataset: Any) -> int:
+    """How many images a data set of pydicom has."""
+    return max(1, int(dataset.get("NumberOfFrames") or 1))
+
+
+def _dataset(file, **options):
+    try:
+        import pydicom
+    except ImportError:
+        raise UnreadableImage(f"DICOM needs pydicom; {NEEDED}") from None
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    try:
+        return pydicom.dcmread(file, **options)
+    except Exception as error:  # of any type; its text may quote the file
+        raise UnreadableImage(f"damaged DICOM ({type(error).__name__})") from None
+
+
+def _pixels(dataset, frame):
+    from pydicom import pixels
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in (*JPEG, *JPEG_LS):
+        values = _decoded(dataset, frame, syntax)
+    else:
+        values = pixels.pixel_array(dataset, index=frame)
+    kind = dataset.PhotometricInterpretation
+    if kind == "PALETTE COLOR":
+        colours = pixels.apply_color_lut(values, dataset)
+        return np.uint8(colours >> 8) if colours.dtype == np.uint16 else colours
+    if kind == "MONOCHROME1":
+        bits = int(dataset.BitsStored)
+        values = (-1 if dataset.PixelRepresentation else 2**bits - 1) - values
+    if values.ndim == 2:
+        values = pixels.apply_modality_lut(values, dataset)
+    return values
+
+
+def _decoded(dataset, frame, syntax):
+    import imagecodecs
+    from pydicom.encaps import get_frame
+
+    count = num_frames(dataset)
+    encoded = get_frame(dataset.PixelData, frame, number_of_frames=count)
+    decode = imagecodecs.jpeg_decode if syntax in JPEG else imagecodecs.jpegls_decode
+    values = decode(encoded)
+    if dataset.PixelRepresentation:  # signed, in fewer bits than the type has
+        shift = values.dtype.itemsize * 8 - int(dataset.BitsStored)
+        signed = np.dtype(f"i{values.dtype.itemsize}")
+        values = (values << shift).view(signed) >> shift
+    return values
+
+
+def _size(dataset):
+    """Pixels per centimetre, as millimetres from pixel to pixel say it; or None."""
+    spacing = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")
+    try:
+        down, across = (Fraction(str(x)).limit_denominator(10**6) for x in spacing)
+        fractions = [(10 / x).limit_denominator(10**4) for x in (across, down)]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (*(x.as_integer_ratio() for x in fractions), CENTIMETRE)
+
+
+def open_volume(path: pathlib.Path) -> Any:
+    """A NIfTI file, open for reading, an image of nibabel whose axes are RAS.
+
+    Raises:
+        InputError: nibabel is missing, or it is damaged, too large, or no volume.
+    """
+    try:
+        import nibabel
+    except ImportError:
+        raise InputError(f"{path}: NIfTI needs nibabel; {NEEDED}.") from None
+    try:
+        image = nibabel.as_closest_canonical(nibabel.load(path))
+        shape, dtype = image.shape, image.get_data_dtype()
+    except Exception as error:  # of any type
+        raise InputError(f"{path}: damaged NIfTI ({type(error).__name__}).") from None
+    if len(shape) < 3 or dtype.kind not in "iuf":
+        raise InputError(f"{path} has {dtype} {shape}; expected a volume.")
+    if np.prod(shape[:3], dtype=float) * dtype.itemsize > 4 * MAX_BYTES:
+        raise InputError(f"{path} has {shape} values, too many for the memory.")
+    return image
+
+
+def values_of(image: Any) -> np.ndarray:
+    """The values of an open volume, of several its first: `(x, y, z)`.
+
+    They go from left to right, from back to front, and from below to above.
+    """
+    try:
+        data = image.dataobj[(slice(None),) * 3 + (0,) * (len(image.shape) - 3)]
+        return np.asanyarray(data)
+    except Exception as error:  # of any type
+        raise UnreadableImage(f"damaged NIfTI ({type(error).__name__})") from None
+
+
+def slices(values: np.ndarray) -> Iterator[Picture]:
+    """The axial slices of a volume, from below to above, the front above in each.
+
+    What is NaN has no value.
+    """
+    for z in range(values.shape[2]):
+        pixels = values[:, ::-1, z].T[..., None]
+        valid = None
+        if pixels.dtype.kind == "f" and np.isnan(pixels).any():
+            valid = ~np.isnan(pixels)
+            pixels = np.where(valid, pixels, pixels.dtype.type(0))
+        yield Picture(np.ascontiguousarray(pixels), valid)
+
+
+def volume_of(pictures: list[np.ndarray]) -> np.ndarray:
+    """The volume `(x, y, z)` of axial slices `(height, width, 1)`; undoes `slices`."""
+    return np.stack([x[..., 0].T[:, ::-1] for x in pictures], axis=2)

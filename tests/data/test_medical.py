@@ -1,0 +1,158 @@
+"""DICOM and NIfTI, by the files that pydicom and nibabel bring along."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.config import DatasetConfig
+from cyclegan_tf.data import medical, pipeline
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.images import UnreadableImage, normalize, read
+from cyclegan_tf.data.sources.files import image_files
+from cyclegan_tf.data.writing import suffix_for, write
+
+pydicom = pytest.importorskip("pydicom")
+nibabel = pytest.importorskip("nibabel")
+
+
+def dicom(name):
+    from pydicom.data import get_testdata_file
+
+    return pathlib.Path(get_testdata_file(name))
+
+
+def values(name):
+    """The values that pydicom gives, in the modality's unit."""
+    dataset = pydicom.dcmread(dicom(name))
+    return pydicom.pixels.apply_modality_lut(dataset.pixel_array, dataset)
+
+
+def saved(path, **changes):
+    """CT_small with other tags."""
+    dataset = pydicom.dcmread(dicom("CT_small.dcm"))
+    dataset.PatientName = "Doe^Jane"
+    for name, value in changes.items():
+        setattr(dataset, name, value)
+    dataset.save_as(path)
+    return path
+
+
+def test_ct_is_read_in_hounsfield_units():
+    image = normalize(dicom("CT_small.dcm").read_bytes())
+    expected = values("CT_small.dcm")
+    assert (image.channels, image.dtype) == (1, "float32")
+    assert (image.low, image.high) == (expected.min(), expected.max())
+    found = read(dicom("CT_small.dcm").read_bytes(), Domain(1, "float32"))
+    np.testing.assert_array_equal(found.pixels[..., 0], expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["MR_small_RLE.dcm", "MR_small_bigendian.dcm", "MR_small_jp2klossless.dcm"]
+)
+def test_every_coding_gives_the_same(name):
+    data = dicom(name).read_bytes()
+    found = read(data, Domain(1, "float32")).pixels[..., 0]
+    np.testing.assert_array_equal(found, values("MR_small.dcm"))
+
+
+def test_jpeg_ls_and_lossless_jpeg_are_read():
+    data = dicom("MR_small_jpeg_ls_lossless.dcm").read_bytes()
+    found = read(data, Domain(1, "float32")).pixels[..., 0]
+    np.testing.assert_array_equal(found, values("MR_small.dcm"))
+    image = normalize(dicom("SC_rgb_jpeg_gdcm.dcm").read_bytes())
+    assert (image.height, image.channels, image.dtype) == (100, 3, "uint8")
+
+
+def test_monochrome1_is_turned(tmp_path):
+    stored = {"RescaleIntercept": 0, "PixelRepresentation": 0}
+    plain = saved(tmp_path / "2.dcm", **stored).read_bytes()
+    turned = {"PhotometricInterpretation": "MONOCHROME1"} | stored
+    turned = saved(tmp_path / "1.dcm", **turned).read_bytes()
+    domain = Domain(1, normalize(plain).dtype)
+    sums = read(plain, domain).pixels.astype(int) + read(turned, domain).pixels
+    assert (sums == 2**16 - 1).all()
+
+
+def test_colours_become_rgb():
+    ybr = read(dicom("SC_ybr_full_422_uncompressed.dcm").read_bytes(), Domain())
+    assert ybr.pixels[5, 50].tolist() == pytest.approx([255, 0, 0], abs=3)  # a red bar
+    palette = normalize(dicom("examples_palette.dcm").read_bytes())
+    assert (palette.channels, palette.dtype) == (3, "uint8")
+
+
+@pytest.mark.parametrize("name", ["rtstruct.dcm", "MR_truncated.dcm", "badVR.dcm"])
+def test_what_has_no_image_is_refused_and_names_nobody(name, tmp_path):
+    data = dicom(name).read_bytes()
+    with pytest.raises(UnreadableImage) as caught:
+        normalize(bytes(128) + b"DICM" + data if name == "rtstruct.dcm" else data)
+    assert len(str(caught.value)) < 90
+
+
+def test_folders_of_ct_and_mr_become_a_dataset(tmp_path):
+    folder = tmp_path / "scans"
+    for split in ("trainA", "trainB", "testA", "testB"):
+        (folder / split).mkdir(parents=True)
+    for split in ("trainA", "testA"):
+        saved(folder / split / "IM0001")
+        saved(folder / split / "1.2.840.7")
+        (folder / split / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    volume = np.random.default_rng(0).integers(-1000, 999, (20, 24, 5), np.int16)
+    affine = np.diag([-2.0, 2.0, 3.0, 1.0])  # x from right to left
+    for split in ("trainB", "testB"):
+        image = nibabel.Nifti1Image(volume, affine)
+        nibabel.save(image, folder / split / "volume.nii.gz")
+    places = {"dataset": str(folder), "data_dir": str(tmp_path / "tfrecords")}
+    directory = ensure_dataset(DatasetConfig(**places))
+    split_a, split_b = (pipeline.open_split(directory, f"train{x}") for x in "AB")
+    assert split_a.domain.dtype == split_b.domain.dtype == "float32"
+    assert split_a.domain.high == values("CT_small.dcm").max()
+    assert pipeline.load_names(split_a) == ["trainA/1.2.840.7", "trainA/IM0001"]
+    names = pipeline.load_names(split_b)
+    assert names == [f"trainB/volume_{i:04d}" for i in range(5)]
+    content = b"".join(path.read_bytes() for path in directory.iterdir())
+    assert b"Doe" not in content and b"Jane" not in content
+
+
+def test_slices_of_a_volume_are_upright_and_become_it_again(tmp_path):
+    volume = np.random.default_rng(0).normal(size=(20, 24, 5)).astype(np.float32)
+    volume[3, 4, 2] = np.nan
+    path = tmp_path / "volume.nii"
+    nibabel.save(nibabel.Nifti1Image(volume, np.diag([2.0, 2.0, 3.0, 1.0])), path)
+    pictures = list(medical.slices_of(path))
+    assert pictures[0].pixels.shape == (24, 20, 1)
+    # Of RAS the last row is the back, and the first column the left.
+    assert pictures[1].pixels[-1, 0, 0] == volume[0, 0, 1]
+    assert pictures[2].valid.sum() == 24 * 20 - 1 and pictures[1].valid is None
+    again = medical.volume_of([picture.pixels for picture in pictures])
+    np.testing.assert_array_equal(again, np.nan_to_num(volume))
+
+
+def test_frames_of_a_file_are_pictures_of_their_own(tmp_path):
+    target = tmp_path / "cine.dcm"
+    target.write_bytes(dicom("SC_rgb_rle_2frame.dcm").read_bytes())
+    frames = list(medical.slices_of(target))
+    expected = pydicom.dcmread(target).pixel_array
+    assert len(frames) == 2
+    np.testing.assert_array_equal(frames[1].pixels, expected[1])
+    assert normalize(target.read_bytes()).note == "first of 2 frames"
+
+
+def test_translated_slice_has_the_size_of_its_pixels(tmp_path):
+    import tifffile
+
+    source = saved(tmp_path / "scan.dcm", PixelSpacing=[0.5, 0.25])
+    picture = read(source.read_bytes(), Domain(1, "float32"))
+    assert suffix_for(Domain(1, "uint16"), source) == ".tif"
+    write(tmp_path / "out.tif", picture.pixels, picture)
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        tags = file.pages[0].tags
+        assert [tags[x].value for x in (282, 283, 296)] == [(40, 1), (20, 1), 3]
+        assert "Doe" not in str(tags)
+
+
+def test_files_that_are_no_dicom_are_not_opened_as_one(tmp_path):
+    (tmp_path / "README").write_text("nothing")
+    (tmp_path / "notes.7").write_bytes(b"")
+    assert not image_files(tmp_path)
