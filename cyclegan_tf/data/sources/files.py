@@ -179,8 +179,8 @@ def _of_one_kind(root, names, place):
     if not kinds:
         found = "has no images" if os.path.isdir(place) else "is missing"
         raise InputError(
-            f"{place} {found}; expected files of one domain in it: {images.KINDS}, or "
-            f"TFRecords of pictures."
+            f"{place} {found}; expected files of one domain in it: {images.KINDS}, "
+            f"NIfTI volumes, or TFRecords of pictures."
         )
     if len(kinds) > 1:
         raise InputError(

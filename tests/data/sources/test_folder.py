@@ -50,7 +50,7 @@ def test_missing_domain_is_named(tmp_path, layout, missing):
     with pytest.raises(InputError, match=f"/{missing} is missing"):
         folder.find(DatasetConfig(dataset=str(tmp_path)))
     (tmp_path / missing).mkdir()
-    (tmp_path / missing / "a.dcm").touch()
+    (tmp_path / missing / "a.nrrd").touch()
     with pytest.raises(InputError, match=f"/{missing} has no images.* TIFF, DICOM"):
         folder.find(DatasetConfig(dataset=str(tmp_path)))
 
