@@ -42,6 +42,11 @@ class EvaluateConfig(Options):
         "both domains show the same scenes, in files of one name (maps, facades); "
         "of embedded datasets that is known",
     )
+    protocol: bool = option(
+        False,
+        "also print what was compared, and how: images, sizes, features, and which "
+        "test images the training has seen",
+    )
     data_dir: str | None = option(
         None,
         "where the dataset's shards are; default: where the run had them",

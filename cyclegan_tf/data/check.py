@@ -88,11 +88,7 @@ def check(directory: pathlib.Path) -> Report:
             looks[name] = seen.chosen(filled[name])
             findings += _few(split) + _empty(split, np.flatnonzero(is_empty))
     for name, other, advice in COMPARED:
-        others = None if other == name else looks[other]
-        found, num_compared = copies.find_copies(looks[name], others)
-        pairs = np.stack(
-            [filled[name][found[:, 0]], filled[other][found[:, 1]]], axis=1
-        )
+        pairs, num_compared = _alike(name, other, looks, filled)
         if num_compared < len(filled[name]):
             notes.append(
                 f"{name}: {num_compared} images, drawn at random, were compared with "
@@ -100,6 +96,36 @@ def check(directory: pathlib.Path) -> Report:
             )
         findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
     return Report([HEADING, *rows], notes, findings)
+
+
+@damage_named()
+def seen_in_training(dataset: Dataset) -> list[str]:
+    """A sentence for each domain: which of its test images training has seen, too.
+
+    Raises:
+        Damaged: some images cannot be read.
+    """
+    sentences, splits = [], dataset.splits()
+    total = sum(map(len, splits.values()))
+    with progress_bar(total, "looking for copies", " images", delay=2) as bar:
+        for test, train in (("testA", "trainA"), ("testB", "trainB")):
+            looks, filled = {}, {}
+            for name in (test, train):
+                seen, is_empty = _look_at(splits[name], bar)
+                filled[name] = np.flatnonzero(~is_empty)
+                looks[name] = seen.chosen(filled[name])
+            pairs, count = _alike(test, train, looks, filled)
+            none = [f"{test}: none of {count} images is in {train}"]
+            sentences += _copies(splits[test], splits[train], pairs, count) or none
+    return sentences
+
+
+def _alike(name, other, looks, filled):
+    """Pairs of images that show the same, and how many were compared."""
+    others = None if other == name else looks[other]
+    found, num_compared = copies.find_copies(looks[name], others)
+    pairs = np.stack([filled[name][found[:, 0]], filled[other][found[:, 1]]], axis=1)
+    return pairs, num_compared
 
 
 def _look_at(split, bar):
@@ -166,7 +192,7 @@ def _empty(split, indices):
     ]
 
 
-def _copies(split, other, pairs, num_compared, advice):
+def _copies(split, other, pairs, num_compared, advice=None):
     if not len(pairs):
         return []
     of, among = (
@@ -174,10 +200,8 @@ def _copies(split, other, pairs, num_compared, advice):
     )
     named = _listed([f"{a} = {b}" for a, b in zip(of, among, strict=True)], len(pairs))
     where = "are there before" if split is other else f"are in {other.name}, too"
-    return [
-        f"{split.name}: {len(pairs)} of {num_compared} images {where} ({named}): "
-        f"{advice}"
-    ]
+    found = f"{split.name}: {len(pairs)} of {num_compared} images {where} ({named})"
+    return [f"{found}: {advice}" if advice else found]
 
 
 def _names(split, indices):

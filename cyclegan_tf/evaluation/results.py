@@ -98,6 +98,18 @@ def score_table(results: list[DirectionScores], title: str) -> str:
     return "\n".join(lines)
 
 
+def protocol_text(results: list[DirectionScores]) -> str:
+    """All that has to be the same for the scores to be compared, as lines of text."""
+    lines = []
+    for result in results:
+        lines.append(f"protocol of {result.direction}:")
+        features = result.protocol.get("kid_and_fid", "not computed")
+        for name, text in (result.protocol | {"kid_and_fid": features}).items():
+            details = text.items() if isinstance(text, dict) else [("", text)]
+            lines += [f"  {f'{name} {of}'.strip()}: {value}" for of, value in details]
+    return "\n".join(lines)
+
+
 def score_text(value: float | None) -> str:
     """A score with as many digits as say something; of None nothing."""
     if value is None:

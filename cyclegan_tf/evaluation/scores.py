@@ -10,11 +10,16 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.check import seen_in_training
 from cyclegan_tf.data.images import SUFFIXES
 from cyclegan_tf.data.shards import Split
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception, require_suitable
-from cyclegan_tf.evaluation.results import DirectionScores, score_table
+from cyclegan_tf.evaluation.results import (
+    DirectionScores,
+    protocol_text,
+    score_table,
+)
 from cyclegan_tf.runs.evaluations import SCORES_FILE, record_evaluation
 from cyclegan_tf.runs.run_dir import RunDir
 
@@ -70,6 +75,9 @@ def score(run: RunDir, config: EvaluateConfig, watch: Callable | None = None) ->
         added = f"not added ({error.strerror}) to"
     title = f"{run.path}, {config.checkpoint}: step {step}, {weights} weights"
     table = score_table(results, title)
+    if config.protocol:
+        seen = seen_in_training(run.dataset)
+        table = "\n".join([table, protocol_text(results), *seen])
     table += f"\nin {seconds} s; {added} {run.path / SCORES_FILE}"
     return Scored(step, results, table, evaluator.splits)
 

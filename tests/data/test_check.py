@@ -7,8 +7,9 @@ from PIL import Image, ImageOps
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import copies, loading
-from cyclegan_tf.data.check import check
+from cyclegan_tf.data.check import check, seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.writing import write
 from tests.helpers import random_pixels, random_values, run_here
@@ -96,6 +97,16 @@ def test_planted_copies_are_all_found_and_named(photos):
         "keep them in one, unless A and B show the same on purpose",
         "testA: 1 of 4 images are in trainB, too (testA/002.png = trainB/g.jpg): keep "
         "them in one, unless A and B show the same on purpose",
+    ]
+
+
+def test_test_images_that_training_has_seen_are_named(photos):
+    plant(photos, "trainA/003.png", "testA/a.jpg", ImageOps.mirror, quality=75)
+    plant(photos, "trainA/003.png", "trainB/b.png")
+    dataset = Dataset.open(converted(photos))
+    assert seen_in_training(dataset) == [
+        "testA: 1 of 5 images are in trainA, too (testA/a.jpg = trainA/003.png)",
+        "testB: none of 3 images is in trainB",
     ]
 
 

@@ -66,6 +66,19 @@ def test_scores_that_cannot_be_written_are_shown(run_dir, no_weights):
     assert f"not added (Is a directory) to {run_dir / 'scores.json'}" in text
 
 
+def test_protocol_is_printed_with_what_training_has_seen(run_dir, no_weights):
+    assert "protocol of" not in evaluate(run_dir)
+    lines = evaluate(run_dir, protocol=True).splitlines()
+    [entry] = read_evaluations(run_dir)  # asking for it changes no score
+    protocol = entry["scores"][1]["protocol"]
+    shown = lines[lines.index("protocol of b_to_a:") :]
+    for name in ("fakes_from", "compared_with", "resize", "swd"):
+        assert f"  {name}: {protocol[name]}" in shown
+    assert "  kid_and_fid: not computed" in shown
+    assert shown[-3].startswith("testA: none of ") and shown[-3].endswith("trainA")
+    assert shown[-2].startswith("testB: none of ") and "added to" in shown[-1]
+
+
 def test_other_protocol_is_another_entry(run_dir, no_weights, capsys):
     evaluate(run_dir, split="train", limit=5)
     evaluate(run_dir, split="train", limit=6)
@@ -195,7 +208,7 @@ def test_names_that_tfds_makes_up_are_no_pairs():
 def test_command_scores_with_weights_from_a_file(run_dir, inception_weights):
     done = run_script(
         *("evaluate.py", "--run-dir", run_dir, "--split", "train", "--limit", 3),
-        *("--inception-weights", inception_weights),
+        *("--inception-weights", inception_weights, "--protocol"),
     )
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
@@ -203,6 +216,8 @@ def test_command_scores_with_weights_from_a_file(run_dir, inception_weights):
     assert " s; added to" in done.stdout
     protocol = read_evaluations(run_dir)[-1]["scores"][0]["protocol"]
     assert len(protocol["kid_and_fid"]["sha256"]) == 64
+    for name, text in protocol["kid_and_fid"].items():
+        assert f"  kid_and_fid {name}: {text}\n" in done.stdout
 
 
 @pytest.mark.slow
