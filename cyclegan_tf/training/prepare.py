@@ -73,13 +73,15 @@ def prepare(
         directory.continue_run(path, recorded)
         if is_first:
             first_state.keep_teacher(origins, path)
+
+    # The model, with fresh weights.
     steps = steps_per_epoch(config, splits, strategy.num_replicas_in_sync)
     received_signal = stack.enter_context(stop_signals())
     with strategy.scope():
         teachers = first_state.build_teachers(origins, path)
         model = build_model(config, domains, steps, teachers)
-    places = config, domains, path, splits, evaluator, strategy
-    return Run(*places, model, steps, received_signal), origins
+    given = config, domains, path, splits, evaluator, strategy
+    return Run(*given, model, steps, received_signal), origins
 
 
 def _open_dataset(config, begun):
@@ -95,7 +97,7 @@ def _open_dataset(config, begun):
 
 
 def _network_asked_for(config):
-    """For KID and FID; each image takes a while on a CPU."""
+    """The network of KID and FID, if asked for; an image takes a while on a CPU."""
     if config.best_by in ("kid", "fid") or config.inception_weights is not None:
         return load_inception(config.inception_weights)
     return None
