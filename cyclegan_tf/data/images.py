@@ -43,9 +43,12 @@ __all__ = [
 ]
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .npy .dcm .dicom".split()
+    ".jpg .jpeg .jpe .jfif .jp2 .j2k .png .webp .bmp .gif .tif .tiff .npy .dcm "
+    ".dicom".split()
 )
-KINDS = "JPEG, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"  # as messages name them
+KINDS = (
+    "JPEG, JPEG 2000, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"  # as messages name them
+)
 MAX_REASON = 300  # characters; some decoders quote what they read
 
 
@@ -253,6 +256,8 @@ def _decode(data, keeps_alpha, describes=True):
                 return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
             if data.startswith(NPY_START):
                 return of_supported_type(read_npy(data)), ""
+            if data.startswith(photos.JPEG2000_STARTS):
+                return of_supported_type(photos.read_jpeg2000(data)), ""
             return photos.read(data)
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.

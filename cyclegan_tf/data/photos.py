@@ -18,6 +18,9 @@ JPEG_START = b"\xff\xd8"
 # Markers of a JPEG's frame, which says how it is coded; among them are three others.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+# A JPEG 2000 file, and what is within: the marker of its start, and of its size.
+CODESTREAM = b"\xff\x4f\xff\x51"
+JPEG2000_STARTS = (b"\0\0\0\x0cjP  ", CODESTREAM)
 # Each scan of a progressive JPEG goes over all pixels, and may have few bytes.
 MAX_SCANS = 200
 START_OF_SCAN = b"\xff\xda"  # does not occur among the pixels
@@ -63,6 +66,22 @@ def read(data: bytes) -> tuple[Picture, str]:
     if is_plain and can_stay:
         return Picture(pixels, about=about), kind
     return Picture(upright(np.atleast_3d(pixels), orientation), about=about), ""
+
+
+def read_jpeg2000(data: bytes) -> Picture:
+    """The picture of a JPEG 2000 file, with the numbers that are stored.
+
+    Raises:
+        UnreadableImage: too small or too large.
+        Exception: what the decoder raises where bytes are damaged.
+    """
+    import imagecodecs
+
+    place = data.index(CODESTREAM) + len(CODESTREAM)
+    right, bottom, left, top = struct.unpack_from(">4x4I", data, place)
+    (channels,) = struct.unpack_from(">H", data, place + 36)
+    require_size(bottom - top, right - left, 2 * channels)
+    return Picture(np.atleast_3d(imagecodecs.jpeg2k_decode(data)))
 
 
 def _about(image):

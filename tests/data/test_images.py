@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf.data import images, ranges
+from cyclegan_tf.data import images, medical, ranges
 from cyclegan_tf.data.domain import Domain, with_channels
 from cyclegan_tf.data.images import UnreadableImage, normalize
 from tests.data.hostile_files import encode, npy
-from tests.helpers import random_pixels
+from tests.helpers import ROOT, random_pixels
 
 PIXELS = random_pixels(24, 32)
 RNG = np.random.default_rng(0)
@@ -256,3 +256,36 @@ def test_channels_become_the_same_in_arrays_and_tensors(dtype, channels):
 def test_another_form_is_refused(pixels, domain, message):
     with pytest.raises(UnreadableImage, match=message):
         images.pixels_of(npy(pixels), domain)
+
+
+@pytest.mark.parametrize("bits, channels", [(12, 1), (12, 3), (16, 1)])
+def test_jpegs_that_pillow_does_not_read_keep_their_numbers(bits, channels):
+    pixels = np.squeeze(DEEP[..., :channels] >> (16 - bits))
+    options = {"bitspersample": bits, "lossless": True}
+    data = imagecodecs.jpeg_encode(np.ascontiguousarray(pixels), **options)
+    np.testing.assert_array_equal(np.squeeze(decoded(data)), pixels)
+
+
+def test_jpeg_of_12_bits_is_near_what_was_written():
+    smooth = np.add.outer(np.arange(24) * 90, np.arange(32) * 50).astype(np.uint16)
+    data = imagecodecs.jpeg_encode(smooth, level=95, bitspersample=12)
+    assert np.abs(decoded(data)[..., 0].astype(int) - smooth).max() < 16
+
+
+@pytest.mark.parametrize("bits, channels", [(8, 3), (12, 1), (15, 3), (15, 4), (16, 1)])
+@pytest.mark.parametrize("codec", ["jp2", "j2k"])
+def test_jpeg_2000_keeps_its_numbers(bits, channels, codec):
+    pixels = np.squeeze(DEEP[..., :channels] >> (16 - bits))
+    pixels = np.ascontiguousarray(pixels.astype("u1" if bits == 8 else "u2"))
+    options = {"bitspersample": bits, "codecformat": codec, "reversible": True}
+    data = imagecodecs.jpeg2k_encode(pixels, level=0, **options)
+    np.testing.assert_array_equal(np.squeeze(decoded(data)), pixels)
+    with pytest.raises(UnreadableImage):
+        normalize(data[:40])
+
+
+def test_suffixes_of_the_document_are_those_that_are_taken():
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    listed = text.split("<!-- suffixes -->")[1].split("<!-- /suffixes -->")[0]
+    taken = {*images.SUFFIXES, *medical.VOLUME_SUFFIXES}
+    assert listed.split() == [f"`{suffix}`" for suffix in sorted(taken)]
