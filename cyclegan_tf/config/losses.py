@@ -45,7 +45,9 @@ GENERATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if t.is_of_generators)
 DISCRIMINATOR_LOSSES = tuple(t.name for t in LOSS_TERMS if not t.is_of_generators)
 LOSSES = GENERATOR_LOSSES + DISCRIMINATOR_LOSSES
 # The options that weigh losses, which `CycleGAN` takes by the same names.
-WEIGHTS = tuple(dict.fromkeys(t.weight for t in LOSS_TERMS + TEACHER_TERMS if t.weight))
+WEIGHT_OPTIONS = tuple(
+    dict.fromkeys(t.weight for t in LOSS_TERMS + TEACHER_TERMS if t.weight)
+)
 
 
 def weighed_by(option: str) -> str:

@@ -55,7 +55,7 @@ def size_text(height: int, width: int) -> int | str:
 
 
 def require_size(name: str, value: int | str) -> tuple[int, int]:
-    """As `size_of`, of the option of that flag.
+    """Height and width in pixels that an option gives.
 
     Raises:
         InputError: it is no size.

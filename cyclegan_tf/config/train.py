@@ -188,7 +188,7 @@ class TrainConfig(ImageConfig):
 
     @property
     def resolved_identity_weight(self) -> float:
-        """Of domains with the same channels."""
+        """Weight of the identity losses where both domains have the same channels."""
         return IDENTITY_WEIGHT if self.identity_weight is None else self.identity_weight
 
     @property
@@ -223,7 +223,7 @@ class TrainConfig(ImageConfig):
 
     @property
     def resolved_discriminator_learning_rate(self) -> float:
-        """Of the discriminators, before it falls."""
+        """Learning rate of the discriminators before it falls."""
         return self.discriminator_learning_rate or self.learning_rate
 
     def resolved(self) -> dict[str, Any]:

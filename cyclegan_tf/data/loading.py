@@ -46,7 +46,7 @@ def load_in_order(
 def in_order(
     executor: concurrent.futures.Executor, function: Callable, items: Iterable
 ) -> Iterator:
-    """As `map`, in parallel; few items and results wait in memory at any time."""
+    """Results in the order of their items, computed in parallel; few wait in memory."""
     waiting = deque()
     try:
         for item in items:

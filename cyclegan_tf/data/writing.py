@@ -41,7 +41,7 @@ HOLDS = {
 
 
 def suffix_for(domain: Domain, source: pathlib.Path | None = None) -> str:
-    """Of the files that hold such images without loss: ".png", or else ".tif".
+    """Suffix of files that hold such images without loss: ".png", or else ".tif".
 
     Args:
         domain: the form of the images.

@@ -27,12 +27,12 @@ NUM_FEATURES = 2048
 BATCH_SIZE = 16  # bounds the memory
 NETWORK_TIMEOUT = 5  # seconds
 
-WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
-WEIGHTS_URL = (
+INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+INCEPTION_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
-    + WEIGHTS
+    + INCEPTION_FILE
 )
-WEIGHTS_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"  # as in keras.applications
+INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"  # as in keras.applications
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,14 +114,17 @@ def load_inception(weights: str | None = None) -> FeatureNetwork:
 
 def _default_weights():
     home = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    path = home / "models" / WEIGHTS
+    path = home / "models" / INCEPTION_FILE
     if path.is_file():
         return path
     try:
         # Keras would wait for minutes where packets are lost.
-        requests.head(WEIGHTS_URL, timeout=NETWORK_TIMEOUT).raise_for_status()
+        requests.head(INCEPTION_URL, timeout=NETWORK_TIMEOUT).raise_for_status()
         keras.utils.get_file(
-            WEIGHTS, WEIGHTS_URL, cache_subdir="models", file_hash=WEIGHTS_MD5
+            INCEPTION_FILE,
+            INCEPTION_URL,
+            cache_subdir="models",
+            file_hash=INCEPTION_MD5,
         )
     except Exception as error:  # get_file raises a bare one
         raise InputError(

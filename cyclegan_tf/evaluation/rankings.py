@@ -62,5 +62,5 @@ class Ranking:
 
 
 def _picture(levels):
-    """Of an image in grey levels; a copy, as a view would keep the whole batch."""
+    """A picture of an image in grey levels: a copy, as a view keeps its whole batch."""
     return to_shown(levels, Domain(channels=levels.shape[-1])).copy()

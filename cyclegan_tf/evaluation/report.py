@@ -211,7 +211,7 @@ def _score_tables(runs):
 
 
 def _charts(runs):
-    """Of each measure with two ends, its name and an SVG as a data URI."""
+    """Charts as SVG in data URIs, by the measure that they show both ends of."""
     columns = dict.fromkeys(name for run in runs for row in run.epochs for name in row)
     measures = dict.fromkeys(
         (name.removesuffix(end), ends)

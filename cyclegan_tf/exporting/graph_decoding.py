@@ -134,7 +134,7 @@ def _decode_png(encoded, header):
 
 
 def _on_white(pixels):
-    """As `data.arrays.on_white`, to the bit."""
+    """Pixels with alpha on white; equal to `data.arrays.on_white` to the bit."""
     white, wide = pixels.dtype.max, tf.cast(pixels, tf.int64)
     colour, alpha = wide[..., :3], wide[..., 3:]
     blended = (colour * alpha + white * (white - alpha) + white // 2) // white

@@ -208,7 +208,7 @@ def _coarseness(domain):
 
 
 def _difference(output, expected, target):
-    """Of each value, in grey levels."""
+    """How far each value is from the expected one, in grey levels."""
     if output.dtype.kind == "S":
         output = np.stack([pixels_of(png, target) for png in output])
     if (output.shape, output.dtype) != (expected.shape, expected.dtype):

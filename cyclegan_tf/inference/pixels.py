@@ -42,7 +42,7 @@ def translate(generator, images, source: Domain, target: Domain):
 def translate_all(
     generator, images: np.ndarray, source: Domain, target: Domain
 ) -> np.ndarray:
-    """The same for any number of pictures, in calls of a bounded size."""
+    """Translates any number of pictures, in calls of a bounded size."""
     at_once = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
     batches = (images[i : i + at_once] for i in range(0, len(images), at_once))
     return np.concatenate(

@@ -125,7 +125,7 @@ class _Scratch:
             yield start, min(start + self.num_rows, rows.height)
 
     def store(self, rows, observe=lambda stripe: None) -> _Rows:
-        """The same rows, computed once and read from a file from then on."""
+        """Rows that are computed once, and read from a file from then on."""
         file = tempfile.TemporaryFile(dir=self.folder)
         shape = (-1, rows.width, rows.channels)
         row_bytes = FLOAT_BYTES * rows.width * rows.channels

@@ -133,7 +133,7 @@ def build_discriminator(
 
 
 def stages_of(discriminator: keras.Model) -> keras.Model:
-    """The same, with what comes out of each of its rectifiers instead of the scores."""
+    """A discriminator without its scores: what comes out of each of its rectifiers."""
     relus = [x for x in discriminator.layers if isinstance(x, layers.LeakyReLU)]
     return keras.Model(discriminator.input, [relu.output for relu in relus])
 

@@ -24,6 +24,7 @@ from cyclegan_tf.common.files import (
     write_json,
 )
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config.architectures import GENERATORS, kind_of
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import build_generator
@@ -40,11 +41,16 @@ from cyclegan_tf.runs.weights import read_arrays, write_arrays
 DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 # What names of arrays begin with, by the kind of weights.
 PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
+# The function of each architecture of `config.architectures`.
+BUILDERS = {
+    "resnet": build_generator,
+    "mobile": lambda filters, **form: build_mobile_generator(4 * filters, **form),
+}
 FOLDER = "model"
 WEIGHTS = "generators.npz"
 ABOUT = "model.json"
 LAST = "last"
-REMEDY = (
+WRITE_ANEW = (
     "the train.py command of the run, or a new import, writes it anew; --checkpoint "
     "takes the step of a checkpoint instead"
 )
@@ -87,12 +93,9 @@ def new_generator(config: TrainConfig, domains: Domains, direction: str) -> kera
         "out_channels": target.channels,
         "name": DIRECTIONS[direction],
     }
-    filters = config.resolved_generator_filters
-    if config.generator == "mobile":
-        return build_mobile_generator(4 * filters, **form)
-    return build_generator(
-        filters, norm=config.norm, upsampling=config.upsampling, **form
-    )
+    kind = kind_of(GENERATORS, config.generator)
+    form |= {name: getattr(config, name) for name in kind.options}
+    return BUILDERS[kind.name](config.resolved_generator_filters, **form)
 
 
 def save_generators(
@@ -210,7 +213,7 @@ def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
             arrays = read_arrays(path, ("gen_", "average_"))
         except Damaged as error:
             if _about(run_dir, checkpoint) == source:
-                raise InputError(f"{error} {REMEDY}.") from None
+                raise InputError(f"{error} {WRITE_ANEW}.") from None
         else:
             if _about(run_dir, checkpoint) == source:
                 return Weights(about, step, arrays)
@@ -230,7 +233,7 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     require_no_links(run_dir)
     path = current(run_dir / FOLDER) / ABOUT
     try:
-        about = read_json(path, REMEDY)
+        about = read_json(path, WRITE_ANEW)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written "
@@ -238,5 +241,5 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
         ) from None
     directions = about.get("directions")
     if directions not in (list(DIRECTIONS), *([name] for name in DIRECTIONS)):
-        raise Damaged(f"{path} is damaged (directions {directions!r}); {REMEDY}.")
+        raise Damaged(f"{path} is damaged (directions {directions!r}); {WRITE_ANEW}.")
     return about

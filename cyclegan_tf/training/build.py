@@ -6,7 +6,7 @@ import tensorflow as tf
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.config.losses import WEIGHTS
+from cyclegan_tf.config.losses import WEIGHT_OPTIONS
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.diffaugment import DiffAugment
@@ -29,6 +29,7 @@ def build_model(
     teachers: dict[str, keras.Model] | None = None,
 ) -> CycleGAN:
     """The compiled model at step 0; a function of the arguments alone."""
+    # The four networks, whose weights are drawn in this order.
     keras.utils.set_random_seed(derived_seed(config.seed, "weights"))
     networks = {
         "gen_ab": new_generator(config, domains, "a_to_b"),
@@ -40,6 +41,7 @@ def build_model(
         policy = f"mixed_{config.precision}"
         networks = {name: with_dtype(x, policy) for name, x in networks.items()}
         teachers = {name: with_dtype(x, policy) for name, x in (teachers or {}).items()}
+    # What else a step needs: image pools, weights of the losses, augmentations.
     pools = {
         f"pool_{name}": ImagePool(
             config.pool_size,
@@ -48,7 +50,7 @@ def build_model(
         )
         for name, domain in domains._asdict().items()
     }
-    weights = {name: getattr(config, name) for name in WEIGHTS}
+    weights = {name: getattr(config, name) for name in WEIGHT_OPTIONS}
     weights["identity_weight"] = identity_weight(config, domains)
     model = CycleGAN(
         **networks,
@@ -61,6 +63,7 @@ def build_model(
         teachers=teachers,
         **weights,
     )
+    # Two optimizers, of the generators and of the discriminators.
     rates = config.learning_rate, config.resolved_discriminator_learning_rate
     optimizers = [
         Adam(learning_rate(config, steps_per_epoch, rate), **ADAM) for rate in rates

@@ -79,7 +79,7 @@ def test_without_network_and_cache_it_says_so_within_seconds(tmp_path, monkeypat
 @pytest.mark.slow
 def test_cached_weights_are_used(tmp_path, monkeypatch, weights):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    cached = tmp_path / "models" / features.WEIGHTS
+    cached = tmp_path / "models" / features.INCEPTION_FILE
     cached.parent.mkdir()
     cached.symlink_to(weights)
     assert features.load_inception().protocol["features"].startswith("InceptionV3")

@@ -93,7 +93,7 @@ def _parts_named(config):
 
 
 def _parts_below(path):
-    """The same, of the folders in one."""
+    """Files by split of the folders in one folder."""
     is_split = (path / "trainA").is_dir() or (path / "trainB").is_dir()
     if not (is_split or (path / "A").is_dir() or (path / "B").is_dir()):
         raise InputError(
