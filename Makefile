@@ -3,7 +3,8 @@
 # make stress: the same environment, then the tests that pound: kills, damage, hostile files.
 # make test-reference: the same environment with PyTorch, then the comparison with it.
 # make test-extras: an environment of its own, then what needs other versions of libraries:
-#              the demo's page, and KServe's server.
+#              the demo's page, KServe's server, Core ML; and, where npm is, the page of
+#              deploy/web.
 # make locked: the environment of the tests, of exactly the files that the lock names.
 # make lock:   makes the lock anew from the requirements.
 
@@ -29,7 +30,8 @@ test-reference: $(VENV)/.installed-reference
 
 test-extras: $(VENV)-extras/.installed
 	$(VENV)-extras/bin/python -m pytest tests/demo tests/test_deploy.py \
-	    tests/exporting/test_requests.py
+	    tests/exporting/test_requests.py tests/exporting/formats/test_coreml.py \
+	    tests/test_web_page.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -87,5 +89,5 @@ $(VENV)-extras/.installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)-extras
 	$(VENV)-extras/bin/python -m pip install -q --upgrade pip
 	$(VENV)-extras/bin/python -m pip install -q -r requirements-dev.txt \
-	    -r requirements-demo.txt -r requirements-serving.txt
+	    -r requirements-demo.txt -r requirements-serving.txt -r requirements-coreml.txt
 	@touch $@
