@@ -153,13 +153,14 @@ def start_child(directory):
     with quiet_start():
         from cyclegan_tf.data import pipeline
 
-    before = time.perf_counter()
+    before, cpu = time.perf_counter(), time.process_time()
     splits = open_both(directory)
     opened = time.perf_counter()
     next(iter(batches_of(splits, 32, 36, pipeline)))
     figures_of(
         open_s=round(opened - before, 3),
         first_batch_s=round(time.perf_counter() - before, 3),
+        cpu_s=round(time.process_time() - cpu, 3),
     )
 
 
@@ -224,9 +225,12 @@ def convert_child(source, data_dir, shard_bytes):
         from cyclegan_tf.data import convert as conversion
 
     conversion.SHARD_BYTES = int(shard_bytes)
-    before = time.perf_counter()
+    before, cpu = time.perf_counter(), time.process_time()
     conversion.ensure_dataset(DatasetConfig(source, data_dir=data_dir))
-    figures_of(seconds=round(time.perf_counter() - before, 1))
+    figures_of(
+        seconds=round(time.perf_counter() - before, 1),
+        cpu_s=round(time.process_time() - cpu, 1),
+    )
 
 
 def batches_of(splits, image_size, load_size, pipeline):
@@ -249,10 +253,10 @@ CHILDREN = {"start": start_child, "read": read_child, "convert": convert_child}
 
 def open_both(directory):
     """The training images of both domains."""
-    from cyclegan_tf.data import pipeline
+    from cyclegan_tf.data.dataset import Dataset
 
-    names = ("trainA", "trainB")
-    return [pipeline.open_split(pathlib.Path(directory), name) for name in names]
+    dataset = Dataset.open(pathlib.Path(directory))
+    return [dataset.split(name) for name in ("trainA", "trainB")]
 
 
 def drawn(size):
@@ -274,24 +278,27 @@ def write_dataset(directory, count, size):
         from tqdm import tqdm
 
         from cyclegan_tf.data import convert as conversion
-        from cyclegan_tf.data import images, journal, records
+        from cyclegan_tf.data import images, journal, loading, records
         from cyclegan_tf.data.sources import SPLITS, Source, Split
 
     directory.mkdir()
-    pictures = [images.normalize(data) for data in drawn(size)]
-    examples = [
-        (records.serialize(picture, f"{i}.jpg"), picture, f"{i}.jpg", None)
-        for i, picture in enumerate(pictures)
-    ]
+    examples = []
+    for i, data in enumerate(drawn(size)):
+        picture, pixels = images.normalize_decoded(data)
+        example = records.serialize(picture, f"{i}.jpg")
+        looks, levels = loading.look_at(pixels)
+        examples.append(
+            loading.Done(f"{i}.jpg", None, b"", example, picture, levels, tuple(looks))
+        )
     counts = {name: count // 2 * name.startswith("train") for name in SPLITS}
     splits = {name: Split(number, ()) for name, number in counts.items()}
-    finished = {name: [] for name in SPLITS}
+    source = Source("large", {"kind": "synthetic"}, splits.copy, None)
+    writing = conversion.Writing(directory, source, {name: [] for name in SPLITS})
     for name, number in counts.items():
         results, bar = itertools.cycle(examples), tqdm(disable=True)
-        conversion._write_split(directory, name, number, finished, results, bar)
-    (directory / journal.NAME).unlink()
-    source = Source("large", {"kind": "benchmark"}, splits.copy, None)
-    conversion._write_manifest(directory, source, splits, finished)
+        conversion._write_split(writing, name, number, results, bar)
+    conversion._write_manifest(writing, splits)
+    journal.clear(directory)
     return directory
 
 

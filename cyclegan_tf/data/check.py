@@ -1,21 +1,34 @@
 """A look at a converted dataset, for what would spoil a training on it."""
 
+import concurrent.futures
+import contextlib
 import dataclasses
+import itertools
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.common import files
 from cyclegan_tf.common.console import progress_bar, say
+from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.data import copies, records
 from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.loading import NUM_WORKERS, Levels, in_order, look_at
+from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.shards import damage_named, examples
 
 # No measurement, but experience: the paper's smallest training set has 400 images.
 MIN_TRAINING_IMAGES = 50
-# Of an empty image so much is of one value, give or take a hundredth of the range.
-EMPTY_SHARE, SAME_VALUE = 0.95, 0.01
-BATCH_SIZE = 256
+FOUND, VERSION = (
+    "check.json",
+    1,
+)  # what was found, so that it need not be looked for again
+# Nearly all of an empty image is one value, give or take so much of the range.
+SAME_VALUE = 0.01
+NARROW = 0.5  # of the range; photographs have more
 MAX_NAMED = 3
 HEADING = "", "images", "unreadable", "size", "width/height", "channels", "depth"
 # What is compared with what, and what to do about pictures that are in both.
@@ -68,32 +81,34 @@ def tell(directory: pathlib.Path) -> None:
 
 @damage_named()
 def check(directory: pathlib.Path) -> Report:
-    """Reads all images of a converted dataset once.
+    """What its conversion found out of a dataset; where it did not, all is read once.
 
     Raises:
         Damaged: some cannot be read.
     """
     dataset = Dataset.open(directory)
-    splits = dataset.splits()
+    splits, found = dataset.splits(), found_in(dataset)
     rows = [
         _row(split, dataset.manifest["splits"][name]["unreadable"])
         for name, split in splits.items()
     ]
-    notes, findings, looks, filled = [], [], {}, {}
-    total = sum(map(len, splits.values()))
-    with progress_bar(total, f"checking {directory}", " images", delay=2) as bar:
-        for name, split in splits.items():
-            seen, is_empty = _look_at(split, bar)
-            filled[name] = np.flatnonzero(~is_empty)
-            looks[name] = seen.chosen(filled[name])
-            findings += _few(split) + _empty(split, np.flatnonzero(is_empty))
+    notes, findings = [], []
+    levels = {x: Levels(*found["levels"][f"train{x}"]) for x in "AB"}
+    for x, domain in zip("AB", dataset.domains, strict=True):
+        findings += _few_values(f"train{x}", levels[x], domain)
+    for name, split in splits.items():
+        findings += _few(split) + _empty(
+            split, found["empty"][name], levels[name[-1]].are_labels
+        )
     for name, other, advice in COMPARED:
-        pairs, num_compared = _alike(name, other, looks, filled)
-        if num_compared < len(filled[name]):
+        pairs, num_compared = found["copies"][f"{name} in {other}"]
+        num_filled = len(splits[name]) - len(found["empty"][name])
+        if num_compared < num_filled:
             notes.append(
                 f"{name}: {num_compared} images, drawn at random, were compared with "
                 f"{other}, as all would take long"
             )
+        pairs = np.array(pairs, int).reshape(-1, 2)
         findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
     return Report([HEADING, *rows], notes, findings)
 
@@ -105,54 +120,96 @@ def seen_in_training(dataset: Dataset) -> list[str]:
     Raises:
         Damaged: some images cannot be read.
     """
-    sentences, splits = [], dataset.splits()
-    total = sum(map(len, splits.values()))
-    with progress_bar(total, "looking for copies", " images", delay=2) as bar:
-        for test, train in (("testA", "trainA"), ("testB", "trainB")):
-            looks, filled = {}, {}
-            for name in (test, train):
-                seen, is_empty = _look_at(splits[name], bar)
-                filled[name] = np.flatnonzero(~is_empty)
-                looks[name] = seen.chosen(filled[name])
-            pairs, count = _alike(test, train, looks, filled)
-            none = [f"{test}: none of {count} images is in {train}"]
-            sentences += _copies(splits[test], splits[train], pairs, count) or none
+    sentences, splits, found = [], dataset.splits(), found_in(dataset)
+    for test, train in (("testA", "trainA"), ("testB", "trainB")):
+        pairs, count = found["copies"][f"{test} in {train}"]
+        pairs = np.array(pairs, int).reshape(-1, 2)
+        none = [f"{test}: none of {count} images is in {train}"]
+        sentences += _copies(splits[test], splits[train], pairs, count) or none
     return sentences
 
 
-def _alike(name, other, looks, filled):
-    """Pairs of images that show the same, and how many were compared."""
-    others = None if other == name else looks[other]
-    found, num_compared = copies.find_copies(looks[name], others)
-    pairs = np.stack([filled[name][found[:, 0]], filled[other][found[:, 1]]], axis=1)
-    return pairs, num_compared
+def found_in(dataset: Dataset) -> dict[str, Any]:
+    """What `examine` found in a dataset; where that was not kept, it looks now."""
+    path = dataset.directory / FOUND
+    with contextlib.suppress(FileNotFoundError, Damaged):
+        found = files.read_json(path, "it is made anew")
+        if found.get("version") == VERSION:
+            return found
+    looks, levels = {}, {}
+    splits = dataset.splits()
+    total = sum(map(len, splits.values()))
+    with progress_bar(total, f"checking {dataset.directory}", " images", 2) as bar:
+        for name, split in splits.items():
+            looks[name], levels[name] = _look_at(split, bar)
+    found = examine(looks, levels, dataset.domains)
+    with contextlib.suppress(OSError):  # a place that cannot be written to is as good
+        files.write_json(path, found)
+    return found
+
+
+def examine(
+    looks: dict[str, np.ndarray], levels: dict[str, Levels | None], domains: Domains
+) -> dict[str, Any]:
+    """Finds empty images and copies.
+
+    Args:
+        looks: of the images of each split, see `copies`.
+        levels: their values; None where there are no images.
+        domains: the form of the images.
+
+    Returns:
+        By split, the indices of empty images and the `levels`; and by what was compared
+        with what, pairs of indices and how many were compared. JSON can hold it.
+    """
+    empty = {}
+    for name, seen in looks.items():
+        domain = getattr(domains, name[-1].lower())
+        low, high = domain.low, domain.high
+        trained = levels[f"train{name[-1]}"]
+        if trained.are_labels:
+            low, high = trained[:2]
+        empty[name] = np.flatnonzero(seen["spread"] <= SAME_VALUE * (high - low))
+    filled = {
+        name: np.delete(np.arange(len(looks[name])), empty[name]) for name in looks
+    }
+    compared = {}
+    for name, other, _ in COMPARED:
+        others = None if other == name else looks[other][filled[other]]
+        pairs, count = copies.find_copies(looks[name][filled[name]], others)
+        pairs = np.stack([filled[name][pairs[:, 0]], filled[other][pairs[:, 1]]], 1)
+        compared[f"{name} in {other}"] = pairs.tolist(), count
+    return {
+        "version": VERSION,
+        "empty": {name: indices.tolist() for name, indices in empty.items()},
+        "levels": levels,
+        "copies": compared,
+    }
 
 
 def _look_at(split, bar):
-    """What the images look like, and whether they are empty, bool `(count,)`."""
-    bands = min(split.domain.channels, 3)  # those that are shown
-    tolerance = SAME_VALUE * (split.domain.high - split.domain.low)
-
-    def thumbnail(example):
-        image = records.decode(example, split.domain)[..., :bands]
-        return tf.image.resize(image, (copies.SIDE, copies.SIDE), antialias=True)
-
+    """What the images of a split look like, and their values."""
     found = examples(split, tf.data.Dataset.range(len(split)))
-    thumbnails = found.map(thumbnail, num_parallel_calls=tf.data.AUTOTUNE)
-    side = copies.THUMBNAIL_SIDE
-    hashes = np.empty((len(split), 2), np.uint64)
-    looks = copies.Looks(hashes, np.empty((len(split), side, side), np.float16))
-    is_empty, start = np.empty(len(split), bool), 0
-    for batch in thumbnails.batch(BATCH_SIZE).prefetch(1).as_numpy_iterator():
-        end = start + len(batch)
-        looks.hashes[start:end], looks.thumbnails[start:end] = copies.looks_of(batch)
-        # A value that more than half have is the median.
-        away = np.abs(batch - np.median(batch, axis=(1, 2), keepdims=True))
-        is_same = (away <= tolerance).all(axis=-1)
-        is_empty[start:end] = is_same.mean(axis=(1, 2)) >= EMPTY_SHARE
-        bar.update(len(batch))
-        start = end
-    return looks, is_empty
+
+    def decode(example):
+        pixels = records.decode(example, split.domain)
+        valid = tf.cond(
+            records.has_nodata(example),
+            lambda: records.decode_valid(example, split.domain),
+            lambda: tf.ones_like(pixels, tf.bool),
+        )
+        return pixels, valid
+
+    decoded = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    looks, levels = [np.empty(0, copies.LOOK)], None
+    with concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads:
+        images = decoded.prefetch(1).as_numpy_iterator()
+        pictures = itertools.starmap(Picture, images)
+        for look, values in in_order(threads, look_at, pictures):
+            looks.append(look)
+            levels = values.joined(levels)
+            bar.update()
+    return np.concatenate(looks), levels
 
 
 def _row(split, unreadable):
@@ -182,13 +239,37 @@ def _few(split):
     ]
 
 
-def _empty(split, indices):
+def _few_values(name, levels, domain):
+    """Of a domain of labels, or whose values are few of those that its type has."""
+    low, high, _ = levels
+    share = (high - low) / (domain.high - domain.low)
+    findings = []
+    if 0 < share < NARROW:
+        findings.append(
+            f"{name}: all values are from {low:g} to {high:g}, {share:.0%} of the "
+            f"range that a training takes: --range-{name[-1].lower()} {low:g},{high:g} "
+            f"takes these only"
+        )
+    if levels.are_labels and share:
+        findings.append(
+            f"{name}: the images have only {len(levels.values)} different values; if "
+            f"these are classes, as in masks and label maps, keep them from mixing: "
+            f"--resample-{name[-1].lower()} nearest"
+        )
+    return findings
+
+
+def _empty(split, indices, of_labels):
     if not len(indices):
         return []
     named = _listed(_names(split, indices[:MAX_NAMED]), len(indices))
+    if of_labels:
+        found = "have one value", "which masks and label maps may"
+    else:
+        found = "are empty, of one value", "remove them"
     return [
-        f"{split.name}: {len(indices)} of {len(split)} images are empty, of one value "
-        f"in {EMPTY_SHARE:.0%} or more ({named}): remove them"
+        f"{split.name}: {len(indices)} of {len(split)} images {found[0]} in "
+        f"{copies.EMPTY_SHARE:.0%} or more ({named}): {found[1]}"
     ]
 
 

@@ -1,12 +1,10 @@
 """From a source to TFRecord shards on disk, once.
 
-A dataset is a directory `<data_dir>/<name>/`, see `shards`. It is written aside and
-renamed, so it is there whole or not at all; a conversion that was ended goes on after
-the last shard that was finished.
+A dataset is a directory `<data_dir>/<name>/`, or of a later version of the images one
+beside it, see `versions`. It is written aside and renamed, so it is there whole or not
+at all; a conversion that was ended goes on after the last shard that was finished.
 """
 
-import collections
-import concurrent.futures.process
 import dataclasses
 import hashlib
 import itertools
@@ -19,19 +17,20 @@ import tensorflow as tf
 from cyclegan_tf.common import checksums, files
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import locked, mend
+from cyclegan_tf.common.files import locked
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import check, journal, records
-from cyclegan_tf.data.dataset import INDEX, MANIFEST, SCHEMA_VERSION, read_manifest
-from cyclegan_tf.data.domain import Domain, Domains
+from cyclegan_tf.data import check, journal, records, versions
+from cyclegan_tf.data.copies import LOOK
+from cyclegan_tf.data.dataset import INDEX, MANIFEST, SCHEMA_VERSION
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.forms import common_form, default_domain
-from cyclegan_tf.data.loading import NUM_WORKERS, in_order, load_in_order
-from cyclegan_tf.data.sources import SPLITS, find_source
+from cyclegan_tf.data.images import without_warnings
+from cyclegan_tf.data.loading import Levels, load_in_order
+from cyclegan_tf.data.sources import SPLITS, Source, find_source
 from cyclegan_tf.data.sources.folder import is_on_disk
 
 SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
 MAX_UNREADABLE_SHARE = 0.05
-MAX_NOTES = 9  # that differ, of what was left out of files
 
 
 def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib.Path:
@@ -48,7 +47,7 @@ def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib
         InputError: the source cannot be used, or the directory is not ours.
     """
     directory, is_new = _ensured(config)
-    if check_anyway or (is_new and _made_from(directory)["kind"] != "synthetic"):
+    if check_anyway or (is_new and (directory / check.FOUND).exists()):
         check.tell(directory)
     return directory
 
@@ -56,101 +55,102 @@ def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib
 def _ensured(config):
     """The dataset's directory, and whether it has been made just now."""
     data_dir = pathlib.Path(config.data_dir).expanduser()
-    existing = data_dir / config.dataset_name
     # A converted dataset can be used where its source cannot be reached, but the
     # embedded one follows its flags.
-    made_from = {} if is_on_disk(config) else _made_from(existing)
-    is_current = made_from.get("schema_version") == SCHEMA_VERSION
-    if is_current and made_from["kind"] != "synthetic":
-        return existing, False
+    before = [] if is_on_disk(config) else _versions(data_dir, config.dataset_name)
+    for version in before:
+        if version.is_current and version.manifest["source"]["kind"] != "synthetic":
+            return version.directory, False
     try:
         source = find_source(config)
     except InputError as error:
-        if not made_from:
+        if not before:
             raise
         raise InputError(
-            f"{existing} is of an earlier version of this program, and its source, to "
-            f"convert it anew, cannot be reached: {error}"
+            f"{before[0].directory} is of an earlier version of this program, and its "
+            f"source, to convert it anew, cannot be reached: {error}"
         ) from None
-    directory = data_dir / source.name
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    lock = directory.with_name(f".{directory.name}.lock")
-    waiting = f"waiting for another process that is converting {directory}"
-    with locked(lock, waiting):
-        mend(directory)  # of a process that was killed when it was done
-        made_from = _made_from(directory)
-        identity = source.identity | {"schema_version": SCHEMA_VERSION}
-        if identity.items() <= made_from.items():
+    looked_at = _versions(data_dir, source.name)
+    directory = versions.version_of(source, looked_at)
+    if directory:
+        return directory, False
+    first = data_dir / source.name
+    first.parent.mkdir(parents=True, exist_ok=True)
+    waiting = f"waiting for another process that is converting {first}"
+    with locked(first.with_name(f".{first.name}.lock"), waiting):
+        # Another process may have converted it meanwhile.
+        before = _versions(data_dir, source.name)
+        new = [version for version in before if version not in looked_at]
+        directory = versions.version_of(source, new)
+        if directory:
             return directory, False
-        if directory.exists():
-            _require_replaceable(directory, made_from, source)
-        unfinished = directory.with_name(f".unfinished-{directory.name[-60:]}")
-        if not identity.items() <= _made_from(unfinished).items():
-            _convert(source, identity, unfinished)
-        (unfinished / journal.NAME).unlink(missing_ok=True)
+        directory = versions.place_for(source, data_dir, before)
+        unfinished = first.with_name(f".unfinished-{first.name[-60:]}")
+        manifest = _convert(source, unfinished)
+        journal.clear(unfinished)
+        for version in before:
+            if version.manifest["fingerprint"] == manifest["fingerprint"]:
+                return _adopted(version.directory, unfinished), False
         files.put_in_place(unfinished, directory)
-        mend(directory)
     return directory, True
 
 
-def _made_from(directory):
-    """What a converted dataset was made from; empty where there is none."""
-    if not (directory / MANIFEST).is_file():
-        return {}
-    manifest = read_manifest(directory, any_version=True)
-    return manifest["source"] | {"schema_version": manifest["schema_version"]}
+def _versions(data_dir, name):
+    files.mend(data_dir / name)  # which earlier versions of this program replaced
+    return versions.versions_of(data_dir, name)
 
 
-def _require_replaceable(directory, made_from, source):
-    """Only what this program made from the same source may be replaced."""
-    if not made_from:
-        if not directory.is_dir() or any(directory.iterdir()):
-            raise InputError(
-                f"{directory} exists but has no {MANIFEST}, so it was not made by this "
-                f"program; move it away or choose another --data-dir."
-            )
-        return
-    before = made_from["kind"], made_from.get("path")
-    if before != (source.identity["kind"], source.path):
-        raise InputError(
-            f"{directory} was made from other images ({before[1] or before[0]}) than "
-            f"those of {source.path or source.name}; delete it or choose another "
-            f"--data-dir."
-        )
-    is_current = made_from["schema_version"] == SCHEMA_VERSION
-    changed = "source or options have" if is_current else "format has"
-    say(f"{directory}: its {changed} changed, converting again")
+def _adopted(directory, anew):
+    """A dataset that was made of the same images, and now says of which files."""
+    for name in (check.FOUND, INDEX, MANIFEST):
+        if (anew / name).exists():
+            files.write_bytes(directory / name, (anew / name).read_bytes())
+    shutil.rmtree(anew, ignore_errors=True)
+    say(f"{directory} holds the same images, and is used")
+    return directory
 
 
-def _convert(source, identity, directory):
-    """Writes what a directory lacks of a dataset."""
-    finished = journal.finished_shards(directory, identity)
+@dataclasses.dataclass
+class Writing:
+    """A conversion: where to, of what, and which shards it has finished, by split."""
+
+    directory: pathlib.Path
+    source: Source
+    finished: dict
+
+    @property
+    def is_drawn(self):
+        """Whether nothing need be looked for in the images."""
+        return self.source.identity["kind"] == "synthetic"
+
+    def lines(self):
+        """Of all finished shards, in their order."""
+        return [line for split in SPLITS for line in self.finished[split]]
+
+
+def _convert(source, directory):
+    """Writes what a directory lacks of a dataset; returns its manifest."""
+    identity = source.identity | {"schema_version": SCHEMA_VERSION}
+    writing = Writing(directory, source, journal.finished_shards(directory, identity))
     try:
         splits = source.open()
-        done = {name: sum(s["images"] for s in finished[name]) for name in splits}
+        done = {x: sum(s["images"] for s in writing.finished[x]) for x in splits}
         total = sum(split.count for split in splits.values())
-        num_done = sum(done.values())
-        if num_done:
+        if num_done := sum(done.values()):
             say(f"{source.name}: going on after {num_done} of {total} images")
         jobs = itertools.chain.from_iterable(
             itertools.islice(split.jobs, done[name], None)
             for name, split in splits.items()
         )
-        loaded = load_in_order(source.load, jobs, total - num_done)
         what = f"converting {source.name}"
         with (
-            concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads,
+            without_warnings(),
             progress_bar(total, what, " images", num_done) as bar,
         ):
-            results = in_order(threads, _serialize, loaded)
+            results = load_in_order(source, jobs, with_looks=not writing.is_drawn)
             for name, split in splits.items():
-                _write_split(directory, name, split.count, finished, results, bar)
-        _write_manifest(directory, source, splits, finished)
-    except concurrent.futures.process.BrokenProcessPool:
-        raise InputError(
-            f"--dataset {source.name}: a worker process died, most likely for lack of "
-            f"memory; remove very large images or free memory, and run again."
-        ) from None
+                _write_split(writing, name, split.count, results, bar)
+        return _write_manifest(writing, splits)
     except tf.errors.OpError as error:
         raise InputError(f"--dataset {source.name}: {error.message}") from None
     except InputError:
@@ -158,30 +158,31 @@ def _convert(source, identity, directory):
         raise
 
 
-def _write_split(directory, split, count, finished, results, bar):
+def _write_split(writing, split, count, results, bar):
     """Writes the `results` of a split to shards, and adds them to the finished ones."""
-    lines = finished[split]
+    lines = writing.finished[split]
     done = sum(line["images"] for line in lines)
     unreadable = done - sum(len(line["lengths"]) for line in lines)
     while done < count:
-        path = directory / f"{split}-{len(lines):05d}.tfrecord"
-        keys = ("lengths", "sizes", "forms", "values")
-        line = {"split": split, "notes": {}} | {key: [] for key in keys}
-        num_bytes, before = 0, done
+        path = writing.directory / f"{split}-{len(lines):05d}.tfrecord"
+        keys = ("lengths", "sizes", "forms", "digests")
+        line = {"split": split, "levels": None, "notes": {}} | {key: [] for key in keys}
+        num_bytes, before, looks = 0, done, []
         with tf.io.TFRecordWriter(str(path)) as writer:
             while done < count and num_bytes < SHARD_BYTES:
-                serialized, image, name, problem = next(results)
+                result = next(results)
                 done += 1
                 bar.update()
-                if problem:
+                line["digests"].append(result.digest.hex())
+                if result.problem:
                     unreadable += 1
-                    say(f"skipped {name}: {problem}")
-                    _require_few(unreadable, count, split, name, problem)
+                    say(f"skipped {result.name}: {result.problem}")
+                    _require_few(unreadable, count, split, result)
                     continue
-                writer.write(serialized)
-                line["lengths"].append(len(serialized))
-                num_bytes += len(serialized) + records.OVERHEAD
-                _note(line, image, name, finished)
+                writer.write(result.serialized)
+                num_bytes += len(result.serialized) + records.OVERHEAD
+                looks += result.looks
+                _note(line, result, writing.finished)
         if not line["lengths"]:
             path.unlink()
             return
@@ -189,20 +190,21 @@ def _write_split(directory, split, count, finished, results, bar):
         shard = {"file": path.name, "count": len(line["lengths"]), "bytes": num_bytes}
         shard["sha256"] = checksums.file_digest(path)
         lines.append(line | {"images": done - before, "shard": shard})
-        journal.add(directory, lines[-1])
+        journal.add(writing.directory, lines[-1], np.array(looks, LOOK))
 
 
-def _note(line, image, name, finished):
+def _note(line, result, finished):
     """Adds to the journal's line of a shard what an image is like."""
+    image = result.image
+    line["lengths"].append(len(result.serialized))
     line["sizes"].append([image.height, image.width])
-    low, high = line["values"] or (image.low, image.high)
-    line["values"] = [min(low, image.low), max(high, image.high)]
+    line["levels"] = result.levels.joined(line["levels"])
     if image.note:
-        count, first = line["notes"].get(image.note, (0, name))
+        count, first = line["notes"].get(image.note, (0, result.name))
         line["notes"][image.note] = count + 1, first
     form = [image.channels, image.dtype]
     if form not in [known[:2] for known in line["forms"]]:
-        line["forms"].append([*form, name])
+        line["forms"].append([*form, result.name])
         domain = line["split"][-1]
         # Now, and not when all is converted.
         common_form(domain, _forms_of(domain, finished, line))
@@ -218,7 +220,8 @@ def _forms_of(domain, finished, *more):
     }
 
 
-def _write_manifest(directory, source, splits, finished):
+def _write_manifest(writing, splits):
+    directory, source, finished = writing.directory, writing.source, writing.finished
     written, index = {}, {}
     for name, split in splits.items():
         lines = finished[name]
@@ -228,68 +231,67 @@ def _write_manifest(directory, source, splits, finished):
         count, shards = len(sizes), [line["shard"] for line in lines]
         unreadable = split.count - count
         written[name] = {"count": count, "unreadable": unreadable, "shards": shards}
-    num_unreadable = sum(split["unreadable"] for split in written.values())
-    if num_unreadable:
-        total = sum(split.count for split in splits.values())
-        say(f"{num_unreadable} of {total} images could not be used (named above)")
-    _say_notes(line["notes"] for name in SPLITS for line in finished[name])
+    _tell_of_parts(writing, splits, written)
     np.savez(directory / INDEX, **index)
+    levels = {name: _levels_of(finished[name]) for name in splits}
+    domains = Domains(*(_domain_of(x, finished, levels) for x in "AB"))
+    if not writing.is_drawn:
+        looks = {name: _looks_of(directory, finished[name]) for name in splits}
+        found = check.examine(looks, levels, domains)
+        files.write_json(directory / check.FOUND, found)
     digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
+    contents = b"".join(bytes.fromhex("".join(x["digests"])) for x in writing.lines())
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": source.name,
         "source": source.identity | ({"path": source.path} if source.path else {}),
+        "content": {"sizes": source.sizes, "sha256": _digest(contents)},
         "is_paired": source.is_paired,
         "domains": {
-            name: dataclasses.asdict(_domain_of(name.upper(), finished))
-            for name in Domains._fields
+            name: dataclasses.asdict(domain)
+            for name, domain in domains._asdict().items()
         },
-        "fingerprint": hashlib.sha256("".join(digests).encode()).hexdigest(),
+        "fingerprint": _digest("".join(digests).encode()),
         "index_sha256": checksums.file_digest(directory / INDEX),
         "splits": written,
     }
     files.write_json(directory / MANIFEST, manifest)
+    return manifest
 
 
-def _say_notes(notes):
-    """Says of how many files what was left out or changed."""
-    counts, firsts = collections.Counter(), {}
-    for note, (count, first) in itertools.chain.from_iterable(x.items() for x in notes):
-        counts[note] += count
-        firsts.setdefault(note, first)
-    for note, count in counts.most_common(MAX_NOTES):
-        say(f"of {count} files: {note} (such as {firsts[note]})")
-    if rest := counts.total() - sum(n for _, n in counts.most_common(MAX_NOTES)):
-        say(f"of {rest} files likewise other pages or bands")
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()
 
 
-def _domain_of(domain, finished):
+def _tell_of_parts(writing, splits, written):
+    """Says how many files were not used, or not as a whole."""
+    if num_unreadable := sum(split["unreadable"] for split in written.values()):
+        total = sum(split.count for split in splits.values())
+        say(f"{num_unreadable} of {total} images could not be used (named above)")
+    journal.tell_of_notes(writing.lines())
+
+
+def _looks_of(directory, lines):
+    looks = [journal.looks(directory, line) for line in lines]
+    return np.concatenate([np.empty(0, LOOK), *looks])
+
+
+def _levels_of(lines):
+    found = None
+    for line in lines:
+        found = Levels(*line["levels"]).joined(found)
+    return found
+
+
+def _domain_of(domain, finished, levels):
     form = common_form(domain, _forms_of(domain, finished))
-    lines = finished[f"train{domain}"]
-    low, high = zip(*(line["values"] for line in lines), strict=True)
-    return default_domain(domain, form, min(low), max(high))
+    return default_domain(domain, form, *levels[f"train{domain}"][:2])
 
 
-def _require_few(unreadable, count, split, name, problem):
+def _require_few(unreadable, count, split, last):
     if unreadable > MAX_UNREADABLE_SHARE * count:
         raise InputError(
             f"{unreadable} of {count} images of {split} cannot be used, more than "
-            f"{MAX_UNREADABLE_SHARE:.0%}; the last one is {name} ({problem}). Remove "
-            f"or mend the files named above."
+            f"{MAX_UNREADABLE_SHARE:.0%}; the last one is {last.name} "
+            f"({last.problem}). Remove or mend the files named above."
         )
-
-
-def _serialize(result):
-    """The example of what a worker has loaded, decoded once to be sure of it."""
-    loaded, name, problem = result
-    if problem:
-        return None, None, name, problem
-    image = loaded.image
-    serialized = records.serialize(*loaded)
-    try:
-        form = Domain(image.channels, image.dtype)
-        records.decode(records.parse(serialized), form)
-    except (tf.errors.OpError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return None, None, name, f"TensorFlow cannot decode it ({reason})"
-    return serialized, image, name, None

@@ -4,14 +4,16 @@ Images are compared by a perceptual hash; the nearest few are then compared once
 by their thumbnails, as hashes of drawn and of medical images are alike, too.
 """
 
-from typing import NamedTuple
+import math
+from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 # Side of what the hash is computed from, and how many frequencies it keeps.
 SIDE, NUM_FREQUENCIES = 32, 8
 # Side of the thumbnails that confirm it.
-THUMBNAIL_SIDE = 16
+THUMBNAIL_SIDE = SIDE // 2
 # Of the 64 bits of a hash; and how many that are so near are looked at.
 MAX_DISTANCE, NUM_CANDIDATES = 12, 16
 # Mean difference of two thumbnails. Of 300 photographs saved anew as JPEG of quality 75
@@ -23,36 +25,63 @@ MAX_PAIRS = 2 * 10**9
 BLOCK = 2**19  # pairs at a time, which the caches of a processor hold
 
 
-class Looks(NamedTuple):
-    """What images look like, as far as they are compared.
-
-    Attributes:
-        hashes: uint64 `(count, 2)`, of each image and of its mirror image.
-        thumbnails: float16 `(count, 16, 16)`, grey; of each the mean is 0, and the
-            mean deviation from it 1.
-    """
-
-    hashes: np.ndarray
-    thumbnails: np.ndarray
-
-    def chosen(self, indices: np.ndarray) -> "Looks":
-        """Those of some of the images."""
-        return Looks(self.hashes[indices], self.thumbnails[indices])
+# What an image looks like: hashes, of it and of its mirror image; a grey thumbnail,
+# whose mean is 0 and whose mean deviation from it is 1; and its `spread`.
+LOOK = np.dtype(
+    [
+        ("hashes", np.uint64, 2),
+        ("thumbnail", np.float16, (THUMBNAIL_SIDE, THUMBNAIL_SIDE)),
+        ("spread", np.float32),
+    ]
+)
+EMPTY_SHARE = 0.95
 
 
-def looks_of(images: np.ndarray) -> Looks:
-    """What images look like.
+def shrunk(pixels: np.ndarray, is_exact: bool = True) -> np.ndarray:
+    """An image of any size and type as float32 `(bands, 32, 32)`, antialiased.
 
     Args:
-        images: float32 `(count, 32, 32, channels)`, of any range.
+        pixels: `(height, width, channels)`, of which the first three are taken.
+        is_exact: whether uint8 is not rounded, which takes longer.
     """
-    grey = images.mean(axis=-1)
-    side, scale = THUMBNAIL_SIDE, SIDE // THUMBNAIL_SIDE
-    cells = grey.reshape(-1, side, scale, side, scale).mean(axis=(2, 4))
+    bands = pixels[..., :3]
+    if bands.dtype == np.uint8 and bands.shape[-1] != 2 and not is_exact:
+        planes = [bands[..., 0] if bands.shape[-1] == 1 else bands]
+    else:
+        planes = [np.float32(bands[..., i]) for i in range(bands.shape[-1])]
+    size = (SIDE, SIDE)
+    small = [
+        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
+        for plane in planes
+    ]
+    return np.moveaxis(np.dstack(small), -1, 0).astype(np.float32, order="C")
+
+
+def spread(bands: np.ndarray) -> float:
+    """How far from the most frequent value all but a twentieth of a `shrunk` image is.
+
+    That value is the median if more than half have it.
+    """
+    medians = np.median(bands, axis=(1, 2), keepdims=True)
+    away = np.abs(bands - medians).max(axis=0).ravel()
+    most = math.ceil(EMPTY_SHARE * SIDE**2) - 1
+    return np.partition(away, most)[most]
+
+
+def looks_of(shrunk_images: Sequence[np.ndarray]) -> np.ndarray:
+    """What images look like, an array `(count,)` of `LOOK`."""
+    looks = np.empty(len(shrunk_images), LOOK)
+    looks["spread"] = list(map(spread, shrunk_images))
+    grey = np.empty((len(looks), SIDE, SIDE), np.float32)
+    for image, bands in zip(grey, shrunk_images, strict=True):
+        bands.mean(axis=0, out=image)
+    rows = grey[:, ::2] + grey[:, 1::2]
+    cells = (rows[..., ::2] + rows[..., 1::2]) / 4
     cells -= cells.mean(axis=(1, 2), keepdims=True)
     deviations = np.abs(cells).mean(axis=(1, 2), keepdims=True)
-    thumbnails = np.float16(cells / np.where(deviations > 0, deviations, 1))
-    return Looks(perceptual_hashes(grey), thumbnails)
+    looks["thumbnail"] = cells / np.where(deviations > 0, deviations, 1)
+    looks["hashes"] = perceptual_hashes(grey)
+    return looks
 
 
 def perceptual_hashes(images: np.ndarray) -> np.ndarray:
@@ -75,16 +104,18 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     low = cosines @ images @ cosines.T
     # Mirrored, the odd frequencies across change their sign.
     both = np.stack([low, low * (-1.0) ** frequencies], axis=1)
-    both = both.reshape(-1, 2, NUM_FREQUENCIES**2)
+    both = both.reshape(len(both), 2, NUM_FREQUENCIES**2)
     packed = np.packbits(both > np.median(both, axis=-1, keepdims=True), axis=-1)
     return packed.view(np.uint64)[..., 0]
 
 
-def find_copies(images: Looks, others: Looks | None = None) -> tuple[np.ndarray, int]:
+def find_copies(
+    images: np.ndarray, others: np.ndarray | None = None
+) -> tuple[np.ndarray, int]:
     """Which images show the same picture as one of the others.
 
     Args:
-        images: to be compared.
+        images: `LOOK`s to be compared.
         others: what with; None: of the images those that come before.
 
     Returns:
@@ -92,7 +123,9 @@ def find_copies(images: Looks, others: Looks | None = None) -> tuple[np.ndarray,
         many images were compared, which are drawn at random where there are too many.
     """
     is_within, others = others is None, images if others is None else others
-    rows, count = np.arange(len(images.hashes)), len(others.hashes)
+    rows, count = np.arange(len(images)), len(others)
+    # Not far apart in memory, as they are read again and again.
+    hashes, plain = images["hashes"].copy(), others["hashes"][:, 0].copy()
     most = MAX_PAIRS // max(1, count)
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(len(rows), most, replace=False))
@@ -103,8 +136,8 @@ def find_copies(images: Looks, others: Looks | None = None) -> tuple[np.ndarray,
         if not len(columns):
             continue
         for mirrored in (0, 1):
-            hashes = images.hashes[block, mirrored]
-            distances = np.bitwise_count(hashes[:, None] ^ others.hashes[columns, 0])
+            differing = hashes[block, mirrored, None] ^ plain[columns]
+            distances = np.bitwise_count(differing)
             if is_within:
                 distances[columns >= block[:, None]] = NUM_FREQUENCIES**2
             pairs = _candidates(distances, block)
@@ -129,7 +162,8 @@ def _candidates(distances, block):
 
 
 def _differences(images, others, pairs, mirrored):
-    first, second = images.thumbnails[pairs[:, 0]], others.thumbnails[pairs[:, 1]]
+    first = images["thumbnail"][pairs[:, 0]]
+    second = others["thumbnail"][pairs[:, 1]]
     if mirrored:
         first = first[:, :, ::-1]
     return np.abs(np.float32(first) - second).mean(axis=(1, 2))

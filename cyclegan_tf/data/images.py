@@ -1,13 +1,15 @@
 """From any image file's bytes to upright pixels of any number of channels.
 
-Importing this needs no TensorFlow, as it runs in worker processes.
+Importing this needs no TensorFlow.
 """
 
+import contextlib
 import io
 import os
 import pathlib
 import stat
 import warnings
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -37,9 +39,11 @@ __all__ = [
     "encode_png",
     "from_picture",
     "normalize",
+    "normalize_decoded",
     "pixels_of",
     "read",
     "read_file",
+    "without_warnings",
 ]
 
 SUFFIXES = frozenset(
@@ -80,6 +84,17 @@ class EncodedImage(NamedTuple):
     high: float = 255.0
     note: str = ""
     valid: bytes = b""
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Leaves out what is told of broken EXIF and the like: the pixels matter.
+
+    Python keeps this for all threads in common.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def read_file(path: pathlib.Path) -> bytes:
@@ -129,18 +144,38 @@ def normalize(data: bytes, keeps_alpha: bool = False) -> EncodedImage:
             100 megapixels or 300 MB of values, has values that are not finite, or none,
             or was made to take long; the message is one printable line.
     """
-    picture, kept = _decode(data, keeps_alpha, describes=False)
-    pixels = picture.pixels
-    if isinstance(pixels, Image.Image):
-        size = pixels.height, pixels.width, len(pixels.getbands())
-        return EncodedImage(data, kept, *size)
-    if not kept:
-        return encode(pixels, picture.valid)._replace(note=picture.note)
-    return _described(pixels, data, kept)
+    with without_warnings():
+        return normalize_decoded(data, keeps_alpha)[0]
 
 
-def from_picture(picture: Picture) -> EncodedImage:
-    """Stores a picture of numbers of any type, see `normalize`.
+def normalize_decoded(
+    data: bytes,
+    keeps_alpha: bool = False,
+    decode: Callable[[bytes, str], np.ndarray] | None = None,
+) -> tuple[EncodedImage, Picture]:
+    """What `normalize` makes of a file, and its picture, decoded once.
+
+    Threads call it together within one `without_warnings`.
+
+    Args:
+        data: the content of a file of one of the `KINDS`.
+        keeps_alpha: as of `normalize`.
+        decode: makes pixels `(height, width, channels)` of the bytes, and "jpeg" or
+            "png", of an 8-bit grey or RGB file that is kept as it is; None: Pillow.
+
+    Raises:
+        UnreadableImage: as `normalize`, and whatever `decode` raises.
+    """
+    picture, kept = _decode(data, keeps_alpha, describes=False, decode=decode)
+    picture = picture._replace(pixels=np.atleast_3d(picture.pixels))
+    if kept:
+        return _described(picture.pixels, data, kept), picture
+    image = encode(picture.pixels, picture.valid)
+    return image._replace(note=picture.note), picture
+
+
+def from_picture(picture: Picture) -> tuple[EncodedImage, Picture]:
+    """Stores a picture of numbers of any type, see `normalize`; and what is stored.
 
     Raises:
         UnreadableImage: it is too small or too large, or has values that are not
@@ -149,7 +184,8 @@ def from_picture(picture: Picture) -> EncodedImage:
     pixels = picture.pixels
     require_size(*pixels.shape[:2], pixels.shape[2] * pixels.dtype.itemsize)
     picture = of_supported_type(picture)
-    return encode(picture.pixels, picture.valid)._replace(note=picture.note)
+    image = encode(picture.pixels, picture.valid)
+    return image._replace(note=picture.note), picture
 
 
 def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
@@ -170,7 +206,8 @@ def read(data: bytes, domain: Domain) -> Picture:
     Raises:
         UnreadableImage: as `normalize`, or the image has another form.
     """
-    picture, _ = _decode(data, keeps_alpha=domain.channels in (2, 4))
+    with without_warnings():
+        picture, _ = _decode(data, keeps_alpha=domain.channels in (2, 4))
     pixels, valid = np.atleast_3d(picture.pixels), picture.valid
     form = form_text(pixels.shape[-1], pixels.dtype.name)
     wanted = form_text(domain.channels, domain.dtype)
@@ -240,25 +277,22 @@ def _described(pixels, data, kind):
     return EncodedImage(data, kind, *form)
 
 
-def _decode(data, keeps_alpha, describes=True):
+def _decode(data, keeps_alpha, describes=True, decode=None):
     """A file's picture, and "jpeg" or "png" if its bytes can stay.
 
     Whatever decoders raise becomes `UnreadableImage`.
     """
     try:
-        with warnings.catch_warnings():
-            # Broken EXIF and the like: what matters is whether the pixels decode.
-            warnings.simplefilter("ignore")
-            _require_few_bytes(len(data))
-            if medical.is_dicom(data):  # which may begin like a TIFF, and be one, too
-                return of_supported_type(medical.read_dicom(data)), ""
-            if data.startswith(tiff.STARTS):
-                return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
-            if data.startswith(NPY_START):
-                return of_supported_type(read_npy(data)), ""
-            if data.startswith(photos.JPEG2000_STARTS):
-                return of_supported_type(photos.read_jpeg2000(data)), ""
-            return photos.read(data)
+        _require_few_bytes(len(data))
+        if medical.is_dicom(data):  # which may begin like a TIFF, and be one, too
+            return of_supported_type(medical.read_dicom(data)), ""
+        if data.startswith(tiff.STARTS):
+            return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
+        if data.startswith(NPY_START):
+            return of_supported_type(read_npy(data)), ""
+        if data.startswith(photos.JPEG2000_STARTS):
+            return of_supported_type(photos.read_jpeg2000(data)), ""
+        return photos.read(data, decode)
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.
         reason = " ".join(str(error).split()) or type(error).__name__

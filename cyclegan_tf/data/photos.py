@@ -3,6 +3,7 @@
 import io
 import math
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -32,12 +33,16 @@ ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 TURNED = range(2, 9)  # orientations other than upright
 
 
-def read(data: bytes) -> tuple[Picture, str]:
+def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
     """The upright picture of a file, and "jpeg" or "png" if its bytes can stay.
 
-    Of bytes that can stay and have 8 bits the pixels are Pillow's image, as an array
-    takes longer than decoding. Palettes and CMYK become RGB, transparency is composited
-    on white, and of an animation the first picture is taken.
+    Palettes and CMYK become RGB, transparency is composited on white, and of an
+    animation the first picture is taken.
+
+    Args:
+        data: the file's content.
+        decode: makes the pixels of bytes that can stay and have 8 bits, of these and
+            their kind; None: they are Pillow's image.
 
     Raises:
         UnreadableImage: too small, too large, or made to take long.
@@ -53,16 +58,18 @@ def read(data: bytes) -> tuple[Picture, str]:
         depth = data[PNG_BIT_DEPTH_AT] if kind == "png" else 8
         require_size(image.height, image.width, 3 * (depth // 16 + 1))
         orientation, about = _orientation(image), _about(image)
+        can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED
         if depth == 16:
             pixels, is_plain = _decode_deep_png(data)
         else:
+            is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+            if is_plain and can_stay and decode:
+                return Picture(decode(data, kind), about=about), kind
             image.load()
             if kind == "png" and image.mode == "L" and "transparency" in image.info:
                 # Pillow brings values of 2 and 4 bits to 8, but not this one.
                 image.info["transparency"] *= 255 // (2**depth - 1)
-            is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
             pixels = image if is_plain else _to_grey_or_rgb(image)
-    can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED
     if is_plain and can_stay:
         return Picture(pixels, about=about), kind
     return Picture(upright(np.atleast_3d(pixels), orientation), about=about), ""

@@ -7,10 +7,11 @@ says of which type. `image/mask` is ours and empty where a dataset has no masks.
 `image/valid`, which only pictures have of which some pixels have no value.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.images import EncodedImage
+from cyclegan_tf.data.images import EncodedImage, UnreadableImage
 from cyclegan_tf.data.ranges import with_channels
 
 RAW, JPEG = "raw", "jpeg"
@@ -118,10 +119,9 @@ def _decode(example, domain):
     if domain.dtype == "uint16":
         pixels = tf.io.decode_png(encoded, channels, tf.uint16)
     else:
-        # Not decode_image, whose JPEGs have other pixels than everywhere else.
         pixels = tf.cond(
             example["image/format"] == JPEG,
-            lambda: tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE"),
+            lambda: _decode_jpeg(encoded, channels),
             lambda: tf.io.decode_png(encoded, channels),
         )
     if domain.channels == 3:
@@ -132,6 +132,28 @@ def _decode(example, domain):
         lambda: with_channels(tf.ensure_shape(pixels, (None, None, 3)), 1),
     )
     return tf.ensure_shape(grey, (None, None, 1))
+
+
+def decode_file(data: bytes, kind: str) -> np.ndarray:
+    """The pixels of an 8-bit grey or RGB file of that format, as `decode` has them.
+
+    Returns:
+        uint8 `(height, width, channels)`, with as many channels as the file.
+
+    Raises:
+        UnreadableImage: TensorFlow cannot decode it.
+    """
+    try:
+        decoder = _decode_jpeg if kind == JPEG else tf.io.decode_png
+        return decoder(data, 0).numpy()
+    except tf.errors.OpError as error:
+        reason = error.message.split("}} ")[-1].split(" [Op:")[0]
+        raise UnreadableImage(f"TensorFlow cannot decode it ({reason})") from None
+
+
+def _decode_jpeg(encoded, channels):
+    # Not decode_image, whose JPEGs have other pixels than everywhere else.
+    return tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
 
 
 def decode_mask(encoded):

@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -6,19 +7,13 @@ from PIL import Image, ImageOps
 
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import copies, loading
+from cyclegan_tf.data import copies
 from cyclegan_tf.data.check import check, seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.writing import write
 from tests.helpers import random_pixels, random_values, run_here
-
-
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    """Starting others takes longer than so few images."""
-    monkeypatch.setattr(loading, "MIN_PARALLEL_JOBS", 1000)
 
 
 def write_pictures(folder, count, seed=0, size=(64, 80)):
@@ -175,8 +170,23 @@ def test_build_checks_when_it_converts_and_when_it_is_asked(photos, capsys):
         assert done.stderr.count(finding) == done.stderr.count("width/height") == times
 
 
+def test_dataset_of_an_earlier_version_is_looked_at_once(photos, capsys):
+    plant(photos, "trainA/003.png", "trainA/a.jpg", quality=60)
+    Image.new("L", (64, 64), 7).save(photos / "trainB" / "one.png")
+    directory = converted(photos)
+    found = json.loads((directory / "check.json").read_text())
+    expected = check(directory)
+    assert len(expected.findings) == 2
+    (directory / "check.json").unlink()  # which they have none of
+    assert check(directory) == expected
+    assert json.loads((directory / "check.json").read_text()) == found
+    (directory / "check.json").write_text("{")
+    assert check(directory) == expected
+
+
 def test_damaged_record_ends_a_check_in_one_line(photos):
     directory = converted(photos)
+    (directory / "check.json").unlink()
     shard = directory / "trainB-00000.tfrecord"
     content = bytearray(shard.read_bytes())
     content[100] ^= 1

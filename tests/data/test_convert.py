@@ -13,7 +13,8 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import journal, loading, pipeline, records, shards
-from cyclegan_tf.data.convert import ensure_dataset, read_manifest
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import read_manifest
 from tests.helpers import command, random_pixels, write_images
 
 
@@ -104,9 +105,10 @@ def test_large_split_is_sharded_in_order(photos, monkeypatch):
 def test_parallel_conversion_equals_the_serial_one(tmp_path, monkeypatch):
     options = {"synthetic_images": 6, "synthetic_size": 32}
     fingerprints = []
-    for threshold in (1000, 1):
-        monkeypatch.setattr(loading, "MIN_PARALLEL_JOBS", threshold)
-        data_dir = str(tmp_path / str(threshold))
+    for num_workers, chunk in ((1, 100), (3, 1)):
+        monkeypatch.setattr(loading, "NUM_WORKERS", num_workers)
+        monkeypatch.setattr(loading, "CHUNK", chunk)
+        data_dir = str(tmp_path / str(num_workers))
         directory = ensure_dataset(DatasetConfig(data_dir=data_dir, **options))
         fingerprints.append(read_manifest(directory)["fingerprint"])
     assert fingerprints[0] == fingerprints[1]
@@ -157,12 +159,27 @@ def test_second_start_reuses_the_shards(photos, capsys):
     assert (directory / "dataset.json").stat().st_mtime_ns == written
 
 
-def test_changed_folder_is_converted_again(photos, capsys):
-    directory = ensure_dataset(config_of(photos))
+def test_changed_folder_is_converted_again_beside_the_earlier_shards(photos, capsys):
+    first = ensure_dataset(config_of(photos))
+    before = content_of(first)
     write_images(photos / "trainA", 6)
-    assert ensure_dataset(config_of(photos)) == directory
-    assert len(names(directory, "trainA")) == 6
-    assert "converting again" in capsys.readouterr().err
+    second = ensure_dataset(config_of(photos))
+    assert (first.name, second.name) == ("photos", "photos@2")
+    said = capsys.readouterr().err
+    assert f"{first}: its source or options have changed, converting again" in said
+    assert len(names(second, "trainA")) == 6
+    assert content_of(first) == before
+    # Each is found again, and by name the newest one.
+    assert ensure_dataset(config_of(photos)) == second
+    named = config_of(photos, dataset="photos")
+    moved = photos.rename(photos.with_name("moved"))
+    assert ensure_dataset(named) == second
+    moved.rename(photos)
+    (photos / "trainA" / "005.png").unlink()
+    assert ensure_dataset(config_of(photos)) == first
+    # A third one does not take the place of what was removed.
+    write_images(photos / "trainB", 7)
+    assert ensure_dataset(config_of(photos)).name == "photos@3"
 
 
 def test_converted_dataset_is_used_by_name_without_its_source(photos, tmp_path):
@@ -240,8 +257,12 @@ def test_dataset_of_an_earlier_version_is_converted_anew(
 ):
     with pytest.raises(InputError, match="another schema version"):
         read_manifest(of_earlier_version)
-    ensure_dataset(config_of(photos))
+    with open(of_earlier_version / "dataset.json") as manifest:
+        before = manifest.read()
+    # The images are the same, so their shards are.
+    assert ensure_dataset(config_of(photos)) == of_earlier_version
     assert "photos: its format has changed, converting again" in capsys.readouterr().err
+    assert (of_earlier_version / "dataset.json").read_text() != before
     assert len(pipeline.open_split(of_earlier_version, "trainA")) == 5
 
 
@@ -374,3 +395,83 @@ def test_second_process_waits_and_finds_the_dataset_done(photos):
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert outputs[0][0] == outputs[1][0]
     assert len(names(ensure_dataset(config), "trainA")) == 5
+
+
+def test_copied_project_is_the_same_dataset(photos, tmp_path, capsys):
+    Image.fromarray(random_pixels(40, 48)).save(photos / "trainB" / "x.bmp")
+    directory = ensure_dataset(config_of(photos))
+    before = content_of(directory)
+    copied = shutil.copytree(photos, tmp_path / "elsewhere" / "photos")
+    for number, path in enumerate(copied.rglob("*.png")):
+        os.utime(path, (1_600_000_000, 1_600_000_000 + number))
+    config = config_of(copied, data_dir=str(tmp_path / "tfrecords"))
+    assert ensure_dataset(config) == directory
+    assert "comparing what is in them" in capsys.readouterr().err
+    # Which is remembered.
+    assert ensure_dataset(config) == directory
+    assert capsys.readouterr().err == ""
+    manifest = before.pop("dataset.json")
+    assert content_of(directory).items() >= before.items()
+    assert (directory / "dataset.json").read_bytes() != manifest
+    # One of another content is another one, whatever its size.
+    Image.fromarray(random_pixels(40, 48, seed=99)).save(copied / "trainB" / "x.bmp")
+    shutil.rmtree(photos)
+    assert ensure_dataset(config).name == "photos@2"
+
+
+def test_file_that_was_touched_is_found_to_be_the_same(photos, capsys):
+    write_images(photos / "trainA", 24)
+    (photos / "trainA" / "003.png").write_text("no image")
+    directory = ensure_dataset(config_of(photos))
+    for name in ("trainA/001.png", "trainA/003.png"):
+        (photos / name).touch()
+    assert ensure_dataset(config_of(photos)) == directory
+    assert capsys.readouterr().err.count("comparing what is in them") == 1
+    # Read once, and found to be another; but its shards are the same.
+    (photos / "trainA" / "003.png").write_text("No image")
+    assert ensure_dataset(config_of(photos)) == directory
+    said = capsys.readouterr().err
+    assert said.count("comparing what is in them") == 1
+    assert "holds the same images" in said
+
+
+def test_touched_files_of_a_dataset_without_their_digest_give_the_same_shards(
+    photos, capsys
+):
+    directory = ensure_dataset(config_of(photos))
+    path = directory / "dataset.json"
+    manifest = json.loads(path.read_text())
+    del manifest["content"]  # as of earlier versions
+    files.write_json(path, manifest)
+    assert ensure_dataset(config_of(photos)) == directory
+    (photos / "trainA" / "001.png").touch()
+    capsys.readouterr()
+    assert ensure_dataset(config_of(photos)) == directory
+    assert "holds the same images" in capsys.readouterr().err
+    assert {path.name for path in directory.parent.iterdir()} <= {
+        "photos",
+        ".photos.lock",
+    }
+    assert ensure_dataset(config_of(photos)) == directory
+    assert capsys.readouterr().err == ""
+
+
+def test_dataset_of_a_name_like_that_of_a_version_is_none(photos, tmp_path):
+    other = shutil.copytree(photos, tmp_path / "photos@2")
+    write_images(other / "trainA", 6)
+    ensure_dataset(config_of(photos))
+    assert ensure_dataset(config_of(other)).name == "photos@2"
+    write_images(photos / "trainA", 7)
+    assert ensure_dataset(config_of(photos)).name == "photos@3"
+    named = config_of(photos, dataset="photos")
+    photos.rename(tmp_path / "moved")
+    assert ensure_dataset(named).name == "photos@3"
+
+
+def test_converted_dataset_is_used_where_nothing_can_be_written(photos):
+    config = config_of(photos)
+    directory = ensure_dataset(config)
+    lock = directory.with_name(".photos.lock")
+    lock.unlink(missing_ok=True)
+    assert ensure_dataset(config) == directory
+    assert not lock.exists()

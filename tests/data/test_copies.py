@@ -18,11 +18,7 @@ def photographs(count, size=96):
 
 
 def looks_of(pictures):
-    thumbnails = [
-        tf.image.resize(np.asarray(picture), (32, 32), antialias=True)
-        for picture in pictures
-    ]
-    return copies.looks_of(np.stack(thumbnails))
+    return copies.looks_of([copies.shrunk(np.asarray(each)) for each in pictures])
 
 
 def as_jpeg(picture, quality):
@@ -79,13 +75,13 @@ def test_within_a_set_a_copy_is_one_of_an_image_before():
 
 
 def test_pictures_of_the_same_hash_are_told_apart_by_their_thumbnails():
-    a, b = looks_of(photographs(2))
-    images = copies.Looks(a[[0, 0]], b)
-    assert len(copies.find_copies(images)[0]) == 0
+    looks = looks_of(photographs(2))
+    looks["hashes"][1] = looks["hashes"][0]
+    assert len(copies.find_copies(looks)[0]) == 0
 
 
 def test_there_may_be_no_images():
-    none = copies.looks_of(np.empty((0, 32, 32, 3), np.float32))
+    none = copies.looks_of([])
     some = looks_of(photographs(2))
     for images, others in ((none, None), (none, some), (some, none)):
         assert copies.find_copies(images, others)[0].shape == (0, 2)
@@ -105,3 +101,20 @@ def test_block_does_not_matter(monkeypatch):
     assert whole.tolist() == [[i + 15, i] for i in range(15)]
     monkeypatch.setattr(copies, "BLOCK", 50)
     np.testing.assert_array_equal(copies.find_copies(looks)[0], whole)
+
+
+@pytest.mark.parametrize("shape", [(96, 70, 3), (200, 333, 1), (16, 20, 5)])
+def test_shrunk_images_are_those_of_tensorflow(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    expected = tf.image.resize(pixels[..., :3], (32, 32), antialias=True)
+    for is_exact, tolerance in ((True, 0.01), (False, 1.01)):
+        found = np.moveaxis(copies.shrunk(pixels, is_exact), 0, -1)
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
+def test_spread_is_that_of_all_but_a_twentieth():
+    image = np.full((2, 32, 32), 7, np.float32)
+    image[1, 0] = 9  # 32 of 1,024
+    assert copies.spread(image) == 0
+    image[0, 1, :20] = 4  # 52 of them
+    assert copies.spread(image) == 2

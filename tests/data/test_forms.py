@@ -10,7 +10,8 @@ from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.ranges import Range
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import forms, pipeline
-from cyclegan_tf.data.convert import ensure_dataset, read_manifest
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import read_manifest
 from cyclegan_tf.data.domain import Domain
 
 

@@ -10,6 +10,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import convert, pipeline
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.data.writing import write
@@ -258,7 +259,7 @@ def test_report_shows_bands_and_says_which(open_splits, tmp_path, no_weights, ca
     options = tiny_config(tmp_path, dataset=config.dataset, **sizes)
     run_dir = options.resolved_run_dir
     dataset = tmp_path / "tfrecords" / "images"
-    fingerprint = convert.read_manifest(dataset)["fingerprint"]
+    fingerprint = Dataset.open(dataset).fingerprint
     run_directory.write_config(
         run_dir, run_directory.Recorded(options, fingerprint, domains)
     )

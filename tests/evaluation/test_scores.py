@@ -9,6 +9,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.inference import pixels
@@ -140,7 +141,7 @@ def make_pairs(tmp_path):
                 (folder / split / f"{i:03d}.png").rename(folder / split / name)
         config = tiny_config(tmp_path, dataset=str(folder))
         directory = conversion.ensure_dataset(config)
-        fingerprint = conversion.read_manifest(directory)["fingerprint"]
+        fingerprint = Dataset.open(directory).fingerprint
         run_dir = config.resolved_run_dir
         recorded = run_directory.Recorded(config, fingerprint)
         run_directory.write_config(run_dir, recorded)

@@ -2,7 +2,7 @@
 
     python -m tests.stress.hostile_folders 4000
 
-gives a folder of so many to the converter, with its worker processes, and to
+gives a folder of so many to the converter, with its threads, and to
 `translate_files` with a run's and an export's model. Pipes, devices, sparse and growing
 files, links in circles, names that a terminal obeys: each must be an image or one line,
 nothing may hang, and the memory is bounded.
@@ -10,6 +10,7 @@ nothing may hang, and the memory is bounded.
 
 import contextlib
 import io
+import itertools
 import os
 import pathlib
 import random
@@ -26,7 +27,6 @@ from PIL import Image
 
 from cyclegan_tf.common import checksums
 from cyclegan_tf.config import DatasetConfig, ExportConfig
-from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.loading import load_in_order
 from cyclegan_tf.data.sources import find_source
@@ -188,20 +188,20 @@ def changing_files(folder):
 
 
 def read_by_converter(folder):
-    """The names of the files of a folder that are images for the converter's workers.
+    """The names of the files of a folder that are images for the converter.
 
     Returns:
         Those names, and how many others there are.
     """
     source = find_source(DatasetConfig(dataset=str(folder)))
     read, num_refused = set(), 0
-    for loaded, name, problem in load_in_order(source.load, source.open().values()):
-        problem = problem or conversion._why_undecodable(loaded)
-        assert problem is None or problem.isprintable() or "TensorFlow" in problem
-        if problem:
+    jobs = itertools.chain.from_iterable(s.jobs for s in source.open().values())
+    for done in load_in_order(source, jobs, with_looks=True):
+        assert done.problem is None or done.problem.isprintable()
+        if done.problem:
             num_refused += 1
         else:
-            read.add(name)
+            read.add(done.name)
     return read, num_refused
 
 

@@ -2,8 +2,7 @@
 
 Such a module has `find(config)`, which makes a `Source` or None if the options name
 none of that kind, and `names_near(name)`, what else the user may have meant. A new kind
-is a module and its entry in `KINDS`. Importing these needs no TensorFlow, as a source's
-`load` runs in worker processes.
+is a module and its entry in `KINDS`. Importing these needs no TensorFlow.
 """
 
 import difflib

@@ -4,7 +4,7 @@ import hashlib
 import os
 import pathlib
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 from cyclegan_tf.common.console import say
@@ -13,7 +13,7 @@ from cyclegan_tf.config import flag
 from cyclegan_tf.data import images, medical
 from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources import record_files
-from cyclegan_tf.data.sources.source import Loaded
+from cyclegan_tf.data.sources.source import Loaded, digest_of, load_file
 
 MAX_SUFFIXES = 99  # named of files that are not read; the others are counted together
 RECORDS = record_files.SUFFIXES
@@ -70,23 +70,49 @@ class Files(NamedTuple):
             for i, picture in enumerate(medical.slices_of(path)):
                 yield picture, f"{stem}_{i:04d}"
 
-    def add_to(self, listing: "hashlib._Hash", part: str) -> None:
-        """Adds to a digest what changes when the files do, or what is made of them."""
+    def add_to(
+        self, listing: "hashlib._Hash", sizes: "hashlib._Hash", part: str
+    ) -> None:
+        """Adds to digests what changes when the files do, or what is made of them.
+
+        Args:
+            listing: gets names, sizes and times.
+            sizes: gets no times.
+            part: the split.
+        """
         if self.keeps_alpha:
             listing.update(b"keeps alpha\0")
+            sizes.update(b"keeps alpha\0")
         for name in self.names:
-            stamp = _stamp(os.path.join(self.root, name))
+            size, time = _stamp(os.path.join(self.root, name))
+            sizes.update(os.fsencode(f"{part}\0{name}\0{size}\0"))
+            stamp = size if time is None else f"{size}\0{time}"
             listing.update(os.fsencode(f"{part}\0{name}\0{stamp}\0"))
 
 
-def load(job: tuple[Any, bool, str]) -> Loaded:
+def load(job: tuple[Any, bool, str], decode: Callable | None) -> Loaded:
     """The picture of a job: of a folder and a name in it, of its content, or itself."""
     place, keeps_alpha, name = job
     if isinstance(place, Picture):
-        return Loaded(images.from_picture(place), name)
-    if not isinstance(place, bytes):
-        place = images.read_file(os.path.join(place, name))
-    return Loaded(images.normalize(place, keeps_alpha), name)
+        return Loaded(*images.from_picture(place), name, digest=digest(job))
+    return load_file(_content(job), name, decode, keeps_alpha)
+
+
+def digest(job: tuple[Any, bool, str]) -> bytes:
+    """Changes when the content of a job does."""
+    if isinstance(job[0], Picture):
+        return digest_of(job[0].pixels.tobytes())
+    try:
+        return digest_of(_content(job))
+    except images.UnreadableImage:
+        return b""
+
+
+def _content(job):
+    place, _, name = job
+    if isinstance(place, bytes):
+        return place
+    return images.read_file(os.path.join(place, name))
 
 
 def suffix_of(name: str) -> str:
@@ -245,9 +271,9 @@ def _scan(folder, suffixes, others):
 
 
 def _stamp(file):
-    """Changes when the file does."""
+    """Size and time of a file, of which either changes when the file does."""
     try:
         status = os.stat(file)
     except OSError:
-        return "none"  # vanished, or a link to nowhere
-    return f"{status.st_size}\0{status.st_mtime_ns}"
+        return "none", None  # vanished, or a link to nowhere
+    return status.st_size, status.st_mtime_ns

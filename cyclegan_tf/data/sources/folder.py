@@ -10,6 +10,7 @@ import numpy as np
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.sources.files import (
+    digest,
     files_below,
     files_named,
     globbed,
@@ -51,12 +52,12 @@ def find(config: DatasetConfig) -> Source | None:
         if not path.name:
             raise InputError(f"--dataset {path}: name a folder below the root.")
         parts, place = _parts_below(path), str(path)
-    listing = hashlib.sha256()
+    listing, sizes = hashlib.sha256(), hashlib.sha256()
     for part, files in parts.items():
         if files:
             keeps_alpha = getattr(config, f"channels_{part[-1].lower()}") in (2, 4)
             parts[part] = files._replace(keeps_alpha=keeps_alpha)
-            parts[part].add_to(listing, part)
+            parts[part].add_to(listing, sizes, part)
     identity = {
         "kind": "folder",
         "seed": config.data_seed,
@@ -64,7 +65,15 @@ def find(config: DatasetConfig) -> Source | None:
     }
     place = place.encode("utf-8", "backslashreplace").decode()
     opened = functools.partial(_open, parts, config.data_seed)
-    return Source(config.dataset_name, identity, opened, load, path=place)
+    return Source(
+        config.dataset_name,
+        identity,
+        opened,
+        load,
+        path=place,
+        digest=digest,
+        sizes=sizes.hexdigest(),
+    )
 
 
 def names_near(name: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import drawing, images, phantoms
+from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources.source import Loaded, Source, Split
 
 
@@ -45,24 +46,26 @@ def names_near(_) -> list[str]:
     return list(EMBEDDED)
 
 
-def _draw_animals(job):
+def _draw_animals(job, _):
     seed, stream, index, coat, size = job
     picture = drawing.draw((seed, stream, index), coat, size)
     is_test = stream == 2
     mask = images.encode_png(picture.mask).encoded if is_test else b""
-    return Loaded(images.encode_png(picture.image), f"{coat}-{index:05d}.png", mask)
+    image, name = images.encode_png(picture.image), f"{coat}-{index:05d}.png"
+    return Loaded(image, Picture(picture.image), name, mask)
 
 
-def _draw_head(job):
+def _draw_head(job, _):
     seed, stream, index, contrast, size = job
     pixels = phantoms.draw((seed, stream, index), contrast, size)
-    return Loaded(images.encode(pixels), f"{contrast}-{index:05d}.png")
+    name = f"{contrast}-{index:05d}.png"
+    return Loaded(images.encode(pixels), Picture(pixels), name)
 
 
 class _Embedded(NamedTuple):
     looks: tuple[str, str]  # of domain A, and of domain B
     version: int
-    load: Callable[[Any], Loaded]
+    load: Callable[[Any, Any], Loaded]
 
 
 EMBEDDED = {

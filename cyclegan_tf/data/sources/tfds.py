@@ -7,7 +7,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import images
 from cyclegan_tf.data.picture import Picture
-from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split
+from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split, load_file
 
 NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
 NETWORK_TIMEOUT = 8  # seconds to connect, and again to answer
@@ -36,7 +36,7 @@ def find(config: DatasetConfig) -> Source | None:
         reason = str(error).splitlines()[0]
         raise InputError(f"--dataset {name}: TFDS cannot load it ({reason}).") from None
     identity = {"kind": "tfds", "name": name}
-    return Source(name, identity, lambda: _open(builder, name), _normalize_example)
+    return Source(name, identity, lambda: _open(builder, name), _load)
 
 
 def names_near(_) -> list[str]:
@@ -97,10 +97,11 @@ def _named_at_random(builder, split, decoders):
         yield example["image"], f"{builder.name}-{split}__{index}"
 
 
-def _normalize_example(job):
-    image, name = job
-    is_file = isinstance(image, bytes)
-    return Loaded((images.normalize if is_file else images.from_picture)(image), name)
+def _load(job, decode):
+    content, name = job
+    if isinstance(content, bytes):
+        return load_file(content, name, decode)
+    return Loaded(*images.from_picture(content), name)
 
 
 def _prepare(builder, name):

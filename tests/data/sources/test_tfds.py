@@ -13,6 +13,7 @@ from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.dataset import read_manifest
 from cyclegan_tf.training import run as training
 from tests.helpers import tiny_config, write_images
 
@@ -65,7 +66,7 @@ def test_tfds_dataset_is_converted_and_trained_on_at_256_pixels(stand_in, tmp_pa
         epochs=1,
     )
     training.train(config)
-    manifest = conversion.read_manifest(tmp_path / "tfrecords" / NAME)
+    manifest = read_manifest(tmp_path / "tfrecords" / NAME)
     counts = {name: split["count"] for name, split in manifest["splits"].items()}
     assert counts == {"trainA": 4, "trainB": 3, "testA": 2, "testB": 1}
     run = config.resolved_run_dir
@@ -82,7 +83,7 @@ def test_prepared_directory_needs_no_network(stand_in, tmp_path, monkeypatch):
     monkeypatch.setattr(cycle_gan.CycleGAN, "url_infos", nowhere)
     config = tiny_config(tmp_path, dataset=NAME, tfds_data_dir=str(stand_in))
     directory = conversion.ensure_dataset(config)
-    assert conversion.read_manifest(directory)["splits"]["trainA"]["count"] == 4
+    assert read_manifest(directory)["splits"]["trainA"]["count"] == 4
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
