@@ -70,6 +70,15 @@ def version_of(source: Source, found: list[Version]) -> pathlib.Path | None:
     return None
 
 
+def is_same(source: Source, manifest: dict[str, Any]) -> bool:
+    """Whether a source has the images of a version, as far as can be seen from outside.
+
+    Files that only have other times, as copies have, count as the same.
+    """
+    is_current = source.identity.items() <= manifest["source"].items()
+    return is_current or is_alike(source, manifest)
+
+
 def is_alike(source: Source, manifest: dict[str, Any]) -> bool:
     """Whether files have the names, the sizes and the options of those converted."""
     made_from = {"listing": None} | manifest["source"]

@@ -13,6 +13,7 @@ from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import MANIFEST, Dataset, find_dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.shards import Split
+from cyclegan_tf.data.sources.synthetic import EMBEDDED
 from cyclegan_tf.runs import evaluations
 from cyclegan_tf.runs.directory import Recorded, read_config
 from cyclegan_tf.runs.generators import LAST, Trained, load_trained, read_about
@@ -125,12 +126,14 @@ class RunDir:
     def convert_if_never(self) -> None:
         """Converts the images of the run where nothing of their name ever has been.
 
-        As after a data directory was removed, or a run was copied without it.
+        As after a data directory was removed, or a run was copied without it. Those of
+        an embedded dataset are drawn again beside others of its name, too.
 
         Raises:
             InputError: the source of the images cannot be used.
         """
-        if not (self._named_dataset / MANIFEST).exists():
+        is_drawn = self.options.dataset_name in EMBEDDED
+        if is_drawn or not (self._named_dataset / MANIFEST).exists():
             if find_dataset(self.options, self.fingerprint) is None:
                 ensure_dataset(self.options)
 

@@ -4,6 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
+from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.config import TrainConfig
@@ -11,6 +12,9 @@ from cyclegan_tf.data import forms
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset, find_dataset
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.sources import find_source
+from cyclegan_tf.data.sources.folder import is_on_disk
+from cyclegan_tf.data.versions import is_same
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception, require_suitable
 from cyclegan_tf.model import replicas
@@ -87,13 +91,25 @@ def prepare(
 def _open_dataset(config, begun):
     """The images that a run has begun with, or those that the options name now.
 
-    A folder that has changed since then is not looked at: a run keeps its images.
+    A run keeps its images; that a folder has others by now is said.
     """
     if begun and begun.options.dataset_name == config.dataset_name:
         found = find_dataset(config, begun.fingerprint)
         if found is not None:
+            _tell_of_changes(config, found)
             return found
     return Dataset.open(ensure_dataset(config))
+
+
+def _tell_of_changes(config, dataset):
+    # A folder may also be empty by now.
+    with contextlib.suppress(InputError):
+        if is_on_disk(config) and not is_same(find_source(config), dataset.manifest):
+            say(
+                f"{config.dataset_name} has changed: the run goes on with the images "
+                f"that it began with; --restart, or another --run-dir, takes those of "
+                f"now"
+            )
 
 
 def _network_asked_for(config):

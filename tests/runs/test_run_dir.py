@@ -87,3 +87,20 @@ def test_images_elsewhere_are_those_of_the_run(run_dir, tmp_path):
     shutil.move(tmp_path / "tfrecords", tmp_path / "moved")
     images = RunDir.open(run_dir, data_dir=tmp_path / "moved").images("train")
     assert len(images["b"]) == 2
+
+
+def test_resumed_run_keeps_its_images_and_says_that_the_folder_has_changed(
+    run_dir, tmp_path, capsys
+):
+    from cyclegan_tf.training.prepare import _open_dataset
+
+    run = RunDir.open(run_dir)
+    dataset = _open_dataset(run.options, run.recorded)
+    assert dataset.fingerprint == run.fingerprint
+    assert "has changed" not in capsys.readouterr().err
+    write_images(tmp_path / "photos" / "trainA", 3)
+    dataset = _open_dataset(run.options, run.recorded)
+    assert dataset.fingerprint == run.fingerprint
+    said = "photos has changed: the run goes on with the images that it began with"
+    assert said in capsys.readouterr().err
+    assert _open_dataset(run.options, None).fingerprint != run.fingerprint
