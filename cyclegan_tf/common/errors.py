@@ -16,3 +16,12 @@ class InputError(Exception):
 
 class Damaged(InputError):
     """A file's content is not what was written."""
+
+
+def out_of_memory(error: Exception) -> InputError:
+    """What is said where the memory, or the disk, does not suffice."""
+    reason = str(error).splitlines()[0]
+    return InputError(
+        f"out of memory or disk ({reason}); {LESS_MEMORY}, or free some space, and run "
+        f"again."
+    )

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.console import markdown
-from cyclegan_tf.common.errors import LESS_MEMORY, Damaged, InputError
+from cyclegan_tf.common.errors import Damaged, InputError, out_of_memory
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.forms import tell_of_sizes
@@ -133,11 +133,7 @@ def _failures_in_one_line(run) -> Iterator[None]:
     except Damaged as error:
         raise Damaged(f"{error} {run.path}: {_kept(run)}.") from None
     except tf.errors.ResourceExhaustedError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"out of memory or disk ({reason}); {LESS_MEMORY}, or free some space, and "
-            f"run again."
-        ) from None
+        raise out_of_memory(error) from None
 
 
 def _kept(run):

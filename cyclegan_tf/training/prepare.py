@@ -5,7 +5,7 @@ import contextlib
 import tensorflow as tf
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import InputError, out_of_memory
 from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import forms
@@ -81,11 +81,23 @@ def prepare(
     # The model, with fresh weights.
     steps = steps_per_epoch(config, splits, strategy.num_replicas_in_sync)
     received_signal = stack.enter_context(stop_signals())
-    with strategy.scope():
+    is_new = is_first and begun is None
+    with _taken_back_if_too_large(path, is_new), strategy.scope():
         teachers = first_state.build_teachers(origins, path)
         model = build_model(config, domains, steps, teachers)
     given = config, domains, path, splits, evaluator, strategy
     return Run(*given, model, steps, received_signal), origins
+
+
+@contextlib.contextmanager
+def _taken_back_if_too_large(path, is_new):
+    """Says what helps where memory does not suffice; a new run is then not begun."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        if is_new:
+            (path / directory.CONFIG).unlink()
+        raise out_of_memory(error) from None
 
 
 def _open_dataset(config, begun):

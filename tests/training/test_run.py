@@ -168,3 +168,10 @@ def test_damaged_record_stops_with_the_checkpoint_intact(tmp_path):
         training.train(dataclasses.replace(config, epochs=2))
     [newest] = checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
     assert newest.name == "step-000000004.npz"
+
+
+def test_pool_that_does_not_fit_is_refused_and_no_run_is_begun(tiny_run):
+    config = tiny_run(pool_size=10**9)
+    with pytest.raises(InputError, match="out of memory"):
+        training.train(config)
+    assert not config.resolved_run_dir.exists()
