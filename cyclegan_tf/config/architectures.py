@@ -55,6 +55,11 @@ class DiscriminatorKind(NamedTuple):
 GENERATORS = (
     GeneratorKind("resnet", "the paper's", ("norm", "upsampling")),
     GeneratorKind(
+        "additive",
+        "the same whose output is added to its image, which it begins with",
+        ("norm", "upsampling"),
+    ),
+    GeneratorKind(
         "mobile",
         "one of separable convolutions for phones: --filters are then a quarter of "
         "its channels",

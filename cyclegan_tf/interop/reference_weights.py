@@ -97,10 +97,11 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
         float32 arrays by name, in the order of the authors' network.
 
     Raises:
-        InputError: its norms have a learned scale and offset, or it does not upsample
-            by transposed convolutions.
+        InputError: its norms have a learned scale and offset, it does not upsample
+            by transposed convolutions, or it adds to its image.
     """
-    if form_of(generator) != ("plain", "transpose"):
+    is_additive = any(layer.name == "head_sum" for layer in generator.layers)
+    if is_additive or form_of(generator) != ("plain", "transpose"):
         raise InputError(
             f"{source} cannot be written for the authors' program, whose networks are "
             f"those of --generator resnet, --norm plain and --upsampling transpose."

@@ -25,6 +25,8 @@ UpsamplingName = Literal["transpose", "resize"]
 
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
+# Of what is added to an image: a few grey levels, with 16 to 64 filters before it.
+FIRST_CHANGE_STDDEV = 0.001
 LEAKY_SLOPE = 0.2
 
 
@@ -36,6 +38,7 @@ def build_generator(
     upsampling: UpsamplingName = "transpose",
     name="generator",
     out_channels=None,
+    is_additive=False,
 ):
     """The ResNet generator.
 
@@ -50,6 +53,9 @@ def build_generator(
             pixel repeated 2x2 and then convolved, which cannot draw a checkerboard
             by itself (Odena et al. 2016, doi:10.23915/distill.00003).
         name: of the model.
+        is_additive: what it draws is added to the image, and cut to [-1, 1] instead
+            of the paper's tanh: it begins near to no change. Where channels differ,
+            there is nothing to add to.
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to the
@@ -82,9 +88,14 @@ def build_generator(
         x = upsample(x, factor * filters, f"up{i}")
         x = _norm_relu(x, f"up{i}", affine)
     x = ReflectionPadding2D(3, name="head_pad")(x)
-    x = _conv(x, out_channels or channels, 7, "head", use_bias=True)
+    out_channels, last = out_channels or channels, "tanh"
+    if is_additive and out_channels == channels:
+        x = _conv(x, out_channels, 7, "head", use_bias=True, stddev=FIRST_CHANGE_STDDEV)
+        x, last = layers.Add(name="head_sum")([x, inputs]), "hard_tanh"
+    else:
+        x = _conv(x, out_channels, 7, "head", use_bias=True)
     # float32, so that pixels and losses do not inherit a half-precision rounding.
-    outputs = layers.Activation("tanh", dtype="float32", name="translated")(x)
+    outputs = layers.Activation(last, dtype="float32", name="translated")(x)
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -178,18 +189,18 @@ def _is_affine(norm):
     return norm == "affine"
 
 
-def _initializer():
-    return keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV)
+def _initializer(stddev=WEIGHT_STDDEV):
+    return keras.initializers.RandomNormal(stddev=stddev)
 
 
-def _conv(x, filters, size, name, strides=1, use_bias=False):
+def _conv(x, filters, size, name, strides=1, use_bias=False, stddev=WEIGHT_STDDEV):
     return layers.Conv2D(
         filters,
         size,
         strides,
         padding="valid",
         use_bias=use_bias,
-        kernel_initializer=_initializer(),
+        kernel_initializer=_initializer(stddev),
         name=name,
     )(x)
 

@@ -8,6 +8,7 @@ Networks are built from the run's options, and weights put into them; a file run
 code. A run may have one direction only.
 """
 
+import functools
 import pathlib
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
 # The function of each architecture of `config.architectures`.
 BUILDERS = {
     "resnet": build_generator,
+    "additive": functools.partial(build_generator, is_additive=True),
     "mobile": lambda filters, **form: build_mobile_generator(4 * filters, **form),
 }
 FOLDER = "model"

@@ -54,7 +54,13 @@ def run_dir(tmp_path_factory):
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (101, 66)])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"norm": "plain"}, {"upsampling": "resize"}, {"kind": "mobile"}],
+    [
+        {},
+        {"norm": "plain"},
+        {"upsampling": "resize"},
+        {"is_additive": True},
+        {"kind": "mobile"},
+    ],
     ids=str,
 )
 def test_stripes_equal_the_whole(tmp_path, options, size, stripe_bytes):

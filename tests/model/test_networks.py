@@ -206,6 +206,27 @@ def test_generator_output_is_in_unit_range():
     assert np.abs(out).max() <= 1.0
 
 
+def test_additive_generator_begins_near_to_no_change():
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 20, 3)).astype(np.float32)
+    change = np.abs(build_generator(16, 3, is_additive=True)(images) - images)
+    assert 0 < change.mean() * 127.5 < 5  # grey levels
+
+
+def test_what_an_additive_generator_draws_is_added_and_cut():
+    generator = build_generator(2, 0, is_additive=True)
+    kernel, bias = generator.get_layer("head").get_weights()
+    generator.get_layer("head").set_weights([0 * kernel, bias + 0.5])
+    images = np.linspace(-1, 1, 16 * 16 * 3, dtype=np.float32).reshape(1, 16, 16, 3)
+    expected = np.minimum(images + 0.5, 1.0)
+    np.testing.assert_allclose(generator(images), expected, atol=1e-6)
+
+
+def test_additive_generator_of_other_channels_has_nothing_to_add_to():
+    generator = build_generator(2, 0, channels=5, out_channels=1, is_additive=True)
+    assert "head_sum" not in [layer.name for layer in generator.layers]
+    assert generator(np.zeros((1, 16, 16, 5), np.float32)).shape == (1, 16, 16, 1)
+
+
 def test_residual_block_has_no_relu_after_the_sum():
     generator = build_generator(4, 1)
     sums = generator.get_layer("residual1_sum").output
@@ -321,6 +342,7 @@ def test_initial_weights_are_gaussian_of_two_hundredths():
         lambda: build_generator(2, 1),
         lambda: build_generator(2, 1, norm="plain"),
         lambda: build_generator(2, 1, upsampling="resize"),
+        lambda: build_generator(2, 1, is_additive=True),
         build_discriminator,
     ],
 )

@@ -9,6 +9,7 @@ from cyclegan_tf.exporting.formats import litert
 from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.model.mobile import build_mobile_generator
+from cyclegan_tf.model.networks import build_generator
 from tests.helpers import random_pixels
 
 
@@ -21,9 +22,16 @@ def test_padding_of_slices_is_numpys_reflection(padding):
     np.testing.assert_array_equal(padded, expected)
 
 
-def test_file_has_no_mirroring_operator_and_translates_alike(tmp_path):
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: build_mobile_generator(8, 1),
+        lambda: build_generator(4, 1, is_additive=True),
+    ],
+)
+def test_file_has_no_mirroring_operator_and_translates_alike(tmp_path, build):
     keras.utils.set_random_seed(0)
-    generator = build_mobile_generator(8, 1)
+    generator = build()
     litert.write({"a_to_b": generator}, Domains(), tmp_path, ExportConfig())
     model = Model.GetRootAsModel((tmp_path / "a_to_b.tflite").read_bytes())
     codes = range(model.OperatorCodesLength())
