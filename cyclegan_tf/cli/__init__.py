@@ -13,7 +13,7 @@ from cyclegan_tf.common.errors import InputError
 # What to call, its options, and which of these may be given without their flags.
 COMMANDS = {
     "train": (commands.train, config.TrainConfig, []),
-    "evaluate": (commands.evaluate, config.EvaluateConfig, []),
+    "evaluate": (commands.evaluate, config.EvaluateConfig, ["run_dir"]),
     "export": (commands.export, config.ExportConfig, []),
     "translate": (commands.translate, config.TranslateConfig, ["input", "output"]),
     "distill": (commands.distill, config.DistillConfig, []),

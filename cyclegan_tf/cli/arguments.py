@@ -83,7 +83,8 @@ def parse(
     Args:
         config_class: a dataclass of options.
         description: what the command does, for `--help`.
-        positionals: fields that may be given without their flags, in this order.
+        positionals: fields that may be given without their flags, in this order; a
+            list takes all.
         arguments: instead of `sys.argv[1:]`.
 
     Raises:
@@ -103,10 +104,14 @@ def parse(
     parser.add_arguments(config_class, dest="config", default=defaults)
     # argparse would want positionals side by side, with no flag between them.
     parsed, words = parser.parse_known_args(arguments)
-    if len(words) > len(positionals) or any(word.startswith("-") for word in words):
+    places = dict(zip(positionals, words, strict=False))
+    is_list = positionals and isinstance(getattr(parsed.config, positionals[0]), list)
+    if is_list and words:
+        places = {positionals[0]: words}
+    is_too_many = len(words) > len(positionals) and not is_list
+    if is_too_many or any(word.startswith("-") for word in words):
         hint = _hint(words, [flag(x.name) for x in dataclasses.fields(config_class)])
         parser.error(f"unrecognized arguments: {' '.join(words)}{hint}")
-    places = dict(zip(positionals, words, strict=False))
     return dataclasses.replace(parsed.config, **places)
 
 

@@ -64,18 +64,29 @@ def train(config: TrainConfig) -> None:
 
 
 def evaluate(config: EvaluateConfig) -> None:
-    """Scores the generators of a run, and says by which protocol.
+    """Scores runs and exports, beside each other, and says by which protocol.
 
         %(prog)s                                      the run of the embedded dataset
-        %(prog)s --run-dir runs/NAME --checkpoint best --limit 100
-        %(prog)s --run-dir runs/ONE runs/OTHER --report
+        %(prog)s runs/NAME --checkpoint best --limit 100
+        %(prog)s runs/NAME runs/NAME-small exports/NAME/onnx
+        %(prog)s exports/NAME --dataset photos/       on these images
+        %(prog)s runs/ONE runs/OTHER --report
 
     The numbers are added to scores.json in the run's directory.
     """
-    with quiet_start():
-        from cyclegan_tf.evaluation import report, scores
+    from cyclegan_tf.inference.translator import require_model
 
-    show(report.write(config) if config.report else scores.evaluate(config))
+    for path in config.run_dirs:
+        require_model(path)
+    with quiet_start():
+        from cyclegan_tf.evaluation import report, scores, side_by_side
+
+    if config.report:
+        show(report.write(config))
+    elif side_by_side.is_one_run(config):
+        show(scores.evaluate(config))
+    else:
+        show(side_by_side.evaluate_side_by_side(config))
 
 
 def export(config: ExportConfig) -> None:

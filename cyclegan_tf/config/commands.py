@@ -16,15 +16,27 @@ MAX_COMPARED_RUNS = 8
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(Options):
-    """Which run is scored, on which images; of a report, which runs."""
+    """Which runs and exports are scored, on which images."""
 
     run_dir: list[str] = option(
-        help="directory of a run; with --report of several, to be compared",
+        help="directories of runs and exports, or .onnx and .tflite files: several "
+        "are compared; with --report, of runs",
         nature=Nature.PLACE,
         default_factory=lambda: [DEFAULT_RUN],
         nargs="+",
         required=False,
-        metavar="RUN",
+        metavar="MODEL",
+        alias="--model",
+    )
+    dataset: str | None = option(
+        None,
+        "images to score on, of an export without a run; default: the run's",
+        Nature.SOURCE,
+    )
+    image_size: int | str | None = option(
+        None,
+        "with --dataset: size of the images; default: as recommended for it",
+        type=size_option,
     )
     report: bool = option(
         False, "also write report.html, to be opened in a browser, into the first"
@@ -61,11 +73,6 @@ class EvaluateConfig(Options):
     def __post_init__(self):
         super().__post_init__()
         number = len(self.run_dir)
-        require(
-            self.report or number == 1,
-            "--run-dir",
-            f"takes one run, got {number}; to compare runs, add --report",
-        )
         require(
             number <= MAX_COMPARED_RUNS,
             "--run-dir",

@@ -93,9 +93,13 @@ def score_table(results: list[DirectionScores], title: str) -> str:
             row += f"{score_text(result.scores.get(name)):>12}"
             row += f"{score_text(result.nothing.get(name)):>10}"
         lines.append(row.rstrip())
-    about = ": {fakes_from} beside {compared_with}, {resize}"
-    lines += [result.direction + about.format(**result.protocol) for result in results]
-    return "\n".join(lines)
+    return "\n".join([*lines, *protocol_lines(results)])
+
+
+def protocol_lines(results: list[DirectionScores]) -> list[str]:
+    """What was compared with what, a line for each direction."""
+    about = "{direction}: {fakes_from} beside {compared_with}, {resize}"
+    return [about.format(**result.protocol) for result in results]
 
 
 def protocol_text(results: list[DirectionScores]) -> str:

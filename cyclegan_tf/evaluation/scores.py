@@ -9,8 +9,11 @@ from collections.abc import Callable
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.check import seen_in_training
+from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import SUFFIXES
 from cyclegan_tf.data.shards import Split
 from cyclegan_tf.evaluation.evaluator import Evaluator
@@ -64,7 +67,7 @@ def score(run: RunDir, config: EvaluateConfig, watch: Callable | None = None) ->
     """
     start = time.monotonic()
     trained, step, weights = run.generators(config.checkpoint, config.weights)
-    evaluator = _open_evaluator(run, config)
+    evaluator = evaluator_of_run(run, config)
     results = evaluator.evaluate(trained, watch)
     seconds = round(time.monotonic() - start, 1)
     about = {"checkpoint": config.checkpoint, "weights": weights, "seconds": seconds}
@@ -93,21 +96,39 @@ def _network_if_possible(weights, domains):
         return None
 
 
-def _open_evaluator(run, config):
-    network = _network_if_possible(config.inception_weights, run.domains)
+def evaluator_of_run(run: RunDir, config: EvaluateConfig) -> Evaluator:
+    """Scores by the images of a run; converts them where none ever have been."""
     run.convert_if_never()
-    images = run.images(config.split)
-    if not all(map(len, images.values())):
-        raise InputError(
-            f"{run.dataset.directory} has no test images; try --split train."
-        )
-    is_paired = run.dataset.is_paired and config.split == "test"
+    return open_evaluator(run.dataset, run.domains, run.options.frame, config)
+
+
+def open_evaluator(
+    dataset: Dataset, domains: Domains, frame: Frame, config: EvaluateConfig
+) -> Evaluator:
+    """Scores by the images that a command names.
+
+    Args:
+        dataset: has them.
+        domains: the form in which they are read.
+        frame: what is seen of each.
+        config: which split, how many, and whether they are pairs.
+
+    Raises:
+        InputError: there are none, they are no pairs, or the weights of
+            `--inception-weights` cannot be used.
+    """
+    network = _network_if_possible(config.inception_weights, domains)
+    images = [
+        dataset.split(f"{config.split}{name.upper()}", domain)
+        for name, domain in domains._asdict().items()
+    ]
+    if not all(map(len, images)):
+        raise InputError(f"{dataset.directory} has no test images; try --split train.")
+    is_paired = dataset.is_paired and config.split == "test"
     if config.paired and not is_paired:
-        require_pairs(*images.values())
+        require_pairs(*images)
         is_paired = True
-    return Evaluator(
-        *images.values(), run.options.frame, is_paired, config.limit, network
-    )
+    return Evaluator(*images, frame, is_paired, config.limit, network)
 
 
 def require_pairs(split_a, split_b):

@@ -14,38 +14,43 @@ import tensorflow as tf
 import cyclegan_tf
 from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
+from cyclegan_tf.evaluation import comparison
+from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.evaluation.results import DirectionScores, score_text
-from cyclegan_tf.exporting import beside_float32
 from cyclegan_tf.exporting.formats.format import Format
-from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs.checkpoint import read_best
-from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS
+from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS, Trained
 from cyclegan_tf.runs.run_dir import RunDir
 
 CARD = "MODEL_CARD.md"
 AVERAGED = " Its weights are averages over the latest of them."
 
 
-def write(
+def write_card(
     folder: pathlib.Path,
     form: Format,
     run: RunDir,
-    comparisons: list[Comparison],
+    trained: Trained,
     about: dict[str, Any],
 ) -> None:
     """Writes the card, and copies of the run's newest pictures, to a folder.
 
-    `about` has "precision", the fixed "size" or None, "step" that the model was trained
-    for, or None, "weights", "average" or "raw", "versions" of what the export was
-    verified with, "rows" of `beside_float32`, or none, and of a student "compared" of
-    its `model.json`.
+    Args:
+        folder: gets them.
+        form: of the export.
+        run: that it is of.
+        trained: the generators, their step and weights.
+        about: "precision", the fixed "size" or None, "versions" of what verified it,
+            "comparisons" of `verify.verify`, "beside_float32", figures by precision,
+            or none, and of a student "beside_teacher", what its `model.json` says.
     """
+    comparisons, step = about["comparisons"], trained.step
     directions = [name for name, *_ in comparisons if name in DIRECTIONS]
-    steps = "an unknown number of" if about["step"] is None else about["step"]
+    steps = "an unknown number of" if step is None else step
     config, height, width = run.options, *run.options.frame[:2]
-    averaged = AVERAGED if about["weights"] == "average" else ""
+    averaged = AVERAGED if trained.weights == "average" else ""
     differences = [(n, f"{high:.3g}", f"{mean:.4f}") for n, high, mean in comparisons]
-    evaluations = _evaluations(run, about)
+    evaluations = _evaluations(run, step, trained.weights)
     text = f"""\
 ---
 {_front_matter(config, evaluations)}
@@ -71,14 +76,14 @@ much larger or smaller than in training may not be recognised.
 
 {_scores(evaluations)}
 
-{_beside_teacher(about.get("compared"))}\
+{_beside_teacher(about["beside_teacher"])}\
 ## Verified
 
 In {about["precision"]}, beside the Keras model in float32, in grey levels, each
 1/255 of the range that comes out:
 
 {_table(("signature", "largest difference", "mean difference"), differences)}
-{_beside_float32(about.get("rows"))}
+{_beside_float32(about["beside_float32"])}
 Written by cyclegan_tf {cyclegan_tf.__version__}, keras {keras.__version__}; verified
 with {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
 
@@ -122,26 +127,24 @@ def _note_on_bands(name, domain):
     return f"\nOf domain {name}'s {domain.channels} channels they show {which}.\n"
 
 
-def _beside_float32(rows):
+def _beside_float32(compared):
     """Size, time and scores of an export in fewer than 32 bits."""
-    if not rows:
+    if not compared:
         return ""
-    head, *lines = beside_float32.table(rows)
+    head, *lines = comparison.table(compared)
     machine = f"{os.cpu_count()} CPU cores"
     if tf.config.list_physical_devices("GPU"):
         machine += " and a GPU"
     return f"""
-Beside float32: megabytes of the file, milliseconds for one image of the training's
-size on {machine}, and scores on at most {beside_float32.NUM_SCORED}
-test images of each domain:
+Beside float32: megabytes of the files, milliseconds for one image of the training's
+size on {machine}, and scores on a few test images:
 
 {_table(head, lines)}
 """
 
 
-def _evaluations(run, about) -> list[list[DirectionScores]]:
+def _evaluations(run, step, weights) -> list[list[DirectionScores]]:
     """The evaluations of the exported step, or those that made it the best."""
-    step, weights = about["step"], about["weights"]
     known = run.scores(step, weights)
     best = read_best(run.path / CHECKPOINTS)
     # It was chosen by the weights that the run scores.
@@ -207,19 +210,15 @@ def _beside_teacher(compared):
     """What a student and its teacher cost; of any other run nothing."""
     if not compared:
         return ""
-    names = ("multiply_adds", "parameters", "milliseconds")
-    rows = [(name, *(compared[who][name] for who in compared)) for name in names]
-    scores = [of["scores"] for of in compared.values()]
-    rows += [
-        (name, *(score_text(of.get(name)) for of in scores)) for name in scores[-1]
-    ]
+    figures = {name: Figures.of(content) for name, content in compared.items()}
+    head, *lines = comparison.table(figures)
     return f"""\
 ## Beside its teacher
 
 It learned from a larger model. For an image of the training crop's size, the time on
 the machine that it was trained on:
 
-{_table(("", *compared), rows)}
+{_table(head, lines)}
 
 """
 

@@ -10,14 +10,12 @@ import pathlib
 import shutil
 import tempfile
 
-import keras
-
 import cyclegan_tf
 from cyclegan_tf.common import hub
 from cyclegan_tf.config import Nature, TrainConfig, names_of
 from cyclegan_tf.exporting.model_card import CARD, newest_samples
 from cyclegan_tf.runs.directory import write_config
-from cyclegan_tf.runs.generators import save_generators
+from cyclegan_tf.runs.generators import Trained, save_generators
 from cyclegan_tf.runs.run_dir import RunDir
 
 USE = """
@@ -33,10 +31,8 @@ That reads `config.json` and `model/`, and runs no code from here. What lies in
 def publish(
     address: str,
     exports: dict[str, tuple[pathlib.Path, pathlib.Path]],
-    generators: dict[str, keras.Model],
     run: RunDir,
-    step: int | None,
-    weights: str,
+    trained: Trained,
 ) -> str:
     """Uploads exports, and the generators that they are of.
 
@@ -44,10 +40,8 @@ def publish(
         address: `hf://user/name`.
         exports: by the name of the folder that they get, the directory of a version and
             that of its model card.
-        generators: float32 models by direction.
         run: that they are of.
-        step: that they were trained for; of imported ones None.
-        weights: theirs, "average" or "raw".
+        trained: its generators, their step and weights.
 
     Returns:
         Where it can be seen.
@@ -68,8 +62,9 @@ def publish(
             shutil.copy(picture, folder)
         options = _without_places(run.options)
         write_config(folder, run.recorded._replace(options=options))
-        about = {"dataset": run.options.dataset_name, "step": step}
-        averages = generators if weights == "average" else None
+        about = {"dataset": run.options.dataset_name, "step": trained.step}
+        generators = trained.generators
+        averages = generators if trained.weights == "average" else None
         save_generators(folder, {} if averages else generators, about, averages)
         (folder / "samples").mkdir()
         for sample in newest_samples(run.path / "samples"):

@@ -4,7 +4,6 @@ The exported model runs by `run_exported.py`, where Keras and this package canno
 imported, on test images of the run's dataset.
 """
 
-import contextlib
 import json
 import pathlib
 import subprocess
@@ -15,19 +14,15 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import MIN_SIDE, encode, pixels_of
-from cyclegan_tf.data.pipeline import load_images
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.kinds_of_files import one_of_each_kind
 from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
-from cyclegan_tf.runs.run_dir import RunDir
 
-NUM_HELD_OUT = 4
 SIDE_OF_KINDS = 48  # pixels of the files of all kinds, which are many
 RUNNER = pathlib.Path(run_exported.__file__)
 # Largest and mean difference in grey levels, each 1/255 of the range, that an export
@@ -52,36 +47,6 @@ class Comparison(NamedTuple):
     signature: str
     max_difference: float
     mean_difference: float
-
-
-def held_out_images(
-    run: RunDir, directions: list[str]
-) -> tuple[dict[str, np.ndarray], str]:
-    """Images that the generators of a run were not trained on.
-
-    Returns:
-        `(count, height, width, channels)` by direction, and where they come from, in
-        words: test images of the dataset, or noise where there are none.
-    """
-    options = run.options
-    # They may be gone, or of imported models have another form.
-    with contextlib.suppress(InputError, tf.errors.InvalidArgumentError):
-        splits = run.images("test")
-        images = {
-            direction: load_images(splits[direction[0]], options.frame, NUM_HELD_OUT)
-            for direction in directions
-        }
-        if all(map(len, images.values())):
-            return images, f"test images of {options.dataset_name}"
-    sources = {direction: run.domains.of(direction)[0] for direction in directions}
-    noise = {name: _noise(domain, options.frame) for name, domain in sources.items()}
-    return noise, f"smooth noise (no test images of the run in {options.data_dir})"
-
-
-def _noise(domain, frame):
-    shape = (NUM_HELD_OUT, 8, 8, domain.channels)
-    coarse = np.random.default_rng(0).uniform(domain.low, domain.high, shape)
-    return tf.cast(tf.image.resize(coarse, frame[:2]), domain.dtype).numpy()
 
 
 def make_cases(

@@ -20,7 +20,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import DTYPES, Domain
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.run_exported import RUNNERS, Runner
+from cyclegan_tf.inference.run_exported import RUNNERS
 
 # Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
 EXTRAS = "assets.extra"
@@ -77,14 +77,12 @@ def load_export(export: Export, direction: str | None = None) -> dict[str, Trans
         InputError: it is damaged, no model of ours, or lacks a package.
     """
     _check(export)
-    return open_export(export, _runner(export), direction)
+    return open_export(export, direction)
 
 
-def open_export(
-    export: Export, runner: Runner, direction: str | None = None
-) -> dict[str, Translator]:
-    """The translators of an export that is at hand; as `load_export`."""
-    translators = {}
+def open_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
+    """The translators of an export that has just been written; as `load_export`."""
+    runner, translators = _runner(export), {}
     for name in runner.names:
         known = name if name in DIRECTIONS or export.place.is_dir() else "a_to_b"
         if known in DIRECTIONS and direction in (None, known):

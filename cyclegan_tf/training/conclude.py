@@ -1,11 +1,13 @@
 """The end of a run: its models, its scores, and what is said of them."""
 
+import dataclasses
+
 from cyclegan_tf.common.console import say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_bytes
-from cyclegan_tf.evaluation import pictures
-from cyclegan_tf.evaluation.costs import cost_table, costs
+from cyclegan_tf.evaluation import comparison, pictures
 from cyclegan_tf.evaluation.results import score_table
+from cyclegan_tf.inference.trained import translators_of
 from cyclegan_tf.runs import checkpoint, evaluations, generators, history
 from cyclegan_tf.training.first_state import TEACHER
 from cyclegan_tf.training.running import Run
@@ -89,12 +91,15 @@ def conclude(run: Run, results: list) -> None:
 
 def _compare_with_teacher(run, results):
     """Shows and keeps what teacher and student cost, and their scores."""
-    model, frame = run.model, run.config.frame
-    of_teacher = run.evaluator.evaluate(model.teachers)
-    compared = {
-        "teacher": costs(model.teachers, frame, of_teacher),
-        "student": costs(model.trained_generators, frame, results),
+    model = run.model
+    models = {
+        "teacher": translators_of(model.teachers, run.domains),
+        "student": translators_of(model.trained_generators, run.domains),
     }
-    save_generators(run, model.step, compared)
-    show(cost_table(**compared))
+    of_teacher = run.evaluator.evaluate(model.teachers)
+    scored = {"teacher": of_teacher, "student": results}
+    compared = comparison.compare(models, run.config.frame, scored)
+    kept = {name: dataclasses.asdict(figures) for name, figures in compared.items()}
+    save_generators(run, model.step, kept)
+    show(comparison.aligned(comparison.table(compared)))
     say(f"side by side: evaluate.py --report --run-dir {run.path} {run.path / TEACHER}")

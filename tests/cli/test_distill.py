@@ -69,7 +69,7 @@ def test_student_of_a_student_is_smaller(teacher, tmp_path):
 
 def test_no_run_is_said_in_one_line(tmp_path, capsys):
     done = run_here(capsys, "distill", "--run-dir", tmp_path / "none")
-    assert_one_line_error(done, "no such run directory")
+    assert_one_line_error(done, "no such run")
 
 
 def test_one_direction_is_refused_in_one_line(teacher, tmp_path, capsys):

@@ -226,12 +226,12 @@ def test_wrong_input_of_the_command_ends_in_one_line(run_dir, tmp_path, capsys):
     (tmp_path / "weights.h5").write_text("nothing")
     before = (run_dir / "scores.json").read_bytes()
     for options, fragments in (
-        (["--run-dir", tmp_path / "none"], ["no such run directory"]),
+        (["--run-dir", tmp_path / "none"], ["none: no such run or export"]),
         (["--checkpoint", "newest"], ["--checkpoint takes last, best"]),
         (["--checkpoint", "7"], ["--checkpoint 7", "last, best, 12, 8, 4"]),
         (["--limit", "1"], ["--limit must be at least 2"]),
         (["--split", "validation"], ["--split"]),
-        (["--run-dir", run_dir, tmp_path], ["takes one run, got 2", "--report"]),
+        (["--run-dir", run_dir, tmp_path], [f"{tmp_path} is no model"]),
         (["--inception-weights", tmp_path / "none.h5"], ["no such file"]),
         (["--inception-weights", tmp_path / "weights.h5"], ["cannot be used"]),
         (["--split", "train", "--paired"], ["--paired", "brown-00000.png"]),

@@ -10,7 +10,7 @@ import tensorflow as tf
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting import exporter, graph_decoding, verify
+from cyclegan_tf.exporting import exporter, graph_decoding, run_images, verify
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
@@ -106,10 +106,9 @@ def test_half_precision_computes_otherwise_and_is_verified(
     )
     (exported,) = exporter.export(config)
     assert max(row.max_difference for row in exported.comparisons) > 0
-    by_precision = {row.precision: row for row in exported.rows}
-    half, whole = by_precision[precision], by_precision["float32"]
+    half, whole = exported.compared[precision], exported.compared["float32"]
     assert half.milliseconds > 0 and half.megabytes != whole.megabytes
-    assert half.scores.keys() == whole.scores.keys() > {"swd"}
+    assert half.scores.keys() == whole.scores.keys() > {"swd_a_to_b"}
 
 
 def test_half_precision_beyond_the_bound_is_refused(run_dir, tmp_path, monkeypatch):
@@ -167,7 +166,7 @@ def test_export_is_verified_on_noise_where_the_dataset_is_gone(run_dir, tmp_path
     recorded = run_directory.read_config(path)
     gone = dataclasses.replace(recorded.options, data_dir=str(tmp_path / "gone"))
     run_directory.write_config(path, recorded._replace(options=gone))
-    images, origin = verify.held_out_images(RunDir.open(path), DIRECTIONS)
+    images, origin = run_images.held_out_images(RunDir.open(path), DIRECTIONS)
     assert "noise" in origin and str(tmp_path / "gone") in origin
     assert images["a_to_b"].shape == (4, 32, 32, 3) and images["a_to_b"].std() > 20
     (exported,) = exporter.export(ExportConfig(str(path), str(tmp_path / "out")))

@@ -14,16 +14,19 @@ from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.runs.evaluations import record_evaluation
+from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
 from tests.helpers import random_pixels, tiny_config, tiny_model
 
 ABOUT = {
     "precision": "float32",
-    "step": 7,
-    "weights": "average",
+    "size": None,
     "versions": {"onnxruntime": "1.2"},
+    "comparisons": [Comparison("a_to_b", 1, 0.00123), Comparison("b_to_a", 0, 0)],
+    "beside_float32": {},
+    "beside_teacher": None,
 }
-COMPARISONS = [Comparison("a_to_b", 1, 0.00123), Comparison("b_to_a", 0, 0)]
+TRAINED = Trained({}, 7, "average")
 RESULTS = [
     DirectionScores(
         direction=direction,
@@ -54,7 +57,7 @@ def run_dir(tmp_path):
 def card_of(run_dir, folder, domains=BOTH_RGB, form=onnx.FORMAT, **options):
     folder.mkdir()
     run = RunDir(run_dir, Recorded(TrainConfig(**options), "fingerprint", domains))
-    model_card.write(folder, form, run, COMPARISONS, ABOUT)
+    model_card.write_card(folder, form, run, TRAINED, ABOUT)
     return (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
@@ -155,8 +158,8 @@ def test_student_stands_beside_its_teacher(run_dir, tmp_path, monkeypatch):
         "teacher": cost | {"multiply_adds": 900},
         "student": cost | {"multiply_adds": 50},
     }
-    monkeypatch.setitem(ABOUT, "compared", compared)
+    monkeypatch.setitem(ABOUT, "beside_teacher", compared)
     table = rows_of(card_of(run_dir, tmp_path / "card"), "Beside its teacher")
-    assert table[0] == ["", "teacher", "student"]
-    assert ["multiply_adds", "900", "50"] in table
-    assert ["swd_a_to_b", "40.03", "40.03"] in table
+    assert table[0] == ["", "teacher", "student", "ratio"]
+    assert ["multiply_adds", "900", "50", "0.056"] in table
+    assert ["swd_a_to_b", "40.03", "40.03", "1.000"] in table

@@ -11,7 +11,7 @@ from PIL import Image
 import cyclegan_tf
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage
-from cyclegan_tf.inference import exported
+from cyclegan_tf.inference import run_exported
 from tests.helpers import (
     ROOT,
     assert_one_line_error,
@@ -109,16 +109,33 @@ def test_missing_package_is_named(exports, monkeypatch):
         cyclegan_tf.load(exports[1] / "onnx")
 
 
-def test_model_of_one_size_takes_pictures_of_that_size_one_by_one(tmp_path):
+def test_model_of_one_size_takes_pictures_of_that_size_one_by_one(
+    tmp_path, monkeypatch
+):
     def run(name, images):
         assert images.shape == (1, 24, 32, 3)
         return 255 - images
 
     forms = [([1, 24, 32, 3], "uint8"), ([1, 24, 32, 3], "uint8")]
-    runner = exported.Runner(["a_to_b"], run, lambda name: forms, {})
-    export = exported.Export("onnx", tmp_path)
-    translate = exported.open_export(export, runner)["a_to_b"]
+    runner = run_exported.Runner(["a_to_b"], run, lambda name: forms, {})
+    monkeypatch.setitem(run_exported.RUNNERS, "onnx", lambda place: runner)
+    (tmp_path / "a_to_b.onnx").touch()
+    translate = cyclegan_tf.load(tmp_path)
     images = np.stack([random_pixels(24, 32, seed) for seed in range(3)])
     assert np.array_equal(translate(images), 255 - images)
     with pytest.raises(UnreadableImage, match="40x24 pixels; .* takes 32x24 only"):
         translate(random_pixels(24, 40))
+
+
+def test_evaluated_beside_the_run(run_dir, exports, capsys):
+    models = (run_dir, exports[1] / "onnx", exports[1] / "litert" / "1")
+    done = run_here(capsys, "evaluate", *models, "--limit", 2)
+    assert done.returncode == 0, done.stderr
+    rows = {
+        line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line
+    }
+    assert len(rows["megabytes"]) == len(rows["milliseconds"]) == 3
+    assert len(rows["multiply_adds"]) == 1  # not known of exports
+    nothing, *scores = map(float, rows["swd_a_to_b"])
+    assert scores[1:] == pytest.approx([scores[0]] * 2, rel=0.02)
+    assert nothing != pytest.approx(scores[0], rel=0.02)

@@ -1,0 +1,187 @@
+"""Models beside each other: what each takes up, costs, and is worth.
+
+Runs and exports, a student and its teacher, an export in 8 bits and in 32.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.data.arrays import UnreadableImage
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.ranges import to_unit_range, to_values
+from cyclegan_tf.evaluation.evaluator import Evaluator
+from cyclegan_tf.evaluation.results import DirectionScores, flat_scores, score_text
+from cyclegan_tf.inference.direction import Translator
+from cyclegan_tf.model.cost import multiply_adds
+
+NUM_TIMED = 9
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """One model of several.
+
+    Attributes:
+        megabytes: of its weights or files, for all its directions; 10^6 bytes.
+        milliseconds: for one image in the first direction, the median of some calls.
+        multiply_adds: for the same image; None where it is not known, as of an export.
+        scores: by name and direction, such as `swd_a_to_b`.
+    """
+
+    megabytes: float | None = None
+    milliseconds: float | None = None
+    multiply_adds: int | None = None
+    scores: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> "Figures":
+        """From `dataclasses.asdict`; what else earlier versions wrote is left out."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: content[name] for name in names if name in content})
+
+
+def compare(
+    models: dict[str, dict[str, Translator]],
+    frame: Frame,
+    results: dict[str, list[DirectionScores]],
+) -> dict[str, Figures]:
+    """Measures models on this machine, beside their scores.
+
+    Args:
+        models: translators by direction, by the names of the models.
+        frame: height and width of the image that is translated again and again.
+        results: scores by the same names; of none, none.
+    """
+    milliseconds = _milliseconds(models, frame)
+    return {
+        name: Figures(
+            sum(translator.megabytes for translator in directions.values()),
+            round(milliseconds[name], 2),
+            _multiply_adds(_first(directions), frame),
+            {
+                score: float(f"{value:.5g}")
+                for score, value in flat_scores(results.get(name, [])).items()
+            },
+        )
+        for name, directions in models.items()
+    }
+
+
+def score_alone(
+    evaluator: Evaluator, directions: dict[str, Translator], domains: Domains
+) -> list[DirectionScores]:
+    """Scores a model, of which the pixels that it makes are all that is known.
+
+    Args:
+        evaluator: has the images.
+        directions: of the model.
+        domains: of these images; of an export it says the range of values.
+
+    Raises:
+        InputError: the model is of other images, or does not take their size.
+    """
+    for direction, translator in directions.items():
+        for has, wanted in zip(
+            (translator.source, translator.target), domains.of(direction), strict=True
+        ):
+            if (has.channels, has.dtype) != (wanted.channels, wanted.dtype):
+                raise InputError(f"a model of {has} cannot be scored on {wanted}.")
+    try:
+        return evaluator.evaluate(
+            {
+                direction: _as_generator(translator, *domains.of(direction))
+                for direction, translator in directions.items()
+            }
+        )
+    except UnreadableImage as error:
+        raise InputError(f"the images cannot be translated: {error}.") from None
+
+
+def table(
+    compared: dict[str, Figures], nothing: Sequence[DirectionScores] = ()
+) -> list[list[str]]:
+    """The figures as text: a head, and a line for each; of two models their ratio.
+
+    With `nothing`, the scores of untranslated images, these stand before.
+    """
+    before = flat_scores(nothing)
+    lines = [["", "nothing", *compared, "ratio"]]
+    for name, text in (
+        ("megabytes", "{:,.2f}".format),
+        ("milliseconds", "{:,.1f}".format),
+        ("multiply_adds", "{:,}".format),
+    ):
+        values = [getattr(figures, name) for figures in compared.values()]
+        cells = [text(value) if value else "" for value in values]
+        lines.append([name, "", *cells, _ratio(values)])
+    scores = [figures.scores for figures in compared.values()]
+    for name in dict.fromkeys(name for each in scores for name in each):
+        values = [each.get(name) for each in scores]
+        texts = map(score_text, [before.get(name), *values])
+        lines.append([name, *texts, _ratio(values)])
+    # What nobody knows is left out: a cost, doing nothing, the ratio of one or three.
+    columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
+    return [list(line) for line in zip(*columns, strict=True) if any(line[1:])]
+
+
+def aligned(lines: list[list[str]]) -> str:
+    """A table as lines of text, the first column to the left."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = []
+    for first, *others in lines:
+        cells = map(str.rjust, others, widths[1:])
+        rows.append("  ".join(["", first.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(rows)
+
+
+def _ratio(values):
+    if len(values) != 2 or not values[0] or values[1] is None:
+        return ""
+    return f"{values[1] / values[0]:.3f}"
+
+
+def _first(directions):
+    return next(iter(directions.values()))
+
+
+def _multiply_adds(translator, frame):
+    generator = translator.generator
+    return generator and multiply_adds(generator, frame.height, frame.width)
+
+
+def _milliseconds(models, frame):
+    """The medians by model, in turn: a slow moment of the machine meets each."""
+    times = {name: [] for name in models}
+    for turn in range(NUM_TIMED + 1):
+        for name, directions in models.items():
+            translate = _first(directions)
+            shape = *(translate.size or frame[:2]), translate.source.channels
+            noise = np.random.default_rng(0).uniform(0, 255, shape)
+            image = noise.astype(translate.source.dtype)
+            start = time.perf_counter()
+            translate(image)
+            if turn:  # the first call plans and allocates
+                times[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _as_generator(translate, source, target):
+    """A translator as the function in [-1, 1] that evaluators take."""
+    if translate.generator and (translate.source, translate.target) == (source, target):
+        return translate.generator
+
+    def generator(floats, training):
+        translated = list(translate.each(to_values(floats, source).numpy()))
+        for each in translated:
+            if isinstance(each, UnreadableImage):
+                raise each
+        return to_unit_range(np.stack(translated), target)
+
+    return generator
