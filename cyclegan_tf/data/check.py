@@ -253,8 +253,8 @@ def _few_values(name, levels, domain):
     if levels.are_labels and share:
         findings.append(
             f"{name}: the images have only {len(levels.values)} different values; if "
-            f"these are classes, as in masks and label maps, keep them from mixing: "
-            f"--resample-{name[-1].lower()} nearest"
+            f"these are classes, as in masks and label maps, resizing mixes them, and "
+            f"--resize none does not"
         )
     return findings
 

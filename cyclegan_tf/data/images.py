@@ -88,10 +88,7 @@ class EncodedImage(NamedTuple):
 
 @contextlib.contextmanager
 def without_warnings() -> Iterator[None]:
-    """Leaves out what is told of broken EXIF and the like: the pixels matter.
-
-    Python keeps this for all threads in common.
-    """
+    """Leaves out what is told of broken EXIF; for all threads in common."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -154,8 +151,6 @@ def normalize_decoded(
     decode: Callable[[bytes, str], np.ndarray] | None = None,
 ) -> tuple[EncodedImage, Picture]:
     """What `normalize` makes of a file, and its picture, decoded once.
-
-    Threads call it together within one `without_warnings`.
 
     Args:
         data: the content of a file of one of the `KINDS`.

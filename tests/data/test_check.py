@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -203,3 +204,26 @@ def test_sample_is_said_where_there_are_too_many(photos, monkeypatch):
         "take long"
     )
     assert [note.split(":")[0] for note in notes] == ["trainA", "trainB", "trainA"]
+
+
+@pytest.mark.parametrize("values", [(0, 1, 2, 3, 4), (0, 1), (0, 255)])
+def test_domains_of_few_values_are_named_and_not_called_empty(photos, values):
+    shutil.rmtree(photos / "testB")
+    for path in (photos / "trainB").iterdir():
+        cells = np.random.default_rng(int(path.stem)).choice(values, (4, 4))
+        Image.fromarray(np.kron(cells, np.ones((16, 16))).astype("u1")).save(path)
+    Image.new("L", (64, 64), values[0]).save(photos / "trainB" / "one.png")
+    found = [x for x in check(converted(photos)).findings if "there before" not in x]
+    share = (values[-1] - values[0]) / 255
+    expected = [
+        f"trainB: all values are from 0 to {values[-1]}, {share:.0%} of the range that "
+        f"a training takes: --range-b 0,{values[-1]} takes these only"
+    ] * (share < 1)
+    assert found == [
+        *expected,
+        f"trainB: the images have only {len(values)} different values; if these are "
+        f"classes, as in masks and label maps, resizing mixes them, and --resize none "
+        f"does not",
+        "trainB: 1 of 51 images have one value in 95% or more (trainB/one.png): which "
+        "masks and label maps may",
+    ]
