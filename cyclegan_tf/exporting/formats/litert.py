@@ -36,7 +36,7 @@ def write(
     """
     for direction, generator in generators.items():
         source, target = domains.of(direction)
-        generator = _with_sliced_padding(generator)
+        generator = _with_replaced_layers(generator)
         translate = pixels_function(_with_constants(generator), source, target)
         function = tf.function(
             translate, input_signature=[pixels_spec(source, config.fixed_size)]
@@ -89,16 +89,30 @@ class SlicedReflectionPadding2D(ReflectionPadding2D):
         return images
 
 
+class ResizedUpSampling2D(keras.layers.UpSampling2D):
+    """The same, by one operator: after Keras' own the channels are not known."""
+
+    def call(self, images):
+        """Repeats each pixel."""
+        return tf.image.resize(images, tf.shape(images)[1:3] * self.size, "nearest")
+
+
+# What takes the place of a layer.
+REPLACED = {
+    ReflectionPadding2D: SlicedReflectionPadding2D,
+    keras.layers.UpSampling2D: ResizedUpSampling2D,
+}
+
+
 def _line(images, place, axis):
     """A row, axis 1, or a column, axis 2, counted from the end if negative."""
     line = slice(place, place + 1 or None)
     return images[:, line] if axis == 1 else images[:, :, line]
 
 
-def _with_sliced_padding(generator):
+def _with_replaced_layers(generator):
     def converted(layer):
-        is_padding = isinstance(layer, ReflectionPadding2D)
-        kind = SlicedReflectionPadding2D if is_padding else type(layer)
+        kind = REPLACED.get(type(layer), type(layer))
         return kind.from_config(layer.get_config())
 
     copy = keras.models.clone_model(generator, clone_function=converted)

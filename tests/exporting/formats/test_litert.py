@@ -27,6 +27,7 @@ def test_padding_of_slices_is_numpys_reflection(padding):
     [
         lambda: build_mobile_generator(8, 1),
         lambda: build_generator(4, 1, is_additive=True),
+        lambda: build_generator(4, 1, upsampling="resize"),
     ],
 )
 def test_file_has_no_mirroring_operator_and_translates_alike(tmp_path, build):
