@@ -9,7 +9,7 @@ from cyclegan_tf.config.sizes import Frame, require_size
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.evaluation import comparison
-from cyclegan_tf.evaluation.results import protocol_lines
+from cyclegan_tf.evaluation.results import protocol_lines, protocol_text
 from cyclegan_tf.evaluation.scores import evaluator_of_run, open_evaluator
 from cyclegan_tf.inference import translator
 from cyclegan_tf.inference.trained import translators_of
@@ -61,6 +61,7 @@ def evaluate_side_by_side(config: EvaluateConfig) -> str:
             "lower is better, but of ssim and psnr higher",
             comparison.aligned(comparison.table(compared, nothing)),
             *protocol_lines(first),
+            *([protocol_text(first)] if config.protocol else []),
         ]
     )
 
