@@ -46,7 +46,7 @@ with quiet_start():
     from cyclegan_tf.evaluation.results import DOMAINS, flat_scores
     from cyclegan_tf.inference.pixels import translate_all
     from cyclegan_tf.runs.generators import load_generators
-    from cyclegan_tf.training.plan import plan
+    from cyclegan_tf.training.plan import plan_run
 
 # A variant is one of these, or several with a plus: lr1e-3+translation.
 VARIANTS = {
@@ -188,7 +188,7 @@ def steps_within(on, variant, flags, is_reference):
         if is_reference:
             steps = seconds / seconds_per_step(config)
         else:
-            planned = plan(config, tried_seconds=0)
+            planned = plan_run(config)
             each = planned["seconds"]["step"]
             others = planned["seconds"]["total"] - planned["steps"]["left"] * each
             steps = (seconds - others) / each

@@ -1,5 +1,7 @@
 """Which experiment `benchmarks/quality.py` takes the options for."""
 
+import importlib
+import pathlib
 import types
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from benchmarks.quality_data import contest
 from cyclegan_tf.common.errors import InputError
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 USUAL = {
     "output": "runs/quality",
     "image_size": None,
@@ -25,6 +28,12 @@ def contest_of(dataset, **options):
 def options_of(found):
     """Flags and their values; of a flag that is given twice, the last."""
     return dict(zip(found.flags[::2], found.flags[1::2], strict=True))
+
+
+def test_the_script_finds_all_that_it_imports(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    assert importlib.import_module("quality").VARIANTS["default"] == []
 
 
 def test_a_folder_is_not_taken_for_the_embedded_dataset_of_its_name(tmp_path):
