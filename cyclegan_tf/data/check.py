@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import itertools
 import pathlib
 from typing import Any
 
@@ -13,19 +12,17 @@ import tensorflow as tf
 from cyclegan_tf.common import files
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import Damaged
-from cyclegan_tf.data import copies, records
+from cyclegan_tf.data import copies, profiles, records
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.loading import NUM_WORKERS, Levels, in_order, look_at
-from cyclegan_tf.data.picture import Picture
+from cyclegan_tf.data.picture import About, Picture
 from cyclegan_tf.data.shards import damage_named, examples
 
 # No measurement, but experience: the paper's smallest training set has 400 images.
 MIN_TRAINING_IMAGES = 50
-FOUND, VERSION = (
-    "check.json",
-    1,
-)  # what was found, so that it need not be looked for again
+# What was found, so that it need not be looked for again.
+FOUND, VERSION = "check.json", 2
 # Nearly all of an empty image is one value, give or take so much of the range.
 SAME_VALUE = 0.01
 NARROW = 0.5  # of the range; photographs have more
@@ -52,7 +49,7 @@ class Report:
 
     Attributes:
         rows: of a table: a heading, and a line for each split.
-        notes: a sentence for each comparison that was of a sample only.
+        notes: a sentence for each comparison of a sample, and each mix of profiles.
         findings: a sentence for each thing that would spoil a training.
     """
 
@@ -110,7 +107,7 @@ def check(directory: pathlib.Path) -> Report:
             )
         pairs = np.array(pairs, int).reshape(-1, 2)
         findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
-    return Report([HEADING, *rows], notes, findings)
+    return Report([HEADING, *rows], notes + found["profiles"], findings)
 
 
 @damage_named()
@@ -151,7 +148,7 @@ def found_in(dataset: Dataset) -> dict[str, Any]:
 def examine(
     looks: dict[str, np.ndarray], levels: dict[str, Levels | None], domains: Domains
 ) -> dict[str, Any]:
-    """Finds empty images and copies.
+    """Finds empty images, copies, and domains of several colour profiles.
 
     Args:
         looks: of the images of each split, see `copies`.
@@ -160,7 +157,8 @@ def examine(
 
     Returns:
         By split, the indices of empty images and the `levels`; and by what was compared
-        with what, pairs of indices and how many were compared. JSON can hold it.
+        with what, pairs of indices and how many were compared; and a sentence for each
+        domain of several colour profiles. JSON can hold it.
     """
     empty = {}
     for name, seen in looks.items():
@@ -184,6 +182,7 @@ def examine(
         "empty": {name: indices.tolist() for name, indices in empty.items()},
         "levels": levels,
         "copies": compared,
+        "profiles": profiles.differing(looks),
     }
 
 
@@ -198,13 +197,15 @@ def _look_at(split, bar):
             lambda: records.decode_valid(example, split.domain),
             lambda: tf.ones_like(pixels, tf.bool),
         )
-        return pixels, valid
+        return pixels, valid, example["image/encoded"]
 
     decoded = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
     looks, levels = [np.empty(0, copies.LOOK)], None
     with concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads:
-        images = decoded.prefetch(1).as_numpy_iterator()
-        pictures = itertools.starmap(Picture, images)
+        pictures = (
+            Picture(*found, about=About(profile=profiles.profile_of(encoded)))
+            for *found, encoded in decoded.prefetch(1).as_numpy_iterator()
+        )
         for look, values in in_order(threads, look_at, pictures):
             looks.append(look)
             levels = values.joined(levels)

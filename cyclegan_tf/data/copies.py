@@ -26,12 +26,14 @@ BLOCK = 2**19  # pairs at a time, which the caches of a processor hold
 
 
 # What an image looks like: hashes, of it and of its mirror image; a grey thumbnail,
-# whose mean is 0 and whose mean deviation from it is 1; and its `spread`.
+# whose mean is 0 and whose mean deviation from it is 1; its `spread`; and what its
+# colour profile is called, if it has one.
 LOOK = np.dtype(
     [
         ("hashes", np.uint64, 2),
         ("thumbnail", np.float16, (THUMBNAIL_SIDE, THUMBNAIL_SIDE)),
         ("spread", np.float32),
+        ("profile", "S48"),
     ]
 )
 EMPTY_SHARE = 0.95
@@ -69,8 +71,8 @@ def spread(bands: np.ndarray) -> float:
 
 
 def looks_of(shrunk_images: Sequence[np.ndarray]) -> np.ndarray:
-    """What images look like, an array `(count,)` of `LOOK`."""
-    looks = np.empty(len(shrunk_images), LOOK)
+    """What images look like, an array `(count,)` of `LOOK`, without profiles."""
+    looks = np.zeros(len(shrunk_images), LOOK)
     looks["spread"] = list(map(spread, shrunk_images))
     grey = np.empty((len(looks), SIDE, SIDE), np.float32)
     for image, bands in zip(grey, shrunk_images, strict=True):

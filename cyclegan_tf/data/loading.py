@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.data import copies, records
+from cyclegan_tf.data import copies, profiles, records
 from cyclegan_tf.data.images import EncodedImage, UnreadableImage
 from cyclegan_tf.data.picture import Picture, filled
 from cyclegan_tf.data.sources import Source
@@ -120,7 +120,9 @@ def look_at(picture: Picture) -> tuple[np.ndarray, Levels]:
     pixels = filled(picture.pixels, picture.valid, middle)
     # Where the values are close, rounding them would matter.
     is_exact = levels.high - levels.low < 128
-    return copies.looks_of([copies.shrunk(pixels, is_exact)]), levels
+    look = copies.looks_of([copies.shrunk(pixels, is_exact)])
+    look["profile"] = profiles.name_of(picture.about.profile)
+    return look, levels
 
 
 def levels_of(picture: Picture) -> Levels:

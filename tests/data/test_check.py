@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import copies
+from cyclegan_tf.data import copies, profiles
 from cyclegan_tf.data.check import check, seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
@@ -227,3 +227,30 @@ def test_domains_of_few_values_are_named_and_not_called_empty(photos, values):
         "trainB: 1 of 51 images have one value in 95% or more (trainB/one.png): which "
         "masks and label maps may",
     ]
+
+
+def test_domain_of_several_colour_profiles_is_said(photos):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for i in range(3):
+        plant(photos, f"trainA/{i:03d}.png", f"trainA/{i:03d}.jpg", icc_profile=srgb)
+        (photos / f"trainA/{i:03d}.png").unlink()
+    plant(photos, "testA/000.png", "testA/000.png", icc_profile=srgb[:-4] + b"none")
+    directory = converted(photos)
+    said = "domain A: colour profiles differ, and are not converted: of its images 52 "
+    expected = [f"{said}have none, 4 have sRGB built-in"]
+    assert check(directory).notes == expected
+    (directory / "check.json").unlink()
+    assert check(directory).notes == expected
+
+
+@pytest.mark.parametrize(
+    ["profile", "name"],
+    [
+        (b"", ""),
+        (b"damaged", "one without a name"),
+        (ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(), "Lab id"),
+    ],
+)
+def test_names_of_colour_profiles(profile, name):
+    assert profiles.name_of(profile).startswith(name)
+    assert bool(profiles.name_of(profile)) == bool(profile)
