@@ -96,7 +96,7 @@ def headings_of(config: Any) -> dict[str, str]:
     """The heading in `--help` of each option: its own, or that of one before."""
     heading, headings = "options", {}
     for each in dataclasses.fields(config):
-        heading = headings[each.name] = each.metadata["heading"] or heading
+        heading = headings[each.name] = each.metadata.get("heading") or heading
     return headings
 
 

@@ -31,9 +31,9 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.loading import load_in_order
 from cyclegan_tf.data.sources import find_source
 from cyclegan_tf.exporting.formats import saved_model
+from cyclegan_tf.inference import exported, translator
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference import jobs as picture_jobs
-from cyclegan_tf.inference import translator
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -238,7 +238,7 @@ def model_of(folder, kind):
     else:
         config = ExportConfig(max_megapixels=1)
         saved_model.write(models, Domains(), path / "1", config)
-        checksums.write_sums(path / "1", translator.SUMS)
+        checksums.write_sums(path / "1", exported.SUMS)
     return translator.load(path)
 
 
