@@ -7,6 +7,7 @@ import types
 import pytest
 
 from benchmarks.quality_data import contest
+from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -30,10 +31,12 @@ def options_of(found):
     return dict(zip(found.flags[::2], found.flags[1::2], strict=True))
 
 
-def test_the_script_finds_all_that_it_imports(monkeypatch):
+def test_the_script_imports_and_parses(monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    assert importlib.import_module("quality").VARIANTS["default"] == []
+    script = importlib.import_module("quality")
+    options = arguments.parse(script.Options, "", arguments=["--minutes", "2.5"])
+    assert options.minutes == 2.5
 
 
 def test_a_folder_is_not_taken_for_the_embedded_dataset_of_its_name(tmp_path):
