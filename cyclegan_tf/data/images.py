@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from cyclegan_tf.common.console import printable
-from cyclegan_tf.data import medical, photos, tiff
+from cyclegan_tf.data import codestreams, medical, photos, tiff
 from cyclegan_tf.data.arrays import (
     MAX_BYTES,
     MIN_SIDE,
@@ -47,12 +47,11 @@ __all__ = [
 ]
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .jp2 .j2k .png .webp .bmp .gif .tif .tiff .npy .dcm "
-    ".dicom".split()
+    ".jpg .jpeg .jpe .jfif .jp2 .j2k .jxl .avif .heic .heif .png .webp .bmp .gif .tif "
+    ".tiff .npy .dcm .dicom".split()
 )
-KINDS = (
-    "JPEG, JPEG 2000, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"  # as messages name them
-)
+# As messages name them.
+KINDS = "JPEG, JPEG 2000, JPEG XL, AVIF, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"
 MAX_REASON = 300  # characters; some decoders quote what they read
 
 
@@ -285,8 +284,8 @@ def _decode(data, keeps_alpha, describes=True, decode=None):
             return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
         if data.startswith(NPY_START):
             return of_supported_type(read_npy(data)), ""
-        if data.startswith(photos.JPEG2000_STARTS):
-            return of_supported_type(photos.read_jpeg2000(data)), ""
+        if read_stored := codestreams.reader_of(data):
+            return of_supported_type(read_stored(data)), ""
         return photos.read(data, decode)
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.

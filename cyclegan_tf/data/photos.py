@@ -19,9 +19,6 @@ JPEG_START = b"\xff\xd8"
 # Markers of a JPEG's frame, which says how it is coded; among them are three others.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
-# A JPEG 2000 file, and what is within: the marker of its start, and of its size.
-CODESTREAM = b"\xff\x4f\xff\x51"
-JPEG2000_STARTS = (b"\0\0\0\x0cjP  ", CODESTREAM)
 # Each scan of a progressive JPEG goes over all pixels, and may have few bytes.
 MAX_SCANS = 200
 START_OF_SCAN = b"\xff\xda"  # does not occur among the pixels
@@ -57,7 +54,7 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
         kind = "jpeg" if image.format in JPEG_FORMATS else image.format.lower()
         depth = data[PNG_BIT_DEPTH_AT] if kind == "png" else 8
         require_size(image.height, image.width, 3 * (depth // 16 + 1))
-        orientation, about = _orientation(image), _about(image)
+        orientation, about = orientation_of(image), about_of(image)
         can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED
         if depth == 16:
             pixels, is_plain = _decode_deep_png(data)
@@ -75,23 +72,8 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
     return Picture(upright(np.atleast_3d(pixels), orientation), about=about), ""
 
 
-def read_jpeg2000(data: bytes) -> Picture:
-    """The picture of a JPEG 2000 file, with the numbers that are stored.
-
-    Raises:
-        UnreadableImage: too small or too large.
-        Exception: what the decoder raises where bytes are damaged.
-    """
-    import imagecodecs
-
-    place = data.index(CODESTREAM) + len(CODESTREAM)
-    right, bottom, left, top = struct.unpack_from(">4x4I", data, place)
-    (channels,) = struct.unpack_from(">H", data, place + 36)
-    require_size(bottom - top, right - left, 2 * channels)
-    return Picture(np.atleast_3d(imagecodecs.jpeg2k_decode(data)))
-
-
-def _about(image):
+def about_of(image: Image.Image) -> About:
+    """The resolution and the colour profile of an open image."""
     dpi = image.info.get("dpi")
     resolution = None
     if dpi and all(math.isfinite(x) and x > 0 for x in dpi):
@@ -134,7 +116,8 @@ def _decode_unusual_jpeg(data):
     return pixels
 
 
-def _orientation(image):
+def orientation_of(image: Image.Image) -> int | None:
+    """The orientation that EXIF says, 1 where it is upright; None if it says none."""
     try:
         return image.getexif().get(EXIF_ORIENTATION)
     except Exception:  # nearly any type

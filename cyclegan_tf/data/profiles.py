@@ -10,6 +10,8 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from cyclegan_tf.common.console import printable
 
+MAX_NAMED = 4
+
 
 def profile_of(data: bytes) -> bytes:
     """The ICC profile of the content of a JPEG or PNG file, or b""."""
@@ -49,8 +51,11 @@ def differing(looks: dict[str, np.ndarray]) -> list[str]:
         if len(counts) > 1:
             named = [
                 f"{n} have {name.decode() or 'none'}"
-                for name, n in counts.most_common()
+                for name, n in counts.most_common(MAX_NAMED)
             ]
+            if len(counts) > MAX_NAMED:
+                rest = counts.most_common()[MAX_NAMED:]
+                named.append(f"{sum(n for _, n in rest)} one of {len(rest)} others")
             sentences.append(
                 f"domain {domain}: colour profiles differ, and are not converted: of "
                 f"its images {', '.join(named)}"

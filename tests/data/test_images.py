@@ -3,7 +3,7 @@ import io
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 from cyclegan_tf.data import images, medical, ranges
 from cyclegan_tf.data.domain import Domain, with_channels
@@ -282,6 +282,70 @@ def test_jpeg_2000_keeps_its_numbers(bits, channels, codec):
     np.testing.assert_array_equal(np.squeeze(decoded(data)), pixels)
     with pytest.raises(UnreadableImage):
         normalize(data[:40])
+
+
+@pytest.mark.parametrize(
+    "codec, bits, channels",
+    [("jpegxl", bits, n) for bits in (8, 10, 12, 16, 32) for n in (1, 3)]
+    + [("avif", 8, 1), ("avif", 8, 3), ("avif", 10, 3), ("avif", 12, 3)],
+)
+def test_jpeg_xl_and_avif_keep_their_numbers(codec, bits, channels):
+    pixels = np.squeeze(DEEP[..., :channels])
+    pixels = np.float32(pixels) / 7 if bits == 32 else pixels >> (16 - bits)
+    pixels = np.ascontiguousarray(pixels.astype("u1") if bits == 8 else pixels)
+    if codec == "jpegxl":
+        data = imagecodecs.jpegxl_encode(pixels, lossless=True)
+    else:
+        data = imagecodecs.avif_encode(pixels, level=100, bitspersample=bits)
+    np.testing.assert_array_equal(np.squeeze(decoded(data)), pixels)
+    with pytest.raises(UnreadableImage):
+        normalize(data[:40])
+
+
+@pytest.mark.parametrize("codec", ["jpegxl", "avif"])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_alpha_of_jpeg_xl_and_avif_is_put_on_white(codec, colours):
+    pixels = np.full((20, 24, colours + 1), 50, np.uint8)
+    pixels[:10, :, -1], pixels[10:, :, -1] = 0, 255
+    if codec == "jpegxl":
+        data = imagecodecs.jpegxl_encode(pixels, lossless=True)
+    else:
+        data = imagecodecs.avif_encode(pixels, level=100)
+    found = decoded(data)
+    assert (found[:10] == 255).all() and (found[10:] == 50).all()
+
+
+@pytest.mark.parametrize("size", [(20, 24), (17, 300), (300, 17)])
+def test_avif_is_turned_upright_and_keeps_its_profile(size):
+    image = Image.fromarray(random_pixels(*size))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    buffer = io.BytesIO()
+    image.save(buffer, "AVIF", quality=100, exif=exif, icc_profile=profile)
+    picture = images.read(buffer.getvalue(), Domain())
+    with Image.open(buffer) as opened:
+        upright = np.asarray(ImageOps.exif_transpose(opened))
+    np.testing.assert_array_equal(picture.pixels, upright)
+    assert picture.pixels.shape == (*size[::-1], 3)
+    assert picture.about.profile == profile
+
+
+@pytest.mark.parametrize(
+    "size", [(8, 8), (15, 15), (12, 16), (9, 16), (8, 24), (15, 600), (15, 9000)]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_size_of_jpeg_xl_is_known_before_it_is_decoded(size, dtype):
+    data = imagecodecs.jpegxl_encode(np.zeros(size, dtype), lossless=True)
+    place = data.find(b"jxlc") + 4 if dtype == np.uint16 else 0
+    with pytest.raises(UnreadableImage, match=f"^{size[1]}x{size[0]} pixels, smaller"):
+        normalize(data[: place + 40])
+
+
+def test_heic_is_said_to_need_another_program():
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    with pytest.raises(UnreadableImage, match="HEIC is not read; convert it to PNG"):
+        normalize(data)
 
 
 def test_suffixes_of_the_document_are_those_that_are_taken():
