@@ -9,6 +9,7 @@ from cyclegan_tf.config.options import Nature, Options, flag, option, require
 DEFAULT_DATASET = "synthetic/horse2zebra"
 # The options that name images.
 SOURCES = ("dataset", "domain_a", "domain_b", "test_a", "test_b")
+FILES = (".txt", ".csv")  # that name or hold the images of a domain
 GLOB = re.compile(r"[*?\[\]]")
 
 
@@ -25,8 +26,9 @@ class DatasetConfig(Options):
     )
     domain_a: str | None = option(
         None,
-        "instead, with --domain-b: folder of the images of A; or a folder or quoted "
-        "glob of TFRecords (.tfrec, .tfrecord) with a feature image",
+        "instead, with --domain-b: folder of the images of A; or a list of them (.txt, "
+        ".csv); or a folder or quoted glob of TFRecords (.tfrec, .tfrecord) with a "
+        "feature image",
         Nature.SOURCE,
     )
     domain_b: str | None = option(None, "the same of B", Nature.SOURCE)
@@ -126,8 +128,9 @@ def _name_of_both(given_a, given_b):
 
 
 def _names_on_the_way(given):
-    """The names of a path; of a glob, what of it is no pattern."""
-    names = pathlib.Path(given).expanduser().resolve().parts[1:]
+    """The names of a path; of a glob, what of it is no pattern; of files no suffix."""
+    path = pathlib.Path(given).expanduser().resolve()
+    names = (path.with_suffix("") if path.suffix in FILES else path).parts[1:]
     if names and GLOB.search(names[-1]):
         rest = GLOB.sub("", pathlib.PurePath(names[-1]).stem)
         names = (*names[:-1], rest) if rest else names[:-1]

@@ -12,7 +12,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import flag
 from cyclegan_tf.data import images, medical
 from cyclegan_tf.data.picture import Picture
-from cyclegan_tf.data.sources import record_files
+from cyclegan_tf.data.sources import lists, record_files
 from cyclegan_tf.data.sources.source import Loaded, digest_of, load_file
 
 MAX_SUFFIXES = 99  # named of files that are not read; the others are counted together
@@ -155,7 +155,7 @@ def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> File
 
 
 def files_named(option: str, given: str) -> Files:
-    """What a folder, a file, or a glob that an option names has.
+    """What a folder, a file, a list of files, or a glob that an option names has.
 
     Raises:
         InputError: as `files_below`, or nothing is there.
@@ -165,12 +165,16 @@ def files_named(option: str, given: str) -> Files:
         if not path.name:
             raise InputError(f"{flag(option)} {given}: name a folder below the root.")
         return files_below(path.parent, path.name)
-    found = [path] if path.is_file() else globbed(path)
-    found = [file for file in found if suffix_of(file.name) in TAKEN]
+    if path.is_file() and path.suffix.lower() in lists.SUFFIXES:
+        found = lists.files_in(path)
+    else:
+        found = [path] if path.is_file() else globbed(path)
+        found = [file for file in found if suffix_of(file.name) in TAKEN]
     if not found:
         raise InputError(
             f"{flag(option)} {given}: no such folder, and no such files; expected a "
-            f"folder of images, or a folder or a quoted glob of TFRecords."
+            f"folder of images, a list of them (.txt, .csv), or a folder or a quoted "
+            f"glob of TFRecords."
         )
     root = pathlib.Path(os.path.commonpath([file.parent for file in found])).parent
     return _of_one_kind(root, [str(file.relative_to(root)) for file in found], given)
