@@ -9,7 +9,7 @@ from cyclegan_tf.config.options import Nature, Options, flag, option, require
 DEFAULT_DATASET = "synthetic/horse2zebra"
 # The options that name images.
 SOURCES = ("dataset", "domain_a", "domain_b", "test_a", "test_b")
-FILES = (".txt", ".csv")  # that name or hold the images of a domain
+FILES = (".txt", ".csv", ".parquet")  # that name or hold the images of a domain
 GLOB = re.compile(r"[*?\[\]]")
 
 
@@ -28,7 +28,7 @@ class DatasetConfig(Options):
         None,
         "instead, with --domain-b: folder of the images of A; or a list of them (.txt, "
         ".csv); or a folder or quoted glob of TFRecords (.tfrec, .tfrecord) with a "
-        "feature image",
+        "feature image, or of Parquet files (.parquet) with a column image",
         Nature.SOURCE,
     )
     domain_b: str | None = option(None, "the same of B", Nature.SOURCE)

@@ -1,4 +1,4 @@
-"""The files of one domain: pictures below a folder, or TFRecords of pictures."""
+"""The files of one domain: pictures below a folder, or files of many pictures."""
 
 import hashlib
 import os
@@ -12,16 +12,21 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import flag
 from cyclegan_tf.data import images, medical
 from cyclegan_tf.data.picture import Picture
-from cyclegan_tf.data.sources import lists, record_files
+from cyclegan_tf.data.sources import lists, parquet_files, record_files
 from cyclegan_tf.data.sources.source import Loaded, digest_of, load_file
 
 MAX_SUFFIXES = 99  # named of files that are not read; the others are counted together
-RECORDS = record_files.SUFFIXES
-TAKEN = images.SUFFIXES | RECORDS | {*medical.VOLUME_SUFFIXES}
+# What reads files of many pictures, by their suffix; all else are pictures.
+READERS = {
+    suffix: reader
+    for reader in (record_files, parquet_files)
+    for suffix in reader.SUFFIXES
+}
+TAKEN = images.SUFFIXES | {*READERS} | {*medical.VOLUME_SUFFIXES}
 
 
 class Files(NamedTuple):
-    """Pictures, or TFRecords of pictures.
+    """Pictures, or TFRecords or Parquet files of pictures.
 
     Attributes:
         root: the folder that they are below.
@@ -33,24 +38,21 @@ class Files(NamedTuple):
     names: list[str]
     keeps_alpha: bool = False
 
-    @property
-    def are_records(self) -> bool:
-        """Whether they are TFRecords."""
-        return any(os.path.splitext(x)[1].lower() in RECORDS for x in self.names[:1])
-
     def count(self) -> int:
         """How many pictures there are, of volumes and the like their slices."""
-        if self.are_records:
-            paths = (f"{self.root}/{name}" for name in self.names)
-            return sum(map(record_files.count, paths))
+        if reader := self._reader():
+            return sum(reader.count(f"{self.root}/{name}") for name in self.names)
         return sum(1 if n is None else n for n in map(self._num_slices, self.names))
 
     def jobs(self) -> Iterable[tuple[Any, bool, str]]:
         """What `load` takes, of each picture."""
-        found = self._pictures()
-        if self.are_records:
-            found = record_files.pictures(self.root, self.names)
+        reader = self._reader()
+        found = reader.pictures(self.root, self.names) if reader else self._pictures()
         return ((place, self.keeps_alpha, name) for place, name in found)
+
+    def _reader(self):
+        """What reads them, if they are files of many pictures."""
+        return READERS.get(suffix_of(self.names[0])) if self.names else None
 
     def _num_slices(self, name):
         """Of a file that is several pictures; None of all others."""
@@ -111,6 +113,8 @@ def digest(job: tuple[Any, bool, str]) -> bytes:
 def _content(job):
     place, _, name = job
     if isinstance(place, bytes):
+        if not place:
+            raise images.UnreadableImage("it is empty")
         return place
     return images.read_file(os.path.join(place, name))
 
@@ -145,8 +149,7 @@ def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> File
     """All that a folder in `root` holds.
 
     Raises:
-        InputError: it holds pictures as well as TFRecords, or none of them, unless it
-            may lack them.
+        InputError: it holds files of several kinds, or none, unless it may lack them.
     """
     names = image_files(root, folder, TAKEN)
     if not names and may_lack:
@@ -174,7 +177,7 @@ def files_named(option: str, given: str) -> Files:
         raise InputError(
             f"{flag(option)} {given}: no such folder, and no such files; expected a "
             f"folder of images, a list of them (.txt, .csv), or a folder or a quoted "
-            f"glob of TFRecords."
+            f"glob of TFRecords or Parquet files."
         )
     root = pathlib.Path(os.path.commonpath([file.parent for file in found])).parent
     return _of_one_kind(root, [str(file.relative_to(root)) for file in found], given)
@@ -205,16 +208,17 @@ def _is_hidden(path):
 
 
 def _of_one_kind(root, names, place):
-    kinds = {os.path.splitext(name)[1].lower() in RECORDS for name in names}
+    kinds = {READERS.get(suffix_of(name)) for name in names}
     if not kinds:
         found = "has no images" if os.path.isdir(place) else "is missing"
         raise InputError(
             f"{place} {found}; expected files of one domain in it: {images.KINDS}, "
-            f"NIfTI volumes, or TFRecords of pictures."
+            f"NIfTI volumes, or TFRecords or Parquet files of pictures."
         )
     if len(kinds) > 1:
         raise InputError(
-            f"{place} holds images as well as TFRecords; keep one kind in it."
+            f"{place} holds files of several kinds, images, TFRecords or Parquet; keep "
+            f"one kind in it."
         )
     return Files(str(root), names)
 

@@ -167,7 +167,7 @@ def test_foreign_records_are_named(folders, spoil, problem):
         (["--domain-a", "gone", "--domain-b", "photos"], "--domain-a gone: no such"),
         (["--domain-a", "photos", "--domain-b", "*.tfrec"], "--domain-b *.tfrec: no"),
         (["--domain-a", "photos", "--domain-b", "empty"], "empty has no images"),
-        (["--domain-a", "photos", "--domain-b", "."], "holds images as well as"),
+        (["--domain-a", "photos", "--domain-b", "."], "holds files of several kinds"),
     ],
 )
 def test_wrong_folders_end_in_one_line(folders, options, problem, monkeypatch, capsys):

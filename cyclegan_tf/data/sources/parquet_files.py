@@ -1,0 +1,84 @@
+"""Parquet files of pictures, as data sets on the Hugging Face Hub are.
+
+The column of pictures is of structs `bytes` and `path`, or of the content of files.
+"""
+
+import os
+from collections.abc import Iterator
+
+from cyclegan_tf.common.errors import InputError
+
+SUFFIXES = frozenset([".parquet"])
+COLUMN = "image"
+BATCH = 16  # rows that are in memory at once
+
+
+def count(path: str) -> int:
+    """The number of rows of a file; only its end is read.
+
+    Raises:
+        InputError: it is no such file.
+    """
+    with _opened(path) as file:
+        return file.metadata.num_rows
+
+
+def pictures(root: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
+    """The pictures of the files, one after the other, each with a name.
+
+    Of a row without one, no bytes.
+
+    Raises:
+        InputError: a file is damaged, or has no column of pictures.
+    """
+    for name in names:
+        path = os.path.join(root, name)
+        with _opened(path) as file:
+            column = _column_of(path, file.schema_arrow)
+            for number, found in enumerate(_values(path, file, column)):
+                own = ""
+                if isinstance(found, dict):
+                    found, own = found["bytes"], found.get("path")
+                yield found or b"", f"{name}/{own or f'{number:06d}'}"
+
+
+def _opened(path):
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(path, memory_map=True)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path} is no whole Parquet file: {error}") from None
+
+
+def _column_of(path, schema):
+    """The column called image, or the only one that may have pictures."""
+    fitting = [field.name for field in schema if _may_have_pictures(field.type)]
+    if COLUMN in fitting:
+        return COLUMN
+    if len(fitting) != 1:
+        raise InputError(
+            f"{path} has no column {COLUMN} with the bytes of files; its columns are: "
+            f"{', '.join(schema.names) or 'none'}."
+        )
+    return fitting[0]
+
+
+def _may_have_pictures(kind):
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        index = kind.get_field_index("bytes")
+        return index >= 0 and _may_have_pictures(kind.field(index).type)
+    return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _values(path, file, column):
+    import pyarrow
+
+    try:
+        for batch in file.iter_batches(BATCH, columns=[column]):
+            yield from batch.column(0).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
