@@ -23,6 +23,11 @@ LOAD_SCALE = 286 / 256
 class ImageConfig(DatasetConfig):
     """Which part of an image is seen, in which size, and which values of it."""
 
+    drop_copies: bool = option(
+        False,
+        "train without copies within a domain, but of each the first image, and "
+        "without images that are test images",
+    )
     image_size: int | str = option(
         256,
         "of the training crop in pixels: a side, or HEIGHTxWIDTH; multiples of 4",

@@ -1,38 +1,29 @@
 """A look at a converted dataset, for what would spoil a training on it."""
 
-import concurrent.futures
-import contextlib
 import dataclasses
 import pathlib
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.common import files
-from cyclegan_tf.common.console import progress_bar, say
-from cyclegan_tf.common.errors import Damaged
-from cyclegan_tf.data import copies, profiles, records
+from cyclegan_tf.common.console import say
+from cyclegan_tf.data import copies
 from cyclegan_tf.data.dataset import Dataset
-from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.loading import NUM_WORKERS, Levels, in_order, look_at
-from cyclegan_tf.data.picture import About, Picture
+from cyclegan_tf.data.findings import copies_in, found_in
+from cyclegan_tf.data.loading import Levels
 from cyclegan_tf.data.shards import damage_named, examples
 
 # No measurement, but experience: the paper's smallest training set has 400 images.
 MIN_TRAINING_IMAGES = 50
-# What was found, so that it need not be looked for again.
-FOUND, VERSION = "check.json", 2
-# Nearly all of an empty image is one value, give or take so much of the range.
-SAME_VALUE = 0.01
 NARROW = 0.5  # of the range; photographs have more
 MAX_NAMED = 3
-HEADING = "", "images", "unreadable", "size", "width/height", "channels", "depth"
-# What is compared with what, and what to do about pictures that are in both.
-REPEATED = "remove them, as they count more than once"
-LEAKED = "remove them from either, or scores come out too good"
+# What to do about pictures that are in both.
+REPEATED = "remove them, as they count more than once; --drop-copies trains without"
+LEAKED = (
+    "remove them from either, or scores come out too good; --drop-copies trains without"
+)
 SHARED = "keep them in one, unless A and B show the same on purpose"
-COMPARED = (
+TOLD = (
     ("trainA", "trainA", REPEATED),
     ("trainB", "trainB", REPEATED),
     ("testA", "trainA", LEAKED),
@@ -41,6 +32,7 @@ COMPARED = (
     ("testA", "trainB", SHARED),
     ("testB", "trainA", SHARED),
 )
+HEADING = "", "images", "unreadable", "size", "width/height", "channels", "depth"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,15 +89,14 @@ def check(directory: pathlib.Path) -> Report:
         findings += _few(split) + _empty(
             split, found["empty"][name], levels[name[-1]].are_labels
         )
-    for name, other, advice in COMPARED:
-        pairs, num_compared = found["copies"][f"{name} in {other}"]
+    for name, other, advice in TOLD:
+        pairs, num_compared = copies_in(found, name, other)
         num_filled = len(splits[name]) - len(found["empty"][name])
         if num_compared < num_filled:
             notes.append(
                 f"{name}: {num_compared} images, drawn at random, were compared with "
                 f"{other}, as all would take long"
             )
-        pairs = np.array(pairs, int).reshape(-1, 2)
         findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
     return Report([HEADING, *rows], notes + found["profiles"], findings)
 
@@ -117,100 +108,13 @@ def seen_in_training(dataset: Dataset) -> list[str]:
     Raises:
         Damaged: some images cannot be read.
     """
-    sentences, splits, found = [], dataset.splits(), found_in(dataset)
+    sentences, splits, found = [], dataset.whole.splits(), found_in(dataset)
     for test, train in (("testA", "trainA"), ("testB", "trainB")):
-        pairs, count = found["copies"][f"{test} in {train}"]
-        pairs = np.array(pairs, int).reshape(-1, 2)
+        pairs, count = copies_in(found, test, train)
+        pairs = pairs[~np.isin(pairs[:, 1], dataset.left_out.get(train, ()))]
         none = [f"{test}: none of {count} images is in {train}"]
         sentences += _copies(splits[test], splits[train], pairs, count) or none
     return sentences
-
-
-def found_in(dataset: Dataset) -> dict[str, Any]:
-    """What `examine` found in a dataset; where that was not kept, it looks now."""
-    path = dataset.directory / FOUND
-    with contextlib.suppress(FileNotFoundError, Damaged):
-        found = files.read_json(path, "it is made anew")
-        if found.get("version") == VERSION:
-            return found
-    looks, levels = {}, {}
-    splits = dataset.splits()
-    total = sum(map(len, splits.values()))
-    with progress_bar(total, f"checking {dataset.directory}", " images", 2) as bar:
-        for name, split in splits.items():
-            looks[name], levels[name] = _look_at(split, bar)
-    found = examine(looks, levels, dataset.domains)
-    with contextlib.suppress(OSError):  # a place that cannot be written to is as good
-        files.write_json(path, found)
-    return found
-
-
-def examine(
-    looks: dict[str, np.ndarray], levels: dict[str, Levels | None], domains: Domains
-) -> dict[str, Any]:
-    """Finds empty images, copies, and domains of several colour profiles.
-
-    Args:
-        looks: of the images of each split, see `copies`.
-        levels: their values; None where there are no images.
-        domains: the form of the images.
-
-    Returns:
-        By split, the indices of empty images and the `levels`; and by what was compared
-        with what, pairs of indices and how many were compared; and a sentence for each
-        domain of several colour profiles. JSON can hold it.
-    """
-    empty = {}
-    for name, seen in looks.items():
-        domain = getattr(domains, name[-1].lower())
-        low, high = domain.low, domain.high
-        trained = levels[f"train{name[-1]}"]
-        if trained.are_labels:
-            low, high = trained[:2]
-        empty[name] = np.flatnonzero(seen["spread"] <= SAME_VALUE * (high - low))
-    filled = {
-        name: np.delete(np.arange(len(looks[name])), empty[name]) for name in looks
-    }
-    compared = {}
-    for name, other, _ in COMPARED:
-        others = None if other == name else looks[other][filled[other]]
-        pairs, count = copies.find_copies(looks[name][filled[name]], others)
-        pairs = np.stack([filled[name][pairs[:, 0]], filled[other][pairs[:, 1]]], 1)
-        compared[f"{name} in {other}"] = pairs.tolist(), count
-    return {
-        "version": VERSION,
-        "empty": {name: indices.tolist() for name, indices in empty.items()},
-        "levels": levels,
-        "copies": compared,
-        "profiles": profiles.differing(looks),
-    }
-
-
-def _look_at(split, bar):
-    """What the images of a split look like, and their values."""
-    found = examples(split, tf.data.Dataset.range(len(split)))
-
-    def decode(example):
-        pixels = records.decode(example, split.domain)
-        valid = tf.cond(
-            records.has_nodata(example),
-            lambda: records.decode_valid(example, split.domain),
-            lambda: tf.ones_like(pixels, tf.bool),
-        )
-        return pixels, valid, example["image/encoded"]
-
-    decoded = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    looks, levels = [np.empty(0, copies.LOOK)], None
-    with concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads:
-        pictures = (
-            Picture(*found, about=About(profile=profiles.profile_of(encoded)))
-            for *found, encoded in decoded.prefetch(1).as_numpy_iterator()
-        )
-        for look, values in in_order(threads, look_at, pictures):
-            looks.append(look)
-            levels = values.joined(levels)
-            bar.update()
-    return np.concatenate(looks), levels
 
 
 def _row(split, unreadable):

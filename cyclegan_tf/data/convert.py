@@ -19,7 +19,7 @@ from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import locked
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import check, journal, records, versions
+from cyclegan_tf.data import check, findings, journal, records, versions
 from cyclegan_tf.data.copies import LOOK
 from cyclegan_tf.data.dataset import INDEX, MANIFEST, SCHEMA_VERSION
 from cyclegan_tf.data.domain import Domains
@@ -47,7 +47,7 @@ def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib
         InputError: the source cannot be used, or the directory is not ours.
     """
     directory, is_new = _ensured(config)
-    if check_anyway or (is_new and (directory / check.FOUND).exists()):
+    if check_anyway or (is_new and (directory / findings.FOUND).exists()):
         check.tell(directory)
     return directory
 
@@ -102,7 +102,7 @@ def _versions(data_dir, name):
 
 def _adopted(directory, anew):
     """A dataset that was made of the same images, and now says of which files."""
-    for name in (check.FOUND, INDEX, MANIFEST):
+    for name in (findings.FOUND, INDEX, MANIFEST):
         if (anew / name).exists():
             files.write_bytes(directory / name, (anew / name).read_bytes())
     shutil.rmtree(anew, ignore_errors=True)
@@ -237,8 +237,8 @@ def _write_manifest(writing, splits):
     domains = Domains(*(_domain_of(x, finished, levels) for x in "AB"))
     if not writing.is_drawn:
         looks = {name: _looks_of(directory, finished[name]) for name in splits}
-        found = check.examine(looks, levels, domains)
-        files.write_json(directory / check.FOUND, found)
+        found = findings.examine(looks, levels, domains)
+        files.write_json(directory / findings.FOUND, found)
     digests = [s["sha256"] for name in SPLITS for s in written[name]["shards"]]
     contents = b"".join(bytes.fromhex("".join(x["digests"])) for x in writing.lines())
     manifest = {

@@ -38,11 +38,13 @@ class Dataset:
         directory: where its shards lie.
         manifest: the content of `dataset.json`.
         index: of each split `{name}`, the lengths of its examples, and `{name}_sizes`.
+        left_out: by split, indices of images that it does without.
     """
 
     directory: pathlib.Path
     manifest: dict[str, Any]
     index: dict[str, np.ndarray]
+    left_out: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def open(cls, directory: pathlib.Path) -> "Dataset":
@@ -63,6 +65,11 @@ class Dataset:
     def fingerprint(self) -> str:
         """What runs know the images by: a digest of all shards, wherever they are."""
         return self.manifest["fingerprint"]
+
+    @property
+    def whole(self) -> "Dataset":
+        """The dataset with nothing left out."""
+        return dataclasses.replace(self, left_out={})
 
     @property
     def is_paired(self) -> bool:
@@ -93,7 +100,7 @@ class Dataset:
                 raise Damaged(
                     f"{path} {found}, and {expected}; {remedy(self.directory)}."
                 )
-        return split
+        return split.without(self.left_out[name]) if name in self.left_out else split
 
     def splits(self, domains: Domains | None = None) -> dict[str, Split]:
         """All splits by name, their images read in the form that `domains` says."""

@@ -53,6 +53,11 @@ class Split:
         with tf.device("CPU"):
             return tf.constant(self.paths, tf.string), tf.constant(self.places)
 
+    def without(self, indices: np.ndarray) -> "Split":
+        """The other examples, in their order."""
+        places, sizes = (np.delete(x, indices, 0) for x in (self.places, self.sizes))
+        return dataclasses.replace(self, places=places, sizes=sizes)
+
     def sample(self, count: int, seed: int = 0) -> "Split":
         """At most `count` of the examples, in their order; of equal splits the same."""
         if len(self) <= count:

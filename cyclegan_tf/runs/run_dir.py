@@ -12,6 +12,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import MANIFEST, Dataset, find_dataset
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.dropping import shown
 from cyclegan_tf.data.shards import Split
 from cyclegan_tf.data.sources.synthetic import EMBEDDED
 from cyclegan_tf.runs import evaluations
@@ -102,7 +103,7 @@ class RunDir:
         """
         found = find_dataset(self.options, self.fingerprint)
         if found is not None:
-            return found
+            return shown(self.options, found)
         named = self._named_dataset
         problem = "has not the images"
         if (named / MANIFEST).is_file():

@@ -8,7 +8,7 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError, out_of_memory
 from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.data import forms
+from cyclegan_tf.data import dropping, forms
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset, find_dataset
 from cyclegan_tf.data.domain import Domains
@@ -62,7 +62,8 @@ def prepare(
         origins = first_state.open_origins(config, path)
 
         # The images, in the form that the networks take.
-        dataset = _open_dataset(config, begun)
+        dataset = dropping.shown(config, _open_dataset(config, begun))
+        dropping.tell(dataset)
         domains = _choose_domains(config, dataset)
         first_state.require_same_channels(origins, domains)
         splits = dataset.splits(domains)

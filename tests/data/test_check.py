@@ -86,9 +86,10 @@ def test_planted_copies_are_all_found_and_named(photos):
     assert check(converted(photos)).findings == [
         "trainA: 4 of 56 images are there before (trainA/a.jpg = trainA/003.png, "
         "trainA/b.png = trainA/004.png, trainA/c.png = trainA/005.png, …): remove "
-        "them, as they count more than once",
+        "them, as they count more than once; --drop-copies trains without",
         "testB: 1 of 4 images are in trainB, too (testB/f.webp = trainB/011.png): "
-        "remove them from either, or scores come out too good",
+        "remove them from either, or scores come out too good; --drop-copies trains "
+        "without",
         "trainA: 1 of 56 images are in trainB, too (trainA/010.png = trainB/e.jpg): "
         "keep them in one, unless A and B show the same on purpose",
         "testA: 1 of 4 images are in trainB, too (testA/002.png = trainB/g.jpg): keep "
