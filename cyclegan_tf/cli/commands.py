@@ -118,13 +118,13 @@ def translate(config: TranslateConfig) -> None:
         %(prog)s IN OUT                               by the run of the embedded dataset
         %(prog)s --model exports/horse2zebra --direction b_to_a zebras/ horses/
 
-    IN is a picture, a video, a folder or a quoted glob. Pictures keep their size,
-    videos also their rate and sound, and a folder its tree. Files in OUT are not
+    IN is a picture, a video, a volume, a folder or a quoted glob. Pictures keep their
+    size, videos also their rate and sound, and a folder its tree. Files in OUT are not
     replaced: the same command continues one that was stopped. With --tile, memory does
     not grow with a picture's height.
     """
     # TensorFlow is imported where the model needs it, after all that is known before.
-    from cyclegan_tf.inference import files, jobs, translator, video
+    from cyclegan_tf.inference import files, jobs, translator, video, volumes
 
     request = jobs.requested(config.input, config.output)
     scratch_dir = request.folder if config.tile else None
@@ -133,10 +133,12 @@ def translate(config: TranslateConfig) -> None:
     )
     pictures = jobs.picture_jobs(request, config.format, translate.target)
     videos = video.video_jobs(request, translate)
+    scans = volumes.volume_jobs(request)
     how = translate, config.batch_size, config.overwrite
     counts = files.tally(
         itertools.chain(
             files.translate_pictures(pictures, *how),
+            volumes.translate_volumes(scans, *how),
             video.translate_videos(videos, *how, config.steady),
         )
     )

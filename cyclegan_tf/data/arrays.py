@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 
-from cyclegan_tf.data.domain import DTYPES
-from cyclegan_tf.data.picture import Picture
+from cyclegan_tf.data.domain import DTYPES, Domain, form_text, with_channels
+from cyclegan_tf.data.picture import Picture, filled
 
 MIN_SIDE = 16
 # A small file can claim any size. So many pixels of 8-bit RGB take 300 MB.
@@ -70,6 +70,33 @@ def of_supported_type(picture: Picture) -> Picture:
         if (np.abs(floats) > EXACT).any() and (np.float64(pixels) != floats).any():
             note = "; ".join(filter(None, (note, ROUNDED)))
     return picture._replace(pixels=floats, note=note)
+
+
+def in_form(picture: Picture, domain: Domain) -> Picture:
+    """A picture of numbers of a supported type as a domain has it.
+
+    Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted. Pixels
+    without a value have the middle of the domain's range.
+
+    Returns:
+        `(height, width, channels)` of the domain's type and number of channels, and
+        what is known of them.
+
+    Raises:
+        UnreadableImage: it has another form.
+    """
+    pixels, valid = picture.pixels, picture.valid
+    form = form_text(pixels.shape[-1], pixels.dtype.name)
+    wanted = form_text(domain.channels, domain.dtype)
+    if form != wanted:
+        channels = {pixels.shape[-1], domain.channels}
+        is_same_type = pixels.dtype == domain.dtype and domain.is_encodable
+        if not is_same_type or channels != {1, 3}:
+            raise UnreadableImage(f"is {form}; the model takes {wanted}")
+        pixels = with_channels(pixels, domain.channels)
+        valid = None if valid is None else valid.all(axis=-1, keepdims=True)
+    pixels = filled(pixels, valid, domain.middle)
+    return picture._replace(pixels=pixels, valid=valid)
 
 
 def upright(pixels: np.ndarray, orientation: int | None) -> np.ndarray:

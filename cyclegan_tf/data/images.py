@@ -22,12 +22,13 @@ from cyclegan_tf.data.arrays import (
     MIN_SIDE,
     NPY_START,
     UnreadableImage,
+    in_form,
     of_supported_type,
     read_npy,
     require_size,
 )
-from cyclegan_tf.data.domain import Domain, form_text, with_channels
-from cyclegan_tf.data.picture import Picture, filled
+from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.picture import Picture
 
 __all__ = [
     "KINDS",
@@ -188,32 +189,14 @@ def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
 
 
 def read(data: bytes, domain: Domain) -> Picture:
-    """A file's picture as a domain has it.
-
-    Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted. Pixels
-    without a value have the middle of the domain's range.
-
-    Returns:
-        `(height, width, channels)` of the domain's type and number of channels, and
-        what is known of them.
+    """A file's picture as a domain has it, see `in_form`.
 
     Raises:
         UnreadableImage: as `normalize`, or the image has another form.
     """
     with without_warnings():
         picture, _ = _decode(data, keeps_alpha=domain.channels in (2, 4))
-    pixels, valid = np.atleast_3d(picture.pixels), picture.valid
-    form = form_text(pixels.shape[-1], pixels.dtype.name)
-    wanted = form_text(domain.channels, domain.dtype)
-    if form != wanted:
-        channels = {pixels.shape[-1], domain.channels}
-        is_same_type = pixels.dtype == domain.dtype and domain.is_encodable
-        if not is_same_type or channels != {1, 3}:
-            raise UnreadableImage(f"is {form}; the model takes {wanted}")
-        pixels = with_channels(pixels, domain.channels)
-        valid = None if valid is None else valid.all(axis=-1, keepdims=True)
-    pixels = filled(pixels, valid, domain.middle)
-    return picture._replace(pixels=pixels, valid=valid)
+    return in_form(picture._replace(pixels=np.atleast_3d(picture.pixels)), domain)
 
 
 def encode(pixels: np.ndarray, valid: np.ndarray | None = None) -> EncodedImage:

@@ -4,6 +4,7 @@ Both are of the extra `medical` and imported within. Of what files say only pixe
 their size are taken: nothing of a person comes into records, names or messages.
 """
 
+import gzip
 import io
 import logging
 import pathlib
@@ -197,6 +198,30 @@ def slices(values: np.ndarray) -> Iterator[Picture]:
             valid = ~np.isnan(pixels)
             pixels = np.where(valid, pixels, pixels.dtype.type(0))
         yield Picture(np.ascontiguousarray(pixels), valid)
+
+
+def encode_volume(values: np.ndarray, path: pathlib.Path, is_zipped: bool) -> bytes:
+    """The content of a NIfTI file of values that has the place of another.
+
+    Args:
+        values: `(x, y, z)`, as `values_of` gives them.
+        path: of the other file, whose axes, affine, codes and units it has, and
+            nothing else that its header says.
+        is_zipped: whether it is compressed, as `.nii.gz`.
+    """
+    import nibabel
+    from nibabel import orientations
+
+    original = nibabel.load(path)
+    own = orientations.io_orientation(original.affine)
+    back = orientations.ornt_transform(orientations.axcodes2ornt("RAS"), own)
+    turned = orientations.apply_orientation(values, back)
+    image = nibabel.Nifti1Image(turned, original.affine)
+    image.header.set_xyzt_units(*original.header.get_xyzt_units())
+    image.set_sform(original.affine, int(original.header["sform_code"]) or 1)
+    image.set_qform(*original.get_qform(coded=True))
+    data = image.to_bytes()
+    return gzip.compress(data, mtime=0) if is_zipped else data
 
 
 def volume_of(pictures: list[np.ndarray]) -> np.ndarray:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.data import images, writing
+from cyclegan_tf.data import images, medical, writing
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.sources.files import globbed, image_files
+from cyclegan_tf.data.sources.files import globbed, image_files, suffix_of
 
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
 # Files that are taken for videos.
@@ -29,7 +29,7 @@ class Request(NamedTuple):
     """Files to translate, and where to.
 
     Attributes:
-        files: pictures and videos.
+        files: pictures, videos and volumes.
         root: the folder whose tree is kept.
         output: a folder, or the file that one file becomes.
         is_to_file: which of them.
@@ -42,13 +42,19 @@ class Request(NamedTuple):
 
     @property
     def pictures(self) -> list[pathlib.Path]:
-        """The files that are not taken for videos."""
-        return [file for file in self.files if not is_video(file)]
+        """The files that are taken for neither videos nor volumes."""
+        others = {*self.videos, *self.volumes}
+        return [file for file in self.files if file not in others]
 
     @property
     def videos(self) -> list[pathlib.Path]:
         """The files that are taken for videos."""
         return [file for file in self.files if is_video(file)]
+
+    @property
+    def volumes(self) -> list[pathlib.Path]:
+        """The files that are taken for NIfTI volumes."""
+        return [file for file in self.files if medical.is_volume(file.name)]
 
     @property
     def folder(self) -> pathlib.Path:
@@ -69,7 +75,7 @@ def requested(given: str, output: str) -> Request:
     if not given or not output:
         raise InputError("expected IN and OUT: what to translate, and where to.")
     path, out = pathlib.Path(given).expanduser(), pathlib.Path(output).expanduser()
-    suffixes = images.SUFFIXES | VIDEO_SUFFIXES
+    suffixes = images.SUFFIXES | VIDEO_SUFFIXES | {*medical.VOLUME_SUFFIXES}
     if path.is_file():
         files, root = [path], path.parent
     elif path.is_dir():
@@ -82,7 +88,8 @@ def requested(given: str, output: str) -> Request:
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture or video, folder of them, or glob.")
-    is_to_file = path.is_file() and out.suffix.lower() in suffixes and not out.is_dir()
+    is_to_file = path.is_file() and suffix_of(out.name) in suffixes
+    is_to_file = is_to_file and not out.is_dir()
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
     return Request(files, root, out, is_to_file)
@@ -107,7 +114,7 @@ def picture_jobs(request: Request, file_format: str, target: Domain) -> list[Job
             the input.
     """
     if request.is_to_file:
-        suffix, given = request.output.suffix.lower(), request.output
+        suffix, given = suffix_of(request.output.name), request.output
     else:
         suffix = SUFFIX_OF.get(file_format)
         given = f"--format {file_format}"
@@ -164,12 +171,18 @@ def _is_within(file, folder):
     return real.is_relative_to(os.path.realpath(folder))
 
 
+def _renamed(name, suffix):
+    if medical.is_volume(name.name) and name.suffix.lower() == ".gz":
+        name = name.with_suffix("")  # it has two
+    return str(name.with_suffix(suffix))
+
+
 def _target_names(names, suffix_for):
     """The names with other suffixes; those that would collide keep their own, too.
 
     So `a.jpg` becomes `a.png`, but beside an `a.png` it becomes `a.jpg.png`.
     """
-    targets = {name: str(name.with_suffix(suffix_for(name))) for name in names}
+    targets = {name: _renamed(name, suffix_for(name)) for name in names}
     colliding = set(names)
     while colliding:
         counts = Counter(targets.values())
