@@ -9,6 +9,7 @@ from cyclegan_tf.config.options import option, require
 from cyclegan_tf.config.ranges import Range, require_range
 from cyclegan_tf.config.sizes import (
     Frame,
+    Resample,
     Resize,
     require_multiples,
     require_size,
@@ -41,6 +42,12 @@ class ImageConfig(DatasetConfig):
         "to the load size: stretch, whatever the aspect; fit, the aspect is kept and "
         "what is left over is cropped; none, crops of the pixels as they are",
     )
+    resample_a: Resample = option(
+        "bicubic",
+        "how domain A is resized; nearest: each pixel is one that was there, for masks "
+        "and label maps, whose classes must not mix",
+    )
+    resample_b: Resample = option("bicubic", "the same of domain B")
     flip: Literal["horizontal", "none", "all"] = option(
         "horizontal",
         "crops at random; all: up and down, too, and square ones in quarter turns, "

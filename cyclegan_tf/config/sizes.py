@@ -8,6 +8,7 @@ from cyclegan_tf.config.architectures import SIDE_MULTIPLE
 
 MIN_SIDE = 16  # pixels, of what generators take as it is
 Resize = Literal["stretch", "fit", "none"]
+Resample = Literal["bicubic", "nearest"]
 
 
 class Frame(NamedTuple):

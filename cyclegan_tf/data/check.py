@@ -159,7 +159,7 @@ def _few_values(name, levels, domain):
         findings.append(
             f"{name}: the images have only {len(levels.values)} different values; if "
             f"these are classes, as in masks and label maps, resizing mixes them, and "
-            f"--resize none does not"
+            f"--resample-{name[-1].lower()} nearest does not"
         )
     return findings
 

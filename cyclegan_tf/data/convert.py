@@ -247,10 +247,7 @@ def _write_manifest(writing, splits):
         "source": source.identity | ({"path": source.path} if source.path else {}),
         "content": {"sizes": source.sizes, "sha256": _digest(contents)},
         "is_paired": source.is_paired,
-        "domains": {
-            name: dataclasses.asdict(domain)
-            for name, domain in domains._asdict().items()
-        },
+        "domains": {x: domain.form() for x, domain in domains._asdict().items()},
         "fingerprint": _digest("".join(digests).encode()),
         "index_sha256": checksums.file_digest(directory / INDEX),
         "splits": written,

@@ -1,9 +1,11 @@
 """What the images of a domain have in common: channels, type, and range of values."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from cyclegan_tf.config.sizes import Resample
 
 DTYPES = ("uint8", "uint16", "float32")
 
@@ -17,12 +19,14 @@ class Domain:
         dtype: "uint8", "uint16" or "float32".
         low, high: the values that are -1 and 1 for the networks; what lies outside is
             clipped.
+        resample: how they are resized, see `--resample-a`.
     """
 
     channels: int = 3
     dtype: str = "uint8"
     low: float = 0.0
     high: float = 255.0
+    resample: Resample = "bicubic"
 
     @property
     def is_encodable(self) -> bool:
@@ -42,6 +46,12 @@ class Domain:
             return middle
         # The range may be one that its type does not have.
         return round(min(max(middle, 0), np.iinfo(self.dtype).max))
+
+    def form(self) -> dict[str, Any]:
+        """What a dataset's manifest says: all but what a training chooses."""
+        form = dataclasses.asdict(self)
+        del form["resample"]
+        return form
 
     def __str__(self):
         return f"{form_text(self.channels, self.dtype)}, {self.low:g} to {self.high:g}"

@@ -6,7 +6,7 @@ Images are `(height, width, channels)` tensors of any type, which stays what it 
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.config.sizes import Frame, Resample
 
 
 def covering_sizes(sizes: np.ndarray, frame: Frame) -> np.ndarray:
@@ -29,18 +29,20 @@ def covering_sizes(sizes: np.ndarray, frame: Frame) -> np.ndarray:
     return np.maximum(sizes, frame[:2]).astype(np.int32)
 
 
-def covering(image, size, frame: Frame):
+def covering(image, size, frame: Frame, resample: Resample = "bicubic"):
     """A picture in its size of `covering_sizes`: resized, or mirrored up."""
     if frame.resize == "none":
         return _mirrored_up(image, size)
-    return _resized(image, size)
+    if resample == "nearest":
+        return tf.image.resize(image, size, "nearest")
+    return _of_type(_bicubic(image, size), image.dtype)
 
 
-def covering_valid(image, valid, size, frame: Frame, fill):
+def covering_valid(image, valid, size, frame: Frame, fill, resample="bicubic"):
     """As `covering`, of a picture some of whose pixels have no value.
 
     These have no weight among the pixels that one is resized from; where half of the
-    weight or more is theirs, it has none either.
+    weight or more is theirs, it has none either. Of the nearest it is as that one is.
 
     Args:
         image: `(height, width, channels)`.
@@ -48,9 +50,10 @@ def covering_valid(image, valid, size, frame: Frame, fill):
         size: of `covering_sizes`.
         frame: size and way.
         fill: a scalar of the image's type, for pixels without a value.
+        resample: see `--resample-a`.
     """
-    if frame.resize == "none":
-        return tf.where(_mirrored_up(valid, size), _mirrored_up(image, size), fill)
+    if frame.resize == "none" or resample == "nearest":
+        return covering(tf.where(valid, image, fill), size, frame, resample)
     known = tf.where(valid, image, tf.zeros((), image.dtype))
     weights = _bicubic(tf.cast(valid, tf.float32), size)
     values = _bicubic(known, size) / tf.maximum(weights, 0.5)
@@ -93,10 +96,6 @@ def _mirrored_up(image, size):
         places = tf.range(length) % tf.maximum(2 * last, 1)
         image = tf.gather(image, last - tf.abs(last - places), axis=axis)
     return image
-
-
-def _resized(image, size):
-    return _of_type(_bicubic(image, size), image.dtype)
 
 
 def _bicubic(image, size):

@@ -41,7 +41,8 @@ def training_input(
 
     Each domain is walked through in passes, each pass in a fresh random order; the
     transform of every image is drawn anew each time: resize to the load size (bicubic,
-    antialiased, rounded where the values are integers), random crop, random flip.
+    antialiased, rounded where the values are integers; or nearest), random crop, random
+    flip.
 
     Args:
         split_a, split_b: training images of both domains.
@@ -168,8 +169,9 @@ def _covering(split, indices, frame):
                 size,
                 frame,
                 records.middle(domain),
+                domain.resample,
             ),
-            lambda: frames.covering(image, size, frame),
+            lambda: frames.covering(image, size, frame, domain.resample),
         )
 
     pairs = tf.data.Dataset.zip((indices, examples(split, indices)))

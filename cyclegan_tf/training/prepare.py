@@ -1,6 +1,7 @@
 """What a run needs before its first step: directory, images, evaluator, model."""
 
 import contextlib
+import dataclasses
 
 import tensorflow as tf
 
@@ -136,11 +137,14 @@ def _choose_domains(config, dataset):
     """The form of the images, by the dataset and the options."""
     domains = Domains(
         *(
-            forms.chosen_domain(
-                dataset.split(f"train{name.upper()}"),
-                name,
-                getattr(config, f"channels_{name}"),
-                config.range_of(name),
+            dataclasses.replace(
+                forms.chosen_domain(
+                    dataset.split(f"train{name.upper()}"),
+                    name,
+                    getattr(config, f"channels_{name}"),
+                    config.range_of(name),
+                ),
+                resample=getattr(config, f"resample_{name}"),
             )
             for name in Domains._fields
         )

@@ -223,8 +223,8 @@ def test_domains_of_few_values_are_named_and_not_called_empty(photos, values):
     assert found == [
         *expected,
         f"trainB: the images have only {len(values)} different values; if these are "
-        f"classes, as in masks and label maps, resizing mixes them, and --resize none "
-        f"does not",
+        f"classes, as in masks and label maps, resizing mixes them, and --resample-b "
+        f"nearest does not",
         "trainB: 1 of 51 images have one value in 95% or more (trainB/one.png): which "
         "masks and label maps may",
     ]

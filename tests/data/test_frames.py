@@ -93,3 +93,24 @@ def test_flips_give_each_way_to_lay_a_picture(flip, size, ways):
     assert len(set(seen)) == ways
     for way in set(seen):
         assert seen.count(way) > 0.3 * len(seen) / ways
+
+
+LABELS = np.random.default_rng(3).choice([0, 3, 4], (40, 60, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("size", [(16, 16), (56, 130)])
+def test_nearest_takes_the_pixel_that_lies_at_the_centre_of_each(dtype, size):
+    labels = LABELS.astype(dtype)
+    found = frames.covering(tf.constant(labels), size, Frame(*size), "nearest").numpy()
+    rows, columns = (
+        np.int64((np.arange(new) + 0.5) * old / new)
+        for new, old in zip(size, labels.shape[:2], strict=True)
+    )
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, labels[rows][:, columns])
+    # Where the nearest has no value, there is none; fill is a class of its own.
+    valid = tf.constant(labels != 3)
+    given = tf.constant(labels), valid, size, Frame(*size), tf.constant(9, dtype)
+    holes = frames.covering_valid(*given, "nearest").numpy()
+    np.testing.assert_array_equal(holes, np.where(found == 3, dtype(9), found))

@@ -1,0 +1,74 @@
+"""Domains of labels, whose classes never mix on the way to the networks."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.ranges import to_values
+from cyclegan_tf.runs.run_dir import RunDir
+from cyclegan_tf.training.prepare import prepare
+from tests.helpers import tiny_config, write_images
+
+CLASSES = {0, 1, 3, 4}
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Photographs of A, and of B label maps in which no 2 is."""
+    for name in ("trainA", "testA"):
+        write_images(tmp_path / "photos" / name, 3)
+    for name in ("trainB", "testB"):
+        (tmp_path / "photos" / name).mkdir()
+        for i in range(3):
+            cells = np.random.default_rng(i).choice([*CLASSES], (6, 7))
+            labels = np.kron(cells, np.ones((8, 9))).astype("u1")
+            Image.fromarray(labels).save(tmp_path / "photos" / name / f"{i}.png")
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("resize, cache", [("stretch", "memory"), ("fit", "none")])
+def test_classes_stay_classes_in_crops_scores_and_samples(
+    labelled, tmp_path, resize, cache, capsys
+):
+    options = {"resize": resize, "load_size": 39, "range_b": "0,4", "cache": cache}
+
+    def values_of_b(resample):
+        config = tiny_config(
+            tmp_path,
+            dataset=str(labelled),
+            resample_b=resample,
+            run_dir=str(tmp_path / resample),
+            **options,
+        )
+        with contextlib.ExitStack() as stack:
+            run, _ = prepare(config, tf.distribute.get_strategy(), stack)
+        batches = pipeline.training_input(
+            run.splits["trainA"],
+            run.splits["trainB"],
+            frame=config.frame,
+            load_frame=config.load_frame,
+            flip="all",
+            batch_size=1,
+            seed=0,
+            cache=cache,
+        )(0)
+        crops = np.stack([crop for _, crop in batches.take(9).as_numpy_iterator()])
+        scored = run.evaluator.splits["b"]
+        # A run that is opened again reads them the same way.
+        sampled = RunDir.open(config.resolved_run_dir).images("test")["b"]
+        assert run.splits["trainA"].domain.resample == "bicubic"
+        return [
+            {*np.unique(to_values(crops, run.domains.b)).tolist()},
+            *(
+                {*np.unique(pipeline.load_images(split, config.frame)).tolist()}
+                for split in (scored, sampled)
+            ),
+        ]
+
+    assert values_of_b("nearest") == [CLASSES] * 3
+    assert "--resample-b nearest" in capsys.readouterr().err
+    assert all(2 in values for values in values_of_b("bicubic"))
