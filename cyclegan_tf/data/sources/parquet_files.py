@@ -10,8 +10,8 @@ from cyclegan_tf.common.errors import InputError
 
 SUFFIXES = frozenset([".parquet"])
 COLUMN = "image"
-# Rows, and bytes, at a time. Arrow holds about two row groups (of the Hub 100 pictures
-# each) all the same; by its defaults, which fetch ahead, up to ten of 30 MB.
+# Rows, and bytes, at a time. Arrow holds about two row groups all the same, which have
+# 100 pictures each on the Hub, and many more by its defaults, which fetch ahead.
 BATCH, BUFFER = 16, 2**20
 
 

@@ -111,6 +111,17 @@ def test_file_that_is_cut_off_is_named(tmp_path, share):
         loaded(source_of(tmp_path))
 
 
+def test_file_that_is_damaged_within_is_named(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / name / "x.parquet", rows(9), compression="gzip")
+    path = tmp_path / "b" / "x.parquet"
+    content = path.read_bytes()
+    third = len(content) // 3
+    path.write_bytes(content[:third] + bytes(third) + content[2 * third :])
+    with pytest.raises(InputError, match=r"b/x\.parquet is damaged: "):
+        loaded(source_of(tmp_path))
+
+
 def test_kinds_are_not_mixed(tmp_path):
     for name in ("a", "b"):
         write(tmp_path / name / "x.parquet", rows(3))
