@@ -12,6 +12,7 @@ from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.findings import copies_in, found_in
 from cyclegan_tf.data.loading import Levels
 from cyclegan_tf.data.shards import damage_named, examples
+from cyclegan_tf.data.sources.tfds import in_words
 
 # No measurement, but experience: the paper's smallest training set has 400 images.
 MIN_TRAINING_IMAGES = 50
@@ -195,7 +196,7 @@ def _names(split, indices):
     found = examples(split, tf.data.Dataset.from_tensor_slices(indices))
     names = (example["image/filename"].numpy() for example in found)
     return [
-        name.decode("utf-8", "replace") or f"record {index}"
+        in_words(name.decode("utf-8", "replace")) or f"record {index}"
         for name, index in zip(names, indices, strict=True)
     ]
 

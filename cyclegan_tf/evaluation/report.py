@@ -26,6 +26,7 @@ from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.sources.tfds import in_words
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.evaluation import scores as run_scores
 from cyclegan_tf.evaluation.rankings import RANKINGS, Ranking
@@ -145,7 +146,8 @@ def _score(run, config):
         found = run_scores.score(run.opened, own, rank)
         run.step, scored, table = found.step, found.results, found.table
         for direction, (source, _) in DOMAINS.items():
-            run.names[direction] = pipeline.load_names(found.images[source])
+            names = pipeline.load_names(found.images[source])
+            run.names[direction] = list(map(in_words, names))
     run.results = {result.direction: result for result in scored}
     return table
 

@@ -10,6 +10,10 @@ from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split, load_file
 
 NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
+# Features with the name of a picture's file, which few datasets have.
+FILE_NAMES = ("image/filename", "filename", "file_name", "image/file_name")
+# What TFDS calls an example otherwise: its place in a shard, or in the split.
+ID = re.compile(rf".+-({'|'.join(SPLITS)})(?:\.\w+-(\d+)-of-(\d+))?__(\d+)")
 NETWORK_TIMEOUT = 8  # seconds to connect, and again to answer
 
 
@@ -39,6 +43,16 @@ def find(config: DatasetConfig) -> Source | None:
     return Source(name, identity, lambda: _open(builder, name), _load)
 
 
+def in_words(name: str) -> str:
+    """What a reader can look up: of a picture that TFDS calls by its place, that."""
+    found = ID.fullmatch(name)
+    if not found:
+        return name
+    split, shard, num_shards, number = found.groups()
+    place = f"{split} record {int(number)}"
+    return place if num_shards in (None, "00001") else f"{place} of shard {int(shard)}"
+
+
 def names_near(_) -> list[str]:
     """Names of the paper's datasets."""
     import tensorflow_datasets as tfds
@@ -50,6 +64,7 @@ def names_near(_) -> list[str]:
 
 def _open(builder, name):
     import numpy as np
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     _prepare(builder, name)
@@ -67,12 +82,17 @@ def _open(builder, name):
     decoders = {"image": tfds.decode.SkipDecoding()} if is_file else None
     # These have no tf.data pipeline.
     has_random_access = builder.info.file_format.value == "array_record"
+    file_name = next((x for x in FILE_NAMES if x in builder.info.features), None)
     named = _named_at_random if has_random_access else _named_in_order
 
     def jobs(split):
-        for image, tfds_id in named(builder, split, decoders):
+        for example, name in named(builder, split, decoders):
+            if file_name is not None:
+                own = tf.compat.as_str_any(example[file_name])
+                name = f"{split}/{own}" if own else name
+            image = example["image"]
             array = None if is_file else np.atleast_3d(image)
-            yield bytes(image) if is_file else Picture(array), tfds_id
+            yield bytes(image) if is_file else Picture(array), name
 
     return {
         split: Split(builder.info.splits[split].num_examples, jobs(split))
@@ -88,13 +108,13 @@ def _named_in_order(builder, split, decoders):
         split=split, decoders=decoders, read_config=read_config
     )
     for example in tfds.as_numpy(dataset):
-        yield example["image"], example["tfds_id"].decode()
+        yield example, example["tfds_id"].decode()
 
 
 def _named_at_random(builder, split, decoders):
     examples = builder.as_data_source(split=split, decoders=decoders)
     for index, example in enumerate(examples):
-        yield example["image"], f"{builder.name}-{split}__{index}"
+        yield example, f"{builder.name}-{split}__{index}"
 
 
 def _load(job, decode):

@@ -2,6 +2,8 @@
 
 import functools
 import http.server
+import re
+import shutil
 import threading
 import zipfile
 
@@ -14,6 +16,7 @@ from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.dataset import read_manifest
+from cyclegan_tf.data.sources.tfds import in_words
 from cyclegan_tf.training import run as training
 from tests.helpers import tiny_config, write_images
 
@@ -29,6 +32,8 @@ def stand_in(tmp_path, monkeypatch):
     counts = {"trainA": 4, "trainB": 3, "testA": 2, "testB": 1}
     for split, count in counts.items():
         write_images(tmp_path / "horse2zebra" / split, count, ".jpg", (256, 256))
+    folder = tmp_path / "horse2zebra" / "trainA"
+    shutil.copy(folder / "000.jpg", folder / "002.jpg")
     served = tmp_path / "served"
     served.mkdir()
     archive = served / "horse2zebra.zip"
@@ -74,16 +79,44 @@ def test_tfds_dataset_is_converted_and_trained_on_at_256_pixels(stand_in, tmp_pa
     assert (run / "samples" / "epoch-0001-a.png").is_file()
 
 
-def test_prepared_directory_needs_no_network(stand_in, tmp_path, monkeypatch):
+def test_prepared_directory_needs_no_network_and_copies_are_told_by_their_record(
+    stand_in, tmp_path, monkeypatch, capsys
+):
     import tensorflow_datasets as tfds
     from tensorflow_datasets.image_classification import cycle_gan
 
-    tfds.builder(NAME, data_dir=stand_in).download_and_prepare()
+    builder = tfds.builder(NAME, data_dir=stand_in)
+    builder.download_and_prepare()
     nowhere = {"http://127.0.0.1:9/horse2zebra.zip": None}
     monkeypatch.setattr(cycle_gan.CycleGAN, "url_infos", nowhere)
     config = tiny_config(tmp_path, dataset=NAME, tfds_data_dir=str(stand_in))
     directory = conversion.ensure_dataset(config)
     assert read_manifest(directory)["splits"]["trainA"]["count"] == 4
+    # Of copies the record that TFDS gives at that place; it keeps no names of files.
+    said = capsys.readouterr().err
+    [(place, other)] = re.findall(
+        r"trainA: 1 of 4 images are there before \(trainA record (\d) = trainA "
+        r"record (\d)\)",
+        said,
+    )
+    images = [
+        example["image"] for example in tfds.as_numpy(builder.as_dataset("trainA"))
+    ]
+    np.testing.assert_array_equal(images[int(place)], images[int(other)])
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("cycle_gan-trainA.tfrecord-00000-of-00001__384", "trainA record 384"),
+        ("maps-testB.array_record-00002-of-00004__7", "testB record 7 of shard 2"),
+        ("heights-trainB__12", "trainB record 12"),
+        ("trainA/photo-trainA__3.jpg", "trainA/photo-trainA__3.jpg"),
+        ("", ""),
+    ],
+)
+def test_places_in_tfds_are_said_in_words(name, words):
+    assert in_words(name) == words
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
@@ -106,9 +139,13 @@ def test_pictures_of_any_type_and_format_are_those_of_tfds(tmp_path, kind, file_
     tfds.dataset_builders.store_as_tfds_dataset(
         name="heights",
         version="1.0.0",
-        features=tfds.features.FeaturesDict({"image": image}),
+        features=tfds.features.FeaturesDict(
+            {"image": image, "file_name": tfds.features.Text()}
+        ),
         split_datasets={
-            name: tf.data.Dataset.from_tensor_slices({"image": part})
+            name: tf.data.Dataset.from_tensor_slices(
+                {"image": part, "file_name": [f"é {i}.tif" for i in range(len(part))]}
+            )
             for name, part in splits.items()
         },
         data_dir=tmp_path / "tfds",
@@ -125,5 +162,4 @@ def test_pictures_of_any_type_and_format_are_those_of_tfds(tmp_path, kind, file_
         assert np.abs(found.astype(int) - pixels[:4]).mean() < 40
     else:
         np.testing.assert_array_equal(found, pixels[:4])
-    names = pipeline.load_names(split)
-    assert len(set(names)) == 4 and all("trainA" in name for name in names)
+    assert pipeline.load_names(split) == [f"trainA/é {i}.tif" for i in range(4)]
