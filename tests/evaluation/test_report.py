@@ -250,12 +250,8 @@ def test_damaged_rows_of_metrics_are_left_out(run_dir, no_weights, capsys):
 
 
 def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
-    for run_dirs, options, problem in (
-        (["a", "b"], {}, "takes one run, got 2; to compare runs, add --report"),
-        (map(str, range(MAX_COMPARED_RUNS + 1)), {"report": True}, "takes at most"),
-    ):
-        with pytest.raises(InputError, match=problem):
-            EvaluateConfig(list(run_dirs), **options)
+    with pytest.raises(InputError, match="takes at most"):
+        EvaluateConfig([str(i) for i in range(MAX_COMPARED_RUNS + 1)], report=True)
     with pytest.raises(InputError, match="no such run directory"):
         write(run_dir, tmp_path / "none")
     for checkpoint in ("7", "best"):
@@ -267,7 +263,7 @@ def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
 
 def test_command_ends_in_one_line(run_dir, tmp_path):
     done = run_script("evaluate.py", "--run-dir", run_dir, tmp_path, "--report")
-    assert_one_line_error(done, "has no config.json")
+    assert_one_line_error(done, "is no model: no config.json of a run")
 
 
 # In a browser.
