@@ -4,14 +4,13 @@ import dataclasses
 import pathlib
 
 import numpy as np
-import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.data import copies
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.findings import copies_in, found_in
 from cyclegan_tf.data.loading import Levels
-from cyclegan_tf.data.shards import damage_named, examples
+from cyclegan_tf.data.shards import damage_named, names_at
 from cyclegan_tf.data.sources.tfds import in_words
 
 # No measurement, but experience: the paper's smallest training set has 400 images.
@@ -193,12 +192,8 @@ def _copies(split, other, pairs, num_compared, advice=None):
 
 def _names(split, indices):
     """What images are called, or where they are in the shards."""
-    found = examples(split, tf.data.Dataset.from_tensor_slices(indices))
-    names = (example["image/filename"].numpy() for example in found)
-    return [
-        in_words(name.decode("utf-8", "replace")) or f"record {index}"
-        for name, index in zip(names, indices, strict=True)
-    ]
+    names = map(in_words, names_at(split, indices))
+    return [name or f"record {i}" for name, i in zip(names, indices, strict=True)]
 
 
 def _listed(names, count):

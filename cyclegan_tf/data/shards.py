@@ -13,11 +13,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.data import records
 from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.sources.record_files import HEADER
 
 # So many records are read ahead at a time, to hide what a network disk waits.
 READ_AHEAD = 64
@@ -83,11 +85,14 @@ def damage_named() -> Iterator[None]:
         found = DAMAGED.search(str(error))
         if not found:
             raise
-        path, number = found.groups()
-        raise Damaged(
-            f"{path}: record {number} is damaged or cannot be read; "
-            f"{remedy(os.path.dirname(path))} (`cyclegan build --verify` names all)."
-        ) from None
+        raise _damaged(*found.groups()) from None
+
+
+def _damaged(path, number):
+    return Damaged(
+        f"{path}: record {number} is damaged or cannot be read; "
+        f"{remedy(os.path.dirname(path))} (`cyclegan build --verify` names all)."
+    )
 
 
 def serialized_examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
@@ -122,6 +127,26 @@ def examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
 
     pairs = tf.data.Dataset.zip((indices, serialized_examples(split, indices)))
     return pairs.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def names_at(split: Split, indices: np.ndarray) -> list[str]:
+    """What a few images are called in their source; a pipeline takes 0.2 s for it.
+
+    Raises:
+        Damaged: one of their records is cut off, or has no name.
+    """
+    names = []
+    for shard, number, start, length in split.places[indices]:
+        path = split.paths[shard]
+        try:
+            with open(path, "rb") as file:
+                file.seek(start + HEADER)
+                example = tf.train.Example.FromString(file.read(length))
+            [name] = example.features.feature["image/filename"].bytes_list.value
+        except (OSError, DecodeError, ValueError):
+            raise _damaged(path, number) from None
+        names.append(name.decode("utf-8", "replace"))
+    return names
 
 
 def problem_of(split: Split, number: int, sha256: str) -> str | None:

@@ -1,11 +1,14 @@
+import os
 import shutil
 
+import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.shards import names_at
 from tests.helpers import assert_one_line_error, run_script
 
 
@@ -50,6 +53,17 @@ def test_damaged_records_are_named_and_the_others_read(dataset, capsys, at):
     ):
         with pytest.raises(Damaged, match=f"{path}: record [37] is damaged"):
             read(split)
+
+
+def test_names_of_a_few_are_those_of_all_and_cut_off_records_are_named(dataset):
+    split = pipeline.open_split(dataset, "trainB")
+    every = pipeline.load_names(split)
+    assert len(set(every)) == 12
+    assert names_at(split, np.array([7, 0])) == [every[7], every[0]]
+    path, start = split.paths[0], split.places[5, 2]
+    os.truncate(path, start + 40)
+    with pytest.raises(Damaged, match=f"{path}: record 5 is damaged"):
+        names_at(split, np.array([0, 5]))
 
 
 def test_missing_shard_is_named(dataset, capsys):
