@@ -127,7 +127,7 @@ def _random_weights(shapes, seed):
 def generator(filters, num_blocks, seed):
     """Our generator with `generator_weights`."""
     weights = generator_weights(filters, num_blocks, seed)
-    return generator_from_reference(weights, "weights")
+    return generator_from_reference(weights, "weights")[0]
 
 
 def discriminator(kind, filters, seed):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.images import EncodedImage, UnreadableImage
+from cyclegan_tf.data.images import EncodedImage, UnreadableImage, normalize
 from cyclegan_tf.data.ranges import with_channels
 
 RAW, JPEG = "raw", "jpeg"
@@ -141,12 +141,13 @@ def decode_file(data: bytes, kind: str) -> np.ndarray:
         uint8 `(height, width, channels)`, with as many channels as the file.
 
     Raises:
-        UnreadableImage: TensorFlow cannot decode it.
+        UnreadableImage: it cannot be decoded, by TensorFlow at least.
     """
     try:
         decoder = _decode_jpeg if kind == JPEG else tf.io.decode_png
         return decoder(data, 0).numpy()
     except tf.errors.OpError as error:
+        normalize(data)  # what others refuse, too, they say better: "is truncated"
         reason = error.message.split("}} ")[-1].split(" [Op:")[0]
         raise UnreadableImage(f"TensorFlow cannot decode it ({reason})") from None
 
