@@ -159,6 +159,10 @@ def errors_in_one_line() -> Iterator[None]:
         yield
     except InputError as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in ("tensorflow", "keras"):
+            raise
+        _fail(f"this needs {error.name}; install with pip install .")
     except OSError as error:
         if error.errno is None:  # not of the system, as a full disk is
             raise

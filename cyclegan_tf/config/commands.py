@@ -78,6 +78,11 @@ class EvaluateConfig(Options):
             "--run-dir",
             f"takes at most {MAX_COMPARED_RUNS} runs, got {number}",
         )
+        require(
+            self.image_size is None or self.dataset is not None,
+            "--image-size",
+            "is for --dataset; a run is scored at its own size",
+        )
 
     @property
     def run_dirs(self) -> list[pathlib.Path]:

@@ -66,11 +66,10 @@ Unpaired image-to-image translation, {", ".join(directions)}; trained for
 
 {form.interface(directions, run.domains, about["size"])}
 
-Sides from 16 px on; what comes out has the size of what went in. Values outside of
-the range are clipped.
+{_sizes(about["size"])} Values outside of the range are clipped.
 
-Trained on crops of {height}x{width} px (height x width); other sizes work, but objects
-much larger or smaller than in training may not be recognised.
+Trained on crops of {height}x{width} px (height x width); objects much larger or smaller
+than in training may not be recognised.
 
 ## Scores
 
@@ -93,6 +92,13 @@ with {", ".join(f"{name} {version}" for name, version in about["versions"].items
 {_table(("option", "value"), config.shown().items())}
 """
     write_text(folder / CARD, text)
+
+
+def _sizes(size):
+    """Which pictures are taken; `size` is the height and width of the only ones."""
+    if size:
+        return f"Pictures of {size[0]}x{size[1]} px (height x width), and no others."
+    return "Sides from 16 px on; what comes out has the size of what went in."
 
 
 def _table(head, rows):

@@ -79,6 +79,8 @@ def requested(given: str, output: str) -> Request:
     if path.is_file():
         files, root = [path], path.parent
     elif path.is_dir():
+        if _is_within(path, out):
+            raise InputError(f"{given} is within {output}; choose another OUT.")
         # Translations of an earlier start are no input.
         found = (path / name for name in image_files(path, suffixes=suffixes))
         files = [file for file in found if not _is_within(file, out)]

@@ -163,3 +163,7 @@ def test_student_stands_beside_its_teacher(run_dir, tmp_path, monkeypatch):
     assert table[0] == ["", "teacher", "student", "ratio"]
     assert ["multiply_adds", "900", "50", "0.056"] in table
     assert ["swd_a_to_b", "40.03", "40.03", "1.000"] in table
+
+
+def test_card_of_a_fixed_size_takes_no_others():
+    assert "32x48 px (height x width), and no others" in model_card._sizes((32, 48))

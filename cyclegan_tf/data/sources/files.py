@@ -169,7 +169,8 @@ def files_named(option: str, given: str) -> Files:
             raise InputError(f"{flag(option)} {given}: name a folder below the root.")
         return files_below(path.parent, path.name)
     if path.is_file() and path.suffix.lower() in lists.SUFFIXES:
-        found = lists.files_in(path)
+        if not (found := lists.files_in(path)):
+            raise InputError(f"{flag(option)} {given}: it names no files.")
     else:
         found = [path] if path.is_file() else globbed(path)
         found = [file for file in found if suffix_of(file.name) in TAKEN]

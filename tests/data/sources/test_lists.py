@@ -85,5 +85,5 @@ def test_empty_list_is_refused(pictures):
     config = DatasetConfig(
         domain_a=str(pictures.parent / "a.txt"), domain_b=str(pictures.parent / "b.txt")
     )
-    with pytest.raises(InputError, match=r"a\.txt: no such folder, .*a list of them"):
+    with pytest.raises(InputError, match=r"a\.txt: it names no files"):
         find_source(config)
