@@ -98,8 +98,8 @@ def score_table(results: list[DirectionScores], title: str) -> str:
 
 def protocol_lines(results: list[DirectionScores]) -> list[str]:
     """What was compared with what, a line for each direction."""
-    about = "{direction}: {fakes_from} beside {compared_with}, {resize}"
-    return [about.format(**result.protocol) for result in results]
+    about = ": {fakes_from} beside {compared_with}, {resize}"
+    return [result.direction + about.format(**result.protocol) for result in results]
 
 
 def protocol_text(results: list[DirectionScores]) -> str:
