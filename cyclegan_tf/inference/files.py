@@ -3,8 +3,9 @@
 import contextlib
 import itertools
 import os
+import pathlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,35 @@ def taken(job: Job, overwrite: bool) -> Claim | Result:
 
 def _is_there(job, overwrite):
     return os.path.exists(job.target) and not overwrite
+
+
+def one_by_one(
+    jobs: list[Job], overwrite: bool, make: Callable[[Job, pathlib.Path], None]
+) -> Iterator[Result]:
+    """Makes files one after the other, and goes on over those that cannot be made.
+
+    Args:
+        jobs: what is to be made.
+        overwrite: whether to replace what is there, see `taken`.
+        make: writes what a job becomes to a path beside its place; raises
+            `UnreadableImage` where it cannot be made.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    for job in jobs:
+        claimed = taken(job, overwrite)
+        if isinstance(claimed, Result):
+            yield claimed
+            continue
+        try:
+            with claimed:
+                make(job, claimed.aside)
+                claimed.keep()
+        except images.UnreadableImage as error:
+            yield Result(job, FAILED, str(error))
+        else:
+            yield Result(job, TRANSLATED)
 
 
 def translate_pictures(

@@ -9,13 +9,7 @@ from cyclegan_tf.common.console import printable, progress_bar, say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.files import (
-    FAILED,
-    MAX_BATCH_PIXELS,
-    TRANSLATED,
-    Result,
-    taken,
-)
+from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Result, one_by_one
 from cyclegan_tf.inference.flicker import Flicker, Steadier
 from cyclegan_tf.inference.jobs import Job, Request, jobs
 from cyclegan_tf.inference.video_files import (
@@ -87,22 +81,12 @@ def translate_videos(
     Raises:
         OSError: a translation cannot be written.
     """
-    for job in jobs:
-        claimed = taken(job, overwrite)
-        if isinstance(claimed, Result):
-            yield claimed
-            continue
-        try:
-            with claimed:
-                flicker = _translate(
-                    job.source, claimed.aside, translate, batch_size, is_steadied
-                )
-                claimed.keep()
-        except UnreadableImage as error:
-            yield Result(job, FAILED, str(error))
-            continue
+
+    def make(job, aside):
+        flicker = _translate(job.source, aside, translate, batch_size, is_steadied)
         show(f"{str(job.target)!r}: {flicker}")
-        yield Result(job, TRANSLATED)
+
+    return one_by_one(jobs, overwrite, make)
 
 
 def _translate(source, aside, translate, batch_size, is_steadied):

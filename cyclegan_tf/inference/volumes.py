@@ -10,13 +10,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data import medical
 from cyclegan_tf.data.arrays import UnreadableImage, in_form, of_supported_type
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.files import (
-    FAILED,
-    MAX_BATCH_PIXELS,
-    TRANSLATED,
-    Result,
-    taken,
-)
+from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Result, one_by_one
 from cyclegan_tf.inference.jobs import Job, Request, jobs
 
 SUFFIX = medical.VOLUME_SUFFIXES[1]
@@ -48,20 +42,15 @@ def translate_volumes(
     Raises:
         OSError: a translation cannot be written.
     """
-    for job in jobs:
-        claimed = taken(job, overwrite)
-        if isinstance(claimed, Result):
-            yield claimed
-            continue
-        with claimed:
-            try:
-                encoded = _translated(job, translate, batch_size)
-            except (UnreadableImage, InputError) as error:
-                yield Result(job, FAILED, str(error).removeprefix(f"{job.source}: "))
-                continue
-            claimed.aside.write_bytes(encoded)
-            claimed.keep()
-        yield Result(job, TRANSLATED)
+
+    def make(job, aside):
+        try:
+            aside.write_bytes(_translated(job, translate, batch_size))
+        except InputError as error:
+            reason = str(error).removeprefix(f"{job.source}: ")
+            raise UnreadableImage(reason) from None
+
+    return one_by_one(jobs, overwrite, make)
 
 
 def _translated(job, translate, batch_size):
