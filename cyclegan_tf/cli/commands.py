@@ -3,7 +3,6 @@
 What needs TensorFlow is imported within, so that `--help` answers at once.
 """
 
-import itertools
 import json
 import pathlib
 import shlex
@@ -124,26 +123,22 @@ def translate(config: TranslateConfig) -> None:
     not grow with a picture's height.
     """
     # TensorFlow is imported where the model needs it, after all that is known before.
-    from cyclegan_tf.inference import files, jobs, translator, video, volumes
+    from cyclegan_tf.inference import files, translator, video, volumes
 
-    request = jobs.requested(config.input, config.output)
+    request = files.find(config.input, config.output)
     scratch_dir = request.folder if config.tile else None
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
-    pictures = jobs.picture_jobs(request, config.format, translate.target)
+    pictures = files.plan(request, config.format, translate.target)
     videos = video.video_jobs(request, translate)
     scans = volumes.volume_jobs(request)
     how = translate, config.batch_size, config.overwrite
-    counts = files.tally(
-        itertools.chain(
-            files.translate_pictures(pictures, *how),
-            volumes.translate_volumes(scans, *how),
-            video.translate_videos(videos, *how, config.steady),
-        )
-    )
-    show(files.summary(counts))
-    sys.exit(1 if counts[files.FAILED] else 0)
+    outcome = files.translate_files(pictures, *how)
+    volumes.translate_volumes(scans, *how, outcome)
+    video.translate_videos(videos, *how, config.steady, outcome)
+    show(str(outcome))
+    sys.exit(1 if outcome["failed"] else 0)
 
 
 def distill(config: DistillConfig) -> None:

@@ -7,6 +7,7 @@ their size are taken: nothing of a person comes into records, names or messages.
 import gzip
 import io
 import logging
+import math
 import pathlib
 from collections.abc import Iterator
 from fractions import Fraction
@@ -37,30 +38,60 @@ def is_volume(name: str) -> bool:
     return name.lower().endswith(VOLUME_SUFFIXES)
 
 
-def read_dicom(data: bytes, frame: int = 0) -> Picture:
-    """A frame of a DICOM file: grey in the modality's unit, such as Hounsfield, or RGB.
+def may_be_dicom(path: pathlib.Path) -> bool:
+    """Whether a file has a suffix of DICOM; or none, or a number, and its first bytes.
 
-    Of grey, black is the smallest value, also where the file says the opposite.
+    Names without a suffix are usual there; those with dots end in a number.
+    """
+    suffix = path.suffix.lower()
+    if suffix in DICOM_SUFFIXES:
+        return True
+    if (suffix and not suffix[1:].isdigit()) or path.name == "DICOMDIR":
+        return False
+    try:
+        if not path.is_file():  # a pipe would wait
+            return False
+        with path.open("rb") as file:
+            return is_dicom(file.read(DICOM_START_AT + len(DICOM_START)))
+    except OSError:
+        return False
+
+
+def read_dicom(data: bytes) -> Picture:
+    """The first frame of a DICOM file: grey in the modality's unit, or RGB.
+
+    Of CT that are Hounsfield units. Of grey, black is the smallest value, also where
+    the file says the opposite.
 
     Raises:
         UnreadableImage: it has no pixels, or of a kind that is not read; pydicom is
             missing.
     """
     dataset = _dataset(io.BytesIO(data))
-    if "Rows" not in dataset or "PixelData" not in dataset:
-        raise UnreadableImage("a DICOM file without an image")
-    samples = int(dataset.get("SamplesPerPixel", 1))
-    size = int(dataset.Rows), int(dataset.Columns)
-    require_size(*size, samples * int(dataset.BitsAllocated) // 8)
+    picture, count = _frame(dataset, 0), _num_frames(dataset)
+    return picture._replace(note=f"first of {count} frames" if count > 1 else "")
+
+
+def is_stack(path: pathlib.Path) -> bool:
+    """Whether a file is several pictures: NIfTI by its name, or DICOM with frames."""
+    if is_volume(path.name):
+        return True
+    return may_be_dicom(path) and num_slices(path) > 1
+
+
+def num_slices(path: pathlib.Path) -> int:
+    """How many pictures a NIfTI or DICOM file has; 1 of a DICOM that cannot be read.
+
+    Raises:
+        InputError: it is a NIfTI file that cannot be read.
+    """
+    if is_volume(path.name):
+        return open_volume(path).shape[2]
     try:
-        pixels = _pixels(dataset, frame)
-    except Exception as error:  # of any type; its text may quote the file
-        raise UnreadableImage(
-            f"damaged, or a DICOM of a kind that is not read ({type(error).__name__})"
-        ) from None
-    count = num_frames(dataset)
-    note = f"first of {count} frames" if count > 1 and not frame else ""
-    return Picture(np.atleast_3d(pixels), None, note, About(resolution=_size(dataset)))
+        with path.open("rb") as file:
+            return _num_frames(_dataset(file, stop_before_pixels=True))
+    except (UnreadableImage, OSError):
+        return 1
 
 
 def slices_of(path: pathlib.Path) -> Iterator[Picture]:
@@ -71,26 +102,16 @@ def slices_of(path: pathlib.Path) -> Iterator[Picture]:
     """
     try:
         if is_volume(path.name):
-            yield from slices(values_of(open_volume(path)))
+            yield from _slices(open_volume(path))
             return
-        data = path.read_bytes()
-        for frame in range(num_frames_of(path)):
-            yield read_dicom(data, frame)._replace(note="")
+        dataset = _dataset(io.BytesIO(path.read_bytes()))
+        for frame in range(_num_frames(dataset)):
+            yield _frame(dataset, frame)
     except (UnreadableImage, OSError) as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def num_frames_of(path: pathlib.Path) -> int:
-    """How many images a DICOM file has; 1 where that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return num_frames(_dataset(file, stop_before_pixels=True))
-    except (UnreadableImage, OSError):
-        return 1
-
-
-def num_frames(dataset: Any) -> int:
-    """How many images a data set of pydicom has."""
+def _num_frames(dataset):
     return max(1, int(dataset.get("NumberOfFrames") or 1))
 
 
@@ -104,6 +125,21 @@ def _dataset(file, **options):
         return pydicom.dcmread(file, **options)
     except Exception as error:  # of any type; its text may quote the file
         raise UnreadableImage(f"damaged DICOM ({type(error).__name__})") from None
+
+
+def _frame(dataset, frame):
+    if "Rows" not in dataset or "PixelData" not in dataset:
+        raise UnreadableImage("a DICOM file without an image")
+    samples = int(dataset.get("SamplesPerPixel", 1))
+    size = int(dataset.Rows), int(dataset.Columns)
+    require_size(*size, samples * int(dataset.BitsAllocated) // 8)
+    try:
+        pixels = _pixels(dataset, frame)
+    except Exception as error:  # of any type; its text may quote the file
+        raise UnreadableImage(
+            f"damaged, or a DICOM of a kind that is not read ({type(error).__name__})"
+        ) from None
+    return Picture(np.atleast_3d(pixels), about=About(resolution=_size(dataset)))
 
 
 def _pixels(dataset, frame):
@@ -130,7 +166,7 @@ def _decoded(dataset, frame, syntax):
     import imagecodecs
     from pydicom.encaps import get_frame
 
-    count = num_frames(dataset)
+    count = _num_frames(dataset)
     encoded = get_frame(dataset.PixelData, frame, number_of_frames=count)
     decode = imagecodecs.jpeg_decode if syntax in JPEG else imagecodecs.jpegls_decode
     values = decode(encoded)
@@ -153,7 +189,9 @@ def _size(dataset):
 
 
 def open_volume(path: pathlib.Path) -> Any:
-    """A NIfTI file, open for reading, an image of nibabel whose axes are RAS.
+    """A NIfTI file, open for reading: an image of nibabel whose axes are RAS.
+
+    They go from left to right, from back to front, and from below to above.
 
     Raises:
         InputError: nibabel is missing, or it is damaged, too large, or no volume.
@@ -174,37 +212,34 @@ def open_volume(path: pathlib.Path) -> Any:
     return image
 
 
-def values_of(image: Any) -> np.ndarray:
-    """The values of an open volume, of several its first: `(x, y, z)`.
-
-    They go from left to right, from back to front, and from below to above.
-    """
-    try:
-        data = image.dataobj[(slice(None),) * 3 + (0,) * (len(image.shape) - 3)]
-        return np.asanyarray(data)
-    except Exception as error:  # of any type
-        raise UnreadableImage(f"damaged NIfTI ({type(error).__name__})") from None
-
-
-def slices(values: np.ndarray) -> Iterator[Picture]:
+def _slices(image):
     """The axial slices of a volume, from below to above, the front above in each.
 
-    What is NaN has no value.
+    Of several volumes the first, see `open_volume`. What is NaN has no value.
     """
+    others = image.shape[3:]
+    try:
+        values = np.asanyarray(image.dataobj[(..., *(0 for _ in others))])
+    except Exception as error:  # of any type
+        raise UnreadableImage(f"damaged NIfTI ({type(error).__name__})") from None
+    count = math.prod(others)
+    note = f"first of {count} volumes" if count > 1 else ""
     for z in range(values.shape[2]):
         pixels = values[:, ::-1, z].T[..., None]
         valid = None
         if pixels.dtype.kind == "f" and np.isnan(pixels).any():
             valid = ~np.isnan(pixels)
             pixels = np.where(valid, pixels, pixels.dtype.type(0))
-        yield Picture(np.ascontiguousarray(pixels), valid)
+        yield Picture(np.ascontiguousarray(pixels), valid, note)
 
 
-def encode_volume(values: np.ndarray, path: pathlib.Path, is_zipped: bool) -> bytes:
+def encode_volume(
+    slices: list[np.ndarray], path: pathlib.Path, is_zipped: bool
+) -> bytes:
     """The content of a NIfTI file of values that has the place of another.
 
     Args:
-        values: `(x, y, z)`, as `values_of` gives them.
+        slices: `(height, width, 1)` each, as `slices_of` gives those of the other.
         path: of the other file, whose axes, affine, codes and units it has, and
             nothing else that its header says.
         is_zipped: whether it is compressed, as `.nii.gz`.
@@ -213,6 +248,7 @@ def encode_volume(values: np.ndarray, path: pathlib.Path, is_zipped: bool) -> by
     from nibabel import orientations
 
     original = nibabel.load(path)
+    values = np.stack([each[..., 0].T[:, ::-1] for each in slices], axis=2)
     own = orientations.io_orientation(original.affine)
     back = orientations.ornt_transform(orientations.axcodes2ornt("RAS"), own)
     turned = orientations.apply_orientation(values, back)
@@ -222,8 +258,3 @@ def encode_volume(values: np.ndarray, path: pathlib.Path, is_zipped: bool) -> by
     image.set_qform(*original.get_qform(coded=True))
     data = image.to_bytes()
     return gzip.compress(data, mtime=0) if is_zipped else data
-
-
-def volume_of(pictures: list[np.ndarray]) -> np.ndarray:
-    """The volume `(x, y, z)` of axial slices `(height, width, 1)`; undoes `slices`."""
-    return np.stack([x[..., 0].T[:, ::-1] for x in pictures], axis=2)

@@ -1,9 +1,11 @@
 """Results as image files of the kind that their suffix says."""
 
+import contextlib
 import dataclasses
 import pathlib
 import struct
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -27,7 +29,7 @@ PNG_HEADER_END = 33
 TIFF_SUFFIXES = (".tif", ".tiff")
 # Of these comes a TIFF, too: its values, and the size of its pixels, are measures.
 MEASURED_SUFFIXES = (*TIFF_SUFFIXES, *DICOM_SUFFIXES, "")
-PROGRAMS = ("imagej", "ome")  # for which tifffile writes channels as pages
+BIG_TIFF = 2**32 - 2**25  # bytes from which on a TIFF has places of 64 bits
 OF_CHANNELS = ("Labels", "Channel")
 # What a file of each kind holds: numbers of channels (all where empty), and types.
 HOLDS = {
@@ -135,12 +137,52 @@ def write(
         Image.fromarray(squeezed).save(path, "JPEG", quality=JPEG_QUALITY, **known)
 
 
+def write_pages(
+    path: pathlib.Path, pages: Iterable[tuple[np.ndarray, Picture]], count: int
+) -> None:
+    """Writes a TIFF of several pages, one after the other.
+
+    Args:
+        path: of the file.
+        pages: pixels and what they were made of, as `write` takes them.
+        count: how many there are.
+    """
+    import tifffile
+
+    file = None
+    with contextlib.ExitStack() as stack:
+        for pixels, source in pages:
+            if file is None:
+                is_big = count * pixels.nbytes > BIG_TIFF
+                writer = tifffile.TiffWriter(path, bigtiff=is_big)
+                file = stack.enter_context(writer)
+            _write_page(file, pixels, source.about)
+
+
 def _write_tiff(path, pixels, valid, about):
     import tifffile
 
-    channels = pixels.shape[-1]
-    is_rgb = channels == 3 and pixels.dtype != np.float32
-    is_rgb = is_rgb and not (about.is_planar and about.program)
+    # Channels are pages there, which their readers expect.
+    programs = dict.fromkeys(filter(None, [_program_for(pixels, about)]), True)
+    with tifffile.TiffWriter(path, **programs) as file:
+        _write_page(file, pixels, about)
+        if valid is not None and not about.program:
+            mask = valid.any(axis=-1)
+            file.write(mask, photometric=4, subfiletype=MASK, metadata=None)
+
+
+def _program_for(pixels, about):
+    """What the file is to be readable by as the source was, or ""."""
+    return "" if _is_rgb(pixels, about) and pixels.dtype != np.uint8 else about.program
+
+
+def _is_rgb(pixels, about):
+    is_rgb = pixels.shape[-1] == 3 and pixels.dtype != np.float32
+    return is_rgb and not (about.is_planar and about.program)
+
+
+def _write_page(file, pixels, about):
+    channels, is_rgb = pixels.shape[-1], _is_rgb(pixels, about)
     tags = list(about.tags)
     if about.nodata:
         tags.append((GDAL_NODATA, 2, len(about.nodata) + 1, about.nodata, True))
@@ -155,8 +197,7 @@ def _write_tiff(path, pixels, valid, about):
         options |= {"resolution": about.resolution[:2]}
         options |= {"resolutionunit": about.resolution[2]}
     values = pixels[..., 0] if channels == 1 else pixels
-    if about.program and not (is_rgb and pixels.dtype != np.uint8):
-        # Channels are pages there, which their readers expect.
+    if _program_for(pixels, about):
         axes = "YX" if channels == 1 else "YXS" if is_rgb else "CYX"
         values = np.moveaxis(pixels, -1, 0) if axes == "CYX" else values
         is_same = channels == about.channels
@@ -165,16 +206,10 @@ def _write_tiff(path, pixels, valid, about):
             for key, value in about.metadata.items()
             if is_same or key not in OF_CHANNELS
         }
-        options |= {about.program: True, "metadata": kept | {"axes": axes}}
+        options["metadata"] = kept | {"axes": axes}
     elif channels > 1:
         options["planarconfig"] = "contig"
-    with tifffile.TiffWriter(
-        path, **{k: options.pop(k) for k in PROGRAMS if k in options}
-    ) as file:
-        file.write(np.ascontiguousarray(values), **options)
-        if valid is not None and not about.program:
-            mask = valid.any(axis=-1)
-            file.write(mask, photometric=4, subfiletype=MASK, metadata=None)
+    file.write(np.ascontiguousarray(values), **options)
 
 
 def _valid_of(valid, channels):

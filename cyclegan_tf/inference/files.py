@@ -5,8 +5,7 @@ import itertools
 import os
 import pathlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -14,140 +13,154 @@ from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.files import Claim, claim
 from cyclegan_tf.data import images, writing
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.jobs import Job
+from cyclegan_tf.inference.jobs import Job, find, plan
 
+__all__ = [
+    "MAX_BATCH_PIXELS",
+    "Job",
+    "Outcome",
+    "find",
+    "make_each",
+    "plan",
+    "translate_files",
+]
 # A call takes at most this many pixels, or else one picture.
 MAX_BATCH_PIXELS = 1_000_000
-# What can become of a job: another process may be at it, in the same folder.
-TRANSLATED, THERE, ELSEWHERE, FAILED = "translated", "there", "elsewhere", "failed"
 
 
-class Result(NamedTuple):
-    """What became of a job, and, where it failed, why."""
+class Outcome(Counter):
+    """How many files were "translated", "there" before, made "elsewhere", or "failed".
 
-    job: Job
-    outcome: str
-    reason: str = ""
-
-
-def tally(results: Iterable[Result]) -> Counter:
-    """Counts results by outcome, and says which failed, and why, as they come."""
-    counts = Counter()
-    for job, outcome, reason in results:
-        counts[outcome] += 1
-        if outcome == FAILED:
-            say(f"failed {str(job.source)!r}: {reason}")
-    return counts
-
-
-def summary(counts: Counter) -> str:
-    """The counts of `tally` in words."""
-    there, elsewhere = counts[THERE], counts[ELSEWHERE]
-    parts = [f"{counts[TRANSLATED]} translated", f"{there} there before"]
-    parts += [f"{elsewhere} by another process"] if elsewhere else []
-    hint = "; --overwrite replaces what is there" if there == counts.total() else ""
-    return f"{', '.join(parts)}, {counts[FAILED]} failed{hint}"
-
-
-def taken(job: Job, overwrite: bool) -> Claim | Result:
-    """The claim on a job's target, or what became of a job that is not to be done.
-
-    A target that exists is left alone unless `overwrite`, so the same command continues
-    one that was stopped. Several processes may share a folder: each file is made once.
+    Elsewhere is another process, which may be at work in the same folder.
     """
-    if _is_there(job, overwrite):
-        return Result(job, THERE)
-    if (claimed := claim(job.target)) is None:
-        return Result(job, ELSEWHERE)
-    if _is_there(job, overwrite):  # since just now
-        claimed.drop()
-        return Result(job, THERE)
-    return claimed
+
+    def fail(self, job: Job, reason: Exception) -> None:
+        """Says and counts that a file could not be translated."""
+        say(f"failed {str(job.source)!r}: {reason}")
+        self["failed"] += 1
+
+    def __str__(self):
+        elsewhere = self["elsewhere"]
+        parts = [f"{self['translated']} translated", f"{self['there']} there before"]
+        parts += [f"{elsewhere} by another process"] if elsewhere else []
+        hint = ""
+        if self["there"] == self.total():
+            hint = "; --overwrite replaces what is there"
+        return f"{', '.join(parts)}, {self['failed']} failed{hint}"
 
 
-def _is_there(job, overwrite):
-    return os.path.exists(job.target) and not overwrite
-
-
-def one_by_one(
-    jobs: list[Job], overwrite: bool, make: Callable[[Job, pathlib.Path], None]
-) -> Iterator[Result]:
+def make_each(
+    jobs: list[Job],
+    overwrite: bool,
+    outcome: Outcome,
+    make: Callable[[Job, pathlib.Path], None],
+) -> None:
     """Makes files one after the other, and goes on over those that cannot be made.
 
     Args:
-        jobs: what is to be made.
-        overwrite: whether to replace what is there, see `taken`.
+        jobs: what is to be made; a target that is there is left alone.
+        overwrite: whether to replace it instead.
+        outcome: is added to.
         make: writes what a job becomes to a path beside its place; raises
             `UnreadableImage` where it cannot be made.
 
     Raises:
         OSError: a file cannot be written.
     """
-    for job in jobs:
-        claimed = taken(job, overwrite)
-        if isinstance(claimed, Result):
-            yield claimed
-            continue
+    for job, claimed in _claimed(jobs, overwrite, outcome):
         try:
             with claimed:
                 make(job, claimed.aside)
                 claimed.keep()
         except images.UnreadableImage as error:
-            yield Result(job, FAILED, str(error))
+            outcome.fail(job, error)
         else:
-            yield Result(job, TRANSLATED)
+            outcome["translated"] += 1
 
 
-def translate_pictures(
-    jobs: list[Job], translate: Translator, batch_size: int, overwrite: bool
-) -> Iterator[Result]:
+def translate_files(
+    jobs: list[Job],
+    translate: Translator,
+    batch_size: int,
+    overwrite: bool,
+    outcome: Outcome | None = None,
+) -> Outcome:
     """Translates pictures, several of one size per call, and goes on over bad ones.
+
+    A target that exists is left alone unless `overwrite`, so the same command continues
+    one that was stopped. Several processes may share a folder: each file is made once.
+
+    Args:
+        jobs: of `plan`.
+        translate: from pictures to pictures.
+        batch_size: the most pictures per call.
+        overwrite: whether to replace what is there.
+        outcome: is added to, and returned.
 
     Raises:
         OSError: a translation cannot be written.
     """
+    outcome = Outcome() if outcome is None else outcome
     if not jobs:
-        return
-    lost = set()
-    with progress_bar(len(jobs), "translating", " images") as bar:
-        for result in _results(jobs, translate, batch_size, overwrite, lost):
-            bar.update()
-            yield result
+        return outcome
+    lost, before = set(), outcome.total()
+    batches = _batches(jobs, translate.source, batch_size, overwrite, outcome)
+    with (
+        contextlib.closing(batches),
+        progress_bar(len(jobs), "translating", " images") as bar,
+    ):
+        for batch in batches:
+            _translate_batch(batch, translate, outcome, lost)
+            bar.update(outcome.total() - before - bar.n)
+    return outcome
 
 
-def _results(jobs, translate, batch_size, overwrite, lost):
+def _claimed(jobs, overwrite, outcome) -> Iterator[tuple[Job, Claim]]:
+    """The jobs that are to be done, each with the claim on its target."""
+
+    def is_there(job):
+        return os.path.exists(job.target) and not overwrite
+
+    for job in jobs:
+        if is_there(job):
+            outcome["there"] += 1
+        elif (claimed := claim(job.target)) is None:
+            outcome["elsewhere"] += 1
+        elif is_there(job):  # since just now
+            claimed.drop()
+            outcome["there"] += 1
+        else:
+            yield job, claimed
+
+
+def _batches(jobs, source, batch_size, overwrite, outcome):
+    """Jobs, with their claims and pictures, of one size in each list."""
     waiting = defaultdict(list)  # by size
     try:
-        for job in jobs:
-            claimed = taken(job, overwrite)
-            if isinstance(claimed, Result):
-                yield claimed
-                continue
+        for job, claimed in _claimed(jobs, overwrite, outcome):
             try:
-                data = images.read_file(job.source)
-                picture = images.read(data, translate.source)
+                picture = images.read(images.read_file(job.source), source)
             except images.UnreadableImage as error:
                 claimed.drop()
-                yield Result(job, FAILED, str(error))
+                outcome.fail(job, error)
                 continue
             size = picture.pixels.shape[:2]
             waiting[size].append((job, claimed, picture))
             # Of many sizes, few pictures wait.
             if sum(map(len, waiting.values())) > 4 * batch_size:
-                size = max(waiting, key=lambda size: len(waiting[size]))
-            elif len(waiting[size]) < min(
+                yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
+            elif len(waiting[size]) >= min(
                 batch_size, MAX_BATCH_PIXELS // np.prod(size)
             ):
-                continue
-            yield from _translated(waiting.pop(size), translate, lost)
-        for size in list(waiting):
-            yield from _translated(waiting.pop(size), translate, lost)
+                yield waiting.pop(size)
+        while waiting:
+            yield waiting.popitem()[1]
     finally:
         for _, claimed, _ in itertools.chain(*waiting.values()):
             claimed.drop()
 
 
-def _translated(batch, translate, lost):
+def _translate_batch(batch, translate, outcome, lost):
     """Translates and writes pictures of one size; adds to what was said to be lost."""
     with contextlib.ExitStack() as stack:
         for _, claimed, _ in batch:
@@ -155,15 +168,15 @@ def _translated(batch, translate, lost):
         fakes = translate.each(np.stack([picture.pixels for _, _, picture in batch]))
         for (job, claimed, picture), fake in zip(batch, fakes, strict=True):
             if isinstance(fake, images.UnreadableImage):
-                yield Result(job, FAILED, str(fake))
+                outcome.fail(job, fake)
                 continue
             with claimed:
                 writing.write(claimed.aside, fake, picture)
                 claimed.keep()
+            outcome["translated"] += 1
             if picture.note:
                 say(f"of {str(job.source)!r}: {picture.note}")
             for what in writing.lost(job.target.suffix, fake, picture):
                 if what not in lost:
                     lost.add(what)
                     say(f"{str(job.target)!r} and others do not keep {what}")
-            yield Result(job, TRANSLATED)

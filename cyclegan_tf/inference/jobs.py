@@ -29,32 +29,19 @@ class Request(NamedTuple):
     """Files to translate, and where to.
 
     Attributes:
-        files: pictures, videos and volumes.
+        pictures, videos: files that are taken for such.
+        stacks: NIfTI volumes, and DICOM files of several frames.
         root: the folder whose tree is kept.
         output: a folder, or the file that one file becomes.
         is_to_file: which of them.
     """
 
-    files: list[pathlib.Path]
+    pictures: list[pathlib.Path]
+    videos: list[pathlib.Path]
+    stacks: list[pathlib.Path]
     root: pathlib.Path
     output: pathlib.Path
     is_to_file: bool
-
-    @property
-    def pictures(self) -> list[pathlib.Path]:
-        """The files that are taken for neither videos nor volumes."""
-        others = {*self.videos, *self.volumes}
-        return [file for file in self.files if file not in others]
-
-    @property
-    def videos(self) -> list[pathlib.Path]:
-        """The files that are taken for videos."""
-        return [file for file in self.files if is_video(file)]
-
-    @property
-    def volumes(self) -> list[pathlib.Path]:
-        """The files that are taken for NIfTI volumes."""
-        return [file for file in self.files if medical.is_volume(file.name)]
 
     @property
     def folder(self) -> pathlib.Path:
@@ -62,7 +49,7 @@ class Request(NamedTuple):
         return self.output.parent if self.is_to_file else self.output
 
 
-def requested(given: str, output: str) -> Request:
+def find(given: str, output: str) -> Request:
     """Finds what is to be translated.
 
     Args:
@@ -94,15 +81,18 @@ def requested(given: str, output: str) -> Request:
     is_to_file = is_to_file and not out.is_dir()
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
-    return Request(files, root, out, is_to_file)
+    pictures, videos, stacks = [], [], []
+    for file in files:
+        if file.suffix.lower() in VIDEO_SUFFIXES:
+            videos.append(file)
+        elif medical.is_stack(file):
+            stacks.append(file)
+        else:
+            pictures.append(file)
+    return Request(pictures, videos, stacks, root, out, is_to_file)
 
 
-def is_video(file: pathlib.Path) -> bool:
-    """Whether a file is taken for a video, by its name."""
-    return file.suffix.lower() in VIDEO_SUFFIXES
-
-
-def picture_jobs(request: Request, file_format: str, target: Domain) -> list[Job]:
+def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
     """Says which file each picture becomes; a folder's tree and its names are kept.
 
     Args:
@@ -141,7 +131,7 @@ def jobs(
 
     Args:
         request: which the files are of.
-        files: its pictures, or its videos.
+        files: its pictures, its videos, or its stacks.
         suffix_for: the suffix of what a file in a folder becomes.
 
     Raises:
@@ -152,7 +142,8 @@ def jobs(
     else:
         names = [file.relative_to(request.root) for file in files]
         targets = [request.output / name for name in _target_names(names, suffix_for)]
-    inputs = {_identity(file): file for file in request.files}
+    given = [*request.pictures, *request.videos, *request.stacks]
+    inputs = {_identity(file): file for file in given}
     for target in targets:
         if file := inputs.get(_identity(target)):
             raise InputError(f"{file} would be replaced; choose another OUT.")

@@ -1,7 +1,6 @@
 """Translating videos: frame after frame, in bounded memory, with their sound."""
 
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from cyclegan_tf.common.console import printable, progress_bar, say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Result, one_by_one
+from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Outcome, make_each
 from cyclegan_tf.inference.flicker import Flicker, Steadier
 from cyclegan_tf.inference.jobs import Job, Request, jobs
 from cyclegan_tf.inference.video_files import (
@@ -68,15 +67,17 @@ def translate_videos(
     batch_size: int,
     overwrite: bool,
     is_steadied: bool,
-) -> Iterator[Result]:
+    outcome: Outcome,
+) -> None:
     """Translates videos one after the other, and goes on over bad ones.
 
     Args:
         jobs: the videos.
         translate: a model of 8-bit RGB.
         batch_size: the most frames per call.
-        overwrite: whether to replace what is there, see `files.taken`.
+        overwrite: whether to replace what is there.
         is_steadied: whether flicker is lessened, see `Steadier`.
+        outcome: is added to.
 
     Raises:
         OSError: a translation cannot be written.
@@ -86,7 +87,7 @@ def translate_videos(
         flicker = _translate(job.source, aside, translate, batch_size, is_steadied)
         show(f"{str(job.target)!r}: {flicker}")
 
-    return one_by_one(jobs, overwrite, make)
+    make_each(jobs, overwrite, outcome, make)
 
 
 def _translate(source, aside, translate, batch_size, is_steadied):

@@ -125,7 +125,9 @@ def test_slices_of_a_volume_are_upright_and_become_it_again(tmp_path):
     # Of RAS the last row is the back, and the first column the left.
     assert pictures[1].pixels[-1, 0, 0] == volume[0, 0, 1]
     assert pictures[2].valid.sum() == 24 * 20 - 1 and pictures[1].valid is None
-    again = medical.volume_of([picture.pixels for picture in pictures])
+    slices = [picture.pixels for picture in pictures]
+    (tmp_path / "again.nii").write_bytes(medical.encode_volume(slices, path, False))
+    again = nibabel.load(tmp_path / "again.nii").get_fdata()
     np.testing.assert_array_equal(again, np.nan_to_num(volume))
 
 

@@ -13,8 +13,7 @@ from cyclegan_tf.common.files import claim
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.exporting.formats import saved_model
-from cyclegan_tf.inference import files as picture_files
-from cyclegan_tf.inference import jobs as picture_jobs
+from cyclegan_tf.inference import files
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.exported import SUMS
 from cyclegan_tf.inference.pixels import translate_all
@@ -65,15 +64,13 @@ def export_dir(run_dir, tmp_path_factory):
 
 
 def planned(given, output, file_format="png", target=RGB):
-    request = picture_jobs.requested(str(given), str(output))
-    return picture_jobs.picture_jobs(request, file_format, target)
+    request = files.find(str(given), str(output))
+    return files.plan(request, file_format, target)
 
 
 def translated(jobs, translate, batch_size=1, overwrite=False):
     """Translates pictures; returns how many became what."""
-    return picture_files.tally(
-        picture_files.translate_pictures(jobs, translate, batch_size, overwrite)
-    )
+    return files.translate_files(jobs, translate, batch_size, overwrite)
 
 
 def pixels_of(path):
@@ -304,7 +301,7 @@ def test_nothing_waits_when_the_disk_is_full(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(picture_files.writing, "write", full)
+    monkeypatch.setattr(files.writing, "write", full)
     with pytest.raises(OSError, match=r"No space.*000\.png"):
         translated(jobs, SAME, 2)
     assert not os.listdir(tmp_path / "out")

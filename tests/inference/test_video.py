@@ -10,7 +10,7 @@ import pytest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.inference import files, jobs, video
+from cyclegan_tf.inference import files, video
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -93,10 +93,10 @@ def sound_of(path):
 
 def translated(source, target, translate=SAME, batch_size=4, steady=False):
     """Translates one video, or a folder; returns what became of it."""
-    planned = video.video_jobs(jobs.requested(str(source), str(target)), translate)
-    return files.tally(
-        video.translate_videos(planned, translate, batch_size, False, steady)
-    )
+    planned = video.video_jobs(files.find(str(source), str(target)), translate)
+    outcome = files.Outcome()
+    video.translate_videos(planned, translate, batch_size, False, steady, outcome)
+    return outcome
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+import tifffile
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference import files, volumes
-from cyclegan_tf.inference import jobs as all_jobs
 from cyclegan_tf.inference.direction import Translator
 from tests.helpers import write_images
 
@@ -28,9 +28,13 @@ def saved(path, volume, affine, name="", **codes):
 
 
 def translated(given, output, translator=NEGATIVE):
-    request = all_jobs.requested(str(given), str(output))
-    jobs = volumes.volume_jobs(request)
-    return list(volumes.translate_volumes(jobs, translator, 2, overwrite=False))
+    """Translates volumes; returns what became of them, and the jobs."""
+    jobs, outcome = (
+        volumes.volume_jobs(files.find(str(given), str(output))),
+        files.Outcome(),
+    )
+    volumes.translate_volumes(jobs, translator, 2, False, outcome)
+    return outcome, jobs
 
 
 @pytest.mark.parametrize("affine", [np.diag([2.0, 2, 3, 1]), FLIPPED, SAGITTAL])
@@ -39,11 +43,11 @@ def translated(given, output, translator=NEGATIVE):
 def test_volume_stays_in_its_place(tmp_path, affine, dtype, codes):
     volume = np.random.default_rng(0).integers(-99, 299, (17, 20, 24)).astype(dtype)
     source = saved(tmp_path / "scan.nii", volume, affine, "Doe, Jane", **codes)
-    (result,) = translated(source, tmp_path / "out")
-    assert result.outcome == files.TRANSLATED
-    data = result.job.target.read_bytes()
-    assert result.job.target == tmp_path / "out" / "scan.nii.gz"
-    before, after = nibabel.load(source), nibabel.load(result.job.target)
+    outcome, (job,) = translated(source, tmp_path / "out")
+    assert outcome == {"translated": 1}
+    data = job.target.read_bytes()
+    assert job.target == tmp_path / "out" / "scan.nii.gz"
+    before, after = nibabel.load(source), nibabel.load(job.target)
     np.testing.assert_array_equal(after.get_fdata(), -volume)
     np.testing.assert_allclose(after.affine, before.affine, atol=1e-5)
     np.testing.assert_allclose(after.get_qform(), before.get_qform(), atol=1e-5)
@@ -57,9 +61,9 @@ def test_nan_is_nan_again_and_of_a_series_the_first_volume_is_taken(tmp_path, ca
     series = np.random.default_rng(0).normal(size=(20, 24, 3, 2)).astype(np.float32)
     series[3, 4, 1, 0] = np.nan
     source = saved(tmp_path / "scan.nii.gz", series, FLIPPED)
-    (result,) = translated(source, tmp_path / "fake.nii")
+    _, (job,) = translated(source, tmp_path / "fake.nii")
     assert "scan.nii.gz': first of 2 volumes" in capsys.readouterr().err
-    assert result.job.target.read_bytes()[:4] == (348).to_bytes(4, "little")
+    assert job.target.read_bytes()[:4] == (348).to_bytes(4, "little")
     again = nibabel.load(tmp_path / "fake.nii").get_fdata()
     np.testing.assert_array_equal(again, -series[..., 0])
 
@@ -69,36 +73,56 @@ def test_bytes_stay_bytes(tmp_path):
     volume = np.random.default_rng(0).integers(0, 256, (20, 24, 3)).astype(np.uint8)
     source = saved(tmp_path / "scan.nii.gz", volume, FLIPPED)
     inverse = Translator(grey, grey, lambda images: 255 - images)
-    (result,) = translated(source, tmp_path / "out", inverse)
-    again = nibabel.load(result.job.target)
+    _, (job,) = translated(source, tmp_path / "out", inverse)
+    again = nibabel.load(job.target)
     assert again.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asanyarray(again.dataobj), 255 - volume)
 
 
-def test_bad_volumes_are_named_and_others_are_translated(tmp_path):
+def test_bad_volumes_are_named_and_others_are_translated(tmp_path, capsys):
     write_images(tmp_path / "in", 1)
     volume = np.zeros((20, 24, 3), np.float32)
     saved(tmp_path / "in" / "b.nii", volume, FLIPPED)
     saved(tmp_path / "in" / "c.nii.gz", volume.astype(np.uint8), FLIPPED)
     (tmp_path / "in" / "a.nii.gz").write_bytes(b"damaged")
-    request = all_jobs.requested(str(tmp_path / "in"), str(tmp_path / "out"))
+    request = files.find(str(tmp_path / "in"), str(tmp_path / "out"))
     assert [file.name for file in request.pictures] == ["000.png"]
-    results = translated(tmp_path / "in", tmp_path / "out")
-    assert [(result.job.source.name, result.outcome) for result in results] == [
-        ("a.nii.gz", files.FAILED),
-        ("b.nii", files.TRANSLATED),
-        ("c.nii.gz", files.FAILED),
-    ]
-    assert results[0].reason.startswith("damaged NIfTI")
-    assert results[2].reason.startswith("is uint8 with 1 channel; the model takes")
+    outcome, _ = translated(tmp_path / "in", tmp_path / "out")
+    assert outcome == {"translated": 1, "failed": 2}
+    said = capsys.readouterr().err
+    assert "a.nii.gz': damaged NIfTI" in said
+    assert "c.nii.gz': is uint8 with 1 channel; the model takes" in said
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.nii.gz"]
 
 
-def test_output_of_another_kind_and_colours_are_refused(tmp_path):
+def test_output_of_another_kind_and_colours_are_refused(tmp_path, capsys):
     volume = np.zeros((20, 24, 3), np.float32)
     source = saved(tmp_path / "scan.nii.gz", volume, FLIPPED)
-    with pytest.raises(InputError, match=r"x\.png: of a volume comes a \.nii or"):
+    with pytest.raises(InputError, match=r"x\.png: of scan\.nii\.gz, .* \.nii or"):
         translated(source, tmp_path / "x.png")
     colours = Translator(FLOATS, Domain(), lambda x: x)
-    (result,) = translated(source, tmp_path / "out", colours)
-    assert result.reason.startswith("the model makes no grey pictures")
+    assert translated(source, tmp_path / "out", colours)[0] == {"failed": 1}
+    assert "the model makes no grey pictures" in capsys.readouterr().err
+
+
+def test_frames_of_a_dicom_file_become_pages_of_their_size(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    from pydicom.data import get_testdata_file
+
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    dataset.PatientName, dataset.PixelSpacing = "Doe^Jane", [0.5, 0.25]
+    dataset.PixelRepresentation = 0  # RescaleIntercept is -1024
+    frames = np.random.default_rng(0).integers(0, 4096, (5, 128, 128), np.uint16)
+    dataset.NumberOfFrames, dataset.PixelData = len(frames), frames.tobytes()
+    (tmp_path / "in").mkdir()
+    dataset.save_as(tmp_path / "in" / "cine")  # without a suffix
+    outcome, (job,) = translated(tmp_path / "in", tmp_path / "out")
+    assert outcome == {"translated": 1} and job.target.name == "cine.tif"
+    np.testing.assert_array_equal(tifffile.imread(job.target), 1024.0 - frames)
+    with tifffile.TiffFile(job.target) as file:
+        for page in file.pages:
+            found = [page.tags[x].value for x in (282, 283, 296)]
+            assert found == [(40, 1), (20, 1), 3]
+    assert b"Doe" not in job.target.read_bytes()
+    with pytest.raises(InputError, match=r"comes a \.tif or \.tiff file"):
+        translated(tmp_path / "in" / "cine", tmp_path / "x.png")

@@ -33,7 +33,6 @@ from cyclegan_tf.data.sources import find_source
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import exported, translator
 from cyclegan_tf.inference import files as picture_files
-from cyclegan_tf.inference import jobs as picture_jobs
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -211,12 +210,11 @@ def read_by_translator(folder, out, translate):
     Returns:
         Those files, and how many others there are.
     """
-    request = picture_jobs.requested(str(folder), str(out))
-    jobs = picture_jobs.picture_jobs(request, "png", translate.target)
+    request = picture_files.find(str(folder), str(out))
+    jobs = picture_files.plan(request, "png", translate.target)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        results = picture_files.translate_pictures(jobs, translate, 4, overwrite=False)
-        outcome = picture_files.tally(results)
+        outcome = picture_files.translate_files(jobs, translate, 4, overwrite=False)
     assert outcome["translated"] + outcome["failed"] == len(jobs)
     # A progress bar returns to the beginning of its line.
     lines = said.getvalue().replace("\r", "\n").split("\n")

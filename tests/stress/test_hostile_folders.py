@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.inference import jobs as picture_jobs
+from cyclegan_tf.inference.files import find
 from tests.helpers import run_script, write_images
 from tests.stress import hostile_folders
 
@@ -48,15 +48,15 @@ def test_glob_follows_no_circles(folder):
     hidden = folder / "in" / ".hidden"
     hidden.mkdir()
     (hidden / "x.png").touch()
-    files = picture_jobs.requested(f"{folder}/in/f*/*.png", "o").files
+    files = find(f"{folder}/in/f*/*.png", "o").pictures
     assert [path.name for path in files] == ["within.png"]
     for name in ("deep", "long"):  # one line, whichever error it is
         with pytest.raises((InputError, OSError)):
-            picture_jobs.requested(f"{folder}/in/{name}/**/*.png", "o")
+            find(f"{folder}/in/{name}/**/*.png", "o")
         hostile_folders.remove(folder / "in" / name)
-    files = picture_jobs.requested(f"{folder}/in/**/*.png", "o").files
+    files = find(f"{folder}/in/**/*.png", "o").pictures
     names = [path.name for path in files]
     assert "within.png" in names and names.count("linked.png") == 1
     assert "x.png" not in names
-    files = picture_jobs.requested(f"{folder}/in/.hid*/*.png", "o").files
+    files = find(f"{folder}/in/.hid*/*.png", "o").pictures
     assert [path.name for path in files] == ["x.png"]

@@ -42,7 +42,10 @@ class Files(NamedTuple):
         """How many pictures there are, of volumes and the like their slices."""
         if reader := self._reader():
             return sum(reader.count(f"{self.root}/{name}") for name in self.names)
-        return sum(1 if n is None else n for n in map(self._num_slices, self.names))
+        paths = [pathlib.Path(self.root, name) for name in self.names]
+        return sum(
+            medical.num_slices(path) if medical.is_stack(path) else 1 for path in paths
+        )
 
     def jobs(self) -> Iterable[tuple[Any, bool, str]]:
         """What `load` takes, of each picture."""
@@ -54,20 +57,12 @@ class Files(NamedTuple):
         """What reads them, if they are files of many pictures."""
         return READERS.get(suffix_of(self.names[0])) if self.names else None
 
-    def _num_slices(self, name):
-        """Of a file that is several pictures; None of all others."""
-        path = pathlib.Path(self.root, name)
-        if medical.is_volume(name):
-            return medical.open_volume(path).shape[2]
-        return medical.num_frames_of(path) if _may_be_dicom(path) else None
-
     def _pictures(self):
         for name in self.names:
-            number = self._num_slices(name)
-            if number is None or (number == 1 and not medical.is_volume(name)):
+            path = pathlib.Path(self.root, name)
+            if not medical.is_stack(path):
                 yield self.root, name
                 continue
-            path = pathlib.Path(self.root, name)
             stem = name[: len(name) - len(suffix_of(name))]
             for i, picture in enumerate(medical.slices_of(path)):
                 yield picture, f"{stem}_{i:04d}"
@@ -124,25 +119,6 @@ def suffix_of(name: str) -> str:
     if name.lower().endswith(medical.VOLUME_SUFFIXES[1]):
         return medical.VOLUME_SUFFIXES[1]
     return os.path.splitext(name)[1].lower()
-
-
-def _may_be_dicom(path):
-    """Whether a file has a suffix of DICOM; or none, or a number, and its first bytes.
-
-    Names without a suffix are usual there; those with dots end in a number.
-    """
-    suffix = path.suffix.lower()
-    if suffix in medical.DICOM_SUFFIXES:
-        return True
-    if (suffix and not suffix[1:].isdigit()) or path.name == "DICOMDIR":
-        return False
-    try:
-        if not path.is_file():  # a pipe would wait
-            return False
-        with path.open("rb") as file:
-            return medical.is_dicom(file.read(132))
-    except OSError:
-        return False
 
 
 def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> Files:
@@ -272,7 +248,7 @@ def _scan(folder, suffixes, others):
                 names.append(f"{entry.name}/")
             elif entry.is_symlink() and os.path.isdir(entry.path):
                 say(f"skipped {entry.path}: links to folders are not followed")
-            elif suffix in suffixes or _may_be_dicom(pathlib.Path(entry.path)):
+            elif suffix in suffixes or medical.may_be_dicom(pathlib.Path(entry.path)):
                 names.append(entry.name)
             else:
                 others[suffix or "suffixless"] += 1
