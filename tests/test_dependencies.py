@@ -61,7 +61,7 @@ def imports():
 def test_everything_imported_is_declared(is_needed):
     declared = {normal(wanted.name) for wanted in product()}
     if not is_needed:  # imported within a function, where it is used
-        for name in ("export", "demo", "hub", "video", "torch", "medical"):
+        for name in ("export", "demo", "hub", "video", "torch", "medical", "heic"):
             declared |= {normal(wanted.name) for wanted in extra(name)}
     owners = importlib.metadata.packages_distributions()
     # The version that TensorFlow needs. A requirement of our own would have resolvers

@@ -56,7 +56,8 @@ class ImageConfig(DatasetConfig):
     range_a: str | None = option(
         None,
         "values of domain A that become -1 and 1, such as 0,4095 or the percentiles "
-        "p0.5,p99.5; default: all that its type, or the training images, have",
+        "p0.5,p99.5; default: all that its type, or the training images, have; for "
+        "each channel by itself: 0,4095,10,900 or per-channel or per-channel,p1,p99",
     )
     range_b: str | None = option(None, "the same of domain B")
 

@@ -1,16 +1,29 @@
-"""Ranges of values as options give them: 0,4095, or the percentiles p0.5,p99.5."""
+"""Ranges of values as options give them: 0,4095, or the percentiles p0.5,p99.5.
+
+Of one channel after the other, such as 0,60000,100,900; or those of each channel by
+itself: per-channel, or per-channel,p0.5,p99.5.
+"""
 
 from typing import NamedTuple
 
 from cyclegan_tf.common.errors import InputError
 
+PER_CHANNEL = "per-channel"
+
 
 class Range(NamedTuple):
-    """What `--range-a` says: two values, or two percentiles of all values."""
+    """What `--range-a` says.
 
-    low: float
-    high: float
-    is_percentiles: bool
+    Attributes:
+        lows, highs: values, or percentiles: one for all channels, or one for each.
+        are_percentiles: which of them.
+        is_per_channel: whether each channel has a range of its own.
+    """
+
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    are_percentiles: bool = False
+    is_per_channel: bool = False
 
 
 def require_range(name: str, text: str) -> Range:
@@ -21,20 +34,27 @@ def require_range(name: str, text: str) -> Range:
         text: its value.
 
     Raises:
-        InputError: it is neither two numbers nor two percentiles, or is empty.
+        InputError: it is neither pairs of numbers nor of percentiles, or is empty.
     """
-    parts = [part.strip() for part in text.split(",")]
-    is_percentiles = all(part.startswith("p") for part in parts)
+    first, *rest = parts = [part.strip() for part in text.split(",")]
+    if first == PER_CHANNEL:
+        parts = rest or ["p0", "p100"]
+    are_percentiles = all(part.startswith("p") for part in parts)
     try:
-        low, high = (float(part[1:] if is_percentiles else part) for part in parts)
+        numbers = [float(part[1:] if are_percentiles else part) for part in parts]
+        if len(numbers) % 2 or (first == PER_CHANNEL and not are_percentiles):
+            raise ValueError
     except ValueError:
         raise InputError(
             f"{name} takes two values, such as 0,4095, or two percentiles, such as "
-            f"p0.5,p99.5, got {text!r}."
+            f"p0.5,p99.5; or two for each channel, one after the other; or "
+            f"{PER_CHANNEL}, with two percentiles after it or not; got {text!r}."
         ) from None
-    is_finite = abs(low) < float("inf") and abs(high) < float("inf")
-    if not (low < high and is_finite):
-        raise InputError(f"{name}: {text} is no range; give the lower value first.")
-    if is_percentiles and not 0 <= low < high <= 100:
-        raise InputError(f"{name}: percentiles are between 0 and 100, got {text}.")
-    return Range(low, high, is_percentiles)
+    lows, highs = tuple(numbers[::2]), tuple(numbers[1::2])
+    for low, high in zip(lows, highs, strict=True):
+        if not -float("inf") < low < high < float("inf"):
+            raise InputError(f"{name}: {text} is no range; give the lower value first.")
+        if are_percentiles and not 0 <= low < high <= 100:
+            raise InputError(f"{name}: percentiles are between 0 and 100, got {text}.")
+    is_per_channel = first == PER_CHANNEL or len(lows) > 1
+    return Range(lows, highs, are_percentiles, is_per_channel)

@@ -110,12 +110,15 @@ def upright(pixels: np.ndarray, orientation: int | None) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def on_white(pixels: np.ndarray, is_premultiplied: bool = False) -> np.ndarray:
+def on_white(
+    pixels: np.ndarray, is_premultiplied: bool = False, white: int | None = None
+) -> np.ndarray:
     """Composites uint8 or uint16 `(height, width, channels)`, the last alpha, on white.
 
-    Rounded to the nearest; the same type, without the last channel.
+    White is the largest value of the type, if not another. Rounded to the nearest; the
+    same type, without the last channel.
     """
-    white = np.uint32(np.iinfo(pixels.dtype).max)
+    white = np.uint32(white or np.iinfo(pixels.dtype).max)
     colour, alpha = pixels[..., :-1].astype(np.uint32), pixels[..., -1:].astype("u4")
     if is_premultiplied:
         composited = np.minimum(colour + (white - alpha), white)

@@ -1,4 +1,7 @@
-"""JPEG 2000, JPEG XL and AVIF, with the numbers that are stored, by imagecodecs."""
+"""JPEG 2000, JPEG XL, AVIF and HEIC, with the numbers that are stored.
+
+By imagecodecs; HEIC by pillow-heif, of the extra `heic`, which is imported within.
+"""
 
 import io
 import struct
@@ -8,7 +11,7 @@ from PIL import Image
 
 from cyclegan_tf.data import photos
 from cyclegan_tf.data.arrays import UnreadableImage, on_white, require_size, upright
-from cyclegan_tf.data.picture import Picture
+from cyclegan_tf.data.picture import About, Picture
 
 # What files begin with, and the markers of what is within.
 JPEG2000_MARKER, JPEGXL_MARKER = b"\xff\x4f\xff\x51", b"\xff\x0a"
@@ -30,7 +33,7 @@ def reader_of(data: bytes):
         return read_jpegxl
     if data[4:8] == b"ftyp" and {b"avif", b"avis"} & {*brands}:
         return read_avif
-    return refuse_heic if data[4:8] == b"ftyp" and {*HEIC_BRANDS} & {*brands} else None
+    return read_heic if data[4:8] == b"ftyp" and {*HEIC_BRANDS} & {*brands} else None
 
 
 def read_jpeg2000(data: bytes) -> Picture:
@@ -68,18 +71,35 @@ def read_avif(data: bytes) -> Picture:
     return picture._replace(pixels=upright(picture.pixels, orientation), about=about)
 
 
-def refuse_heic(data: bytes) -> Picture:
-    """Raises `UnreadableImage`: the wheels of imagecodecs and Pillow do not read it."""
-    raise UnreadableImage(
-        "HEIC is not read; convert it to PNG, with heif-convert of libheif for instance"
-    )
+def read_heic(data: bytes) -> Picture:
+    """The upright picture of a HEIC file, alpha put on white; raises as others."""
+    try:
+        import pillow_heif
+    except ImportError:
+        raise UnreadableImage(
+            "HEIC needs pillow-heif; install with pip install '.[heic]', or convert it "
+            "to PNG"
+        ) from None
+    # The numbers that are stored, and turned as the file says.
+    image = pillow_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    require_size(*image.size[::-1], 6)
+    picture = _of_decoded(np.asarray(image), image.premultiplied_alpha)
+    about = About(profile=image.info.get("icc_profile") or b"")
+    return picture._replace(about=about)
 
 
-def _of_decoded(pixels):
+def _of_decoded(pixels, is_premultiplied=False):
     pixels = np.atleast_3d(pixels)
     require_size(*pixels.shape[:2], pixels.shape[2] * pixels.itemsize)
-    has_alpha = pixels.shape[2] in (2, 4) and pixels.dtype.kind == "u"
-    return Picture(on_white(pixels) if has_alpha else pixels)
+    if pixels.shape[2] not in (2, 4) or pixels.dtype.kind != "u":
+        return Picture(pixels)
+    # Of 10 and 12 bits white, as what is opaque, is less than the type holds.
+    bits = next(
+        n
+        for n in (8, 10, 12, 16)
+        if n > 8 * (pixels.itemsize - 1) and pixels.max() < 2**n
+    )
+    return Picture(on_white(pixels, is_premultiplied, 2**bits - 1))
 
 
 def _size_of_jpegxl(data):

@@ -17,16 +17,35 @@ class Domain:
     Attributes:
         channels: 1 is grey, 3 is RGB, any other number are bands.
         dtype: "uint8", "uint16" or "float32".
-        low, high: the values that are -1 and 1 for the networks; what lies outside is
-            clipped.
+        low, high: the values that are -1 and 1 for the networks; one of all channels,
+            or of each its own. What lies outside is clipped.
         resample: how they are resized, see `--resample-a`.
     """
 
     channels: int = 3
     dtype: str = "uint8"
-    low: float = 0.0
-    high: float = 255.0
+    low: float | tuple[float, ...] = 0.0
+    high: float | tuple[float, ...] = 255.0
     resample: Resample = "bicubic"
+
+    def __post_init__(self):
+        for name, bound in zip(("low", "high"), self.bounds, strict=True):
+            if bound.ndim:  # JSON has lists
+                object.__setattr__(self, name, tuple(bound.tolist()))
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """The range: float64 `(2,)`, or of each channel its own `(2, channels)`.
+
+        Either half broadcasts with images.
+
+        Raises:
+            ValueError: there are more or fewer than channels.
+        """
+        bounds = np.array([self.low, self.high], np.float64)
+        if bounds.shape not in ((2,), (2, self.channels)):
+            raise ValueError(f"ranges of {bounds[0].size} of {self.channels} channels")
+        return bounds
 
     @property
     def is_encodable(self) -> bool:
@@ -39,13 +58,16 @@ class Domain:
         return (self.dtype, self.low, self.high) == ("uint8", 0.0, 255.0)
 
     @property
-    def middle(self) -> float:
-        """What stands in for a value where there is none; 0 for the networks."""
-        middle = (self.low + self.high) / 2
-        if self.dtype == "float32":
-            return middle
-        # The range may be one that its type does not have.
-        return round(min(max(middle, 0), np.iinfo(self.dtype).max))
+    def middle(self) -> np.ndarray:
+        """What stands in for a value where there is none; 0 for the networks.
+
+        Of the domain's type, as many as there are ranges.
+        """
+        middle = self.bounds.mean(axis=0)
+        if self.dtype != "float32":
+            # The range may be one that its type does not have.
+            middle = np.round(np.clip(middle, 0, np.iinfo(self.dtype).max))
+        return middle.astype(self.dtype)
 
     def form(self) -> dict[str, Any]:
         """What a dataset's manifest says: all but what a training chooses."""
@@ -53,8 +75,14 @@ class Domain:
         del form["resample"]
         return form
 
+    @property
+    def range_text(self) -> str:
+        """Such as "0 to 4095", or of each channel its own."""
+        ranges = np.atleast_2d(self.bounds.T)
+        return ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
+
     def __str__(self):
-        return f"{form_text(self.channels, self.dtype)}, {self.low:g} to {self.high:g}"
+        return f"{form_text(self.channels, self.dtype)}, {self.range_text}"
 
 
 class Domains(NamedTuple):

@@ -1,5 +1,7 @@
 """Deciding the form of a domain: by its images, and by the options of a training."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -94,41 +96,59 @@ def chosen_domain(
                 f"{domain.upper()} are {form_text(found.channels, found.dtype)}; grey "
                 f"and RGB ones of integers become each other, and nothing else does."
             )
-        found = Domain(channels, found.dtype, found.low, found.high)
+        found = dataclasses.replace(found, channels=channels)
     if given is None:
         return found
-    values = _values(split)
-    low, high = given.low, given.high
-    if given.is_percentiles:
-        low, high = (float(x) for x in np.percentile(values, [low, high]))
-        if low == high:
-            raise InputError(
-                f"--range-{domain}: both percentiles are {low:g}; take others."
-            )
-    share = np.mean((values < low) | (values > high))
+    if len(given.lows) not in (1, found.channels):
+        raise InputError(
+            f"--range-{domain} gives ranges of {len(given.lows)} channels; the images "
+            f"of domain {domain.upper()} have {found.channels}."
+        )
+    # One list of values for each range: of all channels, or of each.
+    values = _values(split, found)
+    if not given.is_per_channel:
+        values = [np.concatenate(values)]
+    bounds = np.array([np.broadcast_to(x, len(values)) for x in given[:2]], float)
+    if given.are_percentiles:
+        bounds = np.array(list(map(np.percentile, values, bounds.T)), float).T
+    for number in np.flatnonzero(bounds[0] == bounds[1]):
+        where = f" of channel {number + 1}" if given.is_per_channel else ""
+        raise InputError(
+            f"--range-{domain}: both percentiles{where} are {bounds[0, number]:g}; "
+            f"take others, or give values."
+        )
+    outside = [
+        (some < low) | (some > high)
+        for some, (low, high) in zip(values, bounds.T, strict=True)
+    ]
+    low, high = bounds.tolist() if given.is_per_channel else bounds[:, 0].tolist()
+    chosen = Domain(found.channels, found.dtype, low, high)
     say(
-        f"domain {domain.upper()}: {low:g} to {high:g} become -1 to 1, and "
-        f"{share:.2%} of the values are outside and clipped"
+        f"domain {domain.upper()}: {chosen.range_text} become -1 to 1, and "
+        f"{np.concatenate(outside).mean():.2%} of the values are outside and clipped"
     )
-    return Domain(found.channels, found.dtype, low, high)
+    return chosen
 
 
-def _values(split):
-    """Values of the images, evenly taken where they are many."""
+def _values(split, domain):
+    """Values of the images, a list of each channel; evenly taken where they are many.
+
+    Args:
+        split: the images.
+        domain: the form in which they are read.
+    """
     sample = split.sample(MAX_SAMPLED)
-    count = np.prod(sample.sizes, axis=1, dtype=np.int64).sum() * split.domain.channels
+    count = np.prod(sample.sizes, axis=1, dtype=np.int64).sum() * domain.channels
     step = max(1, count // MAX_VALUES)
-    indices = tf.data.Dataset.range(len(sample))
-    found = (_values_of(x, split.domain) for x in examples(sample, indices))
-    return np.concatenate([values[::step] for values in found])
-
-
-def _values_of(example, domain):
-    """The values that an image has, in one row."""
-    image = records.decode(example, domain)
-    if records.has_nodata(example):
-        image = tf.boolean_mask(image, records.decode_valid(example, domain))
-    return image.numpy().ravel()
+    found = [[] for _ in range(domain.channels)]
+    for example in examples(sample, tf.data.Dataset.range(len(sample))):
+        image = records.decode(example, domain).numpy()
+        valid = np.ones(image.shape, bool)
+        if records.has_nodata(example):
+            valid = records.decode_valid(example, domain).numpy()
+        for channel, values in enumerate(found):
+            values.append(image[..., channel][valid[..., channel]][::step])
+    return [np.concatenate(values) for values in found]
 
 
 def tell_of_sizes(split: Split, frame: Frame) -> None:

@@ -49,7 +49,8 @@ def covering_valid(image, valid, size, frame: Frame, fill, resample="bicubic"):
         valid: bool of the same shape.
         size: of `covering_sizes`.
         frame: size and way.
-        fill: a scalar of the image's type, for pixels without a value.
+        fill: of the image's type, for pixels without a value; a scalar, or one of each
+            channel.
         resample: see `--resample-a`.
     """
     if frame.resize == "none" or resample == "nearest":

@@ -55,10 +55,10 @@ class Picture(NamedTuple):
 
 
 def filled(pixels: np.ndarray, valid: np.ndarray | None, value) -> np.ndarray:
-    """Pixels of the same type, with a value where they have none."""
+    """Pixels of the same type, with a value, or one of each channel, for none."""
     if valid is None:
         return pixels
-    return np.where(valid, pixels, pixels.dtype.type(value))
+    return np.where(valid, pixels, np.asarray(value).astype(pixels.dtype))
 
 
 def is_nodata(pixels: np.ndarray, nodata: str) -> np.ndarray:

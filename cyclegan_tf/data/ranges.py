@@ -11,8 +11,8 @@ def to_unit_range(images, domain: Domain):
 
     Values outside of its range are clipped.
     """
-    half = (domain.high - domain.low) / 2
-    scaled = (_without(tf.cast(images, tf.float32), domain.low)) / half - 1.0
+    low, half = _low_and_half(domain)
+    scaled = _without(tf.cast(images, tf.float32), low) / half - 1.0
     if domain.is_grey_levels:
         return scaled  # none is outside
     return tf.clip_by_value(scaled, -1.0, 1.0)
@@ -23,15 +23,22 @@ def to_values(floats, domain: Domain):
 
     Integers are rounded to the nearest.
     """
-    half = (domain.high - domain.low) / 2
-    values = _without((tf.cast(floats, tf.float32) + 1.0) * half, -domain.low)
+    low, half = _low_and_half(domain)
+    values = _without((tf.cast(floats, tf.float32) + 1.0) * half, -low)
     if domain.dtype != "float32":
         values = tf.round(values)
-    return tf.cast(tf.clip_by_value(values, domain.low, domain.high), domain.dtype)
+    bounds = domain.bounds.astype(np.float32)
+    return tf.cast(tf.clip_by_value(values, *bounds), domain.dtype)
+
+
+def _low_and_half(domain):
+    """Where the range begins, and half of its width; scalars, or `(channels,)`."""
+    low, high = domain.bounds
+    return np.float32(low), np.float32((high - low) / 2)
 
 
 def _without(x, offset):
-    return x if offset == 0 else x - offset
+    return x - offset if np.any(offset) else x
 
 
 def to_grey_levels(images: np.ndarray, domain: Domain) -> np.ndarray:
@@ -42,8 +49,9 @@ def to_grey_levels(images: np.ndarray, domain: Domain) -> np.ndarray:
     """
     if domain.is_grey_levels:
         return images
-    scaled = (np.float32(images) - domain.low) * (255 / (domain.high - domain.low))
-    return np.clip(scaled, 0, 255).astype(np.float32)
+    low, high = domain.bounds
+    scaled = (np.float32(images) - np.float32(low)) * np.float32(255 / (high - low))
+    return np.clip(scaled, 0, 255)
 
 
 def to_shown(images: np.ndarray, domain: Domain) -> np.ndarray:

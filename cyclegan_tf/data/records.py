@@ -80,8 +80,8 @@ def decode(example, domain: Domain):
 
 
 def middle(domain: Domain):
-    """The middle of a domain's range, of its type, a scalar."""
-    return tf.constant(domain.middle, domain.dtype)
+    """The middle of a domain's range, of its type, a scalar or `(channels,)`."""
+    return tf.constant(domain.middle)
 
 
 def has_nodata(example):

@@ -112,7 +112,7 @@ def answer(
 
 def _shown(pixels, domain: Domain):
     if domain.dtype != "uint8" and (domain.low, domain.high) == (0, 255):
-        # An export has its range within; here it is that of the picture.
+        # An older export has its range within; here it is that of the picture.
         low, high = float(pixels.min()), float(pixels.max())
         domain = dataclasses.replace(domain, low=low, high=max(high, low + 1e-6))
     image = Image.fromarray(to_shown(pixels, domain))

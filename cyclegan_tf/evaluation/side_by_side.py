@@ -8,6 +8,7 @@ from cyclegan_tf.config import EvaluateConfig, TrainConfig, settings
 from cyclegan_tf.config.sizes import Frame, require_size
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.evaluation.results import protocol_lines, protocol_text
 from cyclegan_tf.evaluation.scores import evaluator_of_run, open_evaluator
@@ -81,12 +82,23 @@ def _images(config, runs, models):
     if config.data_dir is not None:
         options = dataclasses.replace(options, data_dir=config.data_dir)
     dataset = Dataset.open(ensure_dataset(options))
-    size = next(iter(next(iter(models.values())).values())).size
+    # As the first model was trained to see them, where it says how.
+    direction, translate = next(iter(next(iter(models.values())).items()))
+    frame, domains, size = options.frame, dataset.domains, translate.size
+    if translate.frame is not None:
+        frame, known = translate.frame, Domains(translate.source, translate.target)
+        domains = Domains(*map(_ranged, domains, known.of(direction)))
     if config.image_size is not None:
         size = require_size("--image-size", config.image_size)
-    frame = options.frame if size is None else Frame(*size, options.resize)
-    domains = dataset.domains
+    if size is not None:
+        frame = Frame(*size, frame.resize)
     return dataset, domains, open_evaluator(dataset, domains, frame, config)
+
+
+def _ranged(domain, known):
+    """A domain with the range that is known of one, if its images are of that kind."""
+    is_same = (domain.channels, domain.dtype) == (known.channels, known.dtype)
+    return known if is_same else domain
 
 
 def is_one_run(config: EvaluateConfig) -> bool:

@@ -31,7 +31,7 @@ from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.exporting import model_card, publishing, run_images, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
 from cyclegan_tf.exporting.formats.format import INT8
-from cyclegan_tf.inference.exported import EXTRAS, Export, open_export
+from cyclegan_tf.inference.exported import EXTRAS, Export, open_export, write_form
 from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
 
@@ -148,7 +148,7 @@ def _export(form, subject, config):
         compared = {}
         if config.precision != "float32":
             compared = _beside_float32(form, aside, subject, config)
-        # What describes it: the card, requests to warm up with, checksums of all.
+        # What describes it: the card, its form, requests to warm up with, checksums.
         extras = aside / EXTRAS if form.is_served else aside
         extras.mkdir(exist_ok=True)
         about = {
@@ -160,6 +160,7 @@ def _export(form, subject, config):
             "beside_teacher": subject.run.about().get("compared"),
         }
         model_card.write_card(extras, form, subject.run, subject.trained, about)
+        write_form(extras, domains, subject.run.options.frame)
         if form.is_served:
             requests = extras / saved_model.WARM_UP
             saved_model.write_warm_up(requests, output.name, domains, subject.images)

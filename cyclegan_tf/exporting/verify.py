@@ -169,7 +169,8 @@ def _coarseness(domain):
     """The grey levels that one step of a domain's values is, if it is more than one."""
     if domain.dtype == "float32":
         return 1.0
-    return max(1.0, 255 / (domain.high - domain.low))
+    low, high = domain.bounds
+    return max(1.0, 255 / (high - low).min())
 
 
 def _difference(output, expected, target):
@@ -181,7 +182,8 @@ def _difference(output, expected, target):
             f"the exported model returned {output.dtype} {output.shape}, expected "
             f"{expected.dtype} {expected.shape}; nothing was kept."
         )
-    levels = np.abs(output.astype(float) - expected) * 255 / (target.high - target.low)
+    low, high = target.bounds
+    levels = np.abs(output.astype(float) - expected) * 255 / (high - low)
     return levels.ravel()
 
 

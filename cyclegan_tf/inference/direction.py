@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.arrays import MIN_SIDE, UnreadableImage
 from cyclegan_tf.data.domain import Domain
 
@@ -15,13 +16,14 @@ class Translator:
     """One direction of a trained model, to be called with pictures.
 
     Attributes:
-        source, target: the form of what it takes and gives. An export has its ranges
-            of values within: type and channels are all that is known of them here.
+        source, target: the form of what it takes and gives. Of an export that says no
+            `frame` either, the ranges in it are not known.
         function: from arrays `(count, height, width, channels)` to the same, of any
             count and size; raises `UnreadableImage` for what is too large.
         size: height and width, of a model that takes no other pictures.
         megabytes: that its weights, or its file, take up; 10^6 bytes.
         generator: the Keras model, of a run.
+        frame: what an export was trained to see of a picture, if that is known.
     """
 
     source: Domain
@@ -30,6 +32,7 @@ class Translator:
     size: tuple[int, int] | None = None
     megabytes: float = 0.0
     generator: Any = None
+    frame: Frame | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Translates pictures.

@@ -9,22 +9,26 @@ exports/NAME/onnx/1/       that model
 exports/NAME/onnx/1/a_to_b.onnx, or any other .onnx or .tflite file
 """
 
+import dataclasses
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.common import checksums
+from cyclegan_tf.common import checksums, files
 from cyclegan_tf.common.console import quiet_start
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.arrays import UnreadableImage
-from cyclegan_tf.data.domain import DTYPES, Domain
+from cyclegan_tf.data.domain import DTYPES, Domain, Domains
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.run_exported import RUNNERS
 
 # Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
 EXTRAS = "assets.extra"
 SUMS = f"{EXTRAS}/{checksums.SUMS}"
+# Of any export: the domains, whose ranges the model has within, and the frame.
+FORM = "form.json"
 # What a folder with a model holds; with checksums also one that has lost a file.
 MARKS = {
     "savedmodel": ("saved_model.pb", SUMS),
@@ -45,6 +49,36 @@ class Export(NamedTuple):
 
     form: str
     place: pathlib.Path
+
+
+def write_form(folder: pathlib.Path, domains: Domains, frame: Frame) -> None:
+    """Writes what a model does not say of itself, beside it.
+
+    Args:
+        folder: of the model card.
+        domains: what its directions lead from and to.
+        frame: what it was trained to see of a picture.
+    """
+    content = {name: dataclasses.asdict(x) for name, x in domains._asdict().items()}
+    files.write_json(folder / FORM, content | {"frame": frame})
+
+
+def _read_form(export):
+    """Domains and frame of an export; None of older ones, and of files on their own.
+
+    Raises:
+        Damaged: it cannot be read.
+    """
+    folder = export.place if export.place.is_dir() else export.place.parent
+    path = folder / (EXTRAS if export.form == "savedmodel" else "") / FORM
+    try:
+        content = files.read_json(path, "export it again")
+        domains = Domains(*(Domain(**content[name]) for name in Domains._fields))
+        return domains, Frame(*content["frame"])
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"{path} is damaged ({error}); export it again.") from None
 
 
 def find_export(path: pathlib.Path) -> Export | None:
@@ -82,12 +116,25 @@ def load_export(export: Export, direction: str | None = None) -> dict[str, Trans
 
 def open_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
     """The translators of an export that has just been written; as `load_export`."""
-    runner, translators = _runner(export), {}
+    runner, form, translators = _runner(export), _read_form(export), {}
     for name in runner.names:
         known = name if name in DIRECTIONS or export.place.is_dir() else "a_to_b"
         if known in DIRECTIONS and direction in (None, known):
-            translators[known] = _translator(export, runner, name)
+            translator = _translator(export, runner, name)
+            translators[known] = _with_form(translator, known, form)
     return dict(sorted(translators.items()))
+
+
+def _with_form(translator, direction, form):
+    """With the ranges and the frame that are known, if they are of this model."""
+    if form is None:
+        return translator
+    domains, frame = form
+    source, target = domains.of(direction)
+    for found, known in ((translator.source, source), (translator.target, target)):
+        if (found.channels, found.dtype) != (known.channels, known.dtype):
+            return translator
+    return dataclasses.replace(translator, source=source, target=target, frame=frame)
 
 
 def _check(export):
@@ -162,7 +209,7 @@ def _megabytes(export, runner, name):
     """Of a direction's file, or its share of a SavedModel, which holds all."""
     if export.place.is_file():
         return export.place.stat().st_size / 1e6
-    files = list(export.place.glob(f"{name}.*"))
-    share = 1 if files else len(set(DIRECTIONS).intersection(runner.names))
-    files = files or [x for x in export.place.rglob("*") if x.is_file()]
-    return sum(path.stat().st_size for path in files) / share / 1e6
+    found = list(export.place.glob(f"{name}.*"))
+    share = 1 if found else len(set(DIRECTIONS).intersection(runner.names))
+    found = found or [x for x in export.place.rglob("*") if x.is_file()]
+    return sum(path.stat().st_size for path in found) / share / 1e6

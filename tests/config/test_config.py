@@ -122,6 +122,8 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"channels_b": 5}, "--channels-b takes 1 to 4, got 5"),
         ({"range_a": "4095"}, "--range-a takes two values, such as 0,4095, or"),
         ({"range_a": "9,9"}, "--range-a: 9,9 is no range"),
+        ({"range_a": "0,9,3"}, "--range-a takes two values, .* two for each channel"),
+        ({"range_a": "per-channel,0,9"}, "--range-a takes .* or per-channel, with two"),
         ({"range_b": "p1,p101"}, "--range-b: percentiles are between 0 and 100"),
         ({"load_size": 200}, "--load-size must be at least 256"),
         ({"epochs": 0}, "--epochs must be at least 1, got 0"),

@@ -7,12 +7,13 @@ from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.config.ranges import Range
+from cyclegan_tf.config.ranges import require_range
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import forms, pipeline
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import read_manifest
 from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.ranges import to_unit_range, to_values
 
 
 def write(path, pixels):
@@ -116,13 +117,63 @@ def split(tmp_path):
 
 
 def test_given_range_is_said_with_what_it_clips(split, capsys):
-    chosen = forms.chosen_domain(split, "a", None, Range(0, 299, False))
+    chosen = forms.chosen_domain(split, "a", None, require_range("--range-a", "0,299"))
     assert chosen == Domain(1, "uint16", 0, 299)
     said = "domain A: 0 to 299 become -1 to 1, and 25.00% of the values are outside"
     assert said in capsys.readouterr().err
-    chosen = forms.chosen_domain(split, "a", 3, Range(5, 95, True))
+    chosen = forms.chosen_domain(split, "a", 3, require_range("--range-a", "p5,p95"))
     assert chosen == Domain(3, "uint16", *np.percentile(np.arange(400), [5, 95]))
     assert "10.00% of the values are outside" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def bands(tmp_path_factory):
+    """Two channels in one file, of 0 to 60000 and of 100 to 900."""
+    values = np.arange(400, dtype=float).reshape(20, 20) / 399
+    image = np.stack([values * 60000, 100 + values[::-1] * 800], -1).astype(np.uint16)
+    path = tmp_path_factory.mktemp("bands")
+    directory = convert(path, {"trainA/0.npy": image, "trainB/0.png": RGB})
+    return pipeline.open_split(directory, "trainA"), image.reshape(-1, 2)
+
+
+@pytest.mark.parametrize(
+    "given, bounds",
+    [
+        ("per-channel", [(0, 100), (60000, 900)]),
+        ("per-channel,p5,p90", "p5,p90"),
+        ("p5,p90,p0,p100", [None, 100, None, 900]),
+        ("0,50000,200,800", [(0, 200), (50000, 800)]),
+    ],
+)
+def test_each_channel_has_a_range_of_its_own(bands, capsys, given, bounds):
+    split, values = bands
+    chosen = forms.chosen_domain(split, "a", None, require_range("--range-a", given))
+    if bounds == "p5,p90":
+        bounds = np.percentile(values, [5, 90], axis=0)
+    elif None in bounds:
+        bounds[::2] = np.percentile(values[:, 0], [5, 90])
+        bounds = np.reshape(bounds, (2, 2))
+    assert chosen == Domain(2, "uint16", *map(tuple, np.array(bounds, float).tolist()))
+    assert Domain(**json.loads(json.dumps(chosen.form()))) == chosen
+    said = capsys.readouterr().err
+    assert f"domain A: {chosen.range_text} become -1 to 1, and " in said
+    if given == "per-channel":
+        assert chosen.range_text == "0 to 60000, 100 to 900"
+        assert "0.00% of the values" in said
+        # Either fills what the networks see.
+        units = to_unit_range(values[None, None], chosen).numpy()
+        assert units.min((0, 1, 2)).tolist() == [-1, -1]
+        assert units.max((0, 1, 2)).tolist() == [1, 1]
+        np.testing.assert_array_equal(to_values(units, chosen)[0, 0], values)
+        assert chosen.middle.tolist() == [30000, 500]
+
+
+def test_ranges_of_another_number_of_channels_are_refused(bands):
+    given = require_range("--range-a", "0,1,0,1,0,1")
+    with pytest.raises(InputError, match="--range-a gives ranges of 3 channels; .* 2"):
+        forms.chosen_domain(bands[0], "a", None, given)
+    with pytest.raises(ValueError, match="ranges of 2 of 3 channels"):
+        Domain(3, "uint16", (0, 1), (2, 3))
 
 
 def test_bands_cannot_become_grey(tmp_path):

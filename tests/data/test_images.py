@@ -1,4 +1,5 @@
 import io
+import sys
 
 import imagecodecs
 import numpy as np
@@ -342,10 +343,38 @@ def test_size_of_jpeg_xl_is_known_before_it_is_decoded(size, dtype):
         normalize(data[: place + 40])
 
 
-def test_heic_is_said_to_need_another_program():
+def test_alpha_of_ten_bits_is_put_on_the_white_of_ten_bits():
+    pixels = np.full((20, 24, 4), 50, np.uint16)
+    pixels[:10, :, -1], pixels[10:, :, -1] = 0, 1023
+    found = decoded(imagecodecs.avif_encode(pixels, level=100, bitspersample=10))
+    assert (found[:10] == 1023).all() and (found[10:] == 50).all()
+
+
+def test_heic_without_its_package_is_said_to_need_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
-    with pytest.raises(UnreadableImage, match="HEIC is not read; convert it to PNG"):
+    with pytest.raises(UnreadableImage, match=r"HEIC needs pillow-heif; .*\[heic\]"):
         normalize(data)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_heic_has_the_numbers_that_are_stored(bits, mode, monkeypatch):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    monkeypatch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    pixels = np.random.default_rng(0).integers(0, 2**bits, (48, 64, len(mode)), dtype)
+    pixels[..., 3:] = 2**bits - 1
+    scaled = pixels << (16 - bits if bits > 8 else 0)
+    file = pillow_heif.from_bytes(
+        mode if bits == 8 else f"{mode};16", (64, 48), scaled.tobytes()
+    )
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    file.info["icc_profile"], buffer = profile, io.BytesIO()
+    file.save(buffer, quality=-1, chroma=444, matrix_coefficients=0)
+    picture = images.read(buffer.getvalue(), Domain(3, dtype().dtype.name))
+    np.testing.assert_array_equal(picture.pixels, pixels[..., :3])
+    assert picture.about.profile == profile
 
 
 def test_suffixes_of_the_document_are_those_that_are_taken():

@@ -174,7 +174,7 @@ def test_dataset_counts_only_what_has_a_value(tmp_path, capsys):
     assert domain["low"] == HEIGHTS.min() or domain["low"] == HEIGHTS[~HOLE].min()
     assert domain["high"] < 502
     split = pipeline.open_split(directory, "trainA")
-    chosen = forms.chosen_domain(split, "a", None, Range(0, 100, True))
+    chosen = forms.chosen_domain(split, "a", None, Range((0,), (100,), True))
     assert (chosen.low, chosen.high) == (domain["low"], domain["high"])
     assert "0.00% of the values are outside" in capsys.readouterr().err
     images = pipeline.load_images(split, Frame(24, 32))

@@ -1,6 +1,7 @@
 """Models of images that are not 8-bit RGB, from a run to translated files."""
 
 import re
+import shutil
 
 import imagecodecs
 import keras
@@ -11,12 +12,13 @@ import tifffile
 
 import cyclegan_tf
 from cyclegan_tf.common import checksums
+from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.exporting import exporter
 from cyclegan_tf.exporting.formats import litert, onnx, saved_model
 from cyclegan_tf.inference import exported as exported_models
-from cyclegan_tf.inference import run_exported
+from cyclegan_tf.inference import files, run_exported
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
@@ -25,7 +27,7 @@ from tests.exporting.formats.test_saved_model import saved_model_cli
 from tests.helpers import assert_one_line_error, random_values, run_here, tiny_config
 
 GREY16 = Domain(1, "uint16", 0, 4095)
-BANDS = Domain(5, "float32", -2, 3)
+BANDS = Domain(5, "float32", (-2, 0, 0, 100, -1), (3, 1, 2, 900, 60000))
 FORMS = {"grey16 to rgb": Domains(GREY16, Domain()), "bands": Domains(BANDS, GREY16)}
 
 
@@ -69,12 +71,13 @@ def test_export_keeps_types_and_channels_and_equals_keras(exported):
         source, target = domains.of(direction)
         images = random_values(source, 2, 22, 33)
         expected = translate_all(generator, images, source, target)
-        assert np.ptp(expected) > (target.high - target.low) / 10
+        span = np.subtract(target.high, target.low)
+        assert (np.ptp(expected, axis=(0, 1, 2)) > span / 10).all()
         for model in (run_dir, output):
             translated = cyclegan_tf.load(model, direction)(images)
             assert translated.dtype == target.dtype
-            difference = np.abs(translated.astype(float) - expected).max()
-            assert difference <= max(1, 1e-3 * (target.high - target.low))
+            difference = np.abs(translated.astype(float) - expected)
+            assert (difference <= np.maximum(1, 1e-3 * span)).all()
             with pytest.raises(ValueError, match=f"expected {source.dtype}"):
                 cyclegan_tf.load(model, direction)(images.astype(np.int64))
 
@@ -207,7 +210,45 @@ def test_folder_becomes_what_the_target_domain_is(exported, tmp_path, capsys):
         assert pixels.dtype == target.dtype
         expected = cyclegan_tf.load(output, direction)(image)
         difference = np.abs(pixels.reshape(expected.shape) - expected.astype(float))
-        assert difference.max() <= max(1, 1e-3 * (target.high - target.low))
+        span = np.subtract(target.high, target.low)
+        assert (difference <= np.maximum(1, 1e-3 * span)).all()
+
+
+def test_every_export_knows_its_form_and_fills_nodata_as_its_run_does(
+    exported, tmp_path
+):
+    domains, run_dir, output, _ = exported
+    (image,) = random_values(domains.a, 1, 30, 41)
+    tag = (42113, 2, 3, "7", True)
+    image[:20, :30] = 7
+    path = tmp_path / "one.tif"
+    how = {"planarconfig": "contig"} if domains.a.channels > 1 else {}
+    tifffile.imwrite(path, np.squeeze(image), metadata=None, extratags=[tag], **how)
+    expected = None
+    for model in (run_dir, output, output / "onnx", output / "litert" / "1"):
+        translate = cyclegan_tf.load(model, "a_to_b")
+        assert (translate.source, translate.target) == domains
+        assert translate.frame == (None if model == run_dir else (256, 256, "stretch"))
+        out = tmp_path / f"{model.parent.name}-{model.name}"
+        jobs = files.plan(files.find(str(path), str(out)), "tiff", domains.b)
+        assert files.translate_files(jobs, translate, 1, False) == {"translated": 1}
+        found = tifffile.imread(out / "one.tif")[..., None].astype(float)
+        expected = found if expected is None else expected
+        assert np.abs(found - expected).max() <= 1
+
+
+def test_damaged_form_of_an_export_is_named_and_a_missing_one_is_none(
+    exported, tmp_path
+):
+    folder = shutil.copytree(exported[2] / "onnx" / "1", tmp_path / "model")
+    (folder / checksums.SUMS).unlink()
+    (folder / "form.json").write_text('{"a": {"channels": 1, "low": [0, 1]}}')
+    with pytest.raises(InputError, match=r"form\.json is damaged .* export it again"):
+        cyclegan_tf.load(folder)
+    (folder / "form.json").unlink()
+    source, _ = exported[0]
+    translate = cyclegan_tf.load(folder, "a_to_b")
+    assert translate.source == Domain(source.channels, source.dtype)
 
 
 def test_format_that_cannot_hold_the_target_is_refused_first(tmp_path, capsys):

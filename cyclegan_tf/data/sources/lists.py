@@ -1,5 +1,6 @@
 """Lists of files: text with a path in each line, or a table (CSV) with a column."""
 
+import codecs
 import csv
 import os
 import pathlib
@@ -13,16 +14,21 @@ COLUMNS = ("path", "file", "file_name", "image")
 def files_in(path: pathlib.Path) -> list[pathlib.Path]:
     """The files that a list names, in its order; relative ones are beside the list.
 
-    Of a table the column is taken that is called like one of `COLUMNS`, or the first;
-    a first row without the name of a file in it is a heading.
+    Of a table, whose cells end in commas, semicolons or tabs, the column is taken that
+    is called like one of `COLUMNS`, or the first; a first row without the name of a
+    file in it is a heading.
 
     Raises:
         InputError: the list cannot be read, or a file is missing.
     """
     try:
-        # Names need not be UTF-8; spreadsheets put a mark before it.
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as f:
-            lines = list(csv.reader(f)) if _is_table(path) else _lines(f.read())
+        lines = _text(path.read_bytes()).splitlines()
+        if _is_table(path):
+            first = lines[0] if lines else ""
+            delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+            lines = list(csv.reader(lines, delimiter=delimiter))
+        else:
+            lines = [[line] for line in lines]
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: {reason}; expected a list of files.") from None
@@ -48,5 +54,8 @@ def _is_table(path):
     return path.suffix.lower() == ".csv"
 
 
-def _lines(text):
-    return [[line] for line in text.splitlines()]
+def _text(data):
+    # Spreadsheets put a mark before it; names need not be UTF-8.
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "surrogateescape")

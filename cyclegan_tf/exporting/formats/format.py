@@ -23,10 +23,7 @@ def pixels_interface(
 def _in_words(domain, size):
     sides = "1, {}, {}".format(*size) if size else "N, H, W"
     kind = {1: ", grey", 3: ", RGB"}.get(domain.channels, "")
-    return (
-        f"{domain.dtype} [{sides}, {domain.channels}]{kind}, "
-        f"{domain.low:g} to {domain.high:g}"
-    )
+    return f"{domain.dtype} [{sides}, {domain.channels}]{kind}, {domain.range_text}"
 
 
 def file_per_direction(
