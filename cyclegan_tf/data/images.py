@@ -37,7 +37,6 @@ __all__ = [
     "EncodedImage",
     "UnreadableImage",
     "encode",
-    "encode_png",
     "from_picture",
     "normalize",
     "normalize_decoded",
@@ -162,9 +161,8 @@ def normalize_decoded(
         UnreadableImage: as `normalize`, and whatever `decode` raises.
     """
     picture, kept = _decode(data, keeps_alpha, describes=False, decode=decode)
-    picture = picture._replace(pixels=np.atleast_3d(picture.pixels))
     if kept:
-        return _described(picture.pixels, data, kept), picture
+        return _stored(data, kept, picture.pixels), picture
     image = encode(picture.pixels, picture.valid)
     return image._replace(note=picture.note), picture
 
@@ -196,7 +194,7 @@ def read(data: bytes, domain: Domain) -> Picture:
     """
     with without_warnings():
         picture, _ = _decode(data, keeps_alpha=domain.channels in (2, 4))
-    return in_form(picture._replace(pixels=np.atleast_3d(picture.pixels)), domain)
+    return in_form(picture, domain)
 
 
 def encode(pixels: np.ndarray, valid: np.ndarray | None = None) -> EncodedImage:
@@ -209,49 +207,38 @@ def encode(pixels: np.ndarray, valid: np.ndarray | None = None) -> EncodedImage:
     Raises:
         UnreadableImage: none has.
     """
-    image = _encode(pixels)
-    if valid is None:
-        return image
-    if not valid.any():
-        raise UnreadableImage("none of its pixels has a value: all are nodata")
-    # Of several channels, side by side in each row.
-    mask = encode_png(np.uint8(valid.reshape(len(valid), -1)) * np.uint8(255))
-    image = image._replace(valid=mask.encoded)
-    if pixels.dtype == np.uint8:
-        return image
-    values = pixels[np.broadcast_to(valid, pixels.shape)]
-    return image._replace(low=float(values.min()), high=float(values.max()))
-
-
-def _encode(pixels):
-    height, width, channels = pixels.shape
-    if not Domain(channels, pixels.dtype.name).is_encodable:
-        data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-        return _described(pixels, data, "raw")
     # Of an axis of one, NumPy cares for no strides, and imagecodecs does.
-    flat = pixels[..., 0] if channels == 1 else pixels
+    flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    if not Domain(pixels.shape[-1], pixels.dtype.name).is_encodable:
+        data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+        return _stored(data, "raw", pixels, valid)
     if pixels.dtype == np.uint8:
-        return encode_png(flat)
+        return _stored(_png(flat), "png", pixels, valid)
     import imagecodecs  # Pillow writes no RGB of 16 bits
 
-    encoded = imagecodecs.png_encode(np.ascontiguousarray(flat))
-    return _described(pixels, encoded, "png")
+    data = imagecodecs.png_encode(np.ascontiguousarray(flat))
+    return _stored(data, "png", pixels, valid)
 
 
-def encode_png(pixels: np.ndarray) -> EncodedImage:
-    """Encodes uint8 `(height, width, 3)` RGB or `(height, width)` grey pixels."""
+def _png(pixels):
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    height, width, channels = (*pixels.shape, 1)[:3]
-    return EncodedImage(buffer.getvalue(), "png", height, width, channels)
+    return buffer.getvalue()
 
 
-def _described(pixels, data, kind):
-    low, high = 0, 255
+def _stored(data, kind, pixels, valid=None):
+    """What is stored of pixels, with the range of their values."""
+    low, high, mask, values = 0, 255, b"", pixels
+    if valid is not None:
+        if not valid.any():
+            raise UnreadableImage("none of its pixels has a value: all are nodata")
+        # Of several channels, side by side in each row.
+        mask = _png(np.uint8(valid.reshape(len(valid), -1)) * np.uint8(255))
+        values = pixels[np.broadcast_to(valid, pixels.shape)]
     if pixels.dtype != np.uint8:
-        low, high = pixels.min(), pixels.max()
+        low, high = values.min(), values.max()
     form = *pixels.shape, pixels.dtype.name, float(low), float(high)
-    return EncodedImage(data, kind, *form)
+    return EncodedImage(data, kind, *form, valid=mask)
 
 
 def _decode(data, keeps_alpha, describes=True, decode=None):
@@ -261,14 +248,8 @@ def _decode(data, keeps_alpha, describes=True, decode=None):
     """
     try:
         _require_few_bytes(len(data))
-        if medical.is_dicom(data):  # which may begin like a TIFF, and be one, too
-            return of_supported_type(medical.read_dicom(data)), ""
-        if data.startswith(tiff.STARTS):
-            return of_supported_type(tiff.read(data, keeps_alpha, describes)), ""
-        if data.startswith(NPY_START):
-            return of_supported_type(read_npy(data)), ""
-        if read_stored := codestreams.reader_of(data):
-            return of_supported_type(read_stored(data)), ""
+        if reader := _reader_of(data, keeps_alpha, describes):
+            return of_supported_type(reader(data)), ""
         return photos.read(data, decode)
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.
@@ -280,3 +261,12 @@ def _decode(data, keeps_alpha, describes=True, decode=None):
         elif data.startswith((*tiff.STARTS, NPY_START)):
             reason = f"damaged, or of a kind that is not read ({reason})"
         raise UnreadableImage(printable(reason[:MAX_REASON])) from None
+
+
+def _reader_of(data, keeps_alpha, describes):
+    """What reads the picture of a file's content; None: Pillow."""
+    if medical.is_dicom(data):  # which may begin like a TIFF, and be one, too
+        return medical.read_dicom
+    if data.startswith(tiff.STARTS):
+        return lambda data: tiff.read(data, keeps_alpha, describes)
+    return read_npy if data.startswith(NPY_START) else codestreams.reader_of(data)

@@ -67,9 +67,10 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
                 # Pillow brings values of 2 and 4 bits to 8, but not this one.
                 image.info["transparency"] *= 255 // (2**depth - 1)
             pixels = image if is_plain else _to_grey_or_rgb(image)
+    pixels = np.atleast_3d(pixels)
     if is_plain and can_stay:
         return Picture(pixels, about=about), kind
-    return Picture(upright(np.atleast_3d(pixels), orientation), about=about), ""
+    return Picture(upright(pixels, orientation), about=about), ""
 
 
 def about_of(image: Image.Image) -> About:

@@ -6,21 +6,22 @@ import numpy as np
 
 from cyclegan_tf.common.console import printable, progress_bar, say, show
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.data.arrays import UnreadableImage
+from cyclegan_tf.data.arrays import UnreadableImage, require_size
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Outcome, make_each
 from cyclegan_tf.inference.flicker import Flicker, Steadier
 from cyclegan_tf.inference.jobs import Job, Request, jobs
 from cyclegan_tf.inference.video_files import (
     CONTAINERS,
+    Video,
     reading,
-    say_what_is_left_out,
-    size_of,
     writing,
 )
 
 # Of a video in a folder whose own kind is not written: it holds nearly any sound.
 OTHER_SUFFIX = ".mkv"
+PQ, HLG = 16, 18  # of ITU-T H.273, brighter than 8 bits are
+PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 
 
 def video_jobs(request: Request, translate: Translator) -> list[Job]:
@@ -92,7 +93,7 @@ def translate_videos(
 
 def _translate(source, aside, translate, batch_size, is_steadied):
     """Translates a video to a file; returns the flicker."""
-    size = size_of(source)
+    size = _size_of(source)
     at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // (size[0] * size[1])))
     flicker, steadier = Flicker(), Steadier() if is_steadied else None
     name = printable(source.name)
@@ -101,7 +102,7 @@ def _translate(source, aside, translate, batch_size, is_steadied):
         writing(aside, size, video) as writer,
         progress_bar(video.num_frames, f"translating {name}", " frames") as bar,
     ):
-        say_what_is_left_out(source, video, writer)
+        _tell_of_picture(video)
         frames = video.frames(writer.sounds, writer.copy)
         while batch := list(itertools.islice(frames, at_once)):
             fakes = translate.each(np.stack([real for _, real in batch]))
@@ -114,3 +115,24 @@ def _translate(source, aside, translate, batch_size, is_steadied):
                 writer.write(ticks, fake)
             bar.update(len(batch))
     return flicker
+
+
+def _tell_of_picture(video: Video):
+    """Says what of the picture is lost in a translation."""
+    context = video.stream.codec_context
+    if context.color_trc in (PQ, HLG):
+        say(f"{str(video.path)!r} is HDR, which becomes paler in 8 bits")
+    if context.field_order > PROGRESSIVE:
+        say(
+            f"{str(video.path)!r} is interlaced, and becomes progressive with both "
+            f"fields"
+        )
+
+
+def _size_of(path):
+    """Height and width of the upright frames of a video file."""
+    with reading(path) as video:
+        for _, pixels in video.frames({}, lambda packet: None):
+            require_size(*pixels.shape)
+            return pixels.shape[:2]
+    raise UnreadableImage("it has no frames")

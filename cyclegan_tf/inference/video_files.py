@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.data.arrays import UnreadableImage, require_size
+from cyclegan_tf.data.arrays import UnreadableImage
 
 # What is written, and FFmpeg's name of it.
 CONTAINERS = {
@@ -30,9 +30,8 @@ DEMUXERS = "mov,matroska,avi,mpeg,mpegts,asf,flv,ogg"
 H264 = "libx264", {"crf": "18", "preset": "medium"}
 VP9 = "libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}
 # Numbers of ITU-T H.273.
-BT709, UNSPECIFIED, PQ, HLG = 1, 2, 16, 18
+BT709, UNSPECIFIED = 1, 2
 LIMITED_RANGE = 1
-PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 # Colours of which nothing is said are taken for BT.709 from this side on, in pixels,
 # and below for BT.601, as players do.
 HD_SIDE = 1280
@@ -47,9 +46,11 @@ class Video:
     """A video file that is open for reading.
 
     Attributes:
+        path: of the file.
         container, stream: of PyAV.
     """
 
+    path: pathlib.Path
     container: Any
     stream: Any
 
@@ -148,21 +149,7 @@ def reading(path: pathlib.Path) -> Iterator[Video]:
             raise UnreadableImage("its video is of a kind that is not read")
         # Else damaged frames would be guessed.
         stream.codec_context.options = {"err_detect": "explode"}
-        yield Video(container, stream)
-
-
-def size_of(path: pathlib.Path) -> tuple[int, int]:
-    """Height and width of the upright frames of a video file.
-
-    Raises:
-        UnreadableImage: it is no video, cannot be decoded, or its frames are smaller
-            than 16 x 16 or larger than 100 megapixels.
-    """
-    with reading(path) as video:
-        for _, pixels in video.frames({}, lambda packet: None):
-            require_size(*pixels.shape)
-            return pixels.shape[:2]
-    raise UnreadableImage("it has no frames")
+        yield Video(path, container, stream)
 
 
 @contextlib.contextmanager
@@ -170,6 +157,8 @@ def writing(
     path: pathlib.Path, size: tuple[int, int], video: Video
 ) -> Iterator["Writer"]:
     """Opens a file to be written, with the time base and the sound of another.
+
+    Sound that it cannot hold is said to be left out.
 
     Args:
         path: its suffix is one of `CONTAINERS`.
@@ -205,12 +194,15 @@ def writing(
         context.sample_aspect_ratio = aspect
         if title := video.container.metadata.get("title"):
             container.metadata["title"] = title
-        held = container.supported_codecs
-        sounds = {
-            sound: container.add_stream_from_template(sound)
-            for sound in video.container.streams.audio
-            if sound.codec_context and _name(sound) in held
-        }
+        sounds = {}
+        for sound in video.container.streams.audio:
+            coder = sound.codec_context
+            kind = coder.codec.canonical_name if coder else "unknown"
+            if kind in container.supported_codecs:
+                sounds[sound] = container.add_stream_from_template(sound)
+            else:
+                named = f"of {str(video.path)!r} the sound ({kind})"
+                say(f"{named} is left out; .mkv holds most")
         yield Writer(container, stream, sounds, video.start)
         container.mux(stream.encode(None))
 
@@ -252,22 +244,6 @@ class Writer:
         )
         frame.pts, frame.time_base = ticks, self.stream.codec_context.time_base
         self.container.mux(self.stream.encode(frame))
-
-
-def _name(stream):
-    return stream.codec_context.codec.canonical_name
-
-
-def say_what_is_left_out(path: pathlib.Path, video: Video, writer: Writer) -> None:
-    """Says what a translation does not have of its video."""
-    for sound in video.container.streams.audio:
-        if sound not in writer.sounds:
-            kind = _name(sound) if sound.codec_context else "unknown"
-            say(f"of {str(path)!r} the sound ({kind}) is left out; .mkv holds most")
-    if video.stream.codec_context.color_trc in (PQ, HLG):
-        say(f"{str(path)!r} is HDR, which becomes paler in 8 bits")
-    if video.stream.codec_context.field_order > PROGRESSIVE:
-        say(f"{str(path)!r} is interlaced, and becomes progressive with both fields")
 
 
 def _pixels(frame):

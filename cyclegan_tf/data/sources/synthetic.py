@@ -50,8 +50,8 @@ def _draw_animals(job, _):
     seed, stream, index, coat, size = job
     picture = drawing.draw((seed, stream, index), coat, size)
     is_test = stream == 2
-    mask = images.encode_png(picture.mask).encoded if is_test else b""
-    image, name = images.encode_png(picture.image), f"{coat}-{index:05d}.png"
+    mask = images.encode(picture.mask[..., None]).encoded if is_test else b""
+    image, name = images.encode(picture.image), f"{coat}-{index:05d}.png"
     return Loaded(image, Picture(picture.image), name, mask)
 
 

@@ -7,7 +7,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig, TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.images import encode_png
+from cyclegan_tf.data.images import encode
 from tests.helpers import assert_one_line_error, random_pixels, run_here, write_images
 
 
@@ -26,7 +26,7 @@ def write_records(path, *records):
 
 
 def picture(seed):
-    return encode_png(random_pixels(20, 24, seed)).encoded
+    return encode(random_pixels(20, 24, seed)).encoded
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.images import encode_png
+from cyclegan_tf.data.images import encode
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import generators
 from tests.helpers import random_pixels
@@ -37,7 +37,7 @@ def test_saved_model_equals_keras(run_dir, signatures, direction):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_bytes_of_different_sizes_equal_their_pixels(signatures, direction):
     pictures = [random_pixels(24, 32), random_pixels(17, 50), random_pixels(64, 16)]
-    encoded = tf.constant([encode_png(picture).encoded for picture in pictures])
+    encoded = tf.constant([encode(picture).encoded for picture in pictures])
     outputs = signatures[f"{direction}_bytes"](image_bytes=encoded)
     for picture, output in zip(
         pictures, outputs["translated_bytes"].numpy(), strict=True
@@ -83,7 +83,7 @@ def test_saved_model_cli_runs_pixels_and_bytes(exports, tmp_path):
     direction = "b_to_a"  # the other one is the default
     picture = random_pixels(20, 24)
     np.save(tmp_path / "images.npy", picture[None])
-    np.save(tmp_path / "bytes.npy", np.array([encode_png(picture).encoded]))
+    np.save(tmp_path / "bytes.npy", np.array([encode(picture).encoded]))
     outputs = []
     for signature, value in (
         (direction, "images=images.npy"),
