@@ -228,7 +228,9 @@ def test_every_export_knows_its_form_and_fills_nodata_as_its_run_does(
     for model in (run_dir, output, output / "onnx", output / "litert" / "1"):
         translate = cyclegan_tf.load(model, "a_to_b")
         assert (translate.source, translate.target) == domains
-        assert translate.frame == (None if model == run_dir else (256, 256, "stretch"))
+        assert translate.frame == (
+            None if model == run_dir else tiny_config(path).frame
+        )
         out = tmp_path / f"{model.parent.name}-{model.name}"
         jobs = files.plan(files.find(str(path), str(out)), "tiff", domains.b)
         assert files.translate_files(jobs, translate, 1, False) == {"translated": 1}
