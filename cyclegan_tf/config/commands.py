@@ -5,6 +5,7 @@ import pathlib
 from typing import Literal
 
 from cyclegan_tf.common.hub import name_of, require_address
+from cyclegan_tf.config.formats import FORMATS, require_formats
 from cyclegan_tf.config.options import Nature, Options, option, require
 from cyclegan_tf.config.sizes import require_multiples, size_of, size_option
 
@@ -105,7 +106,8 @@ class ExportConfig(Options):
         "average", "averages over the latest steps, or the raw ones of the last step"
     )
     format: str = option(
-        "savedmodel", "one or more of savedmodel,onnx,litert, with commas"
+        "savedmodel",
+        f"one or more of {','.join(kind.name for kind in FORMATS)}, with commas",
     )
     precision: Literal["float32", "bfloat16", "float16", "int8", "int8-weights"] = (
         option("float32", "what the exported model stores and computes in")
@@ -134,6 +136,7 @@ class ExportConfig(Options):
             "--max-megapixels",
             f"must be above 0 and at most 1000, got {self.max_megapixels}",
         )
+        require_formats(self.formats, self.precision, self.size is not None)
 
     @property
     def formats(self) -> list[str]:

@@ -11,7 +11,6 @@ half a model, or a wrong one.
 
 import contextlib
 import dataclasses
-import importlib.util
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -30,7 +29,6 @@ from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.exporting import model_card, publishing, run_images, verify
 from cyclegan_tf.exporting.formats import FORMATS, saved_model
-from cyclegan_tf.exporting.formats.format import INT8
 from cyclegan_tf.inference.exported import EXTRAS, Export, open_export, write_form
 from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
@@ -93,11 +91,11 @@ def export(config: ExportConfig) -> Iterator[Exported]:
     """Writes and verifies every format that the config asks for.
 
     Raises:
-        InputError: a format is unknown or lacks a library, the run cannot be exported,
-            or an export differs too much from the Keras model; nothing of that format
-            is kept. Or it cannot be uploaded.
+        InputError: the run cannot be exported, or an export differs too much from the
+            Keras model; nothing of that format is kept. Or it cannot be uploaded.
     """
-    formats = _chosen_formats(config)
+    known = {form.name: form for form in FORMATS}
+    formats = [known[name] for name in config.formats]
     if config.push:
         hub.make_repository(config.push)  # or fails now, before the work
     with hub.local_copy(config.run_dir) as path:
@@ -227,35 +225,6 @@ def _has_amx():
     if tf.config.list_physical_devices("GPU") or not CPU_INFO.exists():
         return False
     return "amx_bf16" in CPU_INFO.read_text()
-
-
-def _chosen_formats(config):
-    known = {form.name: form for form in FORMATS}
-    for name in config.formats:
-        if name not in known:
-            raise InputError(f"--format takes {', '.join(known)}, got {name!r}.")
-        form = known[name]
-        if config.size and form.is_served:
-            raise InputError(
-                f"--size is for onnx and litert; --format {name} takes any size."
-            )
-        if config.precision in INT8 and form.is_served:
-            raise InputError(
-                f"--precision {config.precision} is not for --format {name}: int8 is "
-                f"for onnx and litert."
-            )
-        if config.precision not in form.precisions:
-            raise InputError(
-                f"--precision {config.precision} is not for --format {name}; take "
-                f"{' or '.join(form.precisions)}."
-            )
-        for package in form.packages:
-            if importlib.util.find_spec(package) is None:
-                raise InputError(
-                    f"--format {name} needs {package}; install with "
-                    f"pip install '.[export]'."
-                )
-    return [known[name] for name in config.formats]
 
 
 @contextlib.contextmanager

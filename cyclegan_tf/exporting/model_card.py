@@ -18,9 +18,9 @@ from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.evaluation.results import DirectionScores, score_text
 from cyclegan_tf.exporting.formats.format import Format
-from cyclegan_tf.runs.checkpoint import read_best
-from cyclegan_tf.runs.generators import CHECKPOINTS, DIRECTIONS, Trained
+from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
+from cyclegan_tf.runs.saved import CHECKPOINTS, DIRECTIONS, read_best
 
 CARD = "MODEL_CARD.md"
 AVERAGED = " Its weights are averages over the latest of them."

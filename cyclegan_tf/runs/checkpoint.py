@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.common.files import read_json, write_json, written_aside
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import write_json, written_aside
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.runs.saved import BEST, checkpoints
 from cyclegan_tf.runs.weights import read_arrays, write_arrays
 
-CHECKPOINTS = "checkpoints"
 NUM_KEPT = 3
-BEST = "best"
-BEST_REMEDY = "take another --checkpoint; the run's next better one replaces it"
 TRACKERS = "trackers/"
 POOLS = ("pool_a", "pool_b")
 AVERAGES = {"a_to_b": "average_ab", "b_to_a": "average_ba"}
@@ -103,55 +101,6 @@ def save_best(
         path.with_suffix(".json").unlink(missing_ok=True)
     write_json(path.with_suffix(".json"), about)
     return path
-
-
-def read_best(directory: pathlib.Path) -> dict[str, Any]:
-    """What `best.json` says; empty where there is no best checkpoint.
-
-    Raises:
-        Damaged: it is damaged, or its checkpoint is missing.
-    """
-    path = directory / f"{BEST}.json"
-    if not path.is_file():
-        return {}
-    about = read_json(path, BEST_REMEDY)
-    if not isinstance(about.get("step"), int):
-        raise Damaged(f"{path} is damaged: it names no step; {BEST_REMEDY}.")
-    if not path.with_suffix(".npz").is_file():
-        raise Damaged(f"{path.with_suffix('.npz')} is missing; {BEST_REMEDY}.")
-    return about
-
-
-def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
-    """The checkpoint that "best" or the number of a step names.
-
-    Raises:
-        InputError: it is not there; those that are, are named. Or the best one is
-            damaged.
-    """
-    if name == BEST and read_best(directory):
-        return directory / f"{BEST}.npz"
-    for path in checkpoints(directory):
-        if name.isdecimal() and step_of(path) == int(name):
-            return path
-    steps = [str(step_of(path)) for path in checkpoints(directory)]
-    there = [BEST] if (directory / f"{BEST}.json").is_file() else []
-    file = f"{BEST}.json" if name == BEST else f"step-{name:0>9}.npz"
-    raise InputError(
-        f"--checkpoint {name}: {directory} has no such checkpoint ({file}); there are "
-        f"{', '.join(['last', *there, *steps])}."
-    )
-
-
-def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
-    """The whole checkpoints in a directory, newest first."""
-    paths = (p for p in directory.glob("step-*.npz") if p.stem[5:].isdecimal())
-    return sorted(paths, reverse=True)
-
-
-def step_of(path: pathlib.Path) -> int:
-    """The step a checkpoint was taken after."""
-    return int(path.stem.removeprefix("step-"))
 
 
 def remove_old(directory: pathlib.Path) -> None:

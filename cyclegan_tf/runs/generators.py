@@ -15,31 +15,26 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.common.files import (
-    current,
-    folder_written_aside,
-    read_json,
-    write_json,
-)
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import folder_written_aside, write_json
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.config.architectures import GENERATORS, kind_of
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import build_generator
-from cyclegan_tf.runs.checkpoint import (
-    AVERAGES,
-    BEST,
-    CHECKPOINTS,
-    find_checkpoint,
-    read_best,
-)
+from cyclegan_tf.runs.checkpoint import AVERAGES
 from cyclegan_tf.runs.directory import CONFIG, Recorded, read_config
-from cyclegan_tf.runs.weights import read_arrays, write_arrays
+from cyclegan_tf.runs.saved import (
+    ABOUT,
+    DIRECTIONS,
+    FOLDER,
+    LAST,
+    WEIGHTS,
+    read_weights,
+)
+from cyclegan_tf.runs.weights import write_arrays
 
-DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 # What names of arrays begin with, by the kind of weights.
 PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
 # The function of each architecture of `config.architectures`.
@@ -48,14 +43,6 @@ BUILDERS = {
     "additive": functools.partial(build_generator, is_additive=True),
     "mobile": lambda filters, **form: build_mobile_generator(4 * filters, **form),
 }
-FOLDER = "model"
-WEIGHTS = "generators.npz"
-ABOUT = "model.json"
-LAST = "last"
-WRITE_ANEW = (
-    "the train.py command of the run, or a new import, writes it anew; --checkpoint "
-    "takes the step of a checkpoint instead"
-)
 
 
 class Trained(NamedTuple):
@@ -70,20 +57,6 @@ class Trained(NamedTuple):
     generators: dict[str, keras.Model]
     step: int | None
     weights: str
-
-
-class Weights(NamedTuple):
-    """Stored weights of generators.
-
-    Attributes:
-        about: the content of `model.json`.
-        step: that they are of; of imports, None.
-        arrays: by name, each of which begins as in `PREFIXES`.
-    """
-
-    about: dict[str, Any]
-    step: int | None
-    arrays: dict[str, np.ndarray]
 
 
 def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
@@ -189,59 +162,3 @@ def load_trained(
             variable.assign(value)
         generators[direction] = generator
     return Trained(generators, step, weights)
-
-
-def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
-    """The weights of both generators as they are stored, without their networks.
-
-    A run that goes on meanwhile may replace its files; all that is read is of one step.
-
-    Args:
-        run_dir: directory of the run.
-        checkpoint: see `load_generators`.
-
-    Raises:
-        InputError: there is no trained model yet, no such checkpoint, or a damaged
-            file.
-    """
-    while True:
-        about, best = source = _about(run_dir, checkpoint)
-        try:
-            if checkpoint == LAST:
-                path, step = current(run_dir / FOLDER) / WEIGHTS, about.get("step")
-            else:
-                path = find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
-                step = best["step"] if checkpoint == BEST else int(checkpoint)
-            arrays = read_arrays(path, ("gen_", "average_"))
-        except Damaged as error:
-            if _about(run_dir, checkpoint) == source:
-                raise InputError(f"{error} {WRITE_ANEW}.") from None
-        else:
-            if _about(run_dir, checkpoint) == source:
-                return Weights(about, step, arrays)
-
-
-def _about(run_dir, checkpoint):
-    best = read_best(run_dir / CHECKPOINTS) if checkpoint == BEST else {}
-    return read_about(run_dir), best
-
-
-def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
-    """The content of `model.json`.
-
-    Raises:
-        InputError: there is no trained model yet, or a damaged file.
-    """
-    require_no_links(run_dir)
-    path = current(run_dir / FOLDER) / ABOUT
-    try:
-        about = read_json(path, WRITE_ANEW)
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written "
-            f"after each epoch."
-        ) from None
-    directions = about.get("directions")
-    if directions not in (list(DIRECTIONS), *([name] for name in DIRECTIONS)):
-        raise Damaged(f"{path} is damaged (directions {directions!r}); {WRITE_ANEW}.")
-    return about

@@ -17,7 +17,8 @@ from cyclegan_tf.data.shards import Split
 from cyclegan_tf.data.sources.synthetic import EMBEDDED
 from cyclegan_tf.runs import evaluations
 from cyclegan_tf.runs.directory import Recorded, read_config
-from cyclegan_tf.runs.generators import LAST, Trained, load_trained, read_about
+from cyclegan_tf.runs.generators import Trained, load_trained
+from cyclegan_tf.runs.saved import LAST, read_about
 
 
 @dataclasses.dataclass(frozen=True)

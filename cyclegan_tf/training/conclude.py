@@ -8,7 +8,7 @@ from cyclegan_tf.common.files import write_bytes
 from cyclegan_tf.evaluation import comparison, pictures
 from cyclegan_tf.evaluation.results import score_table
 from cyclegan_tf.inference.trained import translators_of
-from cyclegan_tf.runs import checkpoint, evaluations, generators, history
+from cyclegan_tf.runs import evaluations, generators, history, saved
 from cyclegan_tf.training.first_state import TEACHER
 from cyclegan_tf.training.running import Run
 
@@ -74,7 +74,7 @@ def conclude(run: Run, results: list) -> None:
     if run.model.teachers:
         _compare_with_teacher(run, results)
     try:
-        best = checkpoint.read_best(run.checkpoints)
+        best = saved.read_best(run.checkpoints)
     except InputError as error:
         say(str(error))
         best = {}
@@ -84,7 +84,7 @@ def conclude(run: Run, results: list) -> None:
             f"--checkpoint best evaluates, exports, or translates with it"
         )
     say(
-        f"finished: models in {run.path / generators.FOLDER}, pictures in "
+        f"finished: models in {run.path / saved.FOLDER}, pictures in "
         f"{run.path / 'samples'}"
     )
 

@@ -23,7 +23,7 @@ from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.layers import InstanceNormalization
-from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import checkpoint, saved
 from cyclegan_tf.runs.directory import CONFIG
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.runs.weights import read_arrays
@@ -59,14 +59,14 @@ def open_origins(config: TrainConfig, path: pathlib.Path) -> Origins:
             fit; all options that would have to be other ones are named.
     """
     earlier = teacher = None
-    if config.init_from and not checkpoint.checkpoints(path / checkpoint.CHECKPOINTS):
+    if config.init_from and not saved.checkpoints(path / saved.CHECKPOINTS):
         earlier = RunDir.open(config.init_from)
-        generators.read_weights(earlier.path)
+        saved.read_weights(earlier.path)
         _require_same_networks(earlier, config)
     if config.teacher:
         kept = path / TEACHER
         teacher = RunDir.open(kept if kept.is_dir() else config.teacher)
-        directions = generators.read_weights(teacher.path).about["directions"]
+        directions = saved.read_weights(teacher.path).about["directions"]
         if len(directions) < 2:
             raise InputError(
                 f"--teacher {teacher.path} has one direction only, {directions[0]}; a "
@@ -120,7 +120,7 @@ def keep_teacher(origins: Origins, path: pathlib.Path) -> None:
         return
     with folder_written_aside(kept) as aside:
         shutil.copyfile(teacher.path / CONFIG, aside / CONFIG)
-        folder = generators.FOLDER
+        folder = saved.FOLDER
         shutil.copytree(teacher.path / folder, aside / folder)
 
 
@@ -176,7 +176,7 @@ def _restore_newest(run):
 
     A damaged one is named, and the one before it taken.
     """
-    paths = checkpoint.checkpoints(run.checkpoints)
+    paths = saved.checkpoints(run.checkpoints)
     for path in paths:
         try:
             num_replicas = checkpoint.restore(run.model, path)
@@ -207,8 +207,8 @@ def _change_replicas(run, before):
     run.save_checkpoint()
     if run.is_first:
         # Steps count anew, and the highest must be the newest.
-        for path in checkpoint.checkpoints(run.checkpoints):
-            if checkpoint.step_of(path) > model.step:
+        for path in saved.checkpoints(run.checkpoints):
+            if saved.step_of(path) > model.step:
                 path.unlink()
 
 
@@ -246,7 +246,7 @@ def start_discriminators(teacher: str, model: CycleGAN) -> None:
         model: the student's.
     """
     run_dir = pathlib.Path(teacher).expanduser()
-    newest = checkpoint.checkpoints(run_dir / checkpoint.CHECKPOINTS)[:1]
+    newest = saved.checkpoints(run_dir / saved.CHECKPOINTS)[:1]
     arrays = read_arrays(newest[0], DISCRIMINATORS) if newest else {}
     variables = {
         f"{part}/{variable.path}": variable

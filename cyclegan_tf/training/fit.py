@@ -15,7 +15,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.forms import tell_of_sizes
 from cyclegan_tf.model import replicas
-from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.runs import checkpoint, saved
 from cyclegan_tf.runs.history import METRICS
 from cyclegan_tf.training import devices
 from cyclegan_tf.training.build import learning_rate
@@ -137,7 +137,7 @@ def _failures_in_one_line(run) -> Iterator[None]:
 
 
 def _kept(run):
-    newest = checkpoint.checkpoints(run.checkpoints)
+    newest = saved.checkpoints(run.checkpoints)
     return f"the checkpoint {newest[0]} is intact" if newest else "nothing is saved"
 
 

@@ -23,7 +23,7 @@ from cyclegan_tf.common.memory import available_memory, bytes_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.runs import checkpoint, directory
+from cyclegan_tf.runs import checkpoint, directory, saved
 from cyclegan_tf.training import devices
 from cyclegan_tf.training.callbacks.step import StepCallback, is_due
 from cyclegan_tf.training.fit import fit_all_epochs
@@ -87,8 +87,8 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
     with tempfile.TemporaryDirectory("-plan") as scratch, _failures_in_one_line():
         run, measured = _measured(config, pathlib.Path(scratch), MEMORY_SHARE * free)
     steps = steps_per_epoch(config, run.splits, run.num_replicas)
-    found = checkpoint.checkpoints(path / checkpoint.CHECKPOINTS)
-    done = checkpoint.step_of(found[0]) if found and not config.restart else 0
+    found = saved.checkpoints(path / saved.CHECKPOINTS)
+    done = saved.step_of(found[0]) if found and not config.restart else 0
     times = _times(config, steps, done)
     seconds = measured["seconds"]
     total = sum(count * seconds[name] for name, count in times.items())
@@ -134,7 +134,7 @@ def _measured(config, folder, most_bytes):
             "evaluation": _seconds_of_evaluation(run, clock.seconds_per_step),
             "checkpoint": _seconds(run.save_checkpoint),
         }
-    [written] = checkpoint.checkpoints(run.checkpoints)
+    [written] = saved.checkpoints(run.checkpoints)
     memory = {f"{place}_bytes": peak for place, peak in devices.peak_memory().items()}
     size = written.stat().st_size
     return run, {"seconds": seconds, "memory": memory, "checkpoint_bytes": size}

@@ -13,7 +13,7 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
-from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.runs import checkpoint, saved
 
 
 @dataclasses.dataclass
@@ -45,7 +45,7 @@ class Run:
     @property
     def checkpoints(self) -> pathlib.Path:
         """The directory of the checkpoints."""
-        return self.path / checkpoint.CHECKPOINTS
+        return self.path / saved.CHECKPOINTS
 
     @property
     def num_steps(self) -> int:

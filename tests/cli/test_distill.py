@@ -9,7 +9,7 @@ from cyclegan_tf.cli.distill import student_options
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DistillConfig
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.runs import directory, generators
+from cyclegan_tf.runs import directory, generators, saved
 from tests.helpers import assert_one_line_error, run_here, tiny_config
 
 
@@ -22,7 +22,7 @@ def teacher(tmp_path_factory, tiny_data_dir):
     directory.write_config(path, directory.Recorded(config, "of the images"))
     networks = {
         direction: generators.new_generator(config, Domains(), direction)
-        for direction in generators.DIRECTIONS
+        for direction in saved.DIRECTIONS
     }
     generators.save_generators(path, networks, {"step": 8})
     return path

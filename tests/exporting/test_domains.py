@@ -22,7 +22,7 @@ from cyclegan_tf.inference import files, run_exported
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators
+from cyclegan_tf.runs import generators, saved
 from tests.exporting.formats.test_saved_model import saved_model_cli
 from tests.helpers import assert_one_line_error, random_values, run_here, tiny_config
 
@@ -35,7 +35,7 @@ def save_run(path, domains):
     """A run directory with generators of random weights that give much contrast."""
     keras.utils.set_random_seed(0)
     models = {}
-    for direction in generators.DIRECTIONS:
+    for direction in saved.DIRECTIONS:
         source, target = domains.of(direction)
         model = build_generator(2, 1, source.channels, out_channels=target.channels)
         for variable in model.variables:
@@ -88,7 +88,7 @@ def test_floats_that_are_no_numbers_are_refused_by_the_graph(exported):
     is_checked = b"IsFinite" in (output / "1" / "saved_model.pb").read_bytes()
     assert is_checked == ("float32" in (domains.a.dtype, domains.b.dtype))
     signatures = tf.saved_model.load(str(output / "1")).signatures
-    for direction in generators.DIRECTIONS:
+    for direction in saved.DIRECTIONS:
         source, _ = domains.of(direction)
         images = random_values(source, 2, 20, 24)
         signatures[direction](images=tf.constant(images))
@@ -112,7 +112,7 @@ def test_card_and_warm_up_requests_are_of_the_domains(exported):
         sent = log.predict_log.request
         requests[sent.model_spec.signature_name] = sent.inputs
     assert set(requests) == {row.signature for row in reports[0].comparisons}
-    for direction in generators.DIRECTIONS:
+    for direction in saved.DIRECTIONS:
         source, _ = domains.of(direction)
         images = tf.make_ndarray(requests[direction]["images"])
         assert images.dtype == source.dtype and images.shape[-1] == source.channels
@@ -142,7 +142,7 @@ def test_bytes_go_from_16_bit_grey_to_rgb_and_back(exported):
     if not domains.are_encodable:
         pytest.skip("no PNG holds these images")
     signatures = tf.saved_model.load(str(output / "1")).signatures
-    for direction in generators.DIRECTIONS:
+    for direction in saved.DIRECTIONS:
         source, target = domains.of(direction)
         images = random_values(source, 1, 20, 31)
         (expected,) = signatures[direction](images=images)["translated"].numpy()

@@ -17,7 +17,7 @@ from cyclegan_tf.interop.reference_weights import (
 from cyclegan_tf.interop.torch_files import read_tensors
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators
+from cyclegan_tf.runs import generators, saved
 from cyclegan_tf.runs.directory import Recorded
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.training import first_state
@@ -288,7 +288,7 @@ def test_import_makes_a_run_directory(files, tmp_path):
     for (_, tensors), generator in zip(files, loaded.values(), strict=True):
         expected = output(tensors)
         np.testing.assert_array_equal(generator(IMAGES), expected)
-    assert generators.read_about(run_dir)["imported_from"] == [p.name for p, _ in files]
+    assert saved.read_about(run_dir)["imported_from"] == [p.name for p, _ in files]
 
 
 def test_norms_with_weights_and_plain_upsampling_are_options_of_the_run(tmp_path):

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from cyclegan_tf.model.averages import copied, move_average
 from cyclegan_tf.model.networks import build_generator
-from cyclegan_tf.runs.checkpoint import read_best
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.evaluations import read_evaluations
+from cyclegan_tf.runs.saved import read_best
 from cyclegan_tf.training import run as training
 from tests.helpers import run_here, tiny_config
 

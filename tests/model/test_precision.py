@@ -10,7 +10,7 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.layers import InstanceNormalization
 from cyclegan_tf.model.networks import build_generator, with_dtype
 from cyclegan_tf.model.optimizers import Adam, LossScaling
-from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import checkpoint, generators, saved
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.build import build_model
 from tests.helpers import random_images
@@ -129,8 +129,8 @@ def test_run_in_half_precision_resumes_and_leaves_float32_models(tiny_run):
     training.train(tiny_run("cut", epochs=1, constant_epochs=1, **options))
     training.train(tiny_run("cut", **options))
     path = tiny_run("cut").resolved_run_dir
-    newest = checkpoint.checkpoints(path / "checkpoints")[0]
-    assert checkpoint.step_of(newest) == 8
+    newest = saved.checkpoints(path / "checkpoints")[0]
+    assert saved.step_of(newest) == 8
     for model in generators.load_generators(path).values():
         assert {layer.compute_dtype for layer in model.layers} == {"float32"}
         assert np.isfinite(model(IMAGES[0])).all()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import checkpoint, generators, saved
 from tests.helpers import random_images, tiny_model
 
 REAL = random_images(2)
@@ -52,7 +52,7 @@ def test_newest_few_are_kept(tmp_path):
     model = tiny_model()
     for step in (1, 9, 10, 100):
         checkpoint.save(model, tmp_path, step)
-    steps = [checkpoint.step_of(path) for path in checkpoint.checkpoints(tmp_path)]
+    steps = [saved.step_of(path) for path in saved.checkpoints(tmp_path)]
     assert steps == [100, 10, 9]
 
 
@@ -108,10 +108,10 @@ def test_best_survives_the_rotation_and_a_worse_epoch(tmp_path):
     checkpoint.save_best(model, tmp_path, {"step": 1, "value": 2.0})
     for step in range(1, 6):
         checkpoint.save(model, tmp_path, step)
-    assert checkpoint.read_best(tmp_path) == {"step": 1, "value": 2.0}
-    assert checkpoint.find_checkpoint(tmp_path, "best").name == "best.npz"
-    assert checkpoint.find_checkpoint(tmp_path, "4").name == "step-000000004.npz"
-    assert len(checkpoint.checkpoints(tmp_path)) == 3
+    assert saved.read_best(tmp_path) == {"step": 1, "value": 2.0}
+    assert saved.find_checkpoint(tmp_path, "best").name == "best.npz"
+    assert saved.find_checkpoint(tmp_path, "4").name == "step-000000004.npz"
+    assert len(saved.checkpoints(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("name", ["best", "1", "7"])
@@ -119,7 +119,7 @@ def test_checkpoint_that_is_not_there_is_named_beside_those_that_are(tmp_path, n
     for step in (1, 2, 3, 4):
         checkpoint.save(tiny_model(), tmp_path, step)
     with pytest.raises(InputError, match=f"{name}: .* there are last, 4, 3, 2"):
-        checkpoint.find_checkpoint(tmp_path, name)
+        saved.find_checkpoint(tmp_path, name)
 
 
 def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
@@ -133,7 +133,7 @@ def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
     monkeypatch.setattr(checkpoint, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 2})
-    assert checkpoint.read_best(tmp_path) == {}
+    assert saved.read_best(tmp_path) == {}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"value": 1}', "3"])
@@ -141,7 +141,7 @@ def test_damaged_best_is_named(tmp_path, content):
     checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
     (tmp_path / "best.json").write_text(content)
     with pytest.raises(Damaged, match=r"best\.(json|npz) is damaged"):
-        checkpoint.find_checkpoint(tmp_path, "best")
+        saved.find_checkpoint(tmp_path, "best")
 
 
 def test_best_checkpoint_stays_where_the_next_one_cannot_be_written(
@@ -161,7 +161,7 @@ def test_best_checkpoint_stays_where_the_next_one_cannot_be_written(
 def test_generators_of_a_step_are_those_of_its_checkpoint(scored_run):
     loaded = generators.load_generators(scored_run, "4")
     with np.load(scored_run / "checkpoints" / "step-000000004.npz") as arrays:
-        for direction, name in generators.DIRECTIONS.items():
+        for direction, name in saved.DIRECTIONS.items():
             for variable in loaded[direction].variables:
                 expected = arrays[f"{name}/{variable.path}"]
                 np.testing.assert_array_equal(variable, expected)

@@ -11,8 +11,8 @@ import pytest
 
 from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.runs import checkpoint, history, weights
 from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.runs import history, saved, weights
 from tests.damages import DAMAGES
 from tests.helpers import TINY, flags, run_here
 
@@ -83,7 +83,7 @@ def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(
         return run_here(capsys, "train", *given)
 
     assert train(epochs=2, checkpoint_every=3).returncode == 0
-    newest, before = checkpoint.checkpoints(run_dir / "checkpoints")[:2]
+    newest, before = saved.checkpoints(run_dir / "checkpoints")[:2]
     for path in (newest, run_dir / "checkpoints" / "best.npz"):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
@@ -93,11 +93,11 @@ def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(
     done = train(epochs=3)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     assert f"{newest} is damaged" in done.stderr
-    assert f"continuing after step {checkpoint.step_of(before)} from" in done.stderr
+    assert f"continuing after step {saved.step_of(before)} from" in done.stderr
     assert "metrics.csv is damaged: going on without 1 of its rows" in done.stderr
     with metrics.open(newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3"]
-    assert checkpoint.read_best(run_dir / "checkpoints")["step"] > 0
+    assert saved.read_best(run_dir / "checkpoints")["step"] > 0
 
     # Of a run that is finished, the models are written anew.
     models = run_dir / "model" / "generators.npz"
@@ -136,10 +136,10 @@ def test_kill_between_write_and_rename_leaves_the_checkpoint_before(tmp_path):
     write(tmp_path / "step-000000001.npz", 1.0)
     killed_at_rename(0, lambda: write(tmp_path / "step-000000002.npz", 2.0))
     assert len(os.listdir(tmp_path)) == 2
-    (found,) = checkpoint.checkpoints(tmp_path)
+    (found,) = saved.checkpoints(tmp_path)
     assert value_in(found) == 1
     write(tmp_path / "step-000000002.npz", 2.0)  # the same again
-    assert [value_in(p) for p in checkpoint.checkpoints(tmp_path)] == [2, 1]
+    assert [value_in(p) for p in saved.checkpoints(tmp_path)] == [2, 1]
     assert len(os.listdir(tmp_path)) == 2
 
 

@@ -30,7 +30,7 @@ from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.exporting import exporter
 from cyclegan_tf.inference import translator
-from cyclegan_tf.runs import checkpoint, directory, generators, weights
+from cyclegan_tf.runs import directory, generators, saved, weights
 from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.runs.history import read_history
 from cyclegan_tf.training import run as training
@@ -69,7 +69,7 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
     config = directory.read_config(run).options
     dataset = run.parent / "tfrecords" / config.dataset_name
     checkpoints = run / "checkpoints"
-    newest, best = checkpoint.checkpoints(checkpoints)[0], checkpoints / "best.npz"
+    newest, best = saved.checkpoints(checkpoints)[0], checkpoints / "best.npz"
 
     def read_dataset():
         splits = Dataset.open(dataset).splits().values()
@@ -80,8 +80,8 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
         return {n: np.hstack([w.ravel() for w in m.get_weights()]) for n, m in models}
 
     def read_best():
-        path = checkpoint.find_checkpoint(checkpoints, "best")
-        return path, checkpoint.read_best(checkpoints)
+        path = saved.find_checkpoint(checkpoints, "best")
+        return path, saved.read_best(checkpoints)
 
     def of_run(name, read, **how):
         return Kind(name, [run / name], read, **how)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.runs import saved
 from cyclegan_tf.training import run as training
 from tests.helpers import (
     ROOT,
@@ -166,8 +166,8 @@ def test_run_of_two_devices_continues_on_one(tmp_path, tiny_run, mirrored_run, c
         "not be the same to the bit; step 6 was one of batch size 2 and is now 12"
         in said
     )
-    newest = checkpoint.checkpoints(tmp_path / "run" / "checkpoints")
-    assert [checkpoint.step_of(path) for path in newest] == [24, 20, 16]
+    newest = saved.checkpoints(tmp_path / "run" / "checkpoints")
+    assert [saved.step_of(path) for path in newest] == [24, 20, 16]
     with np.load(newest[0]) as arrays:
         assert "pool_a/count/1" not in arrays.files and arrays["pool_a/count"] == 12
 
@@ -193,10 +193,10 @@ def test_killed_worker_ends_the_others_and_all_continue(tmp_path, tiny_data_dir)
 def kill_after_next_checkpoint(victim, arguments, run_dir, directory):
     """Kills one of two workers in the middle; returns what the other one said."""
     logs = [directory / "killed0", directory / "killed1"]
-    before = set(checkpoint.checkpoints(run_dir / "checkpoints"))
+    before = set(saved.checkpoints(run_dir / "checkpoints"))
     processes = start_workers(arguments, logs)
     deadline = time.monotonic() + 200
-    while not set(checkpoint.checkpoints(run_dir / "checkpoints")) - before:
+    while not set(saved.checkpoints(run_dir / "checkpoints")) - before:
         texts = [log.read_text() for log in logs]
         assert all(process.poll() is None for process in processes), texts
         assert time.monotonic() < deadline, texts

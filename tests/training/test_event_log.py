@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.runs import saved
 from cyclegan_tf.training import event_log
 from tests.helpers import (
     ROOT,
@@ -190,8 +190,8 @@ def test_full_disk_ends_the_run_in_one_line_with_the_checkpoints_intact(
         for name in ("samples", "metrics"):
             lines = [x for x in done.stderr.splitlines() if "warning:" in x]
             assert sum(name in line for line in lines) == 1, done.stderr
-        kept = checkpoint.checkpoints(run_dir / "checkpoints")
-        assert [checkpoint.step_of(path) for path in kept] == [12, 8, 4]
+        kept = saved.checkpoints(run_dir / "checkpoints")
+        assert [saved.step_of(path) for path in kept] == [12, 8, 4]
         # Neither logs nor clocks change what is learned.
         other = eventful_run[0] / "checkpoints" / kept[0].name
         assert_same_checkpoint(kept[0], other)

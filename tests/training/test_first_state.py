@@ -3,7 +3,7 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import generators, saved
 from cyclegan_tf.training import first_state
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.build import build_model
@@ -26,8 +26,8 @@ def test_resumed_student_equals_one_that_was_not_stopped(student):
     training.train(whole)
     # The schedule is that of both epochs from the start.
     training.train(student("halves", epochs=1, constant_epochs=1))
-    newest = checkpoint.checkpoints(halves.resolved_run_dir / "checkpoints")[0]
-    assert checkpoint.step_of(newest) == 4
+    newest = saved.checkpoints(halves.resolved_run_dir / "checkpoints")[0]
+    assert saved.step_of(newest) == 4
     training.train(student("halves"))
     first, second = (
         config.resolved_run_dir / "checkpoints" / "step-000000008.npz"
@@ -54,7 +54,7 @@ def test_student_comes_nearer_to_the_teacher_it_has_a_copy_of(student, scored_ru
 
 def test_discriminators_are_those_of_the_teacher(student, scored_run):
     config, model = student("run"), tiny_model(size=32)
-    newest = checkpoint.checkpoints(scored_run / "checkpoints")[0]
+    newest = saved.checkpoints(scored_run / "checkpoints")[0]
     first_state.start_discriminators(config.teacher, model)
     with np.load(newest) as arrays:
         for variable in model.disc_b.variables:

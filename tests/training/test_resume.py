@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import generators, saved
 from tests.helpers import (
     TINY,
     assert_one_line_error,
@@ -91,7 +91,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(tmp_path, arguments, whole_
     output = (tmp_path / "log").read_text()
     assert "the same command continues" in output and "Traceback" not in output
     # Saved at the step it was stopped at, not only at every seventh.
-    newest = checkpoint.step_of(checkpoint.checkpoints(run_dir / "checkpoints")[0])
+    newest = saved.step_of(saved.checkpoints(run_dir / "checkpoints")[0])
     assert f"saved after step {newest};" in output
     done = run_script("train.py", *arguments, "--run-dir", run_dir)
     assert done.returncode == 0, done.stderr
@@ -120,8 +120,7 @@ def test_finished_run_says_so_and_stays_as_it_is(whole_run, arguments):
 
 def test_checkpoints_are_few_and_the_newest(whole_run):
     steps = [
-        checkpoint.step_of(path)
-        for path in checkpoint.checkpoints(whole_run / "checkpoints")
+        saved.step_of(path) for path in saved.checkpoints(whole_run / "checkpoints")
     ]
     assert steps == [80, 77, 70]
 

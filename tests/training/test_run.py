@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.runs import saved
 from cyclegan_tf.training import fit
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.callbacks.step import StepCallback
@@ -41,7 +41,7 @@ def finished(trained, tmp_path, capsys):
 
 def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(finished):
     directory = finished.resolved_run_dir / "checkpoints"
-    newest = checkpoint.checkpoints(directory)[0]
+    newest = saved.checkpoints(directory)[0]
     # Weights that overflow in the next step's forward pass, as after an explosion.
     with np.load(newest) as file:
         arrays = dict(file)
@@ -51,15 +51,15 @@ def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(finished):
     content = newest.read_bytes()
     with pytest.raises(InputError, match="loss .* after step 9.*is intact.*--restart"):
         training.train(dataclasses.replace(finished, epochs=3))
-    assert checkpoint.checkpoints(directory)[0] == newest
+    assert saved.checkpoints(directory)[0] == newest
     assert newest.read_bytes() == content
 
 
 def test_extended_run_trains_on(finished, capsys):
     training.train(dataclasses.replace(finished, epochs=3))
     path = finished.resolved_run_dir
-    newest = checkpoint.checkpoints(path / "checkpoints")[0]
-    assert checkpoint.step_of(newest) == 12
+    newest = saved.checkpoints(path / "checkpoints")[0]
+    assert saved.step_of(newest) == 12
     with (path / "metrics.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
     assert "from 2 to 3 epochs" in capsys.readouterr().err
@@ -100,19 +100,19 @@ def test_embedded_dataset_is_learned_a_little_in_a_minute(tiny_run):
 
 def test_damaged_newest_checkpoint_falls_back_to_the_one_before(finished, capsys):
     directory = finished.resolved_run_dir / "checkpoints"
-    newest, before, _ = checkpoint.checkpoints(directory)
+    newest, before, _ = saved.checkpoints(directory)
     whole = newest.read_bytes()
     newest.write_bytes(whole[: len(whole) // 2])
     training.train(finished)
     said = capsys.readouterr().err
     assert f"{newest} is damaged" in said
-    assert f"continuing after step {checkpoint.step_of(before)}" in said
+    assert f"continuing after step {saved.step_of(before)}" in said
     # The same step again, to the same bits.
     assert newest.read_bytes() == whole
 
 
 def test_only_damaged_checkpoints_do_not_begin_anew_silently(finished):
-    for path in checkpoint.checkpoints(finished.resolved_run_dir / "checkpoints"):
+    for path in saved.checkpoints(finished.resolved_run_dir / "checkpoints"):
         path.write_bytes(b"")
     with pytest.raises(InputError, match="no checkpoint .* --restart"):
         training.train(finished)
@@ -153,7 +153,7 @@ def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run
         with pytest.raises(InputError, match="gen_ab/head/bias is not finite"):
             training.train(config)
     assert not (config.resolved_run_dir / "model").exists()
-    assert not checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
+    assert not saved.checkpoints(config.resolved_run_dir / "checkpoints")
 
 
 def test_damaged_record_stops_with_the_checkpoint_intact(tmp_path):
@@ -166,7 +166,7 @@ def test_damaged_record_stops_with_the_checkpoint_intact(tmp_path):
     shard.write_bytes(content)
     with pytest.raises(InputError, match="trainB-00000.tfrecord: record .* intact"):
         training.train(dataclasses.replace(config, epochs=2))
-    [newest] = checkpoint.checkpoints(config.resolved_run_dir / "checkpoints")
+    [newest] = saved.checkpoints(config.resolved_run_dir / "checkpoints")
     assert newest.name == "step-000000004.npz"
 
 

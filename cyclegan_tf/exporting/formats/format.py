@@ -5,9 +5,6 @@ from collections.abc import Callable
 
 from cyclegan_tf.data.domain import Domains
 
-# Values of `--precision`: computing in 8 bits, and storing in 8 bits only.
-INT8 = ("int8", "int8-weights")
-
 
 def pixels_interface(
     direction: str, domains: Domains, size: tuple[int, int] | None
@@ -36,27 +33,22 @@ def file_per_direction(
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """A kind of file that generators leave the training machine in.
+    """What writes and describes a kind of file.
 
     Attributes:
-        name: as `--format` takes it; `run_exported.py` has a function that runs it.
+        name, precisions, packages, is_served: see `config.formats.FormatKind`.
         write: called with float32 generators by direction, the `Domains` that they lead
             from and to, the directory to write to, the `ExportConfig`, and, for int8,
             images `(count, height, width, channels)` by direction to calibrate with.
         interface: inputs and outputs in Markdown, for the model card, of the
             directions, domains and fixed size, or None, that it is called with.
-        precisions: values of `--precision` that it can have.
-        packages: to import for writing and running it.
-        is_served: by TensorFlow Serving: it has signatures that take files' bytes, too,
-            and gets warm-up requests; its versions are numbered in the output directory
-            itself, and not in a folder of the format's name.
     """
 
     name: str
+    precisions: tuple[str, ...]
+    packages: tuple[str, ...]
+    is_served: bool
     write: Callable
     interface: Callable[[list[str], Domains, tuple[int, int] | None], str] = (
         file_per_direction
     )
-    precisions: tuple[str, ...] = ("float32", "float16")
-    packages: tuple[str, ...] = ()
-    is_served: bool = False

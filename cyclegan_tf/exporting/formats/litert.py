@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.config.formats import LITERT
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting.formats.format import INT8, Format
+from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.layers import ReflectionPadding2D
 
@@ -131,9 +132,4 @@ def _with_constants(generator):
     return call
 
 
-FORMAT = Format(
-    "litert",
-    write,
-    precisions=("float32", "float16", *INT8),
-    packages=("ai_edge_litert",),
-)
+FORMAT = Format(**LITERT._asdict(), write=write)

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.config.formats import INT8, ONNX
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting.formats.format import INT8, Format
+from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.networks import with_dtype
 
@@ -165,9 +166,4 @@ def _store_in_int8(path):
     onnx.save(model, path)
 
 
-FORMAT = Format(
-    "onnx",
-    write,
-    precisions=("float32", "float16", *INT8),
-    packages=("tf2onnx", "onnxruntime"),
-)
+FORMAT = Format(**ONNX._asdict(), write=write)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.config.formats import SAVEDMODEL
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import MIN_SIDE, encode
 from cyclegan_tf.exporting.formats.format import Format, pixels_interface
@@ -147,10 +148,4 @@ def _of_bytes(translate, source, max_pixels):
     return translate_each
 
 
-FORMAT = Format(
-    "savedmodel",
-    write,
-    interface,
-    precisions=("float32", "bfloat16", "float16"),
-    is_served=True,
-)
+FORMAT = Format(**SAVEDMODEL._asdict(), write=write, interface=interface)

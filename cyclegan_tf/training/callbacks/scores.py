@@ -8,7 +8,7 @@ import tensorflow as tf
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.evaluation.results import flat_scores, mean_score
-from cyclegan_tf.runs.checkpoint import read_best
+from cyclegan_tf.runs.saved import read_best
 from cyclegan_tf.training.callbacks.step import StepCallback, is_due
 
 

@@ -1,0 +1,150 @@
+"""What a run has saved: checkpoints and generators, and how to find and read them.
+
+checkpoints/step-000000012.npz  the state after a step; the newest few are kept
+checkpoints/best.npz, .json     that of the best score, and what it is the best by
+model/generators.npz, .json     see `generators`
+
+Nothing here builds a network, so that no import of TensorFlow comes before an error.
+"""
+
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cyclegan_tf.common.checksums import require_no_links
+from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.common.files import current, read_json
+from cyclegan_tf.runs.weights import read_arrays
+
+CHECKPOINTS = "checkpoints"
+BEST = "best"
+BEST_REMEDY = "take another --checkpoint; the run's next better one replaces it"
+FOLDER = "model"
+WEIGHTS = "generators.npz"
+ABOUT = "model.json"
+LAST = "last"
+DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
+WRITE_ANEW = (
+    "the train.py command of the run, or a new import, writes it anew; --checkpoint "
+    "takes the step of a checkpoint instead"
+)
+
+
+class Weights(NamedTuple):
+    """Stored weights of generators.
+
+    Attributes:
+        about: the content of `model.json`.
+        step: that they are of; of imports, None.
+        arrays: by name, each of which begins as in `PREFIXES`.
+    """
+
+    about: dict[str, Any]
+    step: int | None
+    arrays: dict[str, np.ndarray]
+
+
+def read_best(directory: pathlib.Path) -> dict[str, Any]:
+    """What `best.json` says; empty where there is no best checkpoint.
+
+    Raises:
+        Damaged: it is damaged, or its checkpoint is missing.
+    """
+    path = directory / f"{BEST}.json"
+    if not path.is_file():
+        return {}
+    about = read_json(path, BEST_REMEDY)
+    if not isinstance(about.get("step"), int):
+        raise Damaged(f"{path} is damaged: it names no step; {BEST_REMEDY}.")
+    if not path.with_suffix(".npz").is_file():
+        raise Damaged(f"{path.with_suffix('.npz')} is missing; {BEST_REMEDY}.")
+    return about
+
+
+def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
+    """The checkpoint that "best" or the number of a step names.
+
+    Raises:
+        InputError: it is not there; those that are, are named. Or the best one is
+            damaged.
+    """
+    if name == BEST and read_best(directory):
+        return directory / f"{BEST}.npz"
+    for path in checkpoints(directory):
+        if name.isdecimal() and step_of(path) == int(name):
+            return path
+    steps = [str(step_of(path)) for path in checkpoints(directory)]
+    there = [BEST] if (directory / f"{BEST}.json").is_file() else []
+    file = f"{BEST}.json" if name == BEST else f"step-{name:0>9}.npz"
+    raise InputError(
+        f"--checkpoint {name}: {directory} has no such checkpoint ({file}); there are "
+        f"{', '.join(['last', *there, *steps])}."
+    )
+
+
+def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
+    """The whole checkpoints in a directory, newest first."""
+    paths = (p for p in directory.glob("step-*.npz") if p.stem[5:].isdecimal())
+    return sorted(paths, reverse=True)
+
+
+def step_of(path: pathlib.Path) -> int:
+    """The step a checkpoint was taken after."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
+    """The weights of both generators as they are stored, without their networks.
+
+    A run that goes on meanwhile may replace its files; all that is read is of one step.
+
+    Args:
+        run_dir: directory of the run.
+        checkpoint: see `load_generators`.
+
+    Raises:
+        InputError: there is no trained model yet, no such checkpoint, or a damaged
+            file.
+    """
+    while True:
+        about, best = source = _about(run_dir, checkpoint)
+        try:
+            if checkpoint == LAST:
+                path, step = current(run_dir / FOLDER) / WEIGHTS, about.get("step")
+            else:
+                path = find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
+                step = best["step"] if checkpoint == BEST else int(checkpoint)
+            arrays = read_arrays(path, ("gen_", "average_"))
+        except Damaged as error:
+            if _about(run_dir, checkpoint) == source:
+                raise InputError(f"{error} {WRITE_ANEW}.") from None
+        else:
+            if _about(run_dir, checkpoint) == source:
+                return Weights(about, step, arrays)
+
+
+def _about(run_dir, checkpoint):
+    best = read_best(run_dir / CHECKPOINTS) if checkpoint == BEST else {}
+    return read_about(run_dir), best
+
+
+def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
+    """The content of `model.json`.
+
+    Raises:
+        InputError: there is no trained model yet, or a damaged file.
+    """
+    require_no_links(run_dir)
+    path = current(run_dir / FOLDER) / ABOUT
+    try:
+        about = read_json(path, WRITE_ANEW)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written "
+            f"after each epoch."
+        ) from None
+    directions = about.get("directions")
+    if directions not in (list(DIRECTIONS), *([name] for name in DIRECTIONS)):
+        raise Damaged(f"{path} is damaged (directions {directions!r}); {WRITE_ANEW}.")
+    return about
