@@ -15,10 +15,10 @@ from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import require_local
-from cyclegan_tf.config import RECIPES, TrainConfig, flag, settings
+from cyclegan_tf.config import RECIPES, Nature, TrainConfig, flag, names_of, settings
 from cyclegan_tf.config.dataset import DEFAULT_DATASET, SOURCES
 from cyclegan_tf.config.options import headings_of
-from cyclegan_tf.runs.directory import CONFIG, read_config
+from cyclegan_tf.runs.directory import CONFIG, near_runs, read_config, require_a_run
 
 Config = TypeVar("Config")
 # What the authors' program calls our options.
@@ -138,8 +138,21 @@ def _training_defaults(arguments):
         except InputError:
             if "--restart" not in others:
                 raise
+    elif run_dir and not _is_described(arguments):
+        require_a_run(run_dir)
+        raise InputError(
+            f"--run-dir {run_dir}: no run is there to go on with{near_runs(run_dir)}; "
+            f"to begin one, say which images it is of with --dataset or --domain-a."
+        )
     named = "" if given.domain_a else given.dataset or DEFAULT_DATASET
     return TrainConfig(**settings(named, given.recipe))
+
+
+def _is_described(arguments):
+    """Whether a flag says what is to be trained, as of a new run at least one does."""
+    telling = {flag(x) for x in names_of(TrainConfig, Nature.RESULT, Nature.SOURCE)}
+    given = (word.partition("=")[0].replace("--no-", "--") for word in arguments)
+    return not telling.isdisjoint(given)
 
 
 def _hint(unknown, known):

@@ -8,6 +8,7 @@ import pathlib
 import shlex
 import sys
 
+from cyclegan_tf.cli import checks
 from cyclegan_tf.common.console import quiet_start, show
 from cyclegan_tf.common.kernels import choose_kernels
 from cyclegan_tf.config import (
@@ -48,6 +49,7 @@ def train(config: TrainConfig) -> None:
 
     The same command again continues the run, too.
     """
+    checks.before_training(config)
     _keep_kernels(config)
     if config.dry_run:
         with quiet_start():
@@ -73,10 +75,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
     The numbers are added to scores.json in the run's directory.
     """
-    from cyclegan_tf.inference.translator import require_model
-
-    for path in config.run_dirs:
-        require_model(path)
+    checks.before_evaluation(config)
     with quiet_start():
         from cyclegan_tf.evaluation import report, scores, side_by_side
 
@@ -97,6 +96,7 @@ def export(config: ExportConfig) -> None:
     Every export is run in a process of its own and compared with the Keras model on
     held-out images before it is kept.
     """
+    checks.before_export(config)
     with quiet_start():
         from cyclegan_tf.exporting import exporter
 
@@ -149,6 +149,7 @@ def distill(config: DistillConfig) -> None:
 
     The student is a run like any other: the same command, or train, continues it.
     """
+    checks.before_distillation(config)
     with quiet_start():
         from cyclegan_tf.cli.distill import student_options
         from cyclegan_tf.training.run import train
@@ -165,6 +166,7 @@ def demo(config: DemoConfig) -> None:
     It is seen on this machine only, unless --host says otherwise: then by everybody who
     reaches that address, as it asks nobody who they are.
     """
+    checks.before_page(config)
     with quiet_start():
         from cyclegan_tf.demo import page
 
@@ -179,6 +181,7 @@ def build(config: BuildConfig) -> None:
     %(prog)s cycle_gan/horse2zebra --check      looks again for what spoils a training
     %(prog)s cycle_gan/horse2zebra --verify     also looks for damage
     """
+    checks.before_conversion(config)
     with quiet_start():
         from cyclegan_tf.data.convert import ensure_dataset
         from cyclegan_tf.data.dataset import Dataset
@@ -202,16 +205,20 @@ def import_models(config: ImportConfig) -> None:
     `train --init-from` and for everything that uses a trained run; the second writes
     `latest_net_G_A.pth` and `latest_net_G_B.pth`, which the authors' program loads.
     """
-    with quiet_start():
-        from cyclegan_tf.interop import convert, torch_files
+    from cyclegan_tf.interop import torch_files
 
+    checks.before_import(config)
     run_dir = pathlib.Path(config.run_dir).expanduser()
     if config.to_reference is None:
         paths = [pathlib.Path(name).expanduser() for name in config.models]
         models = [(path, torch_files.read_tensors(path)) for path in paths]
+        with quiet_start():
+            from cyclegan_tf.interop import convert
         show(str(convert.import_models(models, run_dir, config.dataset)))
     else:
         folder = pathlib.Path(config.to_reference).expanduser()
+        with quiet_start():
+            from cyclegan_tf.interop import convert
         state_dicts = convert.export_models(run_dir, config.weights)
         for name, tensors in state_dicts.items():
             torch_files.write_tensors(folder / name, tensors)

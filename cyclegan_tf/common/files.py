@@ -44,6 +44,13 @@ def require_local(flag: str, value: str | os.PathLike | None) -> None:
         )
 
 
+def require_folder(flag: str, path: pathlib.Path) -> None:
+    """Raises `InputError` where a file is in the place of a folder, or of one above."""
+    for each in (path, *path.parents):
+        if each.exists() and not each.is_dir():
+            raise InputError(f"{flag} {path}: {each} is a file; name a folder.")
+
+
 class Claim:
     """A file that one process makes, of several that may be about to.
 
@@ -85,10 +92,15 @@ class Claim:
         return self
 
     def __exit__(self, kind, error, traceback):
-        # A failed write does not know where to, or names what lies aside.
-        if isinstance(error, OSError) and error.filename in (None, str(self.aside)):
-            error.filename = str(self.path)
+        _rename_in(error, self.aside, self.path)
         self.drop()
+
+
+def _rename_in(error, aside, path):
+    """Has an error of the system name a path, and not what is written aside of it."""
+    if isinstance(error, OSError):
+        name = str(error.filename or aside)  # a failed write does not know where to
+        error.filename = name.replace(str(aside), str(path), 1)
 
 
 def claim(path: pathlib.Path) -> Claim | None:
@@ -100,10 +112,14 @@ def claim(path: pathlib.Path) -> Claim | None:
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     aside = path.with_name(f"{PARTIAL}{digest}{path.suffix}")
     while True:
-        # A link there may lead to another file, in a folder from somebody else.
-        if aside.is_symlink():
-            aside.unlink()
-        lock = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            # A link there may lead to another file, in a folder from somebody else.
+            if aside.is_symlink():
+                aside.unlink()
+            lock = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            _rename_in(error, aside, path)
+            raise
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever had it before may have renamed or removed it meanwhile.
@@ -144,10 +160,13 @@ def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     mend(path)
     aside = _aside(path)
-    aside.mkdir(parents=True)
     try:
+        aside.mkdir(parents=True)
         yield aside
         put_in_place(aside, path)
+    except OSError as error:
+        _rename_in(error, aside, path)
+        raise
     finally:
         mend(path)
 

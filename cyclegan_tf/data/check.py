@@ -138,8 +138,9 @@ def _few(split):
     count = len(split)
     if not split.name.startswith("train") or count >= MIN_TRAINING_IMAGES:
         return []
+    images = "1 image" if count == 1 else f"{count} images"
     return [
-        f"{split.name}: only {count} images, which a discriminator learns by heart: "
+        f"{split.name}: only {images}, which a discriminator learns by heart: "
         f"add some; in a long training --diffaugment color,translation,cutout may help"
     ]
 

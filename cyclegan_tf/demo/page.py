@@ -5,11 +5,9 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import tempfile
 
 from cyclegan_tf.common.console import markdown, show
-from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.config import DemoConfig
 from cyclegan_tf.data.arrays import MAX_BYTES
@@ -29,25 +27,14 @@ def serve(config: DemoConfig) -> None:
     """Shows the page of a model until the process is interrupted.
 
     Raises:
-        InputError: the address is not free, Gradio is not installed, or there is no
-            such model.
+        InputError: there is no such model.
     """
-    try:
-        socket.create_server((config.host, config.port)).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"--host {config.host} --port {config.port}: cannot listen there ({error})."
-        ) from None
     with tempfile.TemporaryDirectory(prefix="cyclegan-demo-") as folder:
         # Read when Gradio is imported: it would tell its makers of every start.
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["GRADIO_TEMP_DIR"] = folder  # of uploads
-        try:
-            import gradio
-        except ImportError:
-            raise InputError(
-                "the page needs gradio; install with pip install '.[demo]'."
-            ) from None
+        import gradio
+
         with local_copy(config.model) as path:
             translators = load_all(path, config.checkpoint, weights=config.weights)
             samples = examples(path, list(translators))

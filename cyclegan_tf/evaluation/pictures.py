@@ -17,6 +17,7 @@ from cyclegan_tf.config.losses import (
 )
 
 STRIP_HEIGHT = 16  # pixels, of the headings above a grid
+MIN_WIDTH = 64  # pixels, that the longest heading takes
 HOTTEST = 64.0  # grey levels, of maps of errors
 MAX_DOTS = 30  # longer curves have no dot at each epoch
 
@@ -29,13 +30,20 @@ def sample_grid(columns: dict[str, np.ndarray]) -> np.ndarray:
 
     Returns:
         uint8 `(STRIP_HEIGHT + rows * height, columns * width, 3)`: the pictures as they
-        are, below a strip of headings, which are cut off where a column is narrow.
+        are, below a strip of headings; of small ones height and width are `_scale`
+        times their own, and a pixel is a square of as many.
     """
-    pictures = [
-        np.concatenate([_heading(name, images.shape[2]), *images])
-        for name, images in columns.items()
-    ]
+    pictures = []
+    for name, images in columns.items():
+        scale = _scale(images.shape[2])
+        images = images.repeat(scale, axis=1).repeat(scale, axis=2)
+        pictures.append(np.concatenate([_heading(name, images.shape[2]), *images]))
     return np.concatenate(pictures, axis=1)
+
+
+def _scale(width):
+    """How many times as large pictures are shown, so that headings fit."""
+    return -(-MIN_WIDTH // width)
 
 
 def _heading(text, width):
@@ -64,17 +72,20 @@ def real_pictures(path: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
 
     Args:
         path: the PNG file.
-        size: height and width of its pictures in pixels.
+        size: height and width of the images in pixels.
 
     Raises:
         InputError: it cannot be read, or has no rows of that size.
     """
-    height, width = size
+    scale = _scale(size[1])
+    height, width = (scale * side for side in size)
     pixels = read_png(path)[STRIP_HEIGHT:]
     num_rows, rest = divmod(len(pixels), height)
     if rest or not num_rows or pixels.shape[1] < width:
-        raise InputError(f"{path} cannot be read (no samples of {height}x{width}).")
-    return pixels[:, :width].reshape(num_rows, height, width, 3)
+        problem = "no samples of {}x{}".format(*size)
+        raise InputError(f"{path} cannot be read ({problem}).")
+    rows = pixels[:, :width].reshape(num_rows, height, width, 3)
+    return rows[:, ::scale, ::scale]
 
 
 def save_png(path: pathlib.Path, pixels: np.ndarray) -> None:

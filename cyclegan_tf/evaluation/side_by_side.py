@@ -3,7 +3,6 @@
 import dataclasses
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig, TrainConfig, settings
 from cyclegan_tf.config.sizes import Frame, require_size
 from cyclegan_tf.data.convert import ensure_dataset
@@ -26,8 +25,7 @@ def evaluate_side_by_side(config: EvaluateConfig) -> str:
     worth on its own images is added to its `scores.json`.
 
     Raises:
-        InputError: there is no such model, or it is of other images; or no run and no
-            dataset says which images.
+        InputError: there is no such model, or it is of other images.
     """
     # Open all that is named.
     runs, trained, models = {}, {}, {}
@@ -70,11 +68,6 @@ def evaluate_side_by_side(config: EvaluateConfig) -> str:
 def _images(config, runs, models):
     """The dataset, the form in which it is read, and what scores by it."""
     if config.dataset is None:
-        if not runs:
-            raise InputError(
-                f"{config.run_dir[0]} does not say which images it is to be scored on: "
-                f"put its run beside it, or give --dataset."
-            )
         run = next(iter(runs.values()))
         evaluator = evaluator_of_run(run, config)
         return run.dataset, run.domains, evaluator

@@ -11,10 +11,10 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.exported import find_export, load_export
-from cyclegan_tf.runs.directory import CONFIG
+from cyclegan_tf.runs.directory import CONFIG, near_runs
+from cyclegan_tf.runs.saved import LAST, require_trained
 
 __all__ = ["Translator", "load", "load_all", "require_model"]
-LAST = "last"
 FIRST = "a_to_b"
 
 
@@ -74,6 +74,7 @@ def load_all(
     with local_copy(model) as path:
         require_model(path)
         if (export := find_export(path)) is None:
+            require_trained(path, checkpoint)
             with quiet_start():
                 from cyclegan_tf.inference import trained
             return trained.load_run(path, checkpoint, weights, scratch_dir)
@@ -96,8 +97,8 @@ def require_model(path: pathlib.Path) -> None:
         return
     if not path.exists():
         raise InputError(
-            f"{path}: no such run or export; train one with train.py, or name another "
-            f"with --model."
+            f"{path}: no such run or export{near_runs(path)}; train one with train.py, "
+            f"or name another with --model."
         )
     what = f"no {CONFIG} of a run" if path.is_dir() else "neither .onnx nor .tflite"
     raise InputError(

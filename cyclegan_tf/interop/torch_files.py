@@ -22,9 +22,9 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     Raises:
         InputError: there is no such file, it is anything else, or there is no PyTorch.
     """
-    torch = _torch(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
+    torch = _torch(path)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged file leads to has many names

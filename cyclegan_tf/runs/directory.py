@@ -11,6 +11,7 @@ model/        both generators
 
 import contextlib
 import dataclasses
+import difflib
 import os
 import pathlib
 import shlex
@@ -141,7 +142,8 @@ def read_config(path: pathlib.Path) -> Recorded:
     except (FileNotFoundError, NotADirectoryError):
         if not path.is_dir():
             raise InputError(
-                f"{path}: no such run directory; train one with train.py."
+                f"{path}: no such run directory{near_runs(path)}; train one with "
+                f"train.py."
             ) from None
         raise InputError(
             f"{path} is not the directory of a run: it has no {CONFIG}."
@@ -151,6 +153,15 @@ def read_config(path: pathlib.Path) -> Recorded:
         raise InputError(
             f"{path / CONFIG} is damaged or of another version ({reason}); {REMEDY}."
         ) from None
+
+
+def near_runs(path: pathlib.Path) -> str:
+    """Which run was probably meant by a path that is none; empty, if any may be."""
+    folder = next(each for each in path.absolute().parents if each.is_dir())
+    found = [*folder.glob(f"*/{CONFIG}"), *folder.glob(f"*/*/{CONFIG}")]
+    runs = {each.parent.name: each.parent for each in found}
+    near = difflib.get_close_matches(path.name, runs, 1)
+    return f"; did you mean {os.path.relpath(runs[near[0]])}?" if near else ""
 
 
 def require_config(path: pathlib.Path) -> None:

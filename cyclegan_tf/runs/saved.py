@@ -15,6 +15,8 @@ import numpy as np
 from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.files import current, read_json
+from cyclegan_tf.runs.directory import read_config
+from cyclegan_tf.runs.history import METRICS, read_history
 from cyclegan_tf.runs.weights import read_arrays
 
 CHECKPOINTS = "checkpoints"
@@ -87,6 +89,29 @@ def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
     """The whole checkpoints in a directory, newest first."""
     paths = (p for p in directory.glob("step-*.npz") if p.stem[5:].isdecimal())
     return sorted(paths, reverse=True)
+
+
+def require_trained(run_dir: pathlib.Path, checkpoint: str = LAST) -> None:
+    """Raises `InputError` where there is no run, or none of its generators' weights."""
+    read_config(run_dir)
+    read_about(run_dir)
+    if checkpoint != LAST:
+        find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
+
+
+def require_checkpoints(run_dir: pathlib.Path) -> None:
+    """Raises `InputError` where the checkpoints of a run have been removed.
+
+    A row of the history is written just before the checkpoint of its epoch, so that one
+    alone may be of a run that was killed in between.
+    """
+    path, rows = run_dir / CHECKPOINTS, read_history(run_dir / METRICS)
+    if len(rows) > 1 and not checkpoints(path):
+        raise InputError(
+            f"{path} has no checkpoint, but {run_dir / METRICS} tells of {len(rows)} "
+            f"epochs: put the newest checkpoint (step-*.npz) back, or begin anew with "
+            f"--restart."
+        )
 
 
 def step_of(path: pathlib.Path) -> int:

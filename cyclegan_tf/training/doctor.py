@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.data.check import MIN_TRAINING_IMAGES
-
 # Healthy: 0.62 to 0.73; unrelated images: about 0; photographic negatives: -1.
 MAX_INVERTED_CORRELATION = -0.3
 # In grey levels, about what one sees side by side. Healthy: 17 to 26. No failing run
@@ -227,18 +225,6 @@ def starved_input(input_wait) -> Finding | None:
         "starved input",
         f"{input_wait:.0%} of the time went into waiting for images: --cache memory "
         f"decodes them once; if they are in memory, more CPU cores help.",
-    )
-
-
-def tiny_domain(num_images, domain) -> Finding | None:
-    """Whether a domain has so few training images that they are learned by heart."""
-    if num_images >= MIN_TRAINING_IMAGES:
-        return None
-    return Finding(
-        f"tiny domain {domain}",
-        f"domain {domain} has {num_images} training images, which a discriminator "
-        f"learns by heart (fewer than {MIN_TRAINING_IMAGES}): add some; in a long "
-        f"training --diffaugment color,translation,cutout may help.",
     )
 
 

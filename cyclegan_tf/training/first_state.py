@@ -25,6 +25,7 @@ from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.layers import InstanceNormalization
 from cyclegan_tf.runs import checkpoint, saved
 from cyclegan_tf.runs.directory import CONFIG
+from cyclegan_tf.runs.history import METRICS
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.runs.weights import read_arrays
 from cyclegan_tf.training import devices
@@ -183,13 +184,17 @@ def _restore_newest(run):
         except Damaged as error:
             run.say(f"{error} Trying the one before.")
         else:
-            run.say(f"continuing after step {run.model.step} from {path}")
+            if run.model.step < run.num_steps:
+                run.say(f"continuing after step {run.model.step} from {path}")
             return num_replicas
     if paths:
         raise InputError(
             f"no checkpoint in {run.checkpoints} can be read; begin anew with "
             f"--restart."
         )
+    saved.require_checkpoints(run.path)
+    if (run.path / METRICS).exists():
+        run.say(f"{run.checkpoints} has no checkpoint: beginning again at step 0")
     return None
 
 

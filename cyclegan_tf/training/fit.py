@@ -30,7 +30,6 @@ from cyclegan_tf.training.callbacks.tensorboard import TensorBoardLog
 from cyclegan_tf.training.callbacks.throughput import Throughput
 from cyclegan_tf.training.callbacks.trackers import RestoreTrackers
 from cyclegan_tf.training.conclude import save_generators
-from cyclegan_tf.training.doctor import tiny_domain
 from cyclegan_tf.training.event_log import EventLog
 from cyclegan_tf.training.running import Run
 
@@ -205,8 +204,6 @@ def reports(run: Run, stack: contextlib.ExitStack) -> tuple[Scores, list]:
     doctor = Doctor(
         *(*every_image, run.domains, throughput, log), scores, run.num_steps
     )
-    domains = ((len(run.splits[f"train{domain}"]), domain) for domain in "AB")
-    doctor.tell([tiny_domain(*domain) for domain in domains], run.model.step)
     bar = ProgressBar(config.epochs, run.num_steps, throughput, scores)
     stack.enter_context(contextlib.closing(bar))
     samples = Samples(

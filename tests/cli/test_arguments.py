@@ -172,9 +172,19 @@ def test_switch_of_a_run_stays_on_until_it_is_turned_off(run_dir):
 
 
 def test_new_run_has_what_its_dataset_recommends(tmp_path):
-    assert parse_train("--run-dir", tmp_path / "new").image_size == 64
-    (tmp_path / "file").touch()
-    assert parse_train("--run-dir", tmp_path / "file").image_size == 64
+    new = "--run-dir", tmp_path / "new"
+    assert parse_train(*new, "--seed", 0).image_size == 64
+    assert parse_train(*new, "--dataset", "synthetic/t1_t2").epochs == 10
+    assert parse_train(*new, "--no-average", "--dataset=photos").image_size == 256
+
+
+@pytest.mark.parametrize("more", [(), ("--epochs", 9), ("--restart",), ("--dry-run",)])
+def test_run_that_is_not_there_is_not_begun_by_its_name_alone(tmp_path, more):
+    write(tmp_path / "horses", {})
+    with pytest.raises(InputError, match="no run is there .* did you mean .*horses\\?"):
+        parse_train("--run-dir", tmp_path / "horse", *more)
+    with pytest.raises(InputError, match="to go on with; to begin one, say which"):
+        parse_train("--run-dir", tmp_path / "of another name", *more)
 
 
 def test_imported_models_bring_no_options(run_dir):

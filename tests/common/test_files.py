@@ -125,3 +125,17 @@ def test_place_elsewhere_is_refused(value):
 @pytest.mark.parametrize("value", [None, "", "runs/x", "C:\\x", "maps:3.0", "/x://y"])
 def test_local_place_is_taken(value):
     files.require_local("--output", value)
+
+
+def test_error_names_the_path_and_not_what_lies_aside(tmp_path):
+    path = tmp_path / ("long" * 100)
+    with pytest.raises(OSError) as error:
+        files.write_text(path, "x")
+    assert error.value.filename == str(path)
+    folder = tmp_path / "folder"
+    with pytest.raises(OSError) as error, files.folder_written_aside(folder) as aside:
+        (aside / "none" / "file").touch()
+    assert error.value.filename == str(folder / "none" / "file")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="--output .*x: .*file is a file; name a fol"):
+        files.require_folder("--output", tmp_path / "file" / "x")

@@ -189,7 +189,9 @@ def test_circles_stay_circles_in_scores_and_samples(open_splits, tmp_path, frame
     loaded = [pipeline.load_images(split, frame) for split in splits]
     draw(tmp_path, loaded, domains, both)
     sheet = pictures.read_png(tmp_path / "epoch-0001-a.png")[pictures.STRIP_HEIGHT :]
-    for cell in np.split(sheet[: frame.height], 4, axis=1):
+    scale = sheet.shape[1] // (4 * frame.width)
+    first = sheet[: scale * frame.height : scale, ::scale]
+    for cell in np.split(first, 4, axis=1):
         assert_round(cell[..., 0])
 
 
@@ -213,7 +215,7 @@ def test_samples_of_other_channels_have_three_columns(tmp_path):
         path = tmp_path / f"epoch-0001-{name}.png"
         reals = pictures.real_pictures(path, (32, 48))
         np.testing.assert_array_equal(reals, shown)
-    sheet = pictures.read_png(path)[pictures.STRIP_HEIGHT :]
+    sheet = pictures.read_png(path)[pictures.STRIP_HEIGHT :: 2, ::2]
     assert sheet.shape == (2 * 32, 3 * 48, 3)
     np.testing.assert_allclose(sheet[:32, 48:96, 0], rgb[0].mean(-1), atol=1)
 

@@ -21,8 +21,11 @@ def columns_of(num_rows, height, width):
     }
 
 
-@pytest.mark.parametrize("num_rows, height, width", [(1, 16, 16), (4, 36, 70)])
-def test_pictures_of_a_sheet_are_as_they_were(tmp_path, num_rows, height, width):
+@pytest.mark.parametrize(
+    "num_rows, height, width, scale",
+    [(1, 16, 16, 4), (2, 24, 60, 2), (2, 64, 64, 1), (4, 36, 70, 1)],
+)
+def test_pictures_of_a_sheet_are_as_they_were(tmp_path, num_rows, height, width, scale):
     columns = columns_of(num_rows, height, width)
     path = tmp_path / "epoch-0123-a.png"
     pictures.save_png(path, pictures.sample_grid(columns))
@@ -31,11 +34,13 @@ def test_pictures_of_a_sheet_are_as_they_were(tmp_path, num_rows, height, width)
     sheet = pictures.read_png(path)[pictures.STRIP_HEIGHT :]
     cells = np.split(sheet, 4, axis=1)
     for images, column in zip(columns.values(), cells, strict=True):
-        np.testing.assert_array_equal(column, np.concatenate(images))
+        larger = np.kron(np.concatenate(images), np.ones((scale, scale, 1), np.uint8))
+        np.testing.assert_array_equal(column, larger)
 
 
-def test_headings_stand_above_their_columns():
-    grid = pictures.sample_grid(columns_of(1, 64, 64))
+@pytest.mark.parametrize("side", [16, 32, 64])
+def test_headings_stand_above_their_columns(side):
+    grid = pictures.sample_grid(columns_of(1, side, side))
     strips = np.split(grid[: pictures.STRIP_HEIGHT], 4, axis=1)
     # Black letters on white that end before the next column, and differ.
     for strip in strips:

@@ -383,6 +383,7 @@ def test_one_or_two_files_are_needed(tmp_path, capsys, number):
 
 def test_missing_pytorch_is_named_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    (tmp_path / "x.pth").touch()
     with pytest.raises(InputError, match="x.pth: .* need PyTorch; .*'.\\[torch\\]'"):
         read_tensors(tmp_path / "x.pth")
 

@@ -221,14 +221,6 @@ def test_input_that_is_waited_for_is_starved():
     assert doctor.starved_input(0.01) is None
 
 
-def test_domain_of_a_few_images_is_tiny():
-    finding = doctor.tiny_domain(12, "A")
-    assert finding.name == "tiny domain A"
-    assert "domain A has 12 training images" in finding.sentence
-    assert "--diffaugment color,translation,cutout" in finding.sentence
-    assert doctor.tiny_domain(600, "A") is None
-
-
 # At this pace the last of these is where the line below goes on.
 FALLING = [(500, 400.0), (1000, 350.0), (1500, 300.0)]
 
@@ -265,5 +257,4 @@ def every_finding():
         doctor.discriminator_gave_up(np.zeros(3), np.zeros(3), "A"),
         doctor.worse_than_nothing(FALLING, 150.0, 1500, "swd", "A to B"),
         doctor.starved_input(1.0),
-        doctor.tiny_domain(1, "A"),
     ]

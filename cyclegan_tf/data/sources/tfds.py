@@ -14,6 +14,11 @@ NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
 FILE_NAMES = ("image/filename", "filename", "file_name", "image/file_name")
 # What TFDS calls an example otherwise: its place in a shard, or in the split.
 ID = re.compile(rf".+-({'|'.join(SPLITS)})(?:\.\w+-(\d+)-of-(\d+))?__(\d+)")
+PAPERS = (
+    *("apple2orange", "summer2winter_yosemite", "horse2zebra", "monet2photo"),
+    *("cezanne2photo", "ukiyoe2photo", "vangogh2photo", "maps", "facades"),
+    "iphone2dslr_flower",
+)
 NETWORK_TIMEOUT = 8  # seconds to connect, and again to answer
 
 
@@ -23,17 +28,13 @@ def find(config: DatasetConfig) -> Source | None:
     Raises:
         InputError: TFDS has it but cannot load it, or there is no `--tfds-data-dir`.
     """
+    if not may_have(config):
+        return None
     import tensorflow_datasets as tfds
 
     name, data_dir = config.dataset_name, config.tfds_data_dir
-    if not NAME.fullmatch(name):
-        return None
-    if data_dir is not None:
-        data_dir = pathlib.Path(data_dir).expanduser()
-        if not data_dir.is_dir():
-            raise InputError(f"--tfds-data-dir {data_dir}: no such directory.")
     try:
-        builder = tfds.builder(name, data_dir=data_dir)
+        builder = tfds.builder(name, data_dir=data_dir and _local(data_dir))
     except ValueError:
         return None  # no dataset of that name, or no configuration of it
     except (ImportError, OSError, AssertionError) as error:
@@ -41,6 +42,22 @@ def find(config: DatasetConfig) -> Source | None:
         raise InputError(f"--dataset {name}: TFDS cannot load it ({reason}).") from None
     identity = {"kind": "tfds", "name": name}
     return Source(name, identity, lambda: _open(builder, name), _load)
+
+
+def may_have(config: DatasetConfig) -> bool:
+    """Whether the name could be one of TFDS; it is not imported, as that takes seconds.
+
+    Raises:
+        InputError: there is no `--tfds-data-dir`.
+    """
+    data_dir = config.tfds_data_dir
+    if data_dir is not None and not _local(data_dir).is_dir():
+        raise InputError(f"--tfds-data-dir {data_dir}: no such directory.")
+    return bool(NAME.fullmatch(config.dataset_name))
+
+
+def _local(data_dir):
+    return pathlib.Path(data_dir).expanduser()
 
 
 def in_words(name: str) -> str:
@@ -55,11 +72,7 @@ def in_words(name: str) -> str:
 
 def names_near(_) -> list[str]:
     """Names of the paper's datasets."""
-    import tensorflow_datasets as tfds
-
-    return [
-        f"cycle_gan/{name}" for name in tfds.builder_cls("cycle_gan").builder_configs
-    ]
+    return [f"cycle_gan/{name}" for name in PAPERS]
 
 
 def _open(builder, name):
