@@ -105,8 +105,11 @@ def require_checkpoints(run_dir: pathlib.Path) -> None:
     A row of the history is written just before the checkpoint of its epoch, so that one
     alone may be of a run that was killed in between.
     """
-    path, rows = run_dir / CHECKPOINTS, read_history(run_dir / METRICS)
-    if len(rows) > 1 and not checkpoints(path):
+    path = run_dir / CHECKPOINTS
+    if checkpoints(path):
+        return
+    rows = read_history(run_dir / METRICS)
+    if len(rows) > 1:
         raise InputError(
             f"{path} has no checkpoint, but {run_dir / METRICS} tells of {len(rows)} "
             f"epochs: put the newest checkpoint (step-*.npz) back, or begin anew with "

@@ -118,13 +118,26 @@ def test_only_damaged_checkpoints_do_not_begin_anew_silently(finished):
         training.train(finished)
 
 
+def test_removed_checkpoints_do_not_begin_anew_silently(finished, capsys):
+    run_dir = finished.resolved_run_dir
+    for path in saved.checkpoints(run_dir / "checkpoints"):
+        path.unlink()
+    with pytest.raises(InputError, match="has no checkpoint, but .* of 2 epochs"):
+        training.train(finished)
+    # Such may be a run that was killed in its first epoch.
+    metrics = run_dir / "metrics.csv"
+    metrics.write_text("".join(metrics.read_text().splitlines(True)[:2]))
+    training.train(finished)
+    assert "has no checkpoint: beginning again at step 0" in capsys.readouterr().err
+
+
 def test_run_stopped_after_its_last_checkpoint_is_concluded(finished, capsys):
     (finished.resolved_run_dir / "scores.json").unlink()
     (finished.resolved_run_dir / "samples" / "losses.png").unlink()
     training.train(finished)
     output = capsys.readouterr()
     assert "coat_distance" in output.out
-    assert "is finished" in output.err
+    assert "is finished" in output.err and "continuing" not in output.err
     assert (finished.resolved_run_dir / "samples" / "losses.png").exists()
     training.train(finished)
     assert not capsys.readouterr().out
