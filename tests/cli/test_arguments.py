@@ -45,13 +45,6 @@ def test_nothing_is_suggested_where_nothing_is_near(given):
         parse_train(*given)
 
 
-def test_suggestion_is_of_the_command_that_was_called():
-    with pytest.raises(InputError, match="did you mean --output"):
-        parse(ExportConfig, "test", arguments=["--results_dir", "x"])
-    with pytest.raises(InputError, match="--lr 1 \\(see"):
-        parse(ExportConfig, "test", arguments=["--lr", "1"])
-
-
 @pytest.mark.parametrize(
     "config_class, arguments",
     [

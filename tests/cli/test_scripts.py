@@ -3,14 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 from PIL import Image
 
 from tests.helpers import (
-    ROOT,
     TINY,
     assert_one_line_error,
     command,
@@ -19,27 +17,6 @@ from tests.helpers import (
     run_script,
     write_images,
 )
-
-
-@pytest.mark.parametrize(
-    "script",
-    ["train.py", "evaluate.py", "export.py", "translate.py", "tfrecords/build.py"],
-)
-def test_help_answers_without_importing_tensorflow(script):
-    program = (
-        "import runpy, sys\n"
-        f"sys.argv = [{script!r}, '--help']\n"
-        "try:\n"
-        f"    runpy.run_path({script!r}, run_name='__main__')\n"
-        "except SystemExit as end:\n"
-        "    assert end.code == 0\n"
-        "assert 'tensorflow' not in sys.modules\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert b"usage:" in done.stdout
 
 
 def folder_with_one_domain(path):
@@ -114,14 +91,9 @@ def test_bad_folder_ends_in_one_line(tmp_path, make, fragments, monkeypatch, cap
     [
         (["--dataset", "no/such_thing"], ["--dataset no/such_thing", "TFDS"]),
         (["--dataset", "cycle_gan/horse2camel"], ["cycle_gan/horse2camel"]),
-        (["--dataset", "../nothing"], ["no such folder"]),
         (["--dataset", "synthetic/cats"], ["synthetic/horse2zebra"]),
-        (["--image-size", "30"], ["--image-size must be multiples of 4"]),
-        (["--epochs", "0"], ["--epochs must be at least 1"]),
-        (["--run-dir", "file"], ["file", "is a file"]),
         (["--run-dir", "foreign"], ["foreign", "notes.txt", "--run-dir"]),
         (["--run-dir", "file/below"], ["file/below", "Not a directory"]),
-        (["--tfds-data-dir", "gone", "--dataset", "cycle_gan/maps"], ["gone"]),
     ],
 )
 def test_bad_option_ends_in_one_line(tmp_path, options, fragments, monkeypatch, capsys):

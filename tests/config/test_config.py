@@ -125,7 +125,6 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"range_a": "0,9,3"}, "--range-a takes two values, .* two for each channel"),
         ({"range_a": "per-channel,0,9"}, "--range-a takes .* or per-channel, with two"),
         ({"range_b": "p1,p101"}, "--range-b: percentiles are between 0 and 100"),
-        ({"load_size": 200}, "--load-size must be at least 256"),
         ({"epochs": 0}, "--epochs must be at least 1, got 0"),
         ({"batch_size": 0}, "--batch-size"),
         ({"filters": 0}, "--filters"),
@@ -145,11 +144,6 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"synthetic_size": 31}, "--synthetic-size"),
         ({"synthetic_images": 0}, "--synthetic-images"),
         ({"dataset": ""}, "--dataset"),
-        ({"dataset": "gs://bucket/photos"}, "--dataset gs://bucket/photos"),
-        ({"data_dir": "s3://bucket"}, "--data-dir s3://bucket"),
-        ({"tfds_data_dir": "hf:user/photos"}, "--tfds-data-dir hf:user/photos"),
-        ({"dataset": "~nobody-here/x"}, "--dataset ~nobody-here/x: .* no such user"),
-        ({"init_from": "~nobody-here"}, "--init-from .* write ./~nobody-here"),
     ],
 )
 def test_bad_value_is_refused_by_its_flag(options, message):
@@ -162,8 +156,6 @@ def test_bad_value_is_refused_by_its_flag(options, message):
     [
         (["--epochs", "many"], "--epochs"),
         (["--jit", "maybe"], "--jit"),
-        (["--epoch", "3"], "unrecognized arguments: --epoch"),
-        (["horse2zebra"], "unrecognized arguments: horse2zebra"),
     ],
 )
 def test_bad_command_line_is_refused(arguments, message):

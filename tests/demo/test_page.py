@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import types
 import urllib.parse
 
 import numpy as np
@@ -99,19 +98,8 @@ def test_nothing_is_asked_of_another_machine(shown):
     assert address.startswith("127.0.0.1:")
 
 
-def test_address_in_use_is_one_line(capsys):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = run_here(capsys, "demo", "--port", port)
-    assert_one_line_error(done, f"--port {port}: cannot listen there")
-
-
-def test_without_gradio_is_one_line(monkeypatch, capsys):
+def test_without_gradio_is_one_line(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "gradio", None)
-    assert_one_line_error(run_here(capsys, "demo"), "pip install '.[demo]'")
-
-
-def test_unknown_model_is_one_line(monkeypatch, capsys, tmp_path):
-    monkeypatch.setitem(sys.modules, "gradio", types.ModuleType("gradio"))
-    done = run_here(capsys, "demo", "--model", tmp_path / "none")
-    assert_one_line_error(done, "no such run or export")
+    (tmp_path / "a_to_b.onnx").touch()
+    done = run_here(capsys, "demo", "--model", tmp_path / "a_to_b.onnx")
+    assert_one_line_error(done, "pip install '.[demo]'")
