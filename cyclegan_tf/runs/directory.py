@@ -28,6 +28,7 @@ from cyclegan_tf.common.files import (
     PARTIAL,
     locked_folder,
     read_json,
+    require_folder,
     write_json,
 )
 from cyclegan_tf.config import Nature, TrainConfig, flag, names_of
@@ -70,10 +71,9 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
 
 def require_a_run(path: pathlib.Path) -> None:
     """Raises `InputError` for what is neither a run's directory nor a new one."""
+    require_folder("--run-dir", path)
     if not path.exists():
         return
-    if not path.is_dir():
-        raise InputError(f"--run-dir {path} is a file.")
     # A run that was killed before its config was written has begun nothing yet.
     names = {entry.name for entry in path.iterdir()}
     names = {name for name in names if name != LOCK and not name.startswith(PARTIAL)}

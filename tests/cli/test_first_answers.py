@@ -43,7 +43,7 @@ SLIPS = {
     "train --domain-a flat/photos --domain-b gone": "--domain-b gone",
     "train --dataset cycle_gan/maps --tfds-data-dir gone": "gone: no such directory",
     "train --dataset photos --data-dir file": "--data-dir file: file is a file",
-    "train --dataset photos --run-dir file": "--run-dir file is a file",
+    "train --run-dir file": "--run-dir file: file is a file",
     "train --dataset photos --run-dir flat": "so it is not a run",
     "train --dataset photos --init-from gone": "gone: no such run directory",
     "train --dataset photos --inception-weights gone.h5": "gone.h5: no such file",

@@ -93,7 +93,7 @@ def test_bad_folder_ends_in_one_line(tmp_path, make, fragments, monkeypatch, cap
         (["--dataset", "cycle_gan/horse2camel"], ["cycle_gan/horse2camel"]),
         (["--dataset", "synthetic/cats"], ["synthetic/horse2zebra"]),
         (["--run-dir", "foreign"], ["foreign", "notes.txt", "--run-dir"]),
-        (["--run-dir", "file/below"], ["file/below", "Not a directory"]),
+        (["--run-dir", "file/below"], ["file/below: file is a file"]),
     ],
 )
 def test_bad_option_ends_in_one_line(tmp_path, options, fragments, monkeypatch, capsys):
