@@ -31,25 +31,13 @@ class DiscriminatorKind(NamedTuple):
         name: of `--discriminator`.
         meaning: for the help.
         strides: of its stages of 4x4 convolutions, before that of the scores.
+        least_side: the smallest side of an image, in pixels, that gives a score at all.
     """
 
     name: str
     meaning: str
     strides: tuple[int, ...]
-
-    @property
-    def least_side(self) -> int:
-        """The smallest side of an image, in pixels, that gives a score at all."""
-        side = SIDE_MULTIPLE
-        while self._scores_along(side) < 1:
-            side += SIDE_MULTIPLE
-        return side
-
-    def _scores_along(self, side):
-        """Scores along a side; all convolutions pad a pixel on every side."""
-        for stride in self.strides:
-            side = (side - 2) // stride + 1
-        return side - 1
+    least_side: int
 
 
 GENERATORS = (
@@ -66,8 +54,8 @@ GENERATORS = (
     ),
 )
 DISCRIMINATORS = (
-    DiscriminatorKind("patch46", "PatchGAN of 64-128-256 channels", (2, 2, 2)),
-    DiscriminatorKind("patch70", "the paper's, 70x70", (2, 2, 2, 1)),
+    DiscriminatorKind("patch46", "PatchGAN of 64-128-256 channels", (2, 2, 2), 16),
+    DiscriminatorKind("patch70", "the paper's, 70x70", (2, 2, 2, 1), 24),
 )
 GeneratorName = Literal[tuple(kind.name for kind in GENERATORS)]
 DiscriminatorName = Literal[tuple(kind.name for kind in DISCRIMINATORS)]

@@ -15,6 +15,16 @@ DEFAULT_RUN = "runs/synthetic/horse2zebra"
 MAX_COMPARED_RUNS = 8
 
 
+def checkpoint_option(of: str = ""):
+    """The option that names a checkpoint of a run; `of` begins its help."""
+    return option("last", f"{of}last, best, or the step of a checkpoint")
+
+
+def weights_option(of: str = ""):
+    """The option that chooses generators of a checkpoint; `of` begins its help."""
+    return option("average", f"{of}averages over the latest steps, or the raw weights")
+
+
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(Options):
     """Which runs and exports are scored, on which images."""
@@ -42,10 +52,8 @@ class EvaluateConfig(Options):
     report: bool = option(
         False, "also write report.html, to be opened in a browser, into the first"
     )
-    checkpoint: str = option("last", "last, best, or the step of a checkpoint")
-    weights: Weights = option(
-        "average", "averages over the latest steps, or the raw ones of the last step"
-    )
+    checkpoint: str = checkpoint_option()
+    weights: Weights = weights_option()
     split: Literal["test", "train"] = option("test", "images to score on")
     limit: int | None = option(
         None, "the most images of each domain; default: all", at_least=2
@@ -101,10 +109,8 @@ class ExportConfig(Options):
     output: str | None = option(
         None, "gets the version folders 1, 2, ...; default: exports/<run>", Nature.PLACE
     )
-    checkpoint: str = option("last", "last, best, or the step of a checkpoint")
-    weights: Weights = option(
-        "average", "averages over the latest steps, or the raw ones of the last step"
-    )
+    checkpoint: str = checkpoint_option()
+    weights: Weights = weights_option()
     format: str = option(
         "savedmodel",
         f"one or more of {','.join(kind.name for kind in FORMATS)}, with commas",
@@ -169,12 +175,8 @@ class ModelOptions(Options):
         "directory of a run or an export, an .onnx or .tflite file; or hf://user/name",
         Nature.MODEL,
     )
-    checkpoint: str = option(
-        "last", "of a run: last, best, or the step of a checkpoint"
-    )
-    weights: Weights = option(
-        "average", "of a run: averages over the latest steps, or those of the last step"
-    )
+    checkpoint: str = checkpoint_option("of a run: ")
+    weights: Weights = weights_option("of a run: ")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,10 +247,7 @@ class ImportConfig(Options):
         "instead, write the run's generators as .pth files to this folder",
         Nature.PLACE,
     )
-    weights: Weights = option(
-        "average",
-        "with --to-reference: averages over the latest steps, or those of the last",
-    )
+    weights: Weights = weights_option("with --to-reference: ")
 
     def __post_init__(self):
         super().__post_init__()
