@@ -6,7 +6,6 @@ import subprocess
 import time
 
 import pytest
-from PIL import Image
 
 from tests.helpers import (
     TINY,
@@ -19,66 +18,30 @@ from tests.helpers import (
 )
 
 
-def folder_with_one_domain(path):
-    write_images(path / "trainA", 3)
-
-
-def folder_with_an_empty_domain(path):
-    write_images(path / "trainA", 3)
-    (path / "trainB").mkdir()
-
-
-def folder_without_domains(path):
-    write_images(path / "photos", 3)
-
-
-def folder_with(make_bad_file, count=3):
-    def make(path):
-        write_images(path / "trainA", count)
-        write_images(path / "trainB", count)
-        make_bad_file(path / "trainB" / "bad.jpg")
-
-    return make
+def empty_domain(path):
+    path.mkdir(parents=True)
 
 
 def text(path):
-    path.write_text("I am no picture")
-
-
-def truncated(path):
-    Image.effect_noise((64, 64), 50).convert("RGB").save(path)
-    path.write_bytes(path.read_bytes()[:-300])
+    write_images(path, 3)
+    (path / "bad.jpg").write_text("I am no picture")
 
 
 def one_pixel(path):
-    Image.new("RGB", (1, 1)).save(path)
-
-
-def giant_header(path):
-    """A PNG that claims 20,000 x 20,000 pixels and has none."""
-    Image.new("RGB", (20, 20)).save(path, "PNG")
-    data = bytearray(path.read_bytes())
-    data[16:24] = (20_000).to_bytes(4, "big") * 2
-    import zlib
-
-    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
-    path.write_bytes(data)
+    write_images(path, 3, size=(1, 1))
 
 
 @pytest.mark.parametrize(
     "make, fragments",
     [
-        (folder_with_one_domain, ["trainB is missing"]),
-        (folder_with_an_empty_domain, ["trainB has no images"]),
-        (folder_without_domains, ["neither trainA/ and trainB/"]),
-        (folder_with(text), ["bad.jpg", "not a JPEG"]),
-        (folder_with(truncated), ["bad.jpg", "truncated"]),
-        (folder_with(one_pixel), ["bad.jpg", "1x1 pixels"]),
-        (folder_with(giant_header), ["bad.jpg", "400000000 pixels"]),
+        (empty_domain, ["trainB has no images"]),
+        (text, ["bad.jpg", "not a JPEG"]),
+        (one_pixel, ["trainB/00", "1x1 pixels"]),
     ],
 )
 def test_bad_folder_ends_in_one_line(tmp_path, make, fragments, monkeypatch, capsys):
-    make(tmp_path / "photos")
+    write_images(tmp_path / "photos" / "trainA", 3)
+    make(tmp_path / "photos" / "trainB")
     monkeypatch.chdir(tmp_path)
     done = run_here(capsys, "build", "photos", "--data-dir", "out")
     assert_one_line_error(done, *fragments)
