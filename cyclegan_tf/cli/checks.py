@@ -99,9 +99,7 @@ def before_distillation(config: DistillConfig) -> None:
     options = directory.read_config(run_dir).options
     saved.require_trained(run_dir)
     directory.require_a_run(config.resolved_student_dir)
-    places = {"dataset": config.dataset, "data_dir": config.data_dir}
-    given = {name: value for name, value in places.items() if value}
-    before_conversion(dataclasses.replace(options, **given))
+    before_conversion(config.on_images(options))
 
 
 def before_import(config: ImportConfig) -> None:

@@ -38,10 +38,9 @@ def student_options(config: DistillConfig) -> TrainConfig:
     longer = 1 if teacher.steps_per_epoch else batch_size // teacher.batch_size
     every = ("epochs", "sample_every", "evaluate_every")
     given = {"epochs": config.epochs, "residual_blocks": config.residual_blocks}
-    places = {"dataset": config.dataset, "data_dir": config.data_dir}
-    changes = {name: value for name, value in (given | places).items() if value}
+    changes = {name: value for name, value in given.items() if value}
     student = dataclasses.replace(
-        teacher,
+        config.on_images(teacher),
         **WEIGHTS_OF_LOSSES,
         **LEARNING_RATES,
         batch_size=batch_size,

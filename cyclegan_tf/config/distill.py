@@ -5,7 +5,9 @@ import pathlib
 from typing import Literal
 
 from cyclegan_tf.config.commands import DEFAULT_RUN
+from cyclegan_tf.config.dataset import SOURCES
 from cyclegan_tf.config.options import Nature, Options, option
+from cyclegan_tf.config.train import TrainConfig
 
 # Of the teacher's channels, by the name of a student.
 SHARES = {"tiny": 1 / 4, "small": 1 / 2, "medium": 1}
@@ -40,6 +42,14 @@ class DistillConfig(Options):
     restart: bool = option(
         False, "begin anew; the student's earlier run is renamed", Nature.COMMAND
     )
+
+    def on_images(self, teacher: TrainConfig) -> TrainConfig:
+        """The options of the teacher, on its images or on those that are named here."""
+        changes = {"data_dir": self.data_dir} if self.data_dir else {}
+        if self.dataset:
+            # Replaces the teacher's, in whichever way that is named.
+            changes |= dict.fromkeys(SOURCES) | {"dataset": self.dataset}
+        return dataclasses.replace(teacher, **changes)
 
     @property
     def resolved_student_dir(self) -> pathlib.Path:

@@ -45,6 +45,20 @@ def test_flags_come_before_names(teacher):
     assert numbers == (3, 2, 5)
 
 
+def test_images_named_anew_replace_the_teachers(teacher, tmp_path):
+    config, *rest = directory.read_config(teacher)
+    config = dataclasses.replace(config, domain_a="horses", domain_b="zebras")
+    directory.write_config(tmp_path, directory.Recorded(config, *rest))
+    given = DistillConfig(run_dir=str(tmp_path), dataset="photos", data_dir="data")
+    options = student_options(given)
+    assert (options.dataset, options.domain_a, options.domain_b) == (
+        "photos",
+        None,
+        None,
+    )
+    assert options.data_dir == "data"
+
+
 @pytest.mark.parametrize("steps_per_epoch, epochs", [(None, 8), (4, 2)])
 def test_student_takes_as_many_steps(tmp_path, teacher, steps_per_epoch, epochs):
     config, *rest = directory.read_config(teacher)
