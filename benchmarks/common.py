@@ -12,10 +12,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from simple_parsing import field
-
 from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.console import quiet_start
+from cyclegan_tf.config.options import option as field
 
 __all__ = ["ROOT", "field", "quartiles", "quiet_start", "report", "script"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent

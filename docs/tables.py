@@ -13,7 +13,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from cyclegan_tf.config import LOSS_TERMS, RECIPES, RECOMMENDED, TrainConfig, flag
 from cyclegan_tf.config.losses import TEACHER_TERMS
-from cyclegan_tf.config.options import headings_of
 
 DOCUMENT = pathlib.Path(__file__).resolve().parent / "training.md"
 
@@ -21,13 +20,11 @@ DOCUMENT = pathlib.Path(__file__).resolve().parent / "training.md"
 def options_table() -> str:
     """The options of a training run."""
     rows = ["| flag | default | what it is |", "|-|-|-|"]
-    headings, earlier = headings_of(TrainConfig), None
     for field in dataclasses.fields(TrainConfig):
-        if headings[field.name] != earlier:
-            earlier = headings[field.name]
-            rows.append(f"| **{earlier}** | | |")
+        if heading := field.metadata["heading"]:
+            rows.append(f"| **{heading}** | | |")
         default = "" if field.default is None else f"`{field.default}`"
-        text = field.metadata["custom_args"]["help"]
+        text = field.metadata["help"]
         rows.append(f"| `{flag(field.name)}` | {default} | {text} |")
     return "\n".join(rows)
 

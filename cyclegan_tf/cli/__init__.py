@@ -19,7 +19,7 @@ COMMANDS = {
     "distill": (commands.distill, config.DistillConfig, []),
     "demo": (commands.demo, config.DemoConfig, []),
     "build": (commands.build, config.BuildConfig, ["dataset"]),
-    "import": (commands.import_models, config.ImportConfig, []),
+    "import": (commands.import_models, config.ImportConfig, ["models"]),
 }
 
 

@@ -7,17 +7,15 @@ import difflib
 import os
 import pathlib
 import sys
+import typing
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
-
-from simple_parsing import ArgumentParser, DashVariant, SimpleHelpFormatter
 
 from cyclegan_tf.common.console import printable
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import require_local
 from cyclegan_tf.config import RECIPES, Nature, TrainConfig, flag, names_of, settings
 from cyclegan_tf.config.dataset import DEFAULT_DATASET, SOURCES
-from cyclegan_tf.config.options import headings_of
 from cyclegan_tf.runs.directory import CONFIG, near_runs, read_config, require_a_run
 
 Config = TypeVar("Config")
@@ -38,35 +36,11 @@ THEIR_NAMES = {
 }
 
 
-class _Parser(ArgumentParser):
-    """Raises its errors, and shows options under their headings."""
-
-    headings: dict[str, str] = {}
+class _Parser(argparse.ArgumentParser):
+    """Raises its errors."""
 
     def error(self, message):
         raise InputError(f"{message} (see --help)")
-
-    def format_help(self):
-        sections = {}
-        for action in self._actions:
-            name = action.dest.rpartition(".")[2]
-            sections.setdefault(self.headings.get(name, "options"), []).append(action)
-        formatter = self._get_formatter()
-        formatter.add_usage(self.usage, [], [])
-        formatter.add_text(self.description)
-        for heading, actions in sections.items():
-            formatter.start_section(heading)
-            formatter.add_arguments(actions)
-            formatter.end_section()
-        return formatter.format_help()
-
-
-class _HelpFormatter(SimpleHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    def _get_help_string(self, action):
-        # Where the default depends on others, the help says it.
-        if action.default is None:
-            return action.help
-        return super()._get_help_string(action)
 
 
 def parse(
@@ -77,8 +51,8 @@ def parse(
 ) -> Config:
     """Parses the command line into `config_class`.
 
-    The defaults of a training are what `--recipe` sets, then the options of the run in
-    `--run-dir`, or else what is recommended for its dataset.
+    What is not given is, of a training, as `--recipe` sets it, then as the run in
+    `--run-dir` has it, or else as is recommended for the dataset.
 
     Args:
         config_class: a dataclass of options.
@@ -90,69 +64,91 @@ def parse(
     Raises:
         InputError: an unknown flag, or a value that does not fit.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _Parser(
         usage=" ".join(["%(prog)s", *map(str.upper, positionals), "[OPTION ...]"]),
         description=description,
-        formatter_class=_HelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        add_option_string_dash_variants=DashVariant.DASH,
+        argument_default=argparse.SUPPRESS,
     )
-    parser.headings = headings_of(config_class)
-    is_training = config_class is TrainConfig
-    defaults = _training_defaults(arguments) if is_training else None
-    parser.add_arguments(config_class, dest="config", default=defaults)
+    lists = _add_options(parser, config_class)
     # argparse would want positionals side by side, with no flag between them.
     parsed, words = parser.parse_known_args(arguments)
-    places = dict(zip(positionals, words, strict=False))
-    is_list = positionals and isinstance(getattr(parsed.config, positionals[0]), list)
-    if is_list and words:
+    given, places = vars(parsed), dict(zip(positionals, words, strict=False))
+    if words and lists.intersection(positionals):
         places = {positionals[0]: words}
-    is_too_many = len(words) > len(positionals) and not is_list
-    if is_too_many or any(word.startswith("-") for word in words):
+    elif len(words) > len(positionals):
+        places = {}
+    if (words and not places) or any(word.startswith("-") for word in words):
         hint = _hint(words, [flag(x.name) for x in dataclasses.fields(config_class)])
         parser.error(f"unrecognized arguments: {' '.join(words)}{hint}")
-    return dataclasses.replace(parsed.config, **places)
+    given |= places
+    return _training(given) if config_class is TrainConfig else config_class(**given)
 
 
-def _training_defaults(arguments):
-    # Without a value they are refused later, as flags of the command.
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--dataset", nargs="?")
-    parser.add_argument("--domain-a", nargs="?")
-    parser.add_argument("--run-dir", nargs="?")
-    parser.add_argument("--recipe", nargs="?", default=TrainConfig.recipe)
-    given, others = parser.parse_known_args(arguments)
-    require_local("--run-dir", given.run_dir)
-    run_dir = given.run_dir and pathlib.Path(given.run_dir).expanduser()
+def _add_options(parser, config_class):
+    """Adds a flag for each field, by its type; returns the names of those of lists."""
+    types, group, lists = typing.get_type_hints(config_class), parser, set()
+    for option in dataclasses.fields(config_class):
+        kinds = [x for x in typing.get_args(types[option.name]) if x is not type(None)]
+        kind = kinds[0] if kinds else types[option.name]
+        how, default = {}, option.default
+        if kind is bool:
+            how["action"] = argparse.BooleanOptionalAction
+        elif typing.get_origin(types[option.name]) is typing.Literal:
+            how["choices"] = kinds
+        else:
+            how |= {"type": kind, "metavar": kind.__name__.upper()}
+        if typing.get_origin(types[option.name]) is list:
+            how["nargs"] = "+"
+            lists.add(option.name)
+            default = " ".join(map(str, option.default_factory()))
+        if heading := option.metadata["heading"]:
+            group = parser.add_argument_group(heading)
+        shown = "" if default in (None, "", False) else f" (default: {default})"
+        how["help"] = option.metadata["help"] + shown
+        names = [flag(option.name), *option.metadata["aliases"]]
+        how |= option.metadata["how"]
+        group.add_argument(*names, dest=option.name, **how)
+    return lists
+
+
+def _training(given):
+    """The options of a training, of which some are given."""
+    recipe = given.get("recipe", TrainConfig.recipe)
+    named = given.keys() & {"dataset", "domain_a"}
+    require_local("--run-dir", given.get("run_dir"))
+    run_dir = given.get("run_dir") and pathlib.Path(given["run_dir"]).expanduser()
     if run_dir and (run_dir / CONFIG).is_file():
-        try:
-            config, fingerprint, *_ = read_config(run_dir)
-            if fingerprint is not None:  # the models were not imported
-                changes = dict(RECIPES.get(given.recipe, {}))
-                if given.dataset or given.domain_a:
-                    # Replaces the run's, in whichever way that is named.
-                    changes |= dict.fromkeys(SOURCES)
-                once = dict.fromkeys(("restart", "dry_run", "json"), False)
-                return dataclasses.replace(config, **once, **changes)
-        except InputError:
-            if "--restart" not in others:
-                raise
-    elif run_dir and not _is_described(arguments):
+        begun = _options_of(run_dir, given.get("restart"))
+        if begun is not None:
+            changes = dict.fromkeys(("restart", "dry_run", "json"), False)
+            if named:
+                # Replaces the run's, in whichever way that is named.
+                changes |= dict.fromkeys(SOURCES)
+            changes |= RECIPES.get(recipe, {})
+            return dataclasses.replace(begun, **(changes | given))
+    elif run_dir and not given.keys() & {
+        *names_of(TrainConfig, Nature.RESULT, Nature.SOURCE)
+    }:
         require_a_run(run_dir)
         raise InputError(
             f"--run-dir {run_dir}: no run is there to go on with{near_runs(run_dir)}; "
             f"to begin one, say which images it is of with --dataset or --domain-a."
         )
-    named = "" if given.domain_a else given.dataset or DEFAULT_DATASET
-    return TrainConfig(**settings(named, given.recipe))
+    dataset = given.get("dataset", "" if named else DEFAULT_DATASET)
+    return TrainConfig(**(settings(dataset, recipe) | given))
 
 
-def _is_described(arguments):
-    """Whether a flag says what is to be trained, as of a new run at least one does."""
-    telling = {flag(x) for x in names_of(TrainConfig, Nature.RESULT, Nature.SOURCE)}
-    given = (word.partition("=")[0].replace("--no-", "--") for word in arguments)
-    return not telling.isdisjoint(given)
+def _options_of(run_dir, is_begun_anew):
+    """The options of a run; None of imported models, or where they do not matter."""
+    try:
+        recorded = read_config(run_dir)
+    except InputError:
+        if is_begun_anew:
+            return None
+        raise
+    return None if recorded.fingerprint is None else recorded.options
 
 
 def _hint(unknown, known):

@@ -34,10 +34,8 @@ class EvaluateConfig(Options):
         "are compared; with --report, of runs",
         nature=Nature.PLACE,
         default_factory=lambda: [DEFAULT_RUN],
-        nargs="+",
-        required=False,
         metavar="MODEL",
-        alias="--model",
+        aliases=["--model"],
     )
     dataset: str | None = option(
         None,
@@ -230,9 +228,7 @@ class ImportConfig(Options):
         help=".pth of the generator from A to B, and of that from B to A",
         nature=Nature.PLACE,
         default_factory=list,
-        positional=True,
-        nargs="*",
-        metavar="FILE [FILE]",
+        metavar="FILE",
     )
     run_dir: str | None = option(
         None,

@@ -5,12 +5,10 @@ continued, what a report or a model card shows. A new option is so filed right w
 is defined.
 """
 
-import argparse
 import dataclasses
 import enum
+from collections.abc import Sequence
 from typing import Any
-
-from simple_parsing import field
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import require_local
@@ -30,22 +28,17 @@ class Nature(enum.Enum):
     COMMAND = "concerns one start of a command"
 
 
-class Switch(argparse.BooleanOptionalAction):
-    """`--name` or `--no-name`, which takes no word after it."""
-
-    def __init__(self, option_strings, dest, default, help, **_):
-        super().__init__(option_strings, dest, default, help=help)
-
-
 def option(
-    default: Any = None,
+    default: Any = dataclasses.MISSING,
     help: str = "",
     nature=Nature.RESULT,
     at_least=None,
     heading=None,
+    default_factory: Any = dataclasses.MISSING,
+    aliases: Sequence[str] = (),
     **how,
 ) -> Any:
-    """A field of a dataclass of options.
+    """A field of a dataclass of options; its flag follows from its name and type.
 
     Args:
         default: its value where the flag is not given.
@@ -53,14 +46,15 @@ def option(
         nature: what another value changes.
         at_least: the smallest number it takes.
         heading: in `--help`, of this option and those that follow.
-        how: further arguments of `simple_parsing.field`.
+        default_factory: makes the default of a list.
+        aliases: further flags.
+        how: of `add_argument`, where it does not follow.
     """
-    metadata = {"nature": nature, "at_least": at_least, "heading": heading}
-    if "default_factory" not in how:
-        how["default"] = default
-    if isinstance(default, bool):
-        how["action"] = Switch
-    return field(help=help, metadata=metadata, **({"nargs": None} | how))
+    metadata = {"help": help, "nature": nature, "at_least": at_least}
+    metadata |= {"heading": heading, "aliases": aliases, "how": how}
+    return dataclasses.field(
+        default=default, default_factory=default_factory, metadata=metadata
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,14 +84,6 @@ def names_of(config: Any, *natures: Nature) -> list[str]:
         for each in dataclasses.fields(config)
         if each.metadata["nature"] in natures
     ]
-
-
-def headings_of(config: Any) -> dict[str, str]:
-    """The heading in `--help` of each option: its own, or that of one before."""
-    heading, headings = "options", {}
-    for each in dataclasses.fields(config):
-        heading = headings[each.name] = each.metadata.get("heading") or heading
-    return headings
 
 
 def flag(name: str) -> str:

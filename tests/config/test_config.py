@@ -192,7 +192,7 @@ def test_checkpoint_is_last_best_or_a_step(config):
 @pytest.mark.parametrize("config", [TrainConfig, EvaluateConfig])
 def test_every_option_has_help(config):
     for field in dataclasses.fields(config):
-        assert field.metadata["custom_args"]["help"]
+        assert field.metadata["help"]
 
 
 def test_augmentations_are_in_their_order_however_they_are_given():

@@ -17,6 +17,6 @@ def test_names_differ():
 @pytest.mark.parametrize("form", FORMATS, ids=NAMES)
 def test_each_format_is_in_the_help_can_be_run_and_has_bounds(form):
     (field,) = (f for f in dataclasses.fields(ExportConfig) if f.name == "format")
-    assert form.name in field.metadata["custom_args"]["help"]
+    assert form.name in field.metadata["help"]
     assert form.name in run_exported.RUNNERS
     assert form.precisions and set(form.precisions) <= set(BOUNDS)
