@@ -74,15 +74,18 @@ def parse(
     lists = _add_options(parser, config_class)
     # argparse would want positionals side by side, with no flag between them.
     parsed, words = parser.parse_known_args(arguments)
-    given, places = vars(parsed), dict(zip(positionals, words, strict=False))
-    if words and lists.intersection(positionals):
-        places = {positionals[0]: words}
-    elif len(words) > len(positionals):
-        places = {}
-    if (words and not places) or any(word.startswith("-") for word in words):
+    takes_all = bool(lists.intersection(positionals))
+    is_too_many = len(words) > len(positionals) and not takes_all
+    if is_too_many or any(word.startswith("-") for word in words):
         hint = _hint(words, [flag(x.name) for x in dataclasses.fields(config_class)])
         parser.error(f"unrecognized arguments: {' '.join(words)}{hint}")
-    given |= places
+    given = vars(parsed)
+    if words:
+        given |= (
+            {positionals[0]: words}
+            if takes_all
+            else zip(positionals, words, strict=False)
+        )
     return _training(given) if config_class is TrainConfig else config_class(**given)
 
 
@@ -92,20 +95,21 @@ def _add_options(parser, config_class):
     for option in dataclasses.fields(config_class):
         kinds = [x for x in typing.get_args(types[option.name]) if x is not type(None)]
         kind = kinds[0] if kinds else types[option.name]
-        how, default = {}, option.default
+        how, default, shown = {}, option.default, ""
         if kind is bool:
             how["action"] = argparse.BooleanOptionalAction
         elif typing.get_origin(types[option.name]) is typing.Literal:
             how["choices"] = kinds
         else:
-            how |= {"type": kind, "metavar": kind.__name__.upper()}
+            how |= {"type": kind, "metavar": kind.__name__}
         if typing.get_origin(types[option.name]) is list:
             how["nargs"] = "+"
             lists.add(option.name)
             default = " ".join(map(str, option.default_factory()))
         if heading := option.metadata["heading"]:
             group = parser.add_argument_group(heading)
-        shown = "" if default in (None, "", False) else f" (default: {default})"
+        if default not in (None, "") and default is not False:
+            shown = f" (default: {default})"
         how["help"] = option.metadata["help"] + shown
         names = [flag(option.name), *option.metadata["aliases"]]
         how |= option.metadata["how"]

@@ -46,6 +46,7 @@ class EvaluateConfig(Options):
         None,
         "with --dataset: size of the images; default: as recommended for it",
         type=size_option,
+        metavar="size",
     )
     report: bool = option(
         False, "also write report.html, to be opened in a browser, into the first"
@@ -121,6 +122,7 @@ class ExportConfig(Options):
         "of the one picture that an ONNX or LiteRT file takes: a side, or "
         "HEIGHTxWIDTH; multiples of 4; default: any number of pictures of any size",
         type=size_option,
+        metavar="size",
     )
     max_megapixels: float = option(
         4.0, "largest request that a SavedModel accepts, so that none fills memory"

@@ -33,9 +33,13 @@ class ImageConfig(DatasetConfig):
         256,
         "of the training crop in pixels: a side, or HEIGHTxWIDTH; multiples of 4",
         type=size_option,
+        metavar="size",
     )
     load_size: int | str | None = option(
-        None, "size before the crop; default: 286/256 of the crop", type=size_option
+        None,
+        "size before the crop; default: 286/256 of the crop",
+        type=size_option,
+        metavar="size",
     )
     resize: Resize = option(
         "stretch",
