@@ -80,12 +80,10 @@ def parse(
         hint = _hint(words, [flag(x.name) for x in dataclasses.fields(config_class)])
         parser.error(f"unrecognized arguments: {' '.join(words)}{hint}")
     given = vars(parsed)
-    if words:
-        given |= (
-            {positionals[0]: words}
-            if takes_all
-            else zip(positionals, words, strict=False)
-        )
+    if words and takes_all:
+        given[positionals[0]] = words
+    else:
+        given |= zip(positionals, words, strict=False)
     return _training(given) if config_class is TrainConfig else config_class(**given)
 
 
@@ -132,9 +130,7 @@ def _training(given):
                 changes |= dict.fromkeys(SOURCES)
             changes |= RECIPES.get(recipe, {})
             return dataclasses.replace(begun, **(changes | given))
-    elif run_dir and not given.keys() & {
-        *names_of(TrainConfig, Nature.RESULT, Nature.SOURCE)
-    }:
+    elif run_dir and not _describes_a_run(given):
         require_a_run(run_dir)
         raise InputError(
             f"--run-dir {run_dir}: no run is there to go on with{near_runs(run_dir)}; "
@@ -142,6 +138,13 @@ def _training(given):
         )
     dataset = given.get("dataset", "" if named else DEFAULT_DATASET)
     return TrainConfig(**(settings(dataset, recipe) | given))
+
+
+def _describes_a_run(given):
+    """Whether more than a place is given, or that of the embedded dataset's own run."""
+    told = names_of(TrainConfig, Nature.RESULT, Nature.SOURCE)
+    is_usual = pathlib.Path(given["run_dir"]) == TrainConfig().resolved_run_dir
+    return is_usual or not given.keys().isdisjoint(told)
 
 
 def _options_of(run_dir, is_begun_anew):
