@@ -4,9 +4,11 @@ That is whatever shows in the options and in names on the disk. What uses a file
 at it again, as it may have changed meanwhile.
 """
 
+import contextlib
 import dataclasses
 import glob
 import importlib.util
+import io
 import pathlib
 import socket
 
@@ -53,9 +55,11 @@ def before_conversion(config: DatasetConfig) -> None:
     versions = converted.parent.glob(f"{glob.escape(converted.name)}@*")
     if converted.is_dir() or any(versions):
         return  # its source may be gone by now
-    if synthetic.find(config) or folder.find(config) or tfds.may_have(config):
-        return
-    find_source(config)
+    # What is said of files that are not used is said when they are converted.
+    with contextlib.redirect_stderr(io.StringIO()):
+        if synthetic.find(config) or folder.find(config) or tfds.may_have(config):
+            return
+        find_source(config)
 
 
 def before_evaluation(config: EvaluateConfig) -> None:

@@ -33,6 +33,7 @@ print(json.dumps(answers))
 HELP = [[name, "--help"] for name in ("train", "evaluate", "export", "translate")] + [
     [name, "--help"] for name in ("distill", "demo", "build", "import")
 ]
+RIGHT = ["build", "photos", "--data-dir", "new"]
 # Calls, and what is said of them.
 SLIPS = {
     "train --batch_size 4": "did you mean --batch-size?",
@@ -89,6 +90,7 @@ def folder(tmp_path_factory):
     for domain in "AB":
         write_images(path / "photos" / f"train{domain}", 2)
     write_images(path / "flat" / "photos", 2)
+    (path / "photos" / "trainA" / "notes.txt").touch()
     (path / "file").touch()
     for name in ("begun", "trained"):
         run_dir = path / "runs" / name
@@ -108,7 +110,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def answers(folder):
     """`(status, output, errors)` by call."""
-    calls = [*HELP, *(call.split() for call in SLIPS)]
+    calls = [*HELP, RIGHT, *(call.split() for call in SLIPS)]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(calls),
@@ -133,3 +135,9 @@ def test_slip_is_refused_without_tensorflow(answers, call, problem):
     assert status == 2 and problem in said
     assert said.startswith(f"cyclegan {call.split()[0]}: error: ")
     assert said.count("\n") == 1
+
+
+def test_nothing_is_said_of_what_is_right_before_it_is_used(answers):
+    _, _, said = answers[tuple(RIGHT)]
+    needed = "this needs tensorflow; install with pip install .\n"
+    assert said == f"cyclegan build: error: {needed}"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cyclegan_tf import cli
-from tests.helpers import ROOT, run_script
+from tests.helpers import ROOT, run_here, run_script
 
 
 def cyclegan(*arguments, **options):
@@ -52,10 +52,10 @@ def test_error_begins_with_what_was_called():
     assert script.stderr == f"train.py: {problem}"
 
 
-def test_script_is_the_command_from_any_folder(tmp_path):
+def test_script_is_the_command_from_any_folder(tmp_path, capsys):
     options = ["--synthetic-images", 3, "--synthetic-size", 32, "--data-dir", tmp_path]
     script = run_script("tfrecords/build.py", *options, cwd=tmp_path)
-    called = cyclegan("build", *options, cwd=ROOT)
+    called = run_here(capsys, "build", *options)
     assert script.stdout == called.stdout
     assert "trainA 3, trainB 3" in called.stdout
 

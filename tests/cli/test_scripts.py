@@ -98,18 +98,18 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
-def test_full_disk_while_converting_leaves_nothing_behind(small_disk):
-    done = run_script(
-        "tfrecords/build.py", "--data-dir", small_disk / "data", cwd=small_disk
-    )
+def test_full_disk_while_converting_leaves_nothing_behind(small_disk, capsys):
+    done = run_here(capsys, "build", "--data-dir", small_disk / "data")
     assert_one_line_error(done, "No space left")
     assert not (small_disk / "data" / "synthetic" / "horse2zebra").exists()
 
 
-def test_full_disk_while_training_keeps_earlier_checkpoints(small_disk, tiny_data_dir):
+def test_full_disk_while_training_keeps_earlier_checkpoints(
+    small_disk, tiny_data_dir, capsys
+):
     options = TINY | {"data_dir": tiny_data_dir, "filters": 10, "epochs": 3}
     run_dir = small_disk / "run"
-    done = run_script("train.py", *flags(options | {"run_dir": run_dir}))
+    done = run_here(capsys, "train", *flags(options | {"run_dir": run_dir}))
     assert_one_line_error(done, run_dir, "No space left")
     kept = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
     assert kept and all(name.startswith(("step-", "best.")) for name in kept)
