@@ -205,10 +205,10 @@ def open_volume(path: pathlib.Path) -> Any:
         shape, dtype = image.shape, image.get_data_dtype()
     except Exception as error:  # of any type
         raise InputError(f"{path}: damaged NIfTI ({type(error).__name__}).") from None
-    if len(shape) < 3 or dtype.kind not in "iuf":
-        raise InputError(f"{path} has {dtype} {shape}; expected a volume.")
+    if len(shape) < 3 or 0 in shape or dtype.kind not in "iuf":
+        raise InputError(f"{path}: {dtype} {shape}; expected a volume.")
     if np.prod(shape[:3], dtype=float) * dtype.itemsize > 4 * MAX_BYTES:
-        raise InputError(f"{path} has {shape} values, too many for the memory.")
+        raise InputError(f"{path}: {shape} values, too many for the memory.")
     return image
 
 

@@ -80,7 +80,7 @@ def translate_volumes(
             is_zipped = job.target.name.lower().endswith(ZIPPED)
             aside.write_bytes(medical.encode_volume(values, job.source, is_zipped))
         except InputError as error:
-            reason = str(error).removeprefix(f"{job.source}: ")
+            reason = str(error).removeprefix(f"{job.source}: ").removesuffix(".")
             raise UnreadableImage(reason) from None
 
     make_each(jobs, overwrite, outcome, make)
