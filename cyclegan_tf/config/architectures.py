@@ -43,8 +43,8 @@ class DiscriminatorKind(NamedTuple):
 GENERATORS = (
     GeneratorKind("resnet", "the paper's", ("norm", "upsampling")),
     GeneratorKind(
-        "additive",
-        "the same whose output is added to its image, which it begins with",
+        "attention",
+        "the same with a mask of where to change the image, which it begins with",
         ("norm", "upsampling"),
     ),
     GeneratorKind(

@@ -26,9 +26,10 @@ AUGMENTATIONS = ("color", "translation", "cutout")
 class TrainConfig(ImageConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
 
-    recipe: Literal["default", "paper"] = option(
+    recipe: Literal["default", "quick", "paper"] = option(
         "default",
-        "named settings, which any flag overrides: the paper's, or none",
+        "named settings, which any flag overrides: those of half an hour on two cores, "
+        "the paper's, or none",
         heading="run",
     )
     run_dir: str | None = option(

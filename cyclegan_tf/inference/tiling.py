@@ -30,7 +30,11 @@ from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage
 from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.model.cost import floats_per_pixel
-from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.model.layers import (
+    InstanceNormalization,
+    MaskedChange,
+    ReflectionPadding2D,
+)
 
 # Of one layer; a convolution holds some of these at once.
 STRIPE_BYTES = 2**24
@@ -165,7 +169,7 @@ def _apply(layer, inputs, scratch):
     match layer:
         case InstanceNormalization():
             return _normalized(rows, layer, scratch)
-        case layers.Add():
+        case layers.Add() | MaskedChange():
             # Stored, or each block would compute all blocks before it again.
             read = lambda *span: layer([x.read(*span) for x in inputs])  # noqa: E731
             return scratch.store(dataclasses.replace(rows, read=read))

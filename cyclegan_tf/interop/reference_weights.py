@@ -98,10 +98,10 @@ def generator_to_reference(generator: keras.Model, source: str) -> dict:
 
     Raises:
         InputError: its norms have a learned scale and offset, it does not upsample
-            by transposed convolutions, or it adds to its image.
+            by transposed convolutions, or it has a mask.
     """
-    is_additive = any(layer.name == "head_sum" for layer in generator.layers)
-    if is_additive or form_of(generator) != ("plain", "transpose"):
+    has_mask = any(layer.name == "mask" for layer in generator.layers)
+    if has_mask or form_of(generator) != ("plain", "transpose"):
         raise InputError(
             f"{source} cannot be written for the authors' program, whose networks are "
             f"those of --generator resnet, --norm plain and --upsampling transpose."

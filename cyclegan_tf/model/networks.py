@@ -17,7 +17,11 @@ from cyclegan_tf.config.architectures import (
     DiscriminatorName,
     kind_of,
 )
-from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.model.layers import (
+    InstanceNormalization,
+    MaskedChange,
+    ReflectionPadding2D,
+)
 
 # Instance normalization with a learned scale and offset, or without (the authors').
 NormName = Literal["affine", "plain"]
@@ -25,8 +29,8 @@ UpsamplingName = Literal["transpose", "resize"]
 
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
-# Of what is added to an image: a few grey levels, with 16 to 64 filters before it.
-FIRST_CHANGE_STDDEV = 0.001
+# Of what changes an image: a few grey levels, with 16 to 64 filters before it.
+FIRST_CHANGE_STDDEV = 0.005
 LEAKY_SLOPE = 0.2
 
 
@@ -38,7 +42,7 @@ def build_generator(
     upsampling: UpsamplingName = "transpose",
     name="generator",
     out_channels=None,
-    is_additive=False,
+    has_attention=False,
 ):
     """The ResNet generator.
 
@@ -53,9 +57,9 @@ def build_generator(
             pixel repeated 2x2 and then convolved, which cannot draw a checkerboard
             by itself (Odena et al. 2016, doi:10.23915/distill.00003).
         name: of the model.
-        is_additive: what it draws is added to the image, and cut to [-1, 1] instead
-            of the paper's tanh: it begins near to no change. Where channels differ,
-            there is nothing to add to.
+        has_attention: a second head draws a mask of where the image is changed, and
+            the first by how much: it begins near to no change, and what it need not
+            change passes as it is. Where channels differ, there is nothing to change.
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to the
@@ -66,7 +70,9 @@ def build_generator(
 
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Johnson et al. 2016. No ReLU
     after the sum of a residual block. Convolutions before a normalization have no
-    bias, which the normalization would cancel.
+    bias, which the normalization would cancel. The mask: Mejjati et al. 2018,
+    arXiv:1806.02311, and Tang et al. 2019, arXiv:1911.11897, whose contents are drawn
+    from nothing.
     """
     affine = _is_affine(norm)
     upsample = {"transpose": _upsample, "resize": _resize_upsample}.get(upsampling)
@@ -88,14 +94,17 @@ def build_generator(
         x = upsample(x, factor * filters, f"up{i}")
         x = _norm_relu(x, f"up{i}", affine)
     x = ReflectionPadding2D(3, name="head_pad")(x)
-    out_channels, last = out_channels or channels, "tanh"
-    if is_additive and out_channels == channels:
-        x = _conv(x, out_channels, 7, "head", use_bias=True, stddev=FIRST_CHANGE_STDDEV)
-        x, last = layers.Add(name="head_sum")([x, inputs]), "hard_tanh"
+    out_channels = out_channels or channels
+    # float32, so that pixels and losses do not inherit a half-precision rounding.
+    if has_attention and out_channels == channels:
+        mask = _conv(x, 1, 7, "mask", use_bias=True)
+        mask = layers.Activation("sigmoid", name="mask_sigmoid")(mask)
+        x = _conv(x, channels, 7, "head", use_bias=True, stddev=FIRST_CHANGE_STDDEV)
+        x = layers.Activation("tanh", name="head_tanh")(x)
+        outputs = MaskedChange(dtype="float32", name="translated")([inputs, x, mask])
     else:
         x = _conv(x, out_channels, 7, "head", use_bias=True)
-    # float32, so that pixels and losses do not inherit a half-precision rounding.
-    outputs = layers.Activation(last, dtype="float32", name="translated")(x)
+        outputs = layers.Activation("tanh", dtype="float32", name="translated")(x)
     return keras.Model(inputs, outputs, name=name)
 
 

@@ -40,7 +40,7 @@ PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
 # The function of each architecture of `config.architectures`.
 BUILDERS = {
     "resnet": build_generator,
-    "additive": functools.partial(build_generator, is_additive=True),
+    "attention": functools.partial(build_generator, has_attention=True),
     "mobile": lambda filters, **form: build_mobile_generator(4 * filters, **form),
 }
 

@@ -94,7 +94,8 @@ def _announce(run):
         run.say(
             f"so few steps learn more with --learning-rate 1e-3 "
             f"--discriminator-learning-rate 5e-4 than with "
-            f"{run.config.learning_rate:g}, which is for {SHORT_STEPS} and more"
+            f"{run.config.learning_rate:g}, which is for {SHORT_STEPS} and more; where "
+            f"most of a picture is to stay as it is, try --recipe quick"
         )
     log = shlex.quote(str(run.path / "tensorboard"))
     run.say(f"watch it with: tensorboard --logdir {log}")

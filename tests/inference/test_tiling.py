@@ -58,7 +58,7 @@ def run_dir(tmp_path_factory):
         {},
         {"norm": "plain"},
         {"upsampling": "resize"},
-        {"is_additive": True},
+        {"has_attention": True},
         {"kind": "mobile"},
     ],
     ids=str,

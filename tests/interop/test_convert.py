@@ -269,8 +269,8 @@ def test_resize_upsampling_cannot_be_given_back():
         generator_to_reference(generator, "run")
 
 
-def test_what_is_added_to_an_image_cannot_be_given_back():
-    generator = build_generator(2, 1, norm="plain", is_additive=True)
+def test_what_changes_an_image_cannot_be_given_back():
+    generator = build_generator(2, 1, norm="plain", has_attention=True)
     with pytest.raises(InputError, match="run cannot be written.*--generator resnet"):
         generator_to_reference(generator, "run")
 

@@ -206,24 +206,30 @@ def test_generator_output_is_in_unit_range():
     assert np.abs(out).max() <= 1.0
 
 
-def test_additive_generator_begins_near_to_no_change():
+def test_attentive_generator_begins_near_to_no_change():
     images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 20, 3)).astype(np.float32)
-    change = np.abs(build_generator(16, 3, is_additive=True)(images) - images)
-    assert 0 < change.mean() * 127.5 < 5  # grey levels
+    change = np.abs(build_generator(16, 3, has_attention=True)(images) - images)
+    assert 0 < change.mean() * 127.5 < 8  # grey levels
 
 
-def test_what_an_additive_generator_draws_is_added_and_cut():
-    generator = build_generator(2, 0, is_additive=True)
-    kernel, bias = generator.get_layer("head").get_weights()
-    generator.get_layer("head").set_weights([0 * kernel, bias + 0.5])
+@pytest.mark.parametrize("mask", [0.0, 0.25, 1.0])
+def test_attentive_generator_changes_by_what_it_draws_where_its_mask_says(mask):
+    generator = build_generator(2, 0, has_attention=True)
+    for name, value in (
+        ("head", 0.5),
+        ("mask", np.log((mask + 1e-9) / (1 - mask + 1e-9))),
+    ):
+        kernel, bias = generator.get_layer(name).get_weights()
+        generator.get_layer(name).set_weights([0 * kernel, bias + value])
     images = np.linspace(-1, 1, 16 * 16 * 3, dtype=np.float32).reshape(1, 16, 16, 3)
-    expected = np.minimum(images + 0.5, 1.0)
-    np.testing.assert_allclose(generator(images), expected, atol=1e-6)
+    changed = np.tanh(np.arctanh(np.clip(images, -0.98, 0.98)) + 0.5)
+    expected = (1 - mask) * images + mask * changed
+    np.testing.assert_allclose(generator(images), expected, atol=1e-5)
 
 
-def test_additive_generator_of_other_channels_has_nothing_to_add_to():
-    generator = build_generator(2, 0, channels=5, out_channels=1, is_additive=True)
-    assert "head_sum" not in [layer.name for layer in generator.layers]
+def test_attentive_generator_of_other_channels_has_nothing_to_change():
+    generator = build_generator(2, 0, channels=5, out_channels=1, has_attention=True)
+    assert "mask" not in [layer.name for layer in generator.layers]
     assert generator(np.zeros((1, 16, 16, 5), np.float32)).shape == (1, 16, 16, 1)
 
 
@@ -342,7 +348,7 @@ def test_initial_weights_are_gaussian_of_two_hundredths():
         lambda: build_generator(2, 1),
         lambda: build_generator(2, 1, norm="plain"),
         lambda: build_generator(2, 1, upsampling="resize"),
-        lambda: build_generator(2, 1, is_additive=True),
+        lambda: build_generator(2, 1, has_attention=True),
         build_discriminator,
     ],
 )

@@ -26,7 +26,7 @@ def test_padding_of_slices_is_numpys_reflection(padding):
     "build",
     [
         lambda: build_mobile_generator(8, 1),
-        lambda: build_generator(4, 1, is_additive=True),
+        lambda: build_generator(4, 1, has_attention=True),
         lambda: build_generator(4, 1, upsampling="resize"),
     ],
 )
