@@ -13,7 +13,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, pipeline
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception
-from cyclegan_tf.evaluation.scores import require_pairs
+from cyclegan_tf.evaluation.scoring import require_pairs
 
 EPOCHS = 5  # the learning rate falls, and checkpoints are written, by them
 # All take 3,000 steps, unless a variant says more.

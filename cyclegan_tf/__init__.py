@@ -16,7 +16,7 @@ _PLACES = {
     "EvaluateConfig": "config",
     "ExportConfig": "config",
     "train": "training.run",
-    "evaluate": "evaluation.scores",
+    "evaluate": "evaluation.scoring",
     "export": "exporting.exporter",
     "load": "inference.translator",
 }

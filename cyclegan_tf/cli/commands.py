@@ -77,14 +77,9 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     checks.before_evaluation(config)
     with quiet_start():
-        from cyclegan_tf.evaluation import report, scores, side_by_side
+        from cyclegan_tf.evaluation import report, scoring
 
-    if config.report:
-        show(report.write(config))
-    elif side_by_side.is_one_run(config):
-        show(scores.evaluate(config))
-    else:
-        show(side_by_side.evaluate_side_by_side(config))
+    show(report.write(config) if config.report else scoring.evaluate(config))
 
 
 def export(config: ExportConfig) -> None:

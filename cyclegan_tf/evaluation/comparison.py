@@ -60,18 +60,17 @@ def compare(
         results: scores by the same names; of none, none.
     """
     milliseconds = _milliseconds(models, frame)
-    return {
-        name: Figures(
+    compared = {}
+    for name, directions in models.items():
+        generator = next(iter(directions.values())).generator
+        scores = flat_scores(results.get(name, []))
+        compared[name] = Figures(
             sum(translator.megabytes for translator in directions.values()),
             round(milliseconds[name], 2),
-            _multiply_adds(_first(directions), frame),
-            {
-                score: float(f"{value:.5g}")
-                for score, value in flat_scores(results.get(name, [])).items()
-            },
+            generator and multiply_adds(generator, frame.height, frame.width),
+            {score: float(f"{value:.5g}") for score, value in scores.items()},
         )
-        for name, directions in models.items()
-    }
+    return compared
 
 
 def score_alone(
@@ -147,21 +146,12 @@ def _ratio(values):
     return f"{values[1] / values[0]:.3f}"
 
 
-def _first(directions):
-    return next(iter(directions.values()))
-
-
-def _multiply_adds(translator, frame):
-    generator = translator.generator
-    return generator and multiply_adds(generator, frame.height, frame.width)
-
-
 def _milliseconds(models, frame):
     """The medians by model, in turn: a slow moment of the machine meets each."""
     times = {name: [] for name in models}
     for turn in range(NUM_TIMED + 1):
         for name, directions in models.items():
-            translate = _first(directions)
+            translate = next(iter(directions.values()))
             shape = *(translate.size or frame[:2]), translate.source.channels
             noise = np.random.default_rng(0).uniform(0, 255, shape)
             image = noise.astype(translate.source.dtype)

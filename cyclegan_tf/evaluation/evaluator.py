@@ -1,36 +1,29 @@
 """Scores of generators on a split of a dataset, with the protocol beside the numbers.
 
-Images are read in batches and forgotten; what is kept of each are 128 patches or fewer,
-and its features. Only the images of a split with masks, of the embedded dataset, are
-kept whole.
-
 Whatever values the images have, scores are in grey levels: the range of their domain is
 0 to 255. Fakes are of the type that the product gives, the target's, and compared in
 the target's grey levels; round trips in the source's.
 """
 
+import collections
 import functools
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.domain import Domain, with_channels
+from cyclegan_tf.data.domain import Domains, with_channels
 from cyclegan_tf.data.ranges import to_grey_levels
 from cyclegan_tf.evaluation.features import FeatureNetwork
-from cyclegan_tf.evaluation.results import DOMAINS, SCORES, DirectionScores
-from cyclegan_tf.evaluation.summaries import Summary
+from cyclegan_tf.evaluation.results import DOMAINS, DirectionScores
+from cyclegan_tf.evaluation.scores import SCORES, Batch, Kept, Sets
 from cyclegan_tf.inference.pixels import translate
 from cyclegan_tf.metrics import feature_distances, wasserstein
-from cyclegan_tf.metrics.masked import (
-    background_error,
-    coat_distance,
-    patches_inside,
-)
+from cyclegan_tf.metrics.masked import patches_inside
 
 # Of a batch: bounds the memory of the networks.
 BATCH_PIXELS = 2**19
@@ -42,18 +35,6 @@ RESIZE = {
     "fit": "bicubic, antialiased, fitted and cropped to",
     "none": "cropped to",
 }
-
-
-class Batch(NamedTuple):
-    """Images and what became of them, in grey levels of 255, or None.
-
-    Each `(n, height, width, channels)`; of 8-bit images uint8, of others float32.
-    """
-
-    real: np.ndarray
-    fake: np.ndarray
-    cycled: np.ndarray | None
-    truth: np.ndarray | None
 
 
 class Evaluator:
@@ -81,6 +62,7 @@ class Evaluator:
         features: FeatureNetwork | None = None,
     ):
         self.splits = {"a": split_a, "b": split_b}
+        self.domains = Domains(split_a.domain, split_b.domain)
         self.frame, self.limit, self.features = frame, limit, features
         self.is_paired = is_paired
         self.counts = {
@@ -95,18 +77,19 @@ class Evaluator:
 
     @property
     def names(self) -> list[str]:
-        """The scores that its images allow, in the order of `results.SCORES`.
+        """The scores that its images allow, in the order of `scores.SCORES`.
 
         Those of the round trip are missing where there is one generator only.
         """
-        has = {
-            None: True,
+        is_there = {
+            "sets": True,
             "features": self.features is not None and min(self.counts.values()) > 1,
-            "channels": self._has_same_channels,
-            "pairs": self.is_paired,
+            "cycle": True,
+            "identity": self._has_same_channels,
+            "truth": self.is_paired,
             "masks": self._masks is not None,
         }
-        return [score.name for score in SCORES if has[score.needs]]
+        return [score.name for score in SCORES if is_there[score.of]]
 
     @pipeline.damage_named()
     def evaluate(
@@ -123,102 +106,89 @@ class Evaluator:
             return [self._evaluate(name, generators, bar, watch) for name in generators]
 
     def _evaluate(self, direction, generators, bar, watch):
-        source, target = DOMAINS[direction]
-        form, other_form = self.splits[source].domain, self.splits[target].domain
-        there = generators[direction]
-        back = generators.get(f"{target}_to_{source}")
-        fakes = self._new_summary()
-        for real, truth in self._beside_truth(self._batches(source), target):
-            fake, cycled = translate(there, real, form, other_form).numpy(), None
-            if back is not None:
-                cycled = translate(back, fake, other_form, form).numpy()
-            batch = Batch(
-                _grey_levels(real, form),
-                _grey_levels(fake, other_form),
-                _grey_levels(cycled, form),
-                truth,
-            )
-            fakes.add(batch.fake)
-            if cycled is not None:
-                fakes.compare("cycle", batch.real, batch.cycled)
-            if truth is not None:
-                fakes.compare("truth", batch.fake, batch.truth)
+        fakes = self._new_kept()
+        for images in self._batches():
+            batch = self._translated(direction, generators, images)
+            fakes.add(batch)
             if watch is not None:
                 watch(direction, batch)
-            bar.update(len(real))
-        for real in self._batches(target):
-            if self._has_same_channels:
-                same = translate(there, real, other_form, other_form).numpy()
-                pair = (_grey_levels(images, other_form) for images in (real, same))
-                fakes.compare("identity", *pair)
-            bar.update(len(real))
+            bar.update(sum(len(x) for x in images.values() if x is not None))
         scores, levels = self._scores(direction, fakes)
-        return DirectionScores(
-            direction,
-            {name: scores[name] for name in self.names if name in scores},
-            self._nothing[direction],
-            levels,
-            self.protocol(direction),
+        nothing, protocol = self._nothing[direction], self.protocol(direction)
+        return DirectionScores(direction, scores, nothing, levels, protocol)
+
+    def _translated(self, direction, generators, images):
+        """Images by domain, and what the generators make of them."""
+        source, target = DOMAINS[direction]
+        form, other_form = self.domains.of(direction)
+        real, other = images[source], images[target]
+        there, back = generators[direction], generators.get(f"{target}_to_{source}")
+        fake = cycled = same = None
+        if real is not None:
+            fake = translate(there, real, form, other_form).numpy()
+            if back is not None:
+                cycled = translate(back, fake, other_form, form).numpy()
+        if other is not None and self._has_same_channels:
+            same = translate(there, other, other_form, other_form).numpy()
+        others = _grey_levels(other, other_form)
+        return Batch(
+            _grey_levels(real, form),
+            _grey_levels(fake, other_form),
+            _grey_levels(cycled, form),
+            others if self.is_paired else None,
+            others,
+            _grey_levels(same, other_form),
         )
 
     def _scores(self, direction, fakes):
-        """Scores by name of what became of a domain, and the SWD by level."""
-        reals = self._real(DOMAINS[direction][1])
-        scores, levels = fakes.scores(reals)
-        if self._masks is not None:
-            images, before, others = (
-                np.stack(summary.images)
-                for summary in (fakes, self._untouched(direction), reals)
-            )
-            masks = self._masks
-            scores["background_error"] = background_error(images, before, masks)
-            scores["coat_distance"] = coat_distance(images, masks, others, masks)
-        return scores, levels
-
-    @property
-    def _has_same_channels(self):
-        return self.splits["a"].domain.channels == self.splits["b"].domain.channels
-
-    @functools.cached_property
-    def _reals(self):
-        """Summaries of the untranslated images, the same at every evaluation.
-
-        By domain and number of channels: its own, and that of the other domain where
-        grey integers become RGB, or RGB ones grey.
-        """
-        forms = {domain: split.domain for domain, split in self.splits.items()}
-        summaries = {}
-        for source, target in DOMAINS.values():
-            form, wanted = forms[source], forms[target].channels
-            kept = {form.channels}
-            if form.is_encodable and wanted in (1, 3):
-                kept.add(wanted)
-            for channels in kept:
-                summary = summaries[source, channels] = self._new_summary()
-                for real, truth in self._beside_truth(self._batches(source), target):
-                    levels = to_grey_levels(with_channels(real, channels), form)
-                    summary.add(levels)
-                    if truth is not None and channels == wanted:
-                        summary.compare("truth", levels, truth)
-        return summaries
-
-    def _real(self, domain):
-        """The summary of real images of a domain."""
-        return self._reals[domain, self.splits[domain].domain.channels]
-
-    def _untouched(self, direction):
-        """The summary of untranslated images as if they were fakes; None: no such."""
-        source, target = DOMAINS[direction]
-        return self._reals.get((source, self.splits[target].domain.channels))
+        """The scores of what became of a domain, and the SWD by level."""
+        target, form = DOMAINS[direction][1], self.domains.of(direction)[1]
+        reals = self._untranslated[target, form.channels]
+        sets = Sets(fakes, reals, self._as_fakes(direction), self._masks)
+        return sets.scores(self.names), sets.swd_levels
 
     @functools.cached_property
     def _nothing(self):
         """The scores of doing nothing, by direction."""
-        untouched = {direction: self._untouched(direction) for direction in DOMAINS}
+        kept = {direction: self._as_fakes(direction) for direction in DOMAINS}
         return {
-            direction: self._scores(direction, summary)[0] if summary else {}
-            for direction, summary in untouched.items()
+            direction: self._scores(direction, fakes)[0] if fakes else {}
+            for direction, fakes in kept.items()
         }
+
+    def _as_fakes(self, direction):
+        """What is kept of untranslated images in the target's channels, or None."""
+        source, form = DOMAINS[direction][0], self.domains.of(direction)[1]
+        return self._untranslated.get((source, form.channels))
+
+    @functools.cached_property
+    def _untranslated(self):
+        """What is kept of the images as they are, the same at every evaluation.
+
+        By domain and number of channels: its own, and that of the other domain where
+        grey integers become RGB, or RGB ones grey.
+        """
+        kept = collections.defaultdict(self._new_kept)
+        for images in self._batches():
+            for direction, (source, target) in DOMAINS.items():
+                if images[source] is None:
+                    continue
+                form, other_form = self.domains.of(direction)
+                forms = {form.channels}
+                if form.is_encodable and other_form.channels in (1, 3):
+                    forms.add(other_form.channels)
+                for channels in forms:
+                    real = with_channels(images[source], channels)
+                    truth = None
+                    if self.is_paired and channels == other_form.channels:
+                        truth = _grey_levels(images[target], other_form)
+                    levels = _grey_levels(real, form)
+                    kept[source, channels].add(Batch(levels, levels, truth=truth))
+        return kept
+
+    @property
+    def _has_same_channels(self):
+        return self.domains.a.channels == self.domains.b.channels
 
     @functools.cached_property
     def _masks(self):
@@ -230,9 +200,9 @@ class Evaluator:
             return None
         return masks
 
-    def _new_summary(self):
-        keeps_images = self._masks is not None
-        return Summary(self.patches_per_image, self.features, keeps_images)
+    def _new_kept(self):
+        is_whole = self._masks is not None
+        return Kept(self.patches_per_image, self.features, is_whole)
 
     def _open(self, split):
         """The images in batches, decoded once where they are few."""
@@ -243,16 +213,11 @@ class Evaluator:
         num_bytes = len(split) * num_pixels * pixel_bytes
         return batches.cache() if num_bytes <= MAX_KEPT_BYTES else batches
 
-    def _batches(self, domain):
-        return self._images[domain].as_numpy_iterator()
-
-    def _beside_truth(self, batches, target):
-        """Batches, each with the truth in grey levels where it is known, or None."""
-        if not self.is_paired:
-            return zip(batches, itertools.repeat(None), strict=False)
-        form = self.splits[target].domain
-        truths = (to_grey_levels(images, form) for images in self._batches(target))
-        return zip(batches, truths, strict=True)
+    def _batches(self):
+        """Batches by domain, "a" and "b"; None of one that has no more."""
+        batches = [images.as_numpy_iterator() for images in self._images.values()]
+        for pair in itertools.zip_longest(*batches):
+            yield dict(zip("ab", pair, strict=True))
 
     def protocol(self, direction: str) -> dict[str, Any]:
         """What has to be the same for two numbers to be compared."""
@@ -261,7 +226,7 @@ class Evaluator:
             f"{self.counts[domain]} images of {self.splits[domain].name}"
             for domain in DOMAINS[direction]
         )
-        form, other_form = (self.splits[domain].domain for domain in DOMAINS[direction])
+        form, other_form = self.domains.of(direction)
         protocol = {
             "direction": direction,
             "fakes_from": fakes,
@@ -281,5 +246,5 @@ class Evaluator:
         return protocol
 
 
-def _grey_levels(images, domain: Domain):
+def _grey_levels(images, domain):
     return None if images is None else to_grey_levels(images, domain)

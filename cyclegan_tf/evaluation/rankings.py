@@ -9,16 +9,13 @@ import numpy as np
 
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.ranges import to_shown
-from cyclegan_tf.evaluation.evaluator import Batch
 from cyclegan_tf.evaluation.pictures import error_map
+from cyclegan_tf.evaluation.scores import PAIRS, Batch
 from cyclegan_tf.metrics.similarity import mean_absolute_error
 
 NUM_EXTREMES = 3
-# Single images can be ranked by these: what is compared in a `Batch`.
-RANKINGS = {
-    "error of the round trip": ("real", "cycled"),
-    "error to the truth": ("fake", "truth"),
-}
+# Single images are ranked by the errors of these pairs.
+RANKINGS = {"error of the round trip": "cycle", "error to the truth": "truth"}
 
 
 class Ranked(NamedTuple):
@@ -34,24 +31,24 @@ class Ranking:
     """The images with the smallest and the largest errors.
 
     Args:
-        first, second: which images of a `Batch` are compared.
+        pair: which images of a `Batch` are compared, a key of `PAIRS`.
     """
 
-    def __init__(self, first: str, second: str):
-        self.first, self.second = first, second
+    def __init__(self, pair: str):
+        self.pair = pair
         self.best: list[Ranked] = []  # from the best on
         self.worst: list[Ranked] = []  # from the worst on; none that is among the best
         self.count = 0
 
     def add(self, batch: Batch) -> None:
         """Looks at the next images, if they have what is compared."""
-        first, second = getattr(batch, self.first), getattr(batch, self.second)
-        if first is None or second is None:
+        if (images := batch.pair(self.pair)) is None:
             return
-        difference = np.abs(np.float32(first) - np.float32(second)).mean(axis=-1)
-        shown = dict.fromkeys(("real", "fake", self.first, self.second))
+        first, second = map(np.float32, images)
+        difference = np.abs(first - second).mean(axis=-1)
+        shown = dict.fromkeys(("real", "fake", *PAIRS[self.pair]))
         kept = self.best + self.worst
-        for i, error in enumerate(mean_absolute_error(first, second)):
+        for i, error in enumerate(mean_absolute_error(*images)):
             pictures = {name: _picture(getattr(batch, name)[i]) for name in shown}
             pictures["error"] = error_map(difference[i])
             kept.append(Ranked(float(error), self.count + i, pictures))

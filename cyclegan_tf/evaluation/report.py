@@ -25,18 +25,13 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.sources.tfds import in_words
-from cyclegan_tf.evaluation import pictures
-from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.evaluation import pictures, scoring
 from cyclegan_tf.evaluation.rankings import RANKINGS, Ranking
-from cyclegan_tf.evaluation.results import (
-    DOMAINS,
-    SCORES,
-    DirectionScores,
-    score_text,
-)
+from cyclegan_tf.evaluation.results import DOMAINS, DirectionScores, score_text
+from cyclegan_tf.evaluation.scores import SCORES
 from cyclegan_tf.runs import history
+from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
 
 REPORT = "report.html"
@@ -61,12 +56,9 @@ class Run:
     """What the page shows of a run."""
 
     opened: RunDir
+    trained: Trained  # the checkpoint that is scored
     name: str
     colour: str  # of its curves
-    step: int | None  # of the checkpoint that is scored; of imported models, None
-    weights: str  # "average" or "raw"
-    options: dict[str, Any]  # that it was trained with, by flag
-    domains: Domains
     epochs: list[dict[str, float]]  # rows of `metrics.csv`
     samples: dict[str, dict[int, np.ndarray]]  # sheets by domain and epoch
     # By direction: scores, rankings by name, and names of the test images.
@@ -74,6 +66,12 @@ class Run:
     rankings: dict[str, dict[str, Ranking]] = dataclasses.field(default_factory=dict)
     names: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     missing: str = ""  # why it has no scores or no pictures of test images
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those that it was trained with, by flag."""
+        shown = self.opened.options.shown()
+        return {flag(option): value for option, value in shown.items()}
 
 
 def write(config: EvaluateConfig) -> str:
@@ -91,8 +89,7 @@ def write(config: EvaluateConfig) -> str:
     places = zip(paths, names, COLOURS, strict=False)
     runs = [_read_run(*place, config) for place in places]
     for run in runs:
-        if table := _score(run, config):
-            show(f"{table}\n")
+        _score(run, config)
     page = render(runs, config)
     write_text(paths[0] / REPORT, page)
     return f"{paths[0] / REPORT}, {len(page.encode()) / 1e6:.1f} MB"
@@ -100,15 +97,13 @@ def write(config: EvaluateConfig) -> str:
 
 def _read_run(path, name, colour, config):
     opened = RunDir.open(path, config.data_dir)
-    options, domains = opened.options, opened.domains
-    _, step, weights = opened.generators(config.checkpoint, config.weights)
-    shown = {flag(option): value for option, value in options.shown().items()}
+    trained = opened.generators(config.checkpoint, config.weights)
     limit = max(2, MAX_EPOCHS // len(config.run_dir))
     samples = {
         domain: _read_samples(path / "samples", domain, limit) for domain in "ab"
     }
     rows = history.read_history(path / history.METRICS)
-    return Run(opened, name, colour, step, weights, shown, domains, rows, samples)
+    return Run(opened, trained, name, colour, rows, samples)
 
 
 def _read_samples(folder, domain, limit):
@@ -125,31 +120,28 @@ def _read_samples(folder, domain, limit):
 
 
 def _score(run, config):
-    """Adds the scores and the best and worst images; returns the table."""
+    """Adds the scores, which are shown, and the best and worst images."""
 
     def rank(direction, batch):
-        for name, compared in RANKINGS.items():
-            own = run.rankings.setdefault(direction, {})
-            own.setdefault(name, Ranking(*compared)).add(batch)
+        rankings = run.rankings.setdefault(direction, {})
+        for name, pair in RANKINGS.items():
+            rankings.setdefault(name, Ranking(pair)).add(batch)
 
     try:
         run.opened.convert_if_never()
-        run.opened.images(config.split)
+        images = run.opened.images(config.split)
     except InputError as error:
         say(f"going on with what {run.opened.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
-        earlier = run.opened.scores(run.step, run.weights)
+        earlier = run.opened.scores(run.trained.step, run.trained.weights)
         scored = [DirectionScores.of(x) for e in earlier[-1:] for x in e["scores"]]
-        table = ""
     else:
-        own = dataclasses.replace(config, weights=run.weights)
-        found = run_scores.score(run.opened, own, rank)
-        run.step, scored, table = found.step, found.results, found.table
+        scored, table = scoring.score(run.opened, run.trained, config, rank)
+        show(f"{table}\n")
         for direction, (source, _) in DOMAINS.items():
-            names = pipeline.load_names(found.images[source])
+            names = pipeline.load_names(images[source])
             run.names[direction] = list(map(in_words, names))
     run.results = {result.direction: result for result in scored}
-    return table
 
 
 def render(runs: list[Run], config: EvaluateConfig) -> str:

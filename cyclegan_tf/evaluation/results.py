@@ -1,43 +1,14 @@
-"""What is scored, what each score is called, and a table of them for the console."""
+"""The scores of a direction, and what is made of them: means, and lines of text."""
 
 import dataclasses
-from typing import Any, NamedTuple
+import itertools
+from typing import Any
 
 import numpy as np
 
 # From which domain to which.
 DOMAINS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
-
-
-class Score(NamedTuple):
-    """One score of a direction."""
-
-    name: str  # in `scores.json`, `metrics.csv`, tables and charts
-    meaning: str  # what it compares, and its unit
-    # Besides images: "features" of a network, domains of the same "channels", "pairs"
-    # of images, or "masks" of them.
-    needs: str | None = None
-    is_higher_better: bool = False
-
-
-SCORES = (
-    Score("swd", "texture and colour, beside real images of the target"),
-    Score("kid", "Inception features, beside real images of the target", "features"),
-    Score("kid_low", "lower end of its 95 % interval", "features"),
-    Score("kid_high", "upper end of its 95 % interval", "features"),
-    Score("fid", "Inception features, beside real images of the target", "features"),
-    Score("cycle_mae", "round trip, mean absolute error in grey levels"),
-    Score("cycle_ssim", "round trip, structural similarity", None, True),
-    Score(
-        "identity_mae", "images of the target domain, error in grey levels", "channels"
-    ),
-    Score("identity_ssim", "images of the target domain, similarity", "channels", True),
-    Score("truth_mae", "to the true image, error in grey levels", "pairs"),
-    Score("truth_ssim", "to the true image, similarity", "pairs", True),
-    Score("truth_psnr", "to the true image, in decibels", "pairs", True),
-    Score("background_error", "change outside the animals, in grey levels", "masks"),
-    Score("coat_distance", "coats, beside real ones, in grey levels", "masks"),
-)
+BETTER = "lower is better, but of ssim and psnr higher"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,19 +50,23 @@ def flat_scores(results: list[DirectionScores]) -> dict[str, float]:
     }
 
 
+def score_rows(results: list[DirectionScores]) -> list[list[str]]:
+    """Of each score its name, and of each direction its value and that of nothing."""
+    columns = [values for each in results for values in (each.scores, each.nothing)]
+    names = dict.fromkeys(name for each in results for name in each.scores)
+    return [
+        [name, *(score_text(column.get(name)) for column in columns)] for name in names
+    ]
+
+
 def score_table(results: list[DirectionScores], title: str) -> str:
     """The scores as lines of text, beside those of doing nothing."""
-    head = f"{'model':>12}{'nothing':>10}"
-    lines = [
-        f"{title} (lower is better, but of ssim and psnr higher)",
-        f"{'':18}" + "".join(f"{r.direction:>{len(head)}}" for r in results),
-        f"{'':18}" + head * len(results),
-    ]
-    for name in dict.fromkeys(name for result in results for name in result.scores):
-        row = f"{name:18}"
-        for result in results:
-            row += f"{score_text(result.scores.get(name)):>12}"
-            row += f"{score_text(result.nothing.get(name)):>10}"
+    heads = [["", *itertools.chain(*(("", each.direction) for each in results))]]
+    heads += [["", *["model", "nothing"] * len(results)]]
+    lines = [f"{title} ({BETTER})"]
+    for name, *cells in [*heads, *score_rows(results)]:
+        widths = itertools.cycle((12, 10))
+        row = f"{name:18}" + "".join(map(str.rjust, cells, widths))
         lines.append(row.rstrip())
     return "\n".join([*lines, *protocol_lines(results)])
 

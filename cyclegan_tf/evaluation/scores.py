@@ -1,154 +1,192 @@
-"""Scoring a run: which of its checkpoints, on which of its images."""
+"""Every score, a row each, and what is kept of images for them.
+
+Images come in batches and are forgotten; what is kept of each are 128 patches or fewer,
+its features, and its errors. Only the images of a split with masks, of the embedded
+dataset, are kept whole.
+
+To add a score, write its function and its row in `SCORES`: the evaluator, the files,
+tables, curves, the report and the model card go by these rows.
+"""
 
 import dataclasses
-import itertools
-import pathlib
-import time
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Container
+from typing import NamedTuple
 
-from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import EvaluateConfig
-from cyclegan_tf.config.sizes import Frame
-from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.check import seen_in_training
-from cyclegan_tf.data.dataset import Dataset
-from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.images import SUFFIXES
-from cyclegan_tf.data.shards import Split
-from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.evaluation.features import load_inception, require_suitable
-from cyclegan_tf.evaluation.results import (
-    DirectionScores,
-    protocol_text,
-    score_table,
-)
-from cyclegan_tf.runs.evaluations import SCORES_FILE, record_evaluation
-from cyclegan_tf.runs.run_dir import RunDir
+import numpy as np
+
+from cyclegan_tf.evaluation.features import FeatureNetwork
+from cyclegan_tf.metrics import feature_distances, wasserstein
+from cyclegan_tf.metrics.masked import background_error, coat_distance
+from cyclegan_tf.metrics.similarity import mean_absolute_error as mae
+from cyclegan_tf.metrics.similarity import psnr, ssim
+
+REALS = "beside real images of the target"
+# Which images of a `Batch` are compared one by one.
+PAIRS = {
+    "cycle": ("real", "cycled"),
+    "identity": ("other", "same"),
+    "truth": ("fake", "truth"),
+}
+
+
+class Batch(NamedTuple):
+    """Images and what became of them, in grey levels of 255; None: there are none.
+
+    Each `(n, height, width, channels)`; of 8-bit images uint8, of others float32.
+
+    Attributes:
+        real, fake, cycled: of the source domain, translated, and translated back.
+        truth: what the fakes should be.
+        other, same: of the target domain, and what the generator makes of them.
+    """
+
+    real: np.ndarray | None
+    fake: np.ndarray | None
+    cycled: np.ndarray | None = None
+    truth: np.ndarray | None = None
+    other: np.ndarray | None = None
+    same: np.ndarray | None = None
+
+    def pair(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """The images of a pair in `PAIRS`; None unless both are there."""
+        first, second = (getattr(self, images) for images in PAIRS[name])
+        return None if first is None or second is None else (first, second)
+
+
+class Kept:
+    """What is kept of a set of translated images to score it.
+
+    Args:
+        patches_per_image: number of patches of each image and level, for the SWD.
+        network: for KID and FID, or None for neither.
+        is_whole: whether the images are kept whole, too, in `images`.
+    """
+
+    def __init__(
+        self, patches_per_image: int, network: FeatureNetwork | None, is_whole: bool
+    ):
+        self.patches_per_image, self.network = patches_per_image, network
+        self.is_whole, self.images, self.count = is_whole, [], 0
+        self._patches, self._features = [], []
+        self._errors: dict[str, list[np.ndarray]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Looks at the next images."""
+        for score in SCORES:
+            if score.of in PAIRS and (images := batch.pair(score.of)):
+                errors = self._errors.setdefault(score.name, [])
+                errors.append(score.function(*images))
+        if batch.fake is None:
+            return
+        patches = self.patches_per_image, self.count
+        self._patches.append(wasserstein.pyramid_patches(batch.fake, *patches))
+        if self.network is not None:
+            self._features.append(self.network(batch.fake))
+        if self.is_whole:
+            self.images.extend(batch.fake)
+        self.count += len(batch.fake)
+
+    @property
+    def patches(self) -> list[np.ndarray]:
+        """Of all images, by level; see `wasserstein.pyramid_patches`."""
+        return [np.concatenate(level) for level in zip(*self._patches, strict=True)]
+
+    @property
+    def features(self) -> np.ndarray:
+        """Of all images, float32 `(count, NUM_FEATURES)`."""
+        return np.concatenate(self._features)
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """The scores that compare pairs, by name: means over all images."""
+        return {
+            name: float(np.concatenate(parts).mean())
+            for name, parts in self._errors.items()
+        }
 
 
 @dataclasses.dataclass(frozen=True)
-class Scored:
-    """What scoring a checkpoint of a run gave.
+class Sets:
+    """What is scored.
 
     Attributes:
-        step: of the checkpoint; of imported models, None.
-        results: the scores of each direction.
-        table: the same, and where they were added, as lines of text.
-        images: that were scored, by domain.
+        fakes, reals: translated images, and real ones of the target domain.
+        before: the images that were translated.
+        masks: of all three, bool `(count, height, width)`; None: there are none.
     """
 
-    step: int | None
-    results: list[DirectionScores]
-    table: str
-    images: dict[str, Split]
+    fakes: Kept
+    reals: Kept
+    before: Kept
+    masks: np.ndarray | None
+
+    @functools.cached_property
+    def swd_levels(self) -> list[float]:
+        """SWD by level of the pyramid, the finest first."""
+        return wasserstein.pyramid_distance(self.fakes.patches, self.reals.patches)
+
+    @functools.cached_property
+    def kid(self) -> feature_distances.Kid:
+        """KID, with its interval."""
+        return feature_distances.kid(self.fakes.features, self.reals.features)
+
+    def scores(self, names: Container[str]) -> dict[str, float]:
+        """Those of the scores that are there, in the order of `SCORES`."""
+        found = self.fakes.errors
+        for score in SCORES:
+            if score.name in names and score.of not in PAIRS:
+                found[score.name] = float(score.function(self))
+        return {x.name: found[x.name] for x in SCORES if x.name in found}
 
 
-def evaluate(config: EvaluateConfig) -> str:
-    """Scores a checkpoint of a run and adds the result to its `scores.json`.
+class Score(NamedTuple):
+    """One score of a direction.
 
-    Returns the scores as lines of text; raises `InputError` for what a user can mend.
+    Attributes:
+        name: in `scores.json`, `metrics.csv`, tables and charts.
+        of: what it compares: a pair in `PAIRS`, one by one; or "sets" of images, their
+            "features", or what their "masks" show.
+        function: of a pair, from two arrays of images to an array of as many values, of
+            which the score is the mean; of others from `Sets` to the score.
+        meaning: what it compares, and its unit.
+        is_higher_better: or else lower values are.
     """
-    run = RunDir.open(config.run_dirs[0], config.data_dir)
-    return score(run, config).table
+
+    name: str
+    of: str
+    function: Callable
+    meaning: str
+    is_higher_better: bool = False
 
 
-def score(run: RunDir, config: EvaluateConfig, watch: Callable | None = None) -> Scored:
-    """Scores a checkpoint of a run, adds the result to `scores.json`, and returns it.
-
-    Args:
-        run: its images are converted where nothing of their name ever has been.
-        config: which checkpoint and weights, on which images.
-        watch: sees single images, see `Evaluator.evaluate`.
-
-    Raises:
-        InputError: something the user can mend; the images are gone, for instance.
-            Where `scores.json` cannot be written, the table says so.
-    """
-    start = time.monotonic()
-    trained, step, weights = run.generators(config.checkpoint, config.weights)
-    evaluator = evaluator_of_run(run, config)
-    results = evaluator.evaluate(trained, watch)
-    seconds = round(time.monotonic() - start, 1)
-    about = {"checkpoint": config.checkpoint, "weights": weights, "seconds": seconds}
-    try:
-        record_evaluation(run.path, step, results, about)
-        added = "added to"
-    except OSError as error:  # on a disk that is full, or only to be read
-        added = f"not added ({error.strerror}) to"
-    title = f"{run.path}, {config.checkpoint}: step {step}, {weights} weights"
-    table = score_table(results, title)
-    if config.protocol:
-        seen = seen_in_training(run.dataset)
-        table = "\n".join([table, protocol_text(results), *seen])
-    table += f"\nin {seconds} s; {added} {run.path / SCORES_FILE}"
-    return Scored(step, results, table, evaluator.splits)
+def _fid(sets):
+    return feature_distances.fid(sets.fakes.features, sets.reals.features)
 
 
-def _network_if_possible(weights, domains):
-    try:
-        require_suitable(domains)
-        return load_inception(weights)
-    except InputError as error:
-        if weights is not None:
-            raise
-        say(f"going on without KID and FID: {error}")
-        return None
+def _outside(sets):
+    return background_error(sets.fakes.images, sets.before.images, sets.masks)
 
 
-def evaluator_of_run(run: RunDir, config: EvaluateConfig) -> Evaluator:
-    """Scores by the images of a run; converts them where none ever have been."""
-    run.convert_if_never()
-    return open_evaluator(run.dataset, run.domains, run.options.frame, config)
+def _coats(sets):
+    return coat_distance(sets.fakes.images, sets.masks, sets.reals.images, sets.masks)
 
 
-def open_evaluator(
-    dataset: Dataset, domains: Domains, frame: Frame, config: EvaluateConfig
-) -> Evaluator:
-    """Scores by the images that a command names.
-
-    Args:
-        dataset: has them.
-        domains: the form in which they are read.
-        frame: what is seen of each.
-        config: which split, how many, and whether they are pairs.
-
-    Raises:
-        InputError: there are none, they are no pairs, or the weights of
-            `--inception-weights` cannot be used.
-    """
-    network = _network_if_possible(config.inception_weights, domains)
-    images = [
-        dataset.split(f"{config.split}{name.upper()}", domain)
-        for name, domain in domains._asdict().items()
-    ]
-    if not all(map(len, images)):
-        raise InputError(f"{dataset.directory} has no test images; try --split train.")
-    is_paired = dataset.is_paired and config.split == "test"
-    if config.paired and not is_paired:
-        require_pairs(*images)
-        is_paired = True
-    return Evaluator(*images, frame, is_paired, config.limit, network)
-
-
-def require_pairs(split_a, split_b):
-    """Compares the names: another order would give plausible, wrong numbers.
-
-    Raises:
-        InputError: it names the first pair whose names differ.
-    """
-    names = [pipeline.load_names(split) for split in (split_a, split_b)]
-    for first, second in itertools.zip_longest(*names, fillvalue="no image"):
-        if _scene(first, "A") != _scene(second, "B"):
-            raise InputError(
-                f"--paired: {first!r} of {split_a.name} stands beside {second!r} of "
-                f"{split_b.name}; pairs have the same name, or 1_A.jpg and 1_B.jpg, in "
-                f"a folder with testA/ and testB/. TFDS keeps neither names nor order."
-            )
-
-
-def _scene(name, domain):
-    """The name of an image without folder, suffix and mark of its domain."""
-    path = pathlib.PurePosixPath(name)
-    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
-    return stem.removesuffix(f"_{domain}")
+SCORES = (
+    Score("swd", "sets", lambda x: np.mean(x.swd_levels), f"texture, colour, {REALS}"),
+    Score("kid", "features", lambda x: x.kid.value, f"Inception features, {REALS}"),
+    Score("kid_low", "features", lambda x: x.kid.low, "lower end of its 95 % interval"),
+    Score("kid_high", "features", lambda x: x.kid.high, "upper end of that interval"),
+    Score("fid", "features", _fid, f"Inception features, {REALS}"),
+    Score("cycle_mae", "cycle", mae, "round trip, mean absolute error in grey levels"),
+    Score("cycle_ssim", "cycle", ssim, "round trip, structural similarity", True),
+    Score(
+        "identity_mae", "identity", mae, "images of the target, error in grey levels"
+    ),
+    Score("identity_ssim", "identity", ssim, "images of the target, similarity", True),
+    Score("truth_mae", "truth", mae, "to the true image, error in grey levels"),
+    Score("truth_ssim", "truth", ssim, "to the true image, similarity", True),
+    Score("truth_psnr", "truth", psnr, "to the true image, in decibels", True),
+    Score("background_error", "masks", _outside, "change outside animals, grey levels"),
+    Score("coat_distance", "masks", _coats, "coats, beside real ones, in grey levels"),
+)

@@ -16,7 +16,7 @@ from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.evaluation.comparison import Figures
-from cyclegan_tf.evaluation.results import DirectionScores, score_text
+from cyclegan_tf.evaluation.results import DirectionScores, score_rows
 from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
@@ -195,11 +195,8 @@ def _scores(evaluations):
         return "Not scored."
     parts = ["Lower is better, but of ssim and psnr higher."]
     for results in evaluations:
-        names = dict.fromkeys(name for result in results for name in result.scores)
-        columns = [values for r in results for values in (r.scores, r.nothing)]
         head = [title for r in results for title in (r.direction, "untranslated")]
-        rows = [[name, *(score_text(c.get(name)) for c in columns)] for name in names]
-        parts.append(_table(["score", *head], rows))
+        parts.append(_table(["score", *head], score_rows(results)))
         parts += [markdown(_in_words(result.protocol)) for result in results]
     return "\n\n".join(parts)
 

@@ -9,6 +9,7 @@ exports/NAME/onnx/1/       that model
 exports/NAME/onnx/1/a_to_b.onnx, or any other .onnx or .tflite file
 """
 
+import contextlib
 import dataclasses
 import pathlib
 from typing import NamedTuple
@@ -102,20 +103,26 @@ def _versions(folder):
     return sorted(found, key=lambda path: -int(path.name))
 
 
-def load_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
+def check_export(export: Export) -> None:
+    """Compares files with their checksums; files on their own may have none.
+
+    Raises:
+        InputError: one is damaged or missing.
+    """
+    folder = export.place if export.place.is_dir() else export.place.parent
+    name = SUMS if export.form == "savedmodel" else checksums.SUMS
+    if export.form == "savedmodel" or (folder / name).exists():
+        checksums.check_sums(folder, name, "export it again")
+
+
+def open_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
     """The translators of an export by direction: all, or the one that is asked for.
 
     A file of any other name than that of a direction is taken for `a_to_b`.
 
     Raises:
-        InputError: it is damaged, no model of ours, or lacks a package.
+        InputError: it is no model of ours, or lacks a package.
     """
-    _check(export)
-    return open_export(export, direction)
-
-
-def open_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
-    """The translators of an export that has just been written; as `load_export`."""
     runner, form, translators = _runner(export), _read_form(export), {}
     for name in runner.names:
         known = name if name in DIRECTIONS or export.place.is_dir() else "a_to_b"
@@ -137,19 +144,10 @@ def _with_form(translator, direction, form):
     return dataclasses.replace(translator, source=source, target=target, frame=frame)
 
 
-def _check(export):
-    """Compares files with their checksums; files on their own may have none."""
-    folder = export.place if export.place.is_dir() else export.place.parent
-    name = SUMS if export.form == "savedmodel" else checksums.SUMS
-    if export.form == "savedmodel" or (folder / name).exists():
-        checksums.check_sums(folder, name, "export it again")
-
-
 def _runner(export):
+    is_quiet = export.form != "savedmodel"
     try:
-        if export.form != "savedmodel":
-            return RUNNERS[export.form](export.place)
-        with quiet_start():
+        with contextlib.nullcontext() if is_quiet else quiet_start():
             return RUNNERS[export.form](export.place)
     except ImportError as error:
         raise InputError(
@@ -197,19 +195,17 @@ def _translator(export, runner, name):
 
 def _reason(error):
     """Why a picture could not be translated; of an assertion in the graph that."""
-    text = str(error) or type(error).__name__
     if type(error).__name__ == "ResourceExhaustedError":
         return "too large for the memory; --tile, with a run, needs little"
-    lines = text.splitlines()
-    said = [line for line in lines if line.startswith("assertion failed")]
-    return (said or lines)[0]
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((x for x in lines if x.startswith("assertion failed")), lines[0])
 
 
 def _megabytes(export, runner, name):
     """Of a direction's file, or its share of a SavedModel, which holds all."""
-    if export.place.is_file():
-        return export.place.stat().st_size / 1e6
-    found = list(export.place.glob(f"{name}.*"))
-    share = 1 if found else len(set(DIRECTIONS).intersection(runner.names))
-    found = found or [x for x in export.place.rglob("*") if x.is_file()]
+    place, share = export.place, 1
+    found = [place] if place.is_file() else list(place.glob(f"{name}.*"))
+    if not found:
+        found = [path for path in place.rglob("*") if path.is_file()]
+        share = len(set(DIRECTIONS).intersection(runner.names))
     return sum(path.stat().st_size for path in found) / share / 1e6

@@ -1,8 +1,6 @@
 """The generators of a run as translators."""
 
-import contextlib
 import os
-import pathlib
 
 import keras
 import numpy as np
@@ -15,19 +13,6 @@ from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.inference.tiling import FLOAT_BYTES, translate_in_stripes
 from cyclegan_tf.model.cost import floats_per_pixel
-from cyclegan_tf.runs.directory import read_config
-from cyclegan_tf.runs.generators import load_generators
-
-
-def load_run(
-    path: pathlib.Path,
-    checkpoint: str,
-    weights: str,
-    scratch_dir: str | os.PathLike | None = None,
-) -> dict[str, Translator]:
-    """The translators of a run by direction; arguments as of `translator.load`."""
-    generators = load_generators(path, checkpoint, weights)
-    return translators_of(generators, read_config(path).domains, scratch_dir)
 
 
 def translators_of(
@@ -45,24 +30,23 @@ def translators_of(
     """
     translators = {}
     for direction, generator in generators.items():
-        source, target = domains.of(direction)
+        given = generator, *domains.of(direction)
         if scratch_dir is None:
-            function = _whole(generator, source, target)
+            function = _whole(*given)
         else:
-            function = _in_stripes(generator, source, target, scratch_dir)
-        num_bytes = sum(weight.nbytes for weight in generator.get_weights())
+            function = _in_stripes(*given, scratch_dir)
+        megabytes = sum(weight.nbytes for weight in generator.get_weights()) / 1e6
         translators[direction] = Translator(
-            source, target, function, None, num_bytes / 1e6, generator
+            *given[1:], function, megabytes=megabytes, generator=generator
         )
     return translators
 
 
-def _in_stripes(generator, source, target, scratch_dir):
-    def translate(images):
-        form = source, target, scratch_dir
-        return np.stack([translate_in_stripes(generator, x, *form) for x in images])
-
-    return translate
+def _in_stripes(*given):
+    generator, *form = given
+    return lambda images: np.stack(
+        [translate_in_stripes(generator, image, *form) for image in images]
+    )
 
 
 def _whole(generator, source: Domain, target: Domain):
@@ -74,18 +58,13 @@ def _whole(generator, source: Domain, target: Domain):
 
     def translate(images):
         _require_memory(images, num_floats, target.channels)
-        with _exhaustion_told():
+        try:
             return compiled(tf.constant(images))["translated"].numpy()
+        except tf.errors.ResourceExhaustedError:
+            problem = "too large for the memory; --tile needs little"
+            raise UnreadableImage(problem) from None
 
     return translate
-
-
-@contextlib.contextmanager
-def _exhaustion_told():
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError:
-        raise UnreadableImage("too large for the memory; --tile needs little") from None
 
 
 def _require_memory(images, floats_per_pixel, out_channels):

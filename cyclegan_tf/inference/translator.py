@@ -10,12 +10,14 @@ from cyclegan_tf.common.console import quiet_start
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.exported import find_export, load_export
-from cyclegan_tf.runs.directory import CONFIG, near_runs
+from cyclegan_tf.inference.exported import (
+    DIRECTIONS,
+    check_export,
+    find_export,
+    open_export,
+)
+from cyclegan_tf.runs.directory import CONFIG, near_runs, read_config
 from cyclegan_tf.runs.saved import LAST, require_trained
-
-__all__ = ["Translator", "load", "load_all", "require_model"]
-FIRST = "a_to_b"
 
 
 def load(
@@ -57,7 +59,7 @@ def load(
     for name, translator in found.items():
         if direction in (None, name):
             return translator
-    raise InputError(f"{model} has no direction {direction or FIRST}.")
+    raise InputError(f"{model} has no direction {direction or DIRECTIONS[0]}.")
 
 
 def load_all(
@@ -73,22 +75,26 @@ def load_all(
     """
     with local_copy(model) as path:
         require_model(path)
-        if (export := find_export(path)) is None:
-            require_trained(path, checkpoint)
-            with quiet_start():
-                from cyclegan_tf.inference import trained
-            return trained.load_run(path, checkpoint, weights, scratch_dir)
-        for_runs_only = {
-            f"--checkpoint {checkpoint}": checkpoint != LAST,
-            "--tile": scratch_dir is not None,
-            "--weights raw": weights == "raw",
-        }
-        for flag, is_given in for_runs_only.items():
-            if is_given:
-                raise InputError(
-                    f"{flag}: {path} is an export; name the directory of a run."
-                )
-        return load_export(export, direction)
+        if export := find_export(path):
+            for_runs_only = {
+                f"--checkpoint {checkpoint}": checkpoint != LAST,
+                "--tile": scratch_dir is not None,
+                "--weights raw": weights == "raw",
+            }
+            for flag, is_given in for_runs_only.items():
+                if is_given:
+                    raise InputError(
+                        f"{flag}: {path} is an export; name the directory of a run."
+                    )
+            check_export(export)
+            return open_export(export, direction)
+        require_trained(path, checkpoint)
+        with quiet_start():
+            from cyclegan_tf.inference.trained import translators_of
+            from cyclegan_tf.runs.generators import load_trained
+        recorded = read_config(path)
+        trained = load_trained(path, recorded, checkpoint, weights)
+        return translators_of(trained.generators, recorded.domains, scratch_dir)
 
 
 def require_model(path: pathlib.Path) -> None:

@@ -35,16 +35,17 @@ def coat_distance(translated, masks, real, real_masks):
     """How far translated animals are from the real coats of the other domain.
 
     Args:
-        translated, real: uint8 `(n, height, width, 3)` and `(m, height, width, 3)`, the
-            second of the target domain.
-        masks, real_masks: bool `(n, height, width)` and `(m, height, width)`, true on
-            the animals.
+        translated, real: `(n, height, width, channels)` and `(m, ...)`, arrays or
+            lists of images, in grey levels; the second of the target domain.
+        masks, real_masks: bool, of the same shapes without channels, true on the
+            animals.
 
     Returns:
         float, grey levels: sliced Wasserstein distance between the patches inside.
     """
     return sliced_wasserstein(
-        patches_inside(translated, masks), patches_inside(real, real_masks)
+        patches_inside(np.asarray(translated), masks),
+        patches_inside(np.asarray(real), real_masks),
     )
 
 
@@ -52,7 +53,7 @@ def background_error(translated, real, masks):
     """How much a translation changed what it should have left alone.
 
     Args:
-        translated, real: uint8 `(n, height, width, 3)`, after and before.
+        translated, real: `(n, height, width, channels)`, after and before.
         masks: bool `(n, height, width)`, true on the animals.
 
     Returns:

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 PEAK = 255.0
+MAX_PSNR = 100.0  # instead of infinity, of equal images
 
 
 def mean_absolute_error(first, second):
@@ -20,7 +21,7 @@ def mean_absolute_error(first, second):
 
 
 def psnr(first, second):
-    """Peak signal-to-noise ratio of each pair, in decibels; infinite where equal.
+    """Peak signal-to-noise ratio of each pair, in decibels; at most `MAX_PSNR`.
 
     Args:
         first, second: `(n, height, width, channels)` in grey levels, 0 to 255.
@@ -28,7 +29,8 @@ def psnr(first, second):
     Returns:
         float32 `(n,)`, `10 log10(255^2 / mean squared error)`.
     """
-    return tf.image.psnr(np.float32(first), np.float32(second), PEAK).numpy()
+    values = tf.image.psnr(np.float32(first), np.float32(second), PEAK).numpy()
+    return np.minimum(values, MAX_PSNR)
 
 
 def ssim(first, second):

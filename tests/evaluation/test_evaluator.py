@@ -4,13 +4,13 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.config.sizes import Frame
-from cyclegan_tf.data import drawing, pipeline
+from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation import evaluator as evaluation
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import NUM_FEATURES, FeatureNetwork
-from cyclegan_tf.evaluation.summaries import MAX_PSNR
 from cyclegan_tf.metrics import wasserstein
 from cyclegan_tf.metrics.feature_distances import fid, kid
+from cyclegan_tf.metrics.similarity import MAX_PSNR
 from tests.helpers import tiny_model
 
 FRAME = Frame(32, 32)
@@ -168,45 +168,3 @@ def test_protocol_says_what_was_compared(splits):
     assert "32x32" in protocol["resize"]
     assert protocol["kid_and_fid"]["sha256"] == "beef"
     assert protocol != Evaluator(*splits, FRAME, limit=5).protocol("b_to_a")
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    """Other scenes each: brown, striped, and striped again."""
-
-    def draw(coat, stream, count=48):
-        pictures = [drawing.draw((7, stream, i), coat, 48) for i in range(count)]
-        return np.stack([picture.image for picture in pictures])
-
-    return draw("brown", 0), draw("striped", 1), draw("striped", 2)
-
-
-def swd(fakes, reals):
-    patches = [wasserstein.pyramid_patches(i, 128) for i in (fakes, reals)]
-    return float(np.mean(wasserstein.pyramid_distance(*patches)))
-
-
-# KID and FID here are on mean colours; no weights of InceptionV3 are at hand.
-DISTANCES = {
-    "swd": swd,
-    "kid": lambda x, y: kid(COLOURS(x), COLOURS(y)).value,
-    "fid": lambda x, y: fid(COLOURS(x), COLOURS(y)),
-}
-
-
-@pytest.mark.parametrize("name", DISTANCES)
-def test_real_sets_order_as_they_must(drawn, name):
-    brown, striped, more_striped = drawn
-    rng = np.random.default_rng(0)
-    shuffled = rng.permuted(brown.reshape(len(brown), -1, 3), axis=1)
-    distance = DISTANCES[name]
-    halves = distance(more_striped, striped)
-    domains = distance(brown, striped)
-    pixels = distance(shuffled.reshape(brown.shape), striped)
-    assert halves < domains < pixels
-
-
-def test_half_the_images_give_kid_within_its_interval(drawn):
-    brown, striped = (COLOURS(images) for images in drawn[:2])
-    half = kid(brown[::2], striped[::2])
-    assert half.low < kid(brown, striped).value < half.high

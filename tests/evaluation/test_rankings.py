@@ -1,8 +1,8 @@
 import numpy as np
 
 from cyclegan_tf.evaluation import pictures
-from cyclegan_tf.evaluation.evaluator import Batch
 from cyclegan_tf.evaluation.rankings import Ranking
+from cyclegan_tf.evaluation.scores import Batch
 
 
 def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
@@ -10,9 +10,9 @@ def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
     errors = np.array([5, 0, 3, 9, 1, 9, 2], np.uint8)
     reals = np.zeros((7, 16, 16, 3), np.uint8)
     cycled = reals + errors[:, None, None, None]
-    ranking = Ranking("real", "cycled")
+    ranking = Ranking("cycle")
     for part in (slice(0, 1), slice(1, 6), slice(6, 7)):
-        ranking.add(Batch(reals[part], reals[part] + 1, cycled[part], None))
+        ranking.add(Batch(reals[part], reals[part] + 1, cycled[part]))
     found = [[(x.index, x.error) for x in y] for y in (ranking.best, ranking.worst)]
     assert found == [[(1, 0), (4, 1), (6, 2)], [(5, 9), (3, 9), (0, 5)]]
     # Each with what became of it, and with a map of its own error.
@@ -26,7 +26,7 @@ def test_best_and_worst_are_those_with_the_smallest_and_largest_error():
 
 def test_few_images_are_not_shown_twice():
     images = np.zeros((4, 16, 16, 3), np.uint8)
-    ranking = Ranking("fake", "truth")
+    ranking = Ranking("truth")
     ranking.add(Batch(images, images, None, images))
     assert (len(ranking.best), len(ranking.worst)) == (3, 1)
     assert list(ranking.best[0].pictures) == ["real", "fake", "truth", "error"]
@@ -34,6 +34,6 @@ def test_few_images_are_not_shown_twice():
 
 def test_images_without_what_is_compared_are_left_out():
     images = np.zeros((1, 16, 16, 3), np.uint8)
-    ranking = Ranking("real", "cycled")
+    ranking = Ranking("cycle")
     ranking.add(Batch(images, images, None, images))
     assert ranking.best == ranking.worst == [] and ranking.count == 0

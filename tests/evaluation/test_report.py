@@ -10,21 +10,12 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.commands import MAX_COMPARED_RUNS, EvaluateConfig
-from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.evaluation import report
-from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.evaluation import report, scoring
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.training import run as training
 from tests.browser import chromium, requested
-from tests.helpers import (
-    assert_one_line_error,
-    random_pixels,
-    run_script,
-    tiny_config,
-    tiny_model,
-    write_images,
-)
+from tests.helpers import random_pixels, tiny_config, tiny_model, write_images
 
 # What a dataset's author could call a folder, to run a script in the reader's browser.
 HOSTILE = "<img src=x onerror=alert(1)> \"'&{{7*7}}$x"
@@ -65,7 +56,7 @@ def page_path(hostile_run, tmp_path_factory):
     for domain in "ab":
         (second / "samples" / f"epoch-0002-{domain}.png").unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_scores, "_network_if_possible", lambda *_: None)
+        patch.setattr(scoring, "_network_if_possible", lambda *_: None)
         write(first, second, paired=True)
     return first / "report.html"
 
@@ -204,9 +195,8 @@ def test_names_that_are_no_text_are_replaced(hostile_run):
 # What is on it.
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"nothing"])
-def test_picture_that_cannot_be_read_is_left_out(run_dir, capsys, content):
-    (run_dir / "samples" / "epoch-0001-a.png").write_bytes(content)
+def test_picture_that_cannot_be_read_is_left_out(run_dir, capsys):
+    (run_dir / "samples" / "epoch-0001-a.png").write_bytes(b"nothing")
     config = EvaluateConfig([str(run_dir)], report=True)
     run = report._read_run(run_dir, "run", "#000000", config)
     assert [list(run.samples[domain]) for domain in "ab"] == [[2], [1, 2]]
@@ -232,13 +222,12 @@ def test_scores_that_are_not_numbers_leave_a_gap(run_dir, no_weights):
     write(run_dir)
 
 
-def test_run_with_other_columns_is_shown_as_far_as_it_goes(tmp_path):
+def test_run_with_other_columns_is_shown_as_far_as_it_goes():
     rows = [
         {"epoch": 1, "G_A": 0.5, "lpips_a_to_b": 0.25, "images_per_s": 3.0},
         {"epoch": 2, "G_A": 0.4, "lpips_a_to_b": 0.125, "images_per_s": 3.0},
     ]
-    run = report.Run(tmp_path, "run", "#000000", 4, "raw", {}, Domains(), rows, {})
-    charts = report._charts([run])
+    charts = report._charts([report.Run(None, None, "run", "#000000", rows, {})])
     assert list(charts) == ["G", "lpips"]
 
 
@@ -259,11 +248,6 @@ def test_wrong_choices_of_runs_are_refused(run_dir, tmp_path):
         with pytest.raises(InputError, match=f"--checkpoint {checkpoint}"):
             write(run_dir, checkpoint=checkpoint)
     assert not (run_dir / "report.html").exists()
-
-
-def test_command_ends_in_one_line(run_dir, tmp_path):
-    done = run_script("evaluate.py", "--run-dir", run_dir, tmp_path, "--report")
-    assert_one_line_error(done, "is no model: no config.json of a run")
 
 
 # In a browser.

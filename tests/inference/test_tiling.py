@@ -85,24 +85,6 @@ def test_stripes_of_other_channels_and_types_equal_the_whole(tmp_path):
     assert np.abs(striped - whole).max() <= 1
 
 
-def test_statistics_are_those_of_the_whole_picture(tmp_path):
-    # Half black, half white: tiles of their own statistics would be far off.
-    image = np.zeros((64, 32, 3), np.uint8)
-    image[32:] = 255
-    image[:, ::5] //= 2
-    generator = generator_of()
-    whole = translate_all(generator, image[None], *DOMAINS)[0].astype(int)
-    tiles = np.concatenate(
-        [
-            translate_all(generator, half[None], *DOMAINS)[0]
-            for half in (image[:32], image[32:])
-        ]
-    )
-    striped = translate_in_stripes(generator, image, *DOMAINS, tmp_path, SOME_ROWS)
-    assert np.abs(tiles - whole).max() > 50
-    assert np.abs(striped - whole).max() <= 1
-
-
 def test_normalization_takes_the_moments_of_all_stripes(tmp_path):
     rng = np.random.default_rng(0)
     x = (1000 + rng.normal(size=(50, 20, 3)) * [0.1, 1, 10]).astype(np.float32)

@@ -8,12 +8,6 @@ from tests.helpers import random_pixels
 RNG = np.random.default_rng(0)
 
 
-def test_sliced_wasserstein_in_one_dimension_is_the_distance_of_sorted_points():
-    first, second = np.array([[3.0], [1.0], [2.0]]), np.array([[4.0], [9.0], [2.0]])
-    expected = (abs(1 - 2) + abs(2 - 4) + abs(3 - 9)) / 3
-    assert wasserstein.sliced_wasserstein(first, second) == pytest.approx(expected)
-
-
 @pytest.mark.parametrize("count", [400, 333])
 def test_sliced_wasserstein_in_one_dimension_is_scipys(count):
     first, second = RNG.gamma(2.0, size=(400, 1)), RNG.normal(3.0, size=(count, 1))
@@ -33,30 +27,6 @@ def test_sliced_wasserstein_is_scipys_mean_over_directions():
     assert value == pytest.approx(np.mean(expected), rel=1e-5)
 
 
-def test_sliced_wasserstein_of_a_shift_is_the_mean_projection():
-    points = RNG.normal(size=(500, 3))
-    shift = np.array([2.0, 0.0, 0.0])
-    # The mean of |u . s| over the unit sphere in three dimensions is |s| / 2.
-    distance = wasserstein.sliced_wasserstein(
-        points, points + shift, num_projections=4000
-    )
-    assert distance == pytest.approx(1.0, rel=0.05)
-
-
-def test_sliced_wasserstein_equals_longhand():
-    first, second = RNG.normal(size=(7, 4)), RNG.normal(size=(7, 4))
-    rng = np.random.default_rng(5)
-    directions = rng.normal(size=(4, 16))
-    total = 0.0
-    for k in range(16):
-        unit = directions[:, k] / np.sqrt((directions[:, k] ** 2).sum())
-        a = sorted(float(point @ unit) for point in first)
-        b = sorted(float(point @ unit) for point in second)
-        total += sum(abs(x - y) for x, y in zip(a, b, strict=True)) / 7
-    value = wasserstein.sliced_wasserstein(first, second, seed=5, num_projections=16)
-    assert value == pytest.approx(total / 16, rel=1e-5)
-
-
 def test_sliced_wasserstein_is_symmetric_and_zero_on_itself():
     first, second = RNG.normal(size=(50, 3)), RNG.normal(1, 2, size=(80, 3))
     assert wasserstein.sliced_wasserstein(first, first) == 0.0
@@ -69,43 +39,20 @@ def test_sliced_wasserstein_of_two_sizes_of_one_cloud_is_small():
     assert wasserstein.sliced_wasserstein(points, points[:1000]) < 0.1
 
 
-def longhand_blur(channel):
-    """5x5 binomial window, mirrored at the borders, one pixel at a time."""
+@pytest.mark.parametrize("size", [(64, 64), (33, 40)])
+def test_laplacian_pyramid_blurs_as_scipy_does(size):
     weights = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
-    padded = np.pad(channel, 2, mode="reflect")
-    blurred = np.empty_like(channel)
-    for y in range(channel.shape[0]):
-        for x in range(channel.shape[1]):
-            blurred[y, x] = np.sum(weights * padded[y : y + 5, x : x + 5])
-    return blurred
 
+    def blur(image):
+        return ndimage.convolve(image, weights, mode="mirror")
 
-def test_laplacian_pyramid_equals_longhand():
-    image = RNG.uniform(0, 255, (33, 40))  # an odd side, and two different ones
-    coarser = longhand_blur(image)[::2, ::2]
-    spread = np.zeros_like(image)
-    spread[::2, ::2] = coarser
-    finer = image - 4 * longhand_blur(spread)
-    levels = wasserstein.laplacian_pyramid(image[None, :, :, None])
-    assert [level.shape for level in levels] == [(1, 33, 40, 1), (1, 17, 20, 1)]
-    np.testing.assert_allclose(levels[0][0, :, :, 0], finer, atol=1e-3)
-    np.testing.assert_allclose(levels[1][0, :, :, 0], coarser, atol=1e-3)
-
-
-def test_laplacian_pyramid_blurs_as_scipy_does():
-    image = RNG.uniform(0, 255, (64, 64))
-    weights = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
-    expected = ndimage.convolve(image, weights, mode="mirror")[::2, ::2]
-    levels = wasserstein.laplacian_pyramid(image[None, :, :, None])
-    second = expected - 4 * ndimage.convolve(
-        np.kron(
-            ndimage.convolve(expected, weights, mode="mirror")[::2, ::2],
-            [[1, 0], [0, 0]],
-        ),
-        weights,
-        mode="mirror",
-    )
-    np.testing.assert_allclose(levels[1][0, :, :, 0], second, atol=1e-3)
+    image = RNG.uniform(0, 255, size)
+    finer, coarser, *_ = wasserstein.laplacian_pyramid(image[None, :, :, None])
+    half, spread = blur(image)[::2, ::2], np.zeros(size)
+    spread[::2, ::2] = half
+    np.testing.assert_allclose(finer[0, ..., 0], image - 4 * blur(spread), atol=1e-3)
+    if size[0] == 33:  # too small for another level
+        np.testing.assert_allclose(coarser[0, ..., 0], half, atol=1e-3)
 
 
 def test_patches_do_not_depend_on_the_batches():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.config import EvaluateConfig
-from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs.directory import Recorded, write_config
 from cyclegan_tf.runs.evaluations import read_evaluations
@@ -77,7 +77,7 @@ def run_in_training(tmp_path, tiny_data_dir):
 def test_run_in_training_is_scored_with_the_step_of_its_models(
     run_in_training, no_weights
 ):
-    run_scores.evaluate(EvaluateConfig([str(run_in_training)]))
+    scoring.evaluate(EvaluateConfig([str(run_in_training)]))
     (entry,) = read_evaluations(run_in_training)
     with (run_in_training / "metrics.csv").open(newline="") as file:
         rows = {int(row["step"]): row for row in csv.DictReader(file)}

@@ -10,7 +10,7 @@ from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.evaluation import scores
+from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.runs.directory import Recorded, write_config
 from cyclegan_tf.runs.generators import save_generators
 from cyclegan_tf.runs.run_dir import RunDir
@@ -52,7 +52,7 @@ def test_scoring_after_the_folder_has_changed_is_on_the_images_of_the_run(
 ):
     before = state_of(tmp_path / "tfrecords")
     write_images(tmp_path / "photos" / "testA", 4)
-    scores.evaluate(EvaluateConfig([str(run_dir)]))
+    scoring.evaluate(EvaluateConfig([str(run_dir)]))
     assert state_of(tmp_path / "tfrecords") == before
     [evaluation] = RunDir.open(run_dir).scores(0, "raw")
     assert evaluation["scores"][0]["protocol"]["fakes_from"] == "2 images of testA"

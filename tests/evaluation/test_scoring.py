@@ -11,7 +11,7 @@ from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.evaluation import scores as run_scores
+from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.inference import pixels
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -19,7 +19,6 @@ from cyclegan_tf.runs.evaluations import read_evaluations
 from tests.helpers import (
     assert_one_line_error,
     run_here,
-    run_script,
     tiny_config,
     tiny_model,
     write_images,
@@ -33,7 +32,7 @@ def run_dir(scored_run, tmp_path):
 
 
 def evaluate(run_dir, **options):
-    return run_scores.evaluate(EvaluateConfig([str(run_dir)], **options))
+    return scoring.evaluate(EvaluateConfig([str(run_dir)], **options))
 
 
 def read_best(run_dir):
@@ -198,7 +197,7 @@ def test_images_that_are_no_pairs_are_refused(
 
 def test_names_that_tfds_makes_up_are_no_pairs():
     name = "cycle_gan-test{}.tfrecord-00000-of-00001__7"
-    scenes = {run_scores._scene(name.format(domain), domain) for domain in "AB"}
+    scenes = {scoring._scene(name.format(domain), domain) for domain in "AB"}
     assert len(scenes) == 2
 
 
@@ -206,9 +205,9 @@ def test_names_that_tfds_makes_up_are_no_pairs():
 
 
 @pytest.mark.slow
-def test_command_scores_with_weights_from_a_file(run_dir, inception_weights):
-    done = run_script(
-        *("evaluate.py", "--run-dir", run_dir, "--split", "train", "--limit", 3),
+def test_command_scores_with_weights_from_a_file(run_dir, inception_weights, capsys):
+    done = run_here(
+        *(capsys, "evaluate", run_dir, "--split", "train", "--limit", 3),
         *("--inception-weights", inception_weights, "--protocol"),
     )
     assert done.returncode == 0, done.stderr

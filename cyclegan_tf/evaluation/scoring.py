@@ -1,0 +1,214 @@
+"""Scoring runs and exports: one run on its images, or several models side by side."""
+
+import dataclasses
+import itertools
+import pathlib
+import time
+from collections.abc import Callable
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import EvaluateConfig, TrainConfig, settings
+from cyclegan_tf.config.sizes import Frame, require_size
+from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.check import seen_in_training
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.images import SUFFIXES
+from cyclegan_tf.data.shards import Split
+from cyclegan_tf.evaluation import comparison
+from cyclegan_tf.evaluation.evaluator import Evaluator
+from cyclegan_tf.evaluation.features import load_inception, require_suitable
+from cyclegan_tf.evaluation.results import (
+    BETTER,
+    DirectionScores,
+    protocol_lines,
+    protocol_text,
+    score_table,
+)
+from cyclegan_tf.inference import translator
+from cyclegan_tf.inference.exported import find_export
+from cyclegan_tf.inference.trained import translators_of
+from cyclegan_tf.runs.evaluations import SCORES_FILE, record_evaluation
+from cyclegan_tf.runs.generators import Trained
+from cyclegan_tf.runs.run_dir import RunDir
+
+
+def evaluate(config: EvaluateConfig) -> str:
+    """Scores runs and exports, and returns their scores as lines of text.
+
+    The images are those of `config.dataset`, or else of the first run. What a run is
+    worth on its own images is added to its `scores.json`.
+
+    Raises:
+        InputError: there is no such model, or it is of other images.
+    """
+    path, *others = config.run_dirs
+    if others or config.dataset is not None or find_export(path):
+        return _side_by_side(config)
+    run = RunDir.open(path, config.data_dir)
+    trained = run.generators(config.checkpoint, config.weights)
+    return score(run, trained, config)[1]
+
+
+def score(
+    run: RunDir,
+    trained: Trained,
+    config: EvaluateConfig,
+    watch: Callable | None = None,
+) -> tuple[list[DirectionScores], str]:
+    """Scores a checkpoint of a run, and adds the result to its `scores.json`.
+
+    Args:
+        run: its images are converted where nothing of their name ever has been.
+        trained: the checkpoint.
+        config: on which images.
+        watch: sees single images, see `Evaluator.evaluate`.
+
+    Returns:
+        The scores of each direction; and these as lines of text, which also say whether
+        `scores.json` could be written.
+
+    Raises:
+        InputError: something the user can mend; the images are gone, for instance.
+    """
+    start = time.monotonic()
+    evaluator = _evaluator_of(run, config)
+    results = evaluator.evaluate(trained.generators, watch)
+    seconds = round(time.monotonic() - start, 1)
+    added = _added(run, trained, results, config, seconds)
+    title = f"{run.path}, {config.checkpoint}: step {trained.step}"
+    lines = [score_table(results, f"{title}, {trained.weights} weights")]
+    if config.protocol:
+        lines += [protocol_text(results), *seen_in_training(run.dataset)]
+    return results, "\n".join([*lines, f"in {seconds} s; {added}"])
+
+
+def _added(run, trained, results, config, seconds):
+    """Adds scores to `scores.json` of a run, and says so."""
+    about = {"checkpoint": config.checkpoint, "weights": trained.weights}
+    about["seconds"] = seconds
+    path = run.path / SCORES_FILE
+    try:
+        record_evaluation(run.path, trained.step, results, about)
+    except OSError as error:  # on a disk that is full, or only to be read
+        return f"not added ({error.strerror}) to {path}"
+    return f"added to {path}"
+
+
+def _side_by_side(config):
+    """Scores models on the same images, and times them in turn."""
+    # Open all that is named.
+    runs, trained, models = {}, {}, {}
+    for path in config.run_dirs:
+        name = str(path)
+        if find_export(path):
+            models[name] = translator.load_all(path)
+        else:
+            run = runs[name] = RunDir.open(path, config.data_dir)
+            trained[name] = run.generators(config.checkpoint, config.weights)
+            models[name] = translators_of(trained[name].generators, run.domains)
+    dataset, domains, evaluator = _images(config, runs, models)
+    # Score each on the same images.
+    results, added = {}, []
+    for name, directions in models.items():
+        start = time.monotonic()
+        scored = comparison.score_alone(evaluator, directions, domains)
+        seconds, results[name] = round(time.monotonic() - start, 1), scored
+        run = runs.get(name)
+        if run and (run.fingerprint, run.domains) == (dataset.fingerprint, domains):
+            added.append(_added(run, trained[name], scored, config, seconds))
+    # Measure them, and show all beside doing nothing.
+    compared = comparison.compare(models, evaluator.frame, results)
+    first = next(iter(results.values()))
+    nothing = [dataclasses.replace(each, scores=each.nothing) for each in first]
+    lines = [BETTER, comparison.aligned(comparison.table(compared, nothing))]
+    lines += protocol_lines(first)
+    lines += [protocol_text(first)] if config.protocol else []
+    return "\n".join([*lines, *added])
+
+
+def _images(config, runs, models):
+    """The dataset, the form in which it is read, and what scores by it."""
+    if config.dataset is None:
+        run = next(iter(runs.values()))
+        evaluator = _evaluator_of(run, config)
+        return run.dataset, run.domains, evaluator
+    options = TrainConfig(dataset=config.dataset, **settings(config.dataset))
+    if config.data_dir is not None:
+        options = dataclasses.replace(options, data_dir=config.data_dir)
+    dataset = Dataset.open(ensure_dataset(options))
+    # As the first model was trained to see them, where it says how.
+    direction, translate = next(iter(next(iter(models.values())).items()))
+    frame, domains, size = options.frame, dataset.domains, translate.size
+    if translate.frame is not None:
+        frame, known = translate.frame, Domains(translate.source, translate.target)
+        domains = Domains(*map(_ranged, domains, known.of(direction)))
+    if config.image_size is not None:
+        size = require_size("--image-size", config.image_size)
+    if size is not None:
+        frame = Frame(*size, frame.resize)
+    return dataset, domains, _evaluator(dataset, domains, frame, config)
+
+
+def _ranged(domain, known):
+    """A domain with the range that is known of one, if its images are of that kind."""
+    is_same = (domain.channels, domain.dtype) == (known.channels, known.dtype)
+    return known if is_same else domain
+
+
+def _evaluator_of(run, config):
+    """Scores by the images of a run; converts them where none ever have been."""
+    run.convert_if_never()
+    return _evaluator(run.dataset, run.domains, run.options.frame, config)
+
+
+def _evaluator(dataset, domains: Domains, frame, config):
+    """Scores by the images that a command names, read in the form of `domains`."""
+    network = _network_if_possible(config.inception_weights, domains)
+    images = [
+        dataset.split(f"{config.split}{name.upper()}", domain)
+        for name, domain in domains._asdict().items()
+    ]
+    if not all(map(len, images)):
+        raise InputError(f"{dataset.directory} has no test images; try --split train.")
+    is_paired = dataset.is_paired and config.split == "test"
+    if config.paired and not is_paired:
+        require_pairs(*images)
+        is_paired = True
+    return Evaluator(*images, frame, is_paired, config.limit, network)
+
+
+def _network_if_possible(weights, domains):
+    try:
+        require_suitable(domains)
+        return load_inception(weights)
+    except InputError as error:
+        if weights is not None:
+            raise
+        say(f"going on without KID and FID: {error}")
+        return None
+
+
+def require_pairs(split_a: Split, split_b: Split) -> None:
+    """Compares the names: another order would give plausible, wrong numbers.
+
+    Raises:
+        InputError: it names the first pair whose names differ.
+    """
+    names = [pipeline.load_names(split) for split in (split_a, split_b)]
+    for first, second in itertools.zip_longest(*names, fillvalue="no image"):
+        if _scene(first, "A") != _scene(second, "B"):
+            raise InputError(
+                f"--paired: {first!r} of {split_a.name} stands beside {second!r} of "
+                f"{split_b.name}; pairs have the same name, or 1_A.jpg and 1_B.jpg, in "
+                f"a folder with testA/ and testB/. TFDS keeps neither names nor order."
+            )
+
+
+def _scene(name, domain):
+    """The name of an image without folder, suffix and mark of its domain."""
+    path = pathlib.PurePosixPath(name)
+    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    return stem.removesuffix(f"_{domain}")
