@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import pathlib
-import time
 from collections.abc import Callable
 
 from cyclegan_tf.common.console import say
@@ -73,22 +72,19 @@ def score(
     Raises:
         InputError: something the user can mend; the images are gone, for instance.
     """
-    start = time.monotonic()
     evaluator = _evaluator_of(run, config)
     results = evaluator.evaluate(trained.generators, watch)
-    seconds = round(time.monotonic() - start, 1)
-    added = _added(run, trained, results, config, seconds)
+    added = _added(run, trained, results, config)
     title = f"{run.path}, {config.checkpoint}: step {trained.step}"
     lines = [score_table(results, f"{title}, {trained.weights} weights")]
     if config.protocol:
         lines += [protocol_text(results), *seen_in_training(run.dataset)]
-    return results, "\n".join([*lines, f"in {seconds} s; {added}"])
+    return results, "\n".join([*lines, added])
 
 
-def _added(run, trained, results, config, seconds):
-    """Adds scores to `scores.json` of a run, and says so."""
+def _added(run, trained, results, config):
+    """Adds scores to `scores.json` of a run; returns what is to be said of it."""
     about = {"checkpoint": config.checkpoint, "weights": trained.weights}
-    about["seconds"] = seconds
     path = run.path / SCORES_FILE
     try:
         record_evaluation(run.path, trained.step, results, about)
@@ -113,19 +109,17 @@ def _side_by_side(config):
     # Score each on the same images.
     results, added = {}, []
     for name, directions in models.items():
-        start = time.monotonic()
         scored = comparison.score_alone(evaluator, directions, domains)
-        seconds, results[name] = round(time.monotonic() - start, 1), scored
-        run = runs.get(name)
+        results[name], run = scored, runs.get(name)
         if run and (run.fingerprint, run.domains) == (dataset.fingerprint, domains):
-            added.append(_added(run, trained[name], scored, config, seconds))
+            added.append(_added(run, trained[name], scored, config))
     # Measure them, and show all beside doing nothing.
     compared = comparison.compare(models, evaluator.frame, results)
-    first = next(iter(results.values()))
-    nothing = [dataclasses.replace(each, scores=each.nothing) for each in first]
+    both = max(results.values(), key=len)  # one may have one direction only
+    nothing = [dataclasses.replace(each, scores=each.nothing) for each in both]
     lines = [BETTER, comparison.aligned(comparison.table(compared, nothing))]
-    lines += protocol_lines(first)
-    lines += [protocol_text(first)] if config.protocol else []
+    lines += protocol_lines(both)
+    lines += [protocol_text(both)] if config.protocol else []
     return "\n".join([*lines, *added])
 
 

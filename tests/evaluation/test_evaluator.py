@@ -6,12 +6,13 @@ import tensorflow as tf
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation import evaluator as evaluation
+from cyclegan_tf.evaluation import scores
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import NUM_FEATURES, FeatureNetwork
 from cyclegan_tf.metrics import wasserstein
 from cyclegan_tf.metrics.feature_distances import fid, kid
 from cyclegan_tf.metrics.similarity import MAX_PSNR
-from tests.helpers import tiny_model
+from tests.helpers import ROOT, tiny_model
 
 FRAME = Frame(32, 32)
 
@@ -83,6 +84,27 @@ def test_errors_equal_longhand_in_each_direction(splits, pixels):
     assert back.scores["cycle_mae"] == pytest.approx(np.abs(cycled - images_b).mean())
 
 
+def test_score_is_added_by_its_row(splits, pixels, monkeypatch):
+    def largest(first, second):
+        return np.abs(np.float64(first) - second).max(axis=(1, 2, 3))
+
+    row = scores.Score("identity_largest", "identity", largest, "largest error")
+    rows = (*scores.SCORES, row)
+    for module in (scores, evaluation):
+        monkeypatch.setattr(module, "SCORES", rows)
+    (result,) = Evaluator(*splits, FRAME).evaluate({"a_to_b": inverted})
+    expected = np.abs(255 - 2 * pixels[1]).max(axis=(1, 2, 3)).mean()
+    assert result.scores["identity_largest"] == pytest.approx(expected)
+    assert list(result.scores)[-1] == "identity_largest"
+
+
+def test_every_score_is_explained_in_the_documents():
+    text = (ROOT / "docs" / "evaluation.md").read_text()
+    for score in scores.SCORES:
+        name = score.of if score.of in scores.PAIRS else score.name
+        assert f"**{name}**" in text or f"`{name}`" in text, name
+
+
 def test_distances_are_those_of_the_fakes_to_the_targets(splits, pixels):
     evaluator = Evaluator(*splits, FRAME, features=COLOURS)
     there, back = evaluator.evaluate({"a_to_b": inverted, "b_to_a": unchanged})
@@ -122,10 +144,10 @@ def test_truth_itself_has_the_best_scores(pair):
     (result,) = evaluator.evaluate(
         {"a_to_b": lambda images, training: truths / np.float32(127.5) - 1}
     )
-    scores = result.scores
-    assert scores["swd"] == scores["truth_mae"] == scores["coat_distance"] == 0
-    assert scores["truth_psnr"] == MAX_PSNR
-    assert "cycle_mae" not in scores  # there is no way back
+    found = result.scores
+    assert found["swd"] == found["truth_mae"] == found["coat_distance"] == 0
+    assert found["truth_psnr"] == MAX_PSNR
+    assert "cycle_mae" not in found  # there is no way back
 
 
 def test_evaluation_twice_gives_the_same_numbers_and_changes_nothing(splits):

@@ -11,22 +11,17 @@ from tests.helpers import random_pixels
 
 
 @pytest.fixture(scope="module")
-def weights(inception_weights):
-    return inception_weights
-
-
-@pytest.fixture(scope="module")
-def network(weights):
-    return features.load_inception(str(weights))
+def network(inception_weights):
+    return features.load_inception(str(inception_weights))
 
 
 @pytest.mark.slow
-def test_features_are_those_of_keras(network, weights):
+def test_features_are_those_of_keras(network, inception_weights):
     images = np.stack([random_pixels(299, 299, seed) for seed in range(2)])
     reference = keras.applications.InceptionV3(
         include_top=False, weights=None, pooling="avg"
     )
-    reference.load_weights(weights)
+    reference.load_weights(inception_weights)
     prepared = keras.applications.inception_v3.preprocess_input(np.float32(images))
     np.testing.assert_allclose(network(images), reference(prepared), atol=1e-4)
 
@@ -41,10 +36,10 @@ def test_batches_do_not_change_the_features(network, monkeypatch):
 
 
 @pytest.mark.slow
-def test_protocol_says_which_weights(network, weights):
+def test_protocol_says_which_weights(network, inception_weights):
     assert network.protocol == {
         "features": "InceptionV3 of keras.applications, average pool",
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(inception_weights.read_bytes()).hexdigest(),
         "resize": "bicubic, antialiased, to 299x299",
     }
 
@@ -77,9 +72,9 @@ def test_without_network_and_cache_it_says_so_within_seconds(tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_cached_weights_are_used(tmp_path, monkeypatch, weights):
+def test_cached_weights_are_used(tmp_path, monkeypatch, inception_weights):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     cached = tmp_path / "models" / features.INCEPTION_FILE
     cached.parent.mkdir()
-    cached.symlink_to(weights)
+    cached.symlink_to(inception_weights)
     assert features.load_inception().protocol["features"].startswith("InceptionV3")

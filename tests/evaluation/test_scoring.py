@@ -54,7 +54,6 @@ def test_evaluation_twice_is_one_entry_with_the_same_numbers(run_dir, no_weights
     (entry,) = read_evaluations(run_dir)
     assert entry["scores"] == during_training
     assert (entry["step"], entry["checkpoint"]) == (12, "last")
-    assert entry["seconds"] > 0
     assert "added to" in text
 
 
@@ -213,7 +212,7 @@ def test_command_scores_with_weights_from_a_file(run_dir, inception_weights, cap
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
     assert len(rows["kid"]) == len(rows["fid"]) == 5
-    assert " s; added to" in done.stdout
+    assert "added to" in done.stdout
     protocol = read_evaluations(run_dir)[-1]["scores"][0]["protocol"]
     assert len(protocol["kid_and_fid"]["sha256"]) == 64
     for name, text in protocol["kid_and_fid"].items():
