@@ -80,7 +80,8 @@ def kid(first, second, num_resamples=NUM_RESAMPLES):
         - 2 * _mean_between(first, second, times1, times2)
     )
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values[1:], [tail, 1 - tail])
+    # Of few images, a sample may be one of them only: it has no pairs, and is left out.
+    low, high = np.nanquantile(values[1:], [tail, 1 - tail])
     return Kid(float(values[0]), float(low), float(high))
 
 
@@ -91,7 +92,7 @@ def _mean_within(features, times):
         kernel[np.arange(len(kernel)), np.arange(rows.start, rows.stop)] = 0
         total += np.sum(times[rows] * (kernel @ times), axis=0)
     count = times.sum(axis=0) ** 2 - np.sum(times**2, axis=0)
-    return total / count
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def _mean_between(first, second, times1, times2):

@@ -205,6 +205,20 @@ def test_glob_finds_in_any_depth(tmp_path):
     assert targets == ["x/000.jpg", "y/000.jpg"]
 
 
+def test_glob_follows_no_circles_and_no_hidden_folders(tmp_path):
+    for name in ("folder", ".hidden"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "within.png").touch()
+    (tmp_path / "in" / "circle").symlink_to(".")
+    (tmp_path / "in" / "up").symlink_to("..")
+    for pattern, folder in (("**", "folder"), (".hid*", ".hidden")):
+        found = files.find(f"{tmp_path}/in/{pattern}/*.png", "out")
+        assert [path.parent.name for path in found.pictures] == [folder]
+    for pattern in ("a**/*.png", "nothing/**/*.png"):
+        with pytest.raises(InputError, match="\\*\\*"):
+            files.find(f"{tmp_path}/{pattern}", "out")
+
+
 @pytest.mark.parametrize(
     "names, targets",
     [

@@ -50,8 +50,15 @@ def run_dir(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("stripe_bytes", [ONE_ROW, SOME_ROWS, ALL_ROWS])
-@pytest.mark.parametrize("size", [(16, 16), (17, 33), (101, 66)])
+@pytest.mark.parametrize(
+    "size, stripe_bytes",
+    [
+        ((16, 16), ONE_ROW),
+        ((17, 33), ONE_ROW),
+        ((101, 66), SOME_ROWS),
+        ((17, 33), ALL_ROWS),
+    ],
+)
 @pytest.mark.parametrize(
     "options",
     [

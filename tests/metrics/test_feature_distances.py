@@ -110,6 +110,12 @@ def test_kid_interval_covers_as_often_as_it_says():
     assert all(r.low < r.value < r.high for r in results)
 
 
+@pytest.mark.parametrize("counts", [(2, 2), (3, 40)])
+def test_kid_of_few_images_has_an_interval(counts):
+    first, second = cloud(counts[0]), cloud(counts[1], seed=1)
+    assert np.isfinite(kid(first, second)).all()
+
+
 def test_distances_order_as_they_must():
     reals, halves = cloud(300), cloud(300, seed=1)
     near, far = cloud(300, seed=2, shift=0.3), cloud(300, seed=3, shift=2.0)
