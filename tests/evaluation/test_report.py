@@ -2,6 +2,7 @@
 
 import dataclasses
 import html.parser
+import itertools
 import json
 import shutil
 
@@ -10,10 +11,11 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.commands import MAX_COMPARED_RUNS, EvaluateConfig
-from cyclegan_tf.evaluation import report, scoring
+from cyclegan_tf.data import convert
+from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.evaluation import pictures, report, scoring
 from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators
-from cyclegan_tf.training import run as training
+from cyclegan_tf.runs import generators, history
 from tests.browser import chromium, requested
 from tests.helpers import random_pixels, tiny_config, tiny_model, write_images
 
@@ -23,20 +25,26 @@ HOSTILE = "<img src=x onerror=alert(1)> \"'&{{7*7}}$x"
 
 @pytest.fixture(scope="module")
 def hostile_run(tmp_path_factory):
-    """A run of two epochs on a folder of pairs, all with hostile names."""
+    """What a run of two epochs leaves, on a folder of pairs, all with hostile names."""
     directory = tmp_path_factory.mktemp("report")
-    folder = directory / HOSTILE
+    folder, run_dir = directory / HOSTILE, directory / "runs" / HOSTILE
     for split, count in (("trainA", 2), ("trainB", 2), ("testA", 5), ("testB", 5)):
         write_images(folder / split, count, suffix=f"{HOSTILE}.png")
-    config = tiny_config(
-        directory,
-        dataset=str(folder),
-        run_dir=str(directory / "runs" / HOSTILE),
-        steps_per_epoch=2,
-        evaluate_every=1,
-    )
-    training.train(config)
-    return config.resolved_run_dir
+    config = tiny_config(directory, dataset=str(folder), run_dir=str(run_dir))
+    fingerprint = Dataset.open(convert.ensure_dataset(config)).fingerprint
+    run_directory.write_config(run_dir, run_directory.Recorded(config, fingerprint))
+    generators.save_generators(run_dir, tiny_model().generators, {"step": 4})
+    names = ("G_A", "G_B", "swd_a_to_b", "swd_b_to_a", "cycle_mae_a_to_b")
+    rows = [{"epoch": i, "step": 2 * i} | dict.fromkeys(names, 1 / i) for i in (1, 2)]
+    history.write_history(run_dir / history.METRICS, rows)
+    (run_dir / "samples").mkdir()
+    for epoch, domain in itertools.product((1, 2), "ab"):
+        picture = random_pixels(80, 64, seed=epoch)
+        pictures.save_png(run_dir / f"samples/epoch-000{epoch}-{domain}.png", picture)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "_network_if_possible", lambda *_: None)
+        scoring.evaluate(EvaluateConfig([str(run_dir)]))
+    return run_dir
 
 
 @pytest.fixture
