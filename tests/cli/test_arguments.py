@@ -7,10 +7,7 @@ from cyclegan_tf.cli.arguments import parse
 from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import (
-    DatasetConfig,
     EvaluateConfig,
-    ExportConfig,
-    ImportConfig,
     TrainConfig,
     TranslateConfig,
     flag,
@@ -48,14 +45,11 @@ def test_nothing_is_suggested_where_nothing_is_near(given):
 @pytest.mark.parametrize(
     "config_class, arguments",
     [
-        (DatasetConfig, ["--data-dir", "gs://bucket/x"]),
-        (TrainConfig, ["--run-dir", "gs://bucket/x"]),
+        (TrainConfig, ["--run-dir", "gs://bucket/x"]),  # is looked into before all
         (TrainConfig, ["--init-from", "hf:someone/model"]),
         (TrainConfig, ["--dataset", "https://example.org/photos.zip"]),
         (EvaluateConfig, ["--report", "--run-dir", "runs/x", "s3://bucket/x"]),
-        (ExportConfig, ["--output", "gs://bucket/x"]),
         (TranslateConfig, ["--model", "hf:someone/model"]),
-        (ImportConfig, ["--to-reference", "S3://bucket/x"]),
     ],
 )
 def test_place_elsewhere_is_refused(config_class, arguments):
@@ -69,11 +63,9 @@ def test_place_elsewhere_is_refused(config_class, arguments):
 @pytest.mark.parametrize(
     "config_class, name",
     [
-        (TrainConfig, "--run-dir"),  # is looked into before all is parsed
+        (TrainConfig, "--run-dir"),
         (EvaluateConfig, "--run-dir"),
-        (ExportConfig, "--run-dir"),
         (TranslateConfig, "--model"),
-        (ImportConfig, "--to-reference"),
     ],
 )
 def test_home_of_nobody_is_refused(config_class, name):
