@@ -71,10 +71,16 @@ def parse(
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
-    lists = _add_options(parser, config_class)
+    types = typing.get_type_hints(config_class)
+    group = parser
+    for field in dataclasses.fields(config_class):
+        if heading := field.metadata["heading"]:
+            group = parser.add_argument_group(heading)
+        names = [flag(field.name), *field.metadata["aliases"]]
+        group.add_argument(*names, dest=field.name, **_argument(field, types))
     # argparse would want positionals side by side, with no flag between them.
     parsed, words = parser.parse_known_args(arguments)
-    takes_all = bool(lists.intersection(positionals))
+    takes_all = any(typing.get_origin(types[name]) is list for name in positionals)
     is_too_many = len(words) > len(positionals) and not takes_all
     if is_too_many or any(word.startswith("-") for word in words):
         hint = _hint(words, [flag(x.name) for x in dataclasses.fields(config_class)])
@@ -87,32 +93,23 @@ def parse(
     return _training(given) if config_class is TrainConfig else config_class(**given)
 
 
-def _add_options(parser, config_class):
-    """Adds a flag for each field, by its type; returns the names of those of lists."""
-    types, group, lists = typing.get_type_hints(config_class), parser, set()
-    for option in dataclasses.fields(config_class):
-        kinds = [x for x in typing.get_args(types[option.name]) if x is not type(None)]
-        kind = kinds[0] if kinds else types[option.name]
-        how, default, shown = {}, option.default, ""
-        if kind is bool:
-            how["action"] = argparse.BooleanOptionalAction
-        elif typing.get_origin(types[option.name]) is typing.Literal:
-            how["choices"] = kinds
-        else:
-            how |= {"type": kind, "metavar": kind.__name__}
-        if typing.get_origin(types[option.name]) is list:
-            how["nargs"] = "+"
-            lists.add(option.name)
-            default = " ".join(map(str, option.default_factory()))
-        if heading := option.metadata["heading"]:
-            group = parser.add_argument_group(heading)
-        if default not in (None, "") and default is not False:
-            shown = f" (default: {default})"
-        how["help"] = option.metadata["help"] + shown
-        names = [flag(option.name), *option.metadata["aliases"]]
-        how |= option.metadata["how"]
-        group.add_argument(*names, dest=option.name, **how)
-    return lists
+def _argument(field, types):
+    """What `add_argument` takes for an option, by its type and default."""
+    form, default, how = types[field.name], field.default, {}
+    kinds = [kind for kind in typing.get_args(form) if kind is not type(None)]
+    if form is bool:
+        how["action"] = argparse.BooleanOptionalAction
+    elif typing.get_origin(form) is typing.Literal:
+        how["choices"] = kinds
+    else:
+        how["type"], *_ = kinds or [form]
+        how["metavar"] = how["type"].__name__
+    if typing.get_origin(form) is list:
+        how["nargs"] = "+"
+        default = " ".join(map(str, field.default_factory()))
+    is_told = default is not None and default is not False and default != ""
+    how["help"] = field.metadata["help"] + f" (default: {default})" * is_told
+    return how | field.metadata["how"]
 
 
 def _training(given):
