@@ -36,7 +36,7 @@ import numpy as np
 from common import ROOT, field, quiet_start, script
 
 from cyclegan_tf.cli import arguments
-from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config import RECIPES, TrainConfig, flag
 
 with quiet_start():
     from benchmarks.quality_data import EPOCHS, NAMED, Contest, contest, schedule
@@ -48,10 +48,14 @@ with quiet_start():
     from cyclegan_tf.runs.generators import load_generators
     from cyclegan_tf.training.plan import plan_run
 
+# Of all contestants; a recipe's own are for when it is used alone.
+SCHEDULE = ("image_size", "epochs", "steps_per_epoch", "evaluate_every")
+QUICK = {k: v for k, v in RECIPES["quick"].items() if k not in SCHEDULE}
 # A variant is one of these, or several with a plus: lr1e-3+translation.
 VARIANTS = {
     "reference": ["--discriminator", "patch70"],
     "default": [],
+    "quick": list(itertools.chain(*((flag(k), str(v)) for k, v in QUICK.items()))),
     "resize": ["--upsampling", "resize"],
     "batch2": ["--batch-size", "2"],
     "lr5e-4": ["--learning-rate", "5e-4"],
