@@ -46,7 +46,7 @@ def main(options):
         from cyclegan_tf.data import pipeline
         from cyclegan_tf.data.convert import ensure_dataset
         from cyclegan_tf.data.domain import Domains
-        from cyclegan_tf.training.build import build_model
+        from cyclegan_tf.model.building import build_model
 
     settings = RECOMMENDED["synthetic/horse2zebra"] | {
         "image_size": options.image_size,

@@ -17,7 +17,7 @@ from benchmarks.torch_reference import TorchCycleGAN
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, pipeline
 from cyclegan_tf.interop.convert import import_models
-from cyclegan_tf.training.build import learning_rate
+from cyclegan_tf.model.building import learning_rate
 
 SAVE_EVERY = 500  # steps
 NUM_WARM, NUM_MEASURED = 3, 20  # steps, to know what one takes

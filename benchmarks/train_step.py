@@ -171,7 +171,7 @@ def ours(options, **more):
         import tensorflow as tf
 
         from cyclegan_tf.data.domain import Domains
-        from cyclegan_tf.training.build import build_model
+        from cyclegan_tf.model.building import build_model
 
     settings = network_of(options) | more
     strategy = strategy_of(settings.pop("replicas"), tf)

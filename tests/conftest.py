@@ -1,4 +1,7 @@
+import contextlib
+import io
 import os
+import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -31,8 +34,8 @@ def tiny_run(tmp_path, tiny_data_dir):
 
 
 @pytest.fixture(scope="session")
-def scored_run(tmp_path_factory, tiny_data_dir):
-    """A finished run of three epochs, each scored; not to be changed."""
+def scored(tmp_path_factory, tiny_data_dir):
+    """A finished run of three epochs, each scored: its directory, and what was said."""
     from cyclegan_tf.training.run import train
 
     config = tiny_config(
@@ -41,8 +44,15 @@ def scored_run(tmp_path_factory, tiny_data_dir):
         epochs=3,
         evaluate_every=1,
     )
-    train(config)
-    return config.resolved_run_dir
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        train(config)
+    return types.SimpleNamespace(path=config.resolved_run_dir, err=err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def scored_run(scored):
+    """The directory of that run; not to be changed."""
+    return scored.path
 
 
 @pytest.fixture

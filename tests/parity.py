@@ -20,11 +20,11 @@ from cyclegan_tf.interop.reference_weights import (
     generator_from_reference,
     state_dict_shapes,
 )
+from cyclegan_tf.model.building import ADAM, build_model
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator
 from cyclegan_tf.model.optimizers import Adam
-from cyclegan_tf.training.build import ADAM, build_model
 from tests.helpers import ROOT
 
 RECORDED = ROOT / "tests" / "reference" / "recorded.npz"

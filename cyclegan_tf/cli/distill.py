@@ -5,8 +5,8 @@ import dataclasses
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DistillConfig, TrainConfig
 from cyclegan_tf.config.distill import SHARES
+from cyclegan_tf.model.building import new_generator
 from cyclegan_tf.model.cost import multiply_adds
-from cyclegan_tf.runs.generators import new_generator
 from cyclegan_tf.runs.run_dir import RunDir
 
 # The teacher takes the place of the round trip and of the identity.

@@ -7,6 +7,8 @@ import numpy as np
 
 from cyclegan_tf.config.sizes import Resample
 
+# Of generators, with the names of their networks.
+DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 DTYPES = ("uint8", "uint16", "float32")
 
 

@@ -217,7 +217,7 @@ def _at_size(run, size):
     if size is None:
         return run
     options = dataclasses.replace(run.options, image_size=size, load_size=None)
-    return dataclasses.replace(run, recorded=run.recorded._replace(options=options))
+    return dataclasses.replace(run, options=options)
 
 
 def _has_amx():

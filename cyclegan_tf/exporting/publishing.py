@@ -14,7 +14,7 @@ import cyclegan_tf
 from cyclegan_tf.common import hub
 from cyclegan_tf.config import Nature, TrainConfig, names_of
 from cyclegan_tf.exporting.model_card import CARD, newest_samples
-from cyclegan_tf.runs.directory import write_config
+from cyclegan_tf.runs.directory import Recorded, write_config
 from cyclegan_tf.runs.generators import Trained, save_generators
 from cyclegan_tf.runs.run_dir import RunDir
 
@@ -60,8 +60,8 @@ def publish(
         )
         for picture in extras.glob("sample-*.png"):
             shutil.copy(picture, folder)
-        options = _without_places(run.options)
-        write_config(folder, run.recorded._replace(options=options))
+        form = run.fingerprint, run.domains, run.onednn
+        write_config(folder, Recorded(_without_places(run.options), *form))
         about = {"dataset": run.options.dataset_name, "step": trained.step}
         generators = trained.generators
         averages = generators if trained.weights == "average" else None

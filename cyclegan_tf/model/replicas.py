@@ -25,11 +25,6 @@ def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     return earlier + resolver.task_id, sum(map(len, spec.values()))
 
 
-def is_first_worker(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes."""
-    return worker_of(strategy)[0] == 0
-
-
 def values_by_replica(
     strategy: tf.distribute.Strategy, variable: keras.Variable
 ) -> list[np.ndarray]:

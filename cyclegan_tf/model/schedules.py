@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("cyclegan_tf")
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Constant learning rate, then a straight line towards 0, in steps of an epoch.
 
@@ -40,12 +39,3 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         # The step after the last one is asked for too, and must not be negative.
         left = ops.maximum(0.0, 1.0 - decayed / (self.decay_epochs + 1.0))
         return self.learning_rate * left
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            "learning_rate": self.learning_rate,
-            "constant_epochs": self.constant_epochs,
-            "decay_epochs": self.decay_epochs,
-            "steps_per_epoch": self.steps_per_epoch,
-        }

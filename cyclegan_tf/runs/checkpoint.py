@@ -6,11 +6,12 @@ replicas each has image pools of its own; everything else is the same on all.
 """
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.files import write_json, written_aside
 from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
@@ -18,7 +19,6 @@ from cyclegan_tf.runs.saved import BEST, checkpoints
 from cyclegan_tf.runs.weights import read_arrays, write_arrays
 
 NUM_KEPT = 3
-TRACKERS = "trackers/"
 POOLS = ("pool_a", "pool_b")
 AVERAGES = {"a_to_b": "average_ab", "b_to_a": "average_ba"}
 
@@ -53,7 +53,7 @@ def training_state(model: CycleGAN) -> dict:
             state[f"{part}/{i:03d}/{variable.name}"] = variable
     for name, tracker in model.trackers.items():
         for variable in tracker.variables:
-            state[f"{TRACKERS}{name}/{variable.name}"] = variable
+            state[f"trackers/{name}/{variable.name}"] = variable
     return state
 
 
@@ -71,25 +71,22 @@ def save(model: CycleGAN, directory: pathlib.Path, step: int) -> pathlib.Path:
         NonFiniteState: the state is not worth keeping; nothing is written.
         OSError: the disk is full or not writable; earlier checkpoints stay.
     """
-    pools = _pools_of_all_workers(model)
+    worker, num_workers = replicas.worker_of(model.distribute_strategy)
+    pools = _pools_of_all_workers(model) if num_workers > 1 else {}
     arrays = _finite_arrays(model) | pools
     path = directory / f"step-{step:09d}.npz"
-    if replicas.is_first_worker(model.distribute_strategy):
+    if worker == 0:
         with written_aside(path) as aside:
             write_arrays(aside, arrays)
-        remove_old(directory)
+        for old in checkpoints(directory)[NUM_KEPT:]:
+            old.unlink(missing_ok=True)
     return path
 
 
-def save_best(
-    model: CycleGAN, directory: pathlib.Path, about: dict[str, Any]
-) -> pathlib.Path:
-    """Writes the checkpoint of the best score, and beside it what it is the best by.
+def save_best(model: CycleGAN, directory: pathlib.Path, about: dict[str, Any]) -> None:
+    """Writes the checkpoint of the best score.
 
-    Args:
-        model: as it is now.
-        directory: of the checkpoints.
-        about: "step", and what else to say in `best.json`.
+    `about` is what `best.json` beside it says: "step", and what it is the best by.
     """
     path = directory / f"{BEST}.npz"
     # Not to train on: without the pools of other workers' replicas.
@@ -100,13 +97,31 @@ def save_best(
         # no best checkpoint, and the epoch that is repeated writes it again.
         path.with_suffix(".json").unlink(missing_ok=True)
     write_json(path.with_suffix(".json"), about)
-    return path
 
 
-def remove_old(directory: pathlib.Path) -> None:
-    """Removes all checkpoints but the newest few, and the best."""
-    for old in checkpoints(directory)[NUM_KEPT:]:
-        old.unlink(missing_ok=True)
+def restore_newest(
+    model: CycleGAN, directory: pathlib.Path, say: Callable[[str], None]
+) -> tuple[pathlib.Path, int] | None:
+    """Puts the newest whole checkpoint into a model; a damaged one is told by `say`.
+
+    Returns:
+        The checkpoint, and the number of replicas that it was written with; None where
+        there is none.
+
+    Raises:
+        InputError: none can be read.
+    """
+    paths = checkpoints(directory)
+    for path in paths:
+        try:
+            return path, restore(model, path)
+        except Damaged as error:
+            say(f"{error} Trying the one before.")
+    if paths:
+        raise InputError(
+            f"no checkpoint in {directory} can be read; begin anew with --restart."
+        )
+    return None
 
 
 def restore(model: CycleGAN, path: pathlib.Path) -> int:
@@ -122,8 +137,7 @@ def restore(model: CycleGAN, path: pathlib.Path) -> int:
         Damaged: the file is damaged; the model is unchanged.
         InputError: it belongs to another model; likewise.
     """
-    state = training_state(model)
-    arrays = read_arrays(path)
+    arrays, state = read_arrays(path), training_state(model)
     for name, variable in state.items():
         if name not in arrays and _is_of_further_replica(name):
             continue
@@ -138,19 +152,6 @@ def restore(model: CycleGAN, path: pathlib.Path) -> int:
     return sum(name.startswith(f"{POOLS[0]}/count") for name in arrays)
 
 
-def tracker_state(model: CycleGAN) -> dict[str, np.ndarray]:
-    """The loss trackers' values by name, as numbers."""
-    state = training_state(model).items()
-    return {n: np.asarray(v) for n, v in state if n.startswith(TRACKERS)}
-
-
-def set_trackers(model: CycleGAN, values: dict[str, np.ndarray]) -> None:
-    """Puts back what `tracker_state` gave."""
-    state = training_state(model)
-    for name, value in values.items():
-        state[name].assign(value)
-
-
 def _finite_arrays(model):
     arrays = {name: np.asarray(v) for name, v in training_state(model).items()}
     for name, array in arrays.items():
@@ -161,14 +162,13 @@ def _finite_arrays(model):
 
 def _pools_of_all_workers(model):
     """What `training_state` does not have: the pools of other workers' replicas."""
-    strategy = model.distribute_strategy
-    if replicas.worker_of(strategy)[1] == 1:
-        return {}
     return {
         _pool_name(part, variable, replica): value
         for part in POOLS
         for variable in getattr(model, part).variables
-        for replica, value in enumerate(replicas.values_by_replica(strategy, variable))
+        for replica, value in enumerate(
+            replicas.values_by_replica(model.distribute_strategy, variable)
+        )
     }
 
 

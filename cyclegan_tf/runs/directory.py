@@ -12,11 +12,12 @@ model/        both generators
 import contextlib
 import dataclasses
 import difflib
+import itertools
 import os
 import pathlib
 import shlex
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from filelock import Timeout
 
@@ -28,6 +29,7 @@ from cyclegan_tf.common.files import (
     PARTIAL,
     locked_folder,
     read_json,
+    remove_remains,
     require_folder,
     write_json,
 )
@@ -40,7 +42,7 @@ REMEDY = "restore it from a copy, or begin anew with --restart"
 
 
 @contextlib.contextmanager
-def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
+def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
     """Makes the directory, or takes the run in it, for this process alone.
 
     Args:
@@ -51,9 +53,9 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
         InputError: another process is using it, or it holds something else.
         OSError: it cannot be made or written.
     """
+    require_a_run(path)
+    require_no_links(path)
     with contextlib.ExitStack() as stack:
-        require_a_run(path)
-        require_no_links(path)
         try:
             stack.enter_context(locked_folder(path))
             if restart and (path / CONFIG).exists():
@@ -66,7 +68,8 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[pathlib.Path]:
                 f"{path} is in use by another process; wait for it, stop it, or choose "
                 f"another --run-dir."
             ) from None
-        yield path
+        remove_remains(path)  # of a process that was killed
+        yield
 
 
 def require_a_run(path: pathlib.Path) -> None:
@@ -85,10 +88,8 @@ def require_a_run(path: pathlib.Path) -> None:
 
 
 def _free_name(path):
-    number = 1
-    while (earlier := path.with_name(f"{path.name}.old-{number}")).exists():
-        number += 1
-    return earlier
+    names = (path.with_name(f"{path.name}.old-{i}") for i in itertools.count(1))
+    return next(earlier for earlier in names if not earlier.exists())
 
 
 class Recorded(NamedTuple):
@@ -126,8 +127,9 @@ def read_config(path: pathlib.Path) -> Recorded:
     """What `config.json` says.
 
     Raises:
-        InputError: it is missing, damaged, or of another version.
+        InputError: it is missing, damaged, or of another version, or there is a link.
     """
+    require_no_links(path)
     try:
         content = read_json(path / CONFIG, REMEDY)
         # Runs from before there were averages have none, and are of 8-bit RGB.
@@ -164,19 +166,6 @@ def near_runs(path: pathlib.Path) -> str:
     return f"; did you mean {os.path.relpath(runs[near[0]])}?" if near else ""
 
 
-def require_config(path: pathlib.Path) -> None:
-    """Checks that what the first of several workers has written is seen here.
-
-    Raises:
-        InputError: it is not.
-    """
-    if not (path / CONFIG).exists():
-        raise InputError(
-            f"the first worker's {path} is not seen here; --run-dir must be on a disk "
-            f"that all workers share."
-        )
-
-
 def require_same_options(path: pathlib.Path, config: TrainConfig) -> Recorded | None:
     """Checks that the run in a directory, if there is one, can be continued so.
 
@@ -191,50 +180,47 @@ def require_same_options(path: pathlib.Path, config: TrainConfig) -> Recorded | 
     if not (path / CONFIG).exists():
         return None
     recorded = read_config(path)
-    earlier = recorded.options
     if recorded.fingerprint is None:
         raise InputError(
             f"{path} holds imported models, not a training run; to train them on, "
             f"give --init-from {shlex.quote(str(path))} and another --run-dir."
         )
-    differing = _differences(earlier, config)
-    if differing:
-        named = ", ".join(
-            f"{flag(name)} was {old} and is now {new}"
-            for name, (old, new) in differing.items()
-        )
+    if differing := _differences(recorded.options, config):
         raise InputError(
-            f"{path} holds a run that cannot be continued like this: {named}. Give the "
-            f"same options, another --run-dir, or --restart."
+            f"{path} holds a run that cannot be continued like this: "
+            f"{', '.join(differing)}. Give the same options, another --run-dir, or "
+            f"--restart."
         )
     return recorded
 
 
-def continue_run(path: pathlib.Path, now: Recorded) -> None:
+def continue_run(path: pathlib.Path, begun: Recorded | None, now: Recorded) -> None:
     """Begins the run in an empty directory, or continues it, perhaps extended.
 
-    Of more epochs the schedule follows the new number, which is said.
+    Args:
+        path: the run directory.
+        begun: what was recorded of the run, its options checked; None: it is begun.
+        now: what it is to go on with. Of more epochs the schedule follows the new
+            number, which is said.
 
     Raises:
-        InputError: it is another run, or was on other images.
+        InputError: the run was on other images.
     """
-    config = now.options
-    recorded = require_same_options(path, config)
-    if recorded is None:
+    if begun is None:
         write_config(path, now)
         return
-    earlier, *images, onednn = recorded
+    config, earlier = now.options, begun.options
     # By what is there, not by where it is: a dataset may be moved.
-    if [now.fingerprint, now.domains] != images:
+    if (now.fingerprint, now.domains) != (begun.fingerprint, begun.domains):
         raise InputError(
             f"{path} holds a run on other images than {config.dataset_name} has now; "
             f"choose another --run-dir, which --init-from {shlex.quote(str(path))} "
             f"begins with its generators, or --restart."
         )
-    if now.onednn != onednn:
+    if now.onednn != begun.onednn:
         say(
             f"continuing with other kernels (of oneDNN: {now.onednn}, before: "
-            f"{onednn}): the result will not be the same to the bit"
+            f"{begun.onednn}): the result will not be the same to the bit"
         )
     if config.epochs > earlier.epochs:
         constant, before = (c.resolved_constant_epochs for c in (config, earlier))
@@ -247,13 +233,17 @@ def continue_run(path: pathlib.Path, now: Recorded) -> None:
         write_config(path, now)
 
 
-def _differences(earlier, config) -> dict[str, tuple[Any, Any]]:
+def _differences(earlier, config):
     """Options that change what is computed, with the run's value and the new one."""
-    old, new = (_comparable(c) for c in (earlier, config))
     names = names_of(config, Nature.RESULT, Nature.SOURCE)
     if config.epochs <= earlier.epochs:
         names += names_of(config, Nature.SCHEDULE)
-    return {name: (old[name], new[name]) for name in names if old[name] != new[name]}
+    old, new = (_comparable(c) for c in (earlier, config))
+    return [
+        f"{flag(name)} was {old[name]} and is now {new[name]}"
+        for name in names
+        if old[name] != new[name]
+    ]
 
 
 def _comparable(config):

@@ -8,7 +8,7 @@ Networks are built from the run's options, and weights put into them; a file run
 code. A run may have one direction only.
 """
 
-import functools
+import os
 import pathlib
 from typing import Any, NamedTuple
 
@@ -19,30 +19,15 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside, write_json
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.config.architectures import GENERATORS, kind_of
-from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.model.mobile import build_mobile_generator
-from cyclegan_tf.model.networks import build_generator
+from cyclegan_tf.data.domain import DIRECTIONS, Domains
+from cyclegan_tf.model.building import new_generator
 from cyclegan_tf.runs.checkpoint import AVERAGES
-from cyclegan_tf.runs.directory import CONFIG, Recorded, read_config
-from cyclegan_tf.runs.saved import (
-    ABOUT,
-    DIRECTIONS,
-    FOLDER,
-    LAST,
-    WEIGHTS,
-    read_weights,
-)
+from cyclegan_tf.runs.directory import CONFIG, read_config
+from cyclegan_tf.runs.saved import ABOUT, FOLDER, LAST, WEIGHTS, read_weights
 from cyclegan_tf.runs.weights import write_arrays
 
 # What names of arrays begin with, by the kind of weights.
 PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
-# The function of each architecture of `config.architectures`.
-BUILDERS = {
-    "resnet": build_generator,
-    "attention": functools.partial(build_generator, has_attention=True),
-    "mobile": lambda filters, **form: build_mobile_generator(4 * filters, **form),
-}
 
 
 class Trained(NamedTuple):
@@ -57,20 +42,6 @@ class Trained(NamedTuple):
     generators: dict[str, keras.Model]
     step: int | None
     weights: str
-
-
-def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
-    """A generator with fresh weights, as the options of a run describe it."""
-    source, target = domains.of(direction)
-    form = {
-        "num_residual_blocks": config.resolved_residual_blocks,
-        "channels": source.channels,
-        "out_channels": target.channels,
-        "name": DIRECTIONS[direction],
-    }
-    kind = kind_of(GENERATORS, config.generator)
-    form |= {name: getattr(config, name) for name in kind.options}
-    return BUILDERS[kind.name](config.resolved_generator_filters, **form)
 
 
 def save_generators(
@@ -100,7 +71,7 @@ def save_generators(
 
 
 def load_generators(
-    run_dir: str | pathlib.Path, checkpoint: str = LAST, weights: str = "average"
+    run_dir: str | os.PathLike, checkpoint: str = LAST, weights: str = "average"
 ) -> dict[str, keras.Model]:
     """The trained generators of a run by direction, "a_to_b" and "b_to_a".
 
@@ -122,37 +93,28 @@ def load_generators(
             damaged file.
     """
     path = pathlib.Path(run_dir)
-    return load_trained(path, read_config(path), checkpoint, weights).generators
+    options, _, domains, _ = read_config(path)
+    return load_trained(path, options, domains, checkpoint, weights).generators
 
 
 def load_trained(
     run_dir: pathlib.Path,
-    recorded: Recorded,
-    checkpoint: str = LAST,
-    weights: str = "average",
+    options: TrainConfig,
+    domains: Domains,
+    checkpoint: str,
+    weights: str,
 ) -> Trained:
-    """The trained generators of a run whose options have been read.
-
-    Args:
-        run_dir: directory of the run.
-        recorded: what its `config.json` says.
-        checkpoint, weights: see `load_generators`.
-
-    Raises:
-        InputError: there is no trained model yet, no such checkpoint, or a damaged
-            file.
-    """
+    """What `load_generators` gives, of a run whose options have been read."""
     about, step, arrays = read_weights(run_dir, checkpoint)
     beginnings = tuple(PREFIXES[weights].values())
     if not any(name.startswith(beginnings) for name in arrays):
         missing, weights = weights, "average" if weights == "raw" else "raw"
         say(f"{run_dir} has no {missing} weights: the {weights} ones are used")
-    prefixes = PREFIXES[weights]
     generators = {}
     for direction in about["directions"]:
-        generator = new_generator(recorded.options, recorded.domains, direction)
+        generator = new_generator(options, domains, direction)
         for variable in generator.variables:
-            name = f"{prefixes[direction]}/{variable.path}"
+            name = f"{PREFIXES[weights][direction]}/{variable.path}"
             value = arrays.get(name)
             if value is None or value.shape != tuple(variable.shape):
                 raise InputError(

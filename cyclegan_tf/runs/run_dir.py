@@ -6,7 +6,6 @@ import os
 import pathlib
 from typing import Any
 
-from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.convert import ensure_dataset
@@ -16,7 +15,7 @@ from cyclegan_tf.data.dropping import shown
 from cyclegan_tf.data.shards import Split
 from cyclegan_tf.data.sources.synthetic import EMBEDDED
 from cyclegan_tf.runs import evaluations
-from cyclegan_tf.runs.directory import Recorded, read_config
+from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.generators import Trained, load_trained
 from cyclegan_tf.runs.saved import LAST, read_about
 
@@ -33,11 +32,14 @@ class RunDir:
 
     Attributes:
         path: the directory.
-        recorded: what its `config.json` says.
+        options, fingerprint, domains, onednn: as of `Recorded`.
     """
 
     path: pathlib.Path
-    recorded: Recorded
+    options: TrainConfig
+    fingerprint: str | None
+    domains: Domains
+    onednn: bool | None
 
     @classmethod
     def open(
@@ -53,33 +55,16 @@ class RunDir:
             InputError: there is no run, or one of its files is damaged or a link.
         """
         path = pathlib.Path(path).expanduser()
-        require_no_links(path)
-        recorded = read_config(path)
-        if data_dir is not None:
-            options = dataclasses.replace(
-                recorded.options, data_dir=os.fspath(data_dir)
-            )
-            recorded = recorded._replace(options=options)
-        return cls(path, recorded)
-
-    @property
-    def options(self) -> TrainConfig:
-        """The options that the run is trained with."""
-        return self.recorded.options
-
-    @property
-    def domains(self) -> Domains:
-        """The form of its images."""
-        return self.recorded.domains
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What its images are known by; None, of imported models: they are not."""
-        return self.recorded.fingerprint
+        run = cls(path, *read_config(path))
+        if data_dir is None:
+            return run
+        options = dataclasses.replace(run.options, data_dir=os.fspath(data_dir))
+        return dataclasses.replace(run, options=options)
 
     def generators(self, checkpoint: str = LAST, weights: str = "average") -> Trained:
-        """The trained generators, their step and weights; see `load_trained`."""
-        return load_trained(self.path, self.recorded, checkpoint, weights)
+        """The trained generators, their step and weights; see `load_generators`."""
+        form = self.options, self.domains
+        return load_trained(self.path, *form, checkpoint, weights)
 
     def about(self) -> dict[str, Any]:
         """What `model.json` says of the generators of the last epoch."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.files import current, read_json
+from cyclegan_tf.data.domain import DIRECTIONS
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.history import METRICS, read_history
 from cyclegan_tf.runs.weights import read_arrays
@@ -26,7 +26,6 @@ FOLDER = "model"
 WEIGHTS = "generators.npz"
 ABOUT = "model.json"
 LAST = "last"
-DIRECTIONS = {"a_to_b": "gen_ab", "b_to_a": "gen_ba"}
 WRITE_ANEW = (
     "the train.py command of the run, or a new import, writes it anew; --checkpoint "
     "takes the step of a checkpoint instead"
@@ -73,15 +72,14 @@ def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
     """
     if name == BEST and read_best(directory):
         return directory / f"{BEST}.npz"
-    for path in checkpoints(directory):
-        if name.isdecimal() and step_of(path) == int(name):
-            return path
-    steps = [str(step_of(path)) for path in checkpoints(directory)]
-    there = [BEST] if (directory / f"{BEST}.json").is_file() else []
+    found = {step_of(path): path for path in checkpoints(directory)}
+    if name.isdecimal() and int(name) in found:
+        return found[int(name)]
+    best = [BEST] if (directory / f"{BEST}.json").is_file() else []
     file = f"{BEST}.json" if name == BEST else f"step-{name:0>9}.npz"
     raise InputError(
         f"--checkpoint {name}: {directory} has no such checkpoint ({file}); there are "
-        f"{', '.join(['last', *there, *steps])}."
+        f"{', '.join(['last', *best, *map(str, found)])}."
     )
 
 
@@ -123,38 +121,31 @@ def step_of(path: pathlib.Path) -> int:
 
 
 def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
-    """The weights of both generators as they are stored, without their networks.
+    """The weights that `load_generators` takes, as they are stored, without networks.
 
     A run that goes on meanwhile may replace its files; all that is read is of one step.
-
-    Args:
-        run_dir: directory of the run.
-        checkpoint: see `load_generators`.
-
-    Raises:
-        InputError: there is no trained model yet, no such checkpoint, or a damaged
-            file.
     """
     while True:
-        about, best = source = _about(run_dir, checkpoint)
+        about, step, path = source = _source(run_dir, checkpoint)
+        arrays = problem = None
         try:
-            if checkpoint == LAST:
-                path, step = current(run_dir / FOLDER) / WEIGHTS, about.get("step")
-            else:
-                path = find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
-                step = best["step"] if checkpoint == BEST else int(checkpoint)
             arrays = read_arrays(path, ("gen_", "average_"))
         except Damaged as error:
-            if _about(run_dir, checkpoint) == source:
-                raise InputError(f"{error} {WRITE_ANEW}.") from None
-        else:
-            if _about(run_dir, checkpoint) == source:
-                return Weights(about, step, arrays)
+            problem = f"{error} {WRITE_ANEW}."
+        if _source(run_dir, checkpoint) == source:
+            if problem:
+                raise InputError(problem)
+            return Weights(about, step, arrays)
 
 
-def _about(run_dir, checkpoint):
-    best = read_best(run_dir / CHECKPOINTS) if checkpoint == BEST else {}
-    return read_about(run_dir), best
+def _source(run_dir, checkpoint):
+    """What is said of the generators, the step that is asked for, and its file."""
+    about, folder = read_about(run_dir), run_dir / CHECKPOINTS
+    if checkpoint == LAST:
+        return about, about.get("step"), current(run_dir / FOLDER) / WEIGHTS
+    best = read_best(folder) if checkpoint == BEST else None
+    path = find_checkpoint(folder, checkpoint)
+    return about, best["step"] if best else step_of(path), path
 
 
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
@@ -163,7 +154,6 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     Raises:
         InputError: there is no trained model yet, or a damaged file.
     """
-    require_no_links(run_dir)
     path = current(run_dir / FOLDER) / ABOUT
     try:
         about = read_json(path, WRITE_ANEW)

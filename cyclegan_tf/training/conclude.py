@@ -6,41 +6,22 @@ from cyclegan_tf.common.console import say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_bytes
 from cyclegan_tf.evaluation import comparison, pictures
-from cyclegan_tf.evaluation.results import score_table
+from cyclegan_tf.evaluation.results import DirectionScores, score_table
 from cyclegan_tf.inference.trained import translators_of
-from cyclegan_tf.runs import evaluations, generators, history, saved
+from cyclegan_tf.runs import evaluations, history, saved
 from cyclegan_tf.training.first_state import TEACHER
 from cyclegan_tf.training.running import Run
 
 LOSS_PLOT = "samples/losses.png"
 
 
-def save_generators(run: Run, step: int, compared: dict | None = None) -> None:
-    """Writes `model/`: both generators, and where they come from.
-
-    Args:
-        run: whose they are.
-        step: of the run.
-        compared: costs of teacher and student, of a student that has been scored.
-    """
-    if run.is_first:
-        about = {
-            "dataset": run.config.dataset_name,
-            "step": step,
-            "epochs": step / run.steps_per_epoch,
-        } | ({"compared": compared} if compared else {})
-        generators.save_generators(
-            run.path, run.model.generators, about, run.model.averages
-        )
-
-
 def complete(run: Run) -> None:
     """Writes what a finished run lacks, or has only damaged."""
     try:
-        generators.load_generators(run.path, weights=run.config.weights)
+        saved.read_weights(run.path)
     except InputError as error:
         say(f"{error} It is written anew.")
-        save_generators(run, run.model.step)
+        run.save_generators()
     if not _is_concluded(run):
         # It was stopped after the last checkpoint.
         conclude(run, run.evaluator.evaluate(run.model.trained_generators))
@@ -59,17 +40,19 @@ def _is_concluded(run):
     return bool(found) and (run.path / LOSS_PLOT).is_file()
 
 
-def conclude(run: Run, results: list) -> None:
+def conclude(run: Run, results: list[DirectionScores]) -> None:
     """Records and shows the scores of the end, and says where everything is."""
+    weights = run.config.weights
+    title = f"{run.path}, last: step {run.num_steps}, {weights} weights"
+    table = score_table(results, title)
     try:
         rows = history.read_history(run.path / history.METRICS)
-        write_bytes(run.path / LOSS_PLOT, pictures.loss_plot(rows))
+        plot = pictures.loss_plot(rows)
+        write_bytes(run.path / LOSS_PLOT, plot)
     except OSError as error:
         say(f"warning: the curves cannot be written ({error.strerror})")
-    weights = run.config.weights
+    show(table)
     about = {"checkpoint": "last", "weights": weights}
-    title = f"{run.path}, last: step {run.num_steps}, {weights} weights"
-    show(score_table(results, title))
     evaluations.record_evaluation(run.path, run.num_steps, results, about)
     if run.model.teachers:
         _compare_with_teacher(run, results)
@@ -91,15 +74,16 @@ def conclude(run: Run, results: list) -> None:
 
 def _compare_with_teacher(run, results):
     """Shows and keeps what teacher and student cost, and their scores."""
-    model = run.model
-    models = {
-        "teacher": translators_of(model.teachers, run.domains),
-        "student": translators_of(model.trained_generators, run.domains),
+    networks = {
+        "teacher": run.model.teachers,
+        "student": run.model.trained_generators,
     }
-    of_teacher = run.evaluator.evaluate(model.teachers)
-    scored = {"teacher": of_teacher, "student": results}
+    scored = {
+        "teacher": run.evaluator.evaluate(run.model.teachers),
+        "student": results,
+    }
+    models = {name: translators_of(x, run.domains) for name, x in networks.items()}
     compared = comparison.compare(models, run.config.frame, scored)
-    kept = {name: dataclasses.asdict(figures) for name, figures in compared.items()}
-    save_generators(run, model.step, kept)
+    run.save_generators({x: dataclasses.asdict(cost) for x, cost in compared.items()})
     show(comparison.aligned(comparison.table(compared)))
     say(f"side by side: evaluate.py --report --run-dir {run.path} {run.path / TEACHER}")

@@ -1,7 +1,4 @@
-"""Which devices train one run together, and how their workers wait for each other.
-
-What is called collective must be called by all workers, in the same order.
-"""
+"""Which devices train one run together, and how their workers wait for each other."""
 
 import contextlib
 import os
@@ -14,7 +11,7 @@ from cyclegan_tf.common import memory
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.common.processes import signals_handled
-from cyclegan_tf.model.replicas import is_first_worker, worker_of
+from cyclegan_tf.model.replicas import worker_of
 from cyclegan_tf.training.cluster import cluster_of_slurm, cluster_of_tf_config
 
 # What a collective ends with when a worker is gone.
@@ -26,8 +23,104 @@ LOST_WORKER = (
 )
 
 
-def choose_strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy of `--strategy`; call it before anything is computed.
+class Devices:
+    """The devices of a run, and the place of this process among its workers.
+
+    What is called collective must be called by all workers, in the same order.
+
+    Attributes:
+        strategy: what distributes over the devices.
+        num_replicas: devices of all workers together.
+        worker, num_workers: the number of this process; 0 of 1 without a cluster.
+        is_first: whether this is the one that writes, and speaks for all.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self.strategy, self.num_replicas = strategy, strategy.num_replicas_in_sync
+        self.worker, self.num_workers = worker_of(strategy)
+        self.is_first = self.worker == 0
+
+    def describe(self) -> str:
+        """What trains, in a line."""
+        gpus = tf.config.list_physical_devices("GPU")
+        if self.num_workers > 1:
+            return (
+                f"worker {self.worker} of {self.num_workers}: training on "
+                f"{self.num_replicas} devices of all workers together, "
+                f"{self.num_replicas // self.num_workers} of them here"
+            )
+        if not gpus:
+            number = self.num_replicas
+            copies = f" as {number} devices" if number > 1 else ""
+            kernels = " with oneDNN" if uses_onednn() else ""
+            return (
+                f"no GPU found: training on {os.cpu_count()} CPU cores{copies}"
+                f"{kernels} (for an NVIDIA GPU on Linux: pip install -r "
+                f"requirements-gpu.txt)"
+            )
+        names = {
+            tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+            for gpu in gpus
+        }
+        count = len(gpus)
+        which = f"all {count} GPUs" if self.num_replicas > 1 else f"GPU 1 of {count}"
+        return f"training on {which} ({', '.join(sorted(names))})"
+
+    @contextlib.contextmanager
+    def first_worker_first(self) -> Iterator[None]:
+        """Worker 0 goes through the block, then all others do. Collective."""
+        if not self.is_first:
+            # Python's own handler would have to wait for TensorFlow.
+            with signals_handled(signal.SIG_DFL, signal.SIGINT):
+                self.wait_for_all()
+        yield
+        if self.is_first:
+            self.wait_for_all()
+
+    def wait_for_all(self) -> None:
+        """Returns when all workers have come here. Collective."""
+        self._sum_over_workers(0)
+
+    def any_worker(self, flag: bool) -> bool:
+        """Whether the flag is set in any worker. Collective."""
+        return self._sum_over_workers(float(flag)) > 0
+
+    def is_same_everywhere(self, number: float) -> bool:
+        """Whether all workers hold the same number; all get the answer. Collective."""
+        differs = self._sum_over_workers(number) != self.num_workers * number
+        return not self.any_worker(differs)
+
+    def _sum_over_workers(self, number):
+        if self.num_workers == 1:
+            return number
+        values = self.strategy.experimental_distribute_values_from_function(
+            lambda _: tf.constant(number, tf.float64)
+        )
+        total = float(self.strategy.reduce("SUM", values, axis=None))
+        return total / (self.num_replicas // self.num_workers)
+
+    @contextlib.contextmanager
+    def lost_workers_in_one_line(self) -> Iterator[None]:
+        """Turns the failure of a collective into an error that says what to do.
+
+        Raises:
+            InputError: another worker is gone.
+        """
+        try:
+            yield
+        except LOST_WORKER as error:
+            if self.num_workers == 1:
+                raise
+            raise InputError(
+                f"worker {self.worker} of {self.num_workers}: another worker has ended "
+                f"or cannot be reached ({type(error).__name__}); see what it said, "
+                f"then start all again with the same command: they continue from the "
+                f"last checkpoint."
+            ) from None
+
+
+def choose_devices(name: str) -> Devices:
+    """The devices of `--strategy`; call it before anything is computed.
 
     With "multiworker" this waits until all workers of the cluster are there.
 
@@ -41,6 +134,10 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
     Raises:
         InputError: the cluster is not described, or not understood.
     """
+    return Devices(_choose_strategy(name))
+
+
+def _choose_strategy(name):
     num_gpus = len(tf.config.list_physical_devices("GPU"))
     if name == "multiworker":
         is_slurm = "TF_CONFIG" not in os.environ and "SLURM_PROCID" in os.environ
@@ -53,103 +150,6 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
         devices = [device.name for device in tf.config.list_logical_devices(kind)]
         return tf.distribute.MirroredStrategy(devices)
     return tf.distribute.get_strategy()
-
-
-def describe_devices(strategy: tf.distribute.Strategy) -> str:
-    """What trains, in a line."""
-    gpus = tf.config.list_physical_devices("GPU")
-    worker, num_workers = worker_of(strategy)
-    num_replicas = strategy.num_replicas_in_sync
-    if num_workers > 1:
-        return (
-            f"worker {worker} of {num_workers}: training on {num_replicas} devices "
-            f"of all workers together, {num_replicas // num_workers} of them here"
-        )
-    if not gpus:
-        copies = f" as {num_replicas} devices" if num_replicas > 1 else ""
-        kernels = " with oneDNN" if uses_onednn() else ""
-        return (
-            f"no GPU found: training on {os.cpu_count()} CPU cores{copies}{kernels} "
-            f"(for an NVIDIA GPU on Linux: pip install -r requirements-gpu.txt)"
-        )
-    names = {
-        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-        for gpu in gpus
-    }
-    which = f"all {len(gpus)} GPUs" if num_replicas > 1 else f"GPU 1 of {len(gpus)}"
-    return f"training on {which} ({', '.join(sorted(names))})"
-
-
-def peak_memory() -> dict[str, int]:
-    """The most bytes in use at once: "host", of this process, and "device", a GPU.
-
-    Of several GPUs it is that of the fullest; where there is none, "device" is missing.
-    """
-    peaks = [
-        tf.config.experimental.get_memory_info(gpu.name)["peak"]
-        for gpu in tf.config.list_logical_devices("GPU")
-    ]
-    host = {"host": memory.peak_memory()}
-    return host | ({"device": max(peaks)} if peaks else {})
-
-
-@contextlib.contextmanager
-def first_worker_first(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Worker 0 goes through the block, then all others do. Collective."""
-    if not is_first_worker(strategy):
-        # Python's own handler would have to wait for TensorFlow.
-        with signals_handled(signal.SIG_DFL, signal.SIGINT):
-            wait_for_all(strategy)
-    yield
-    if is_first_worker(strategy):
-        wait_for_all(strategy)
-
-
-def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Returns when all workers have come here. Collective."""
-    _sum_over_workers(strategy, 0)
-
-
-def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
-    """Whether the flag is set in any worker. Collective."""
-    return _sum_over_workers(strategy, float(flag)) > 0
-
-
-def is_same_everywhere(strategy: tf.distribute.Strategy, number: float) -> bool:
-    """Whether all workers hold the same number; they all get the answer. Collective."""
-    count = worker_of(strategy)[1]
-    differs = _sum_over_workers(strategy, number) != count * number
-    return not any_worker(strategy, differs)
-
-
-@contextlib.contextmanager
-def lost_workers_in_one_line(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Turns the failure of a collective into an error that says what to do.
-
-    Raises:
-        InputError: another worker is gone.
-    """
-    try:
-        yield
-    except LOST_WORKER as error:
-        worker, count = worker_of(strategy)
-        if count == 1:
-            raise
-        raise InputError(
-            f"worker {worker} of {count}: another worker has ended or cannot be "
-            f"reached ({type(error).__name__}); see what it said, then start all "
-            f"again with the same command: they continue from the last checkpoint."
-        ) from None
-
-
-def _sum_over_workers(strategy, number):
-    if worker_of(strategy)[1] == 1:
-        return number
-    per_worker = strategy.num_replicas_in_sync // worker_of(strategy)[1]
-    values = strategy.experimental_distribute_values_from_function(
-        lambda _: tf.constant(number, tf.float64)
-    )
-    return float(strategy.reduce("SUM", values, axis=None)) / per_worker
 
 
 def _join(spec, task, num_gpus):
@@ -172,3 +172,16 @@ def _join(spec, task, num_gpus):
             f"--strategy multiworker: cannot join the cluster as {address} ({reason}); "
             f"is the port free, and are all other workers started?"
         ) from None
+
+
+def peak_memory() -> dict[str, int]:
+    """The most bytes in use at once: "host", of this process, and "device", a GPU.
+
+    Of several GPUs it is that of the fullest; where there is none, "device" is missing.
+    """
+    peaks = [
+        tf.config.experimental.get_memory_info(gpu.name)["peak"]
+        for gpu in tf.config.list_logical_devices("GPU")
+    ]
+    host = {"host": memory.peak_memory()}
+    return host | ({"device": max(peaks)} if peaks else {})

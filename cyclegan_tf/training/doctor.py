@@ -1,72 +1,139 @@
-"""Signs that a training goes wrong: pure functions on images, scores and losses.
+"""Signs that a training goes wrong: measures, and a table of what is a finding.
 
-Each looks for one failure and returns a `Finding`, or None. The thresholds are lenient:
-a finding should be worth stopping for, and none is no proof of health. Beside each
-stands what runs of the embedded dataset gave, in both directions and after each epoch,
-with its own settings ("healthy") and with settings that fail.
+The limits are lenient: a finding should be worth stopping for, and none is no proof of
+health. Beside each stands what runs of the embedded dataset gave, in both directions
+and after each epoch, with its own settings ("healthy") and with settings that fail.
 
 Images are uint8 `(count, height, width, 3)`, as they are shown, whatever their domain's
-form is; a direction reads "A to B".
+form is.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-# Healthy: 0.62 to 0.73; unrelated images: about 0; photographic negatives: -1.
-MAX_INVERTED_CORRELATION = -0.3
-# In grey levels, about what one sees side by side. Healthy: 17 to 26. No failing run
-# was met: even with cycle and identity weights of 300 it is 16.
-MIN_CHANGE = 3.0
-# Healthy: 0.72 to 1.25; a run at learning rate 0.05: 0.00; without cycle and identity
-# losses: 0.31, which is not reported.
-MIN_VARIETY = 0.2
-# Both losses for that many epochs: patch scores are then right to 0.2 rms, and the
-# generator fools almost no patch. Healthy: D 0.12 to 0.27, G 0.27 to 0.51; a run at
-# learning rate 0.05: 0.001 and 1.00; with cycle and identity weights of 300:
-# 0.023 and 0.94, which is not reported.
-WON_DISCRIMINATOR_LOSS, WON_GENERATOR_LOSS, WON_EPOCHS = 0.02, 0.8, 2
-# Healthy: 0.11 to 0.26; no failing run was met. A loss of 0.25 alone is no sign: the
-# game ideally ends there, and then the scores still differ from patch to patch.
-MIN_SCORE_DEVIATION = 0.01
-# A peak must stand out that many times more than in real images, and all such peaks
-# together must be visible, in grey levels. Healthy with transposed convolutions: up to
-# 7.8 times for visible peaks, 14 times for peaks of 0.6 grey levels; hence the faint
-# hatching that they draw on meadows is not reported. With resizing: 1.7 and 3.2 times.
-# Without cycle and identity losses: 34 to 330 times, 9 to 32 grey levels.
-MIN_PEAK_CONTRAST, MIN_PEAK_LEVELS = 12.0, 3.0
+# A discriminator is sure of everything where its patch scores are right to 0.2 rms, and
+# the generator fools almost no patch. Healthy: D 0.12 to 0.27, G 0.27 to 0.51; a run at
+# learning rate 0.05: 0.001 and 1.00; with cycle and identity weights of 300: 0.023 and
+# 0.94, which is not reported.
+WON_DISCRIMINATOR_LOSS, WON_GENERATOR_LOSS = 0.02, 0.8
+# A peak must stand out that many times more than in real images. Healthy with
+# transposed convolutions: up to 7.8 times for visible peaks, 14 times for peaks of 0.6
+# grey levels; hence the faint hatching that they draw on meadows is not reported. With
+# resizing: 1.7 and 3.2 times. Without cycle and identity losses: 34 to 330 times.
+MIN_PEAK_CONTRAST = 12.0
 # Half-widths in cycles per pixel of a peak, and of the surroundings it stands out from.
 PEAK_WIDTH, SURROUNDINGS_WIDTH = 1 / 64, 1 / 16
 # Scores in a row. The embedded dataset's own run is better from its first score on; on
 # photographs at 64 px kernel distances stayed worse to the end of 3,000 steps.
 MIN_WORSE_SCORES = 3
-# Faster input would shorten the training by so much. Healthy: 0.01.
-MAX_INPUT_WAIT = 0.2
+
+
+class Sign(NamedTuple):
+    """A failure that a number tells.
+
+    Attributes:
+        low, high: nothing is wrong from one to the other.
+        sentence: what was measured, `{value}`, of what, `{of}`, and which flag helps.
+    """
+
+    low: float
+    high: float
+    sentence: str
+
+
+SIGNS = {
+    # Healthy: 0.62 to 0.73; unrelated images: about 0; photographic negatives: -1.
+    "colour inversion": Sign(
+        -0.3,
+        math.inf,
+        "{of} inverts brightness: before and after correlate by {value:.2f}, which no "
+        "longer training mends; --restart with a larger --identity-weight or another "
+        "--seed.",
+    ),
+    # About what one sees side by side. Healthy: 17 to 26. No failing run was met: even
+    # with cycle and identity weights of 300 it is 16.
+    "identity": Sign(
+        3.0,
+        math.inf,
+        "{of} returns its input: the two differ by {value:.1f} grey levels; --restart "
+        "with a smaller --identity-weight or --cycle-weight.",
+    ),
+    # Healthy: 0.72 to 1.25; a run at learning rate 0.05: 0.00; without cycle and
+    # identity losses: 0.31, which is not reported.
+    "one image": Sign(
+        0.2,
+        math.inf,
+        "{of} makes the same of every image: outputs vary by {value:.1%} of what their "
+        "inputs do; --restart with a smaller --learning-rate or a larger "
+        "--cycle-weight.",
+    ),
+    # Must be visible. Without cycle and identity losses: 9 to 32.
+    "checkerboard": Sign(
+        0.0,
+        3.0,
+        "{of} draws a checkerboard: a pattern that repeats every 2 or 4 px, of "
+        "{value:.1f} grey levels (rms), which real images lack; if it stays, --restart "
+        "with --upsampling resize.",
+    ),
+    "has won": Sign(
+        0,
+        1,
+        "{of} has won: for {value} epochs its loss is below "
+        f"{WON_DISCRIMINATOR_LOSS} and that of the generator it judges above "
+        f"{WON_GENERATOR_LOSS}; --restart with a smaller --learning-rate, or smaller "
+        "--cycle-weight and --identity-weight, or --discriminator patch46 if it is "
+        "another.",
+    ),
+    # Healthy: 0.11 to 0.26; no failing run was met. A loss of 0.25 alone is no sign:
+    # the game ideally ends there, and the scores still differ from patch to patch.
+    "has given up": Sign(
+        0.01,
+        math.inf,
+        "{of} has given up: its scores of all patches, real and fake, are the same "
+        "(standard deviation {value:.4f}), from which no generator learns; --restart "
+        "with a smaller --learning-rate.",
+    ),
+    "worse than nothing": Sign(
+        -math.inf,
+        0.0,
+        "{of} is worse than untranslated images ({score} {now:.4g} against "
+        "{nothing:.4g}), and at this pace still is after step {last_step}; --restart "
+        "with more --epochs or a smaller --image-size.",
+    ),
+    # Faster input would shorten the training by so much. Healthy: 0.01.
+    "starved input": Sign(
+        0.0,
+        0.2,
+        "{value:.0%} of the time went into waiting for images: --cache memory decodes "
+        "them once; if they are in memory, more CPU cores help.",
+    ),
+}
 
 
 class Finding(NamedTuple):
-    """What went wrong.
-
-    Attributes:
-        name: a few words, the same each time.
-        sentence: what was measured, and which flag helps.
-    """
+    """What went wrong: a few words, the same each time, and a sentence."""
 
     name: str
     sentence: str
 
 
-def colour_inversion(images, translated, direction) -> Finding | None:
-    """Whether what was bright became dark, in most images."""
-    correlation = luminance_correlation(images, translated)
-    if correlation >= MAX_INVERTED_CORRELATION:
+def finding(sign: str, of: str, value: float | None, **details) -> Finding | None:
+    """What a number tells, or None.
+
+    Args:
+        sign: in `SIGNS`.
+        of: what was measured, such as "A to B" or "D_A".
+        value: the number; None where it is not known.
+        details: what else the sentence has.
+    """
+    low, high, sentence = SIGNS[sign]
+    if value is None or low <= value <= high:
         return None
-    return Finding(
-        f"colour inversion {direction}",
-        f"{direction} inverts brightness: before and after correlate by "
-        f"{correlation:.2f}, which no longer training mends; --restart with a larger "
-        f"--identity-weight or another --seed.",
-    )
+    text = sentence.format(of=of, value=value, **details)
+    name = f"{of} {sign}" if sign.startswith("has") else f"{sign} {of}".strip()
+    return Finding(name, text)
 
 
 def luminance_correlation(images, translated) -> float:
@@ -74,41 +141,19 @@ def luminance_correlation(images, translated) -> float:
 
     An image without contrast counts as uncorrelated.
     """
-    before, after = (_luminance(x).reshape(len(x), -1) for x in (images, translated))
+    bt601 = np.array([0.299, 0.587, 0.114])
+    before, after = (
+        (np.float64(x) @ bt601).reshape(len(x), -1) for x in (images, translated)
+    )
     before, after = (x - x.mean(axis=1, keepdims=True) for x in (before, after))
     norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
     return float(np.median((before * after).sum(axis=1) / np.maximum(norms, 1e-9)))
-
-
-def collapse_to_identity(images, translated, direction) -> Finding | None:
-    """Whether most images come out as they went in."""
-    change = mean_change(images, translated)
-    if change >= MIN_CHANGE:
-        return None
-    return Finding(
-        f"identity {direction}",
-        f"{direction} returns its input: the two differ by {change:.1f} grey levels; "
-        f"--restart with a smaller --identity-weight or --cycle-weight.",
-    )
 
 
 def mean_change(images, translated) -> float:
     """Median over the images of the mean absolute change, in grey levels."""
     change = np.abs(np.float64(translated) - np.float64(images))
     return float(np.median(change.mean(axis=(1, 2, 3))))
-
-
-def collapse_to_one_image(images, translated, direction) -> Finding | None:
-    """Whether different images come out nearly the same."""
-    share = variety(images, translated)
-    if share is None or share >= MIN_VARIETY:
-        return None
-    return Finding(
-        f"one image {direction}",
-        f"{direction} makes the same of every image: outputs vary by {share:.1%} of "
-        f"what their inputs do; --restart with a smaller --learning-rate or a larger "
-        f"--cycle-weight.",
-    )
 
 
 def variety(images, translated) -> float | None:
@@ -122,55 +167,39 @@ def variety(images, translated) -> float | None:
     return float(after / before) if before else None
 
 
-def discriminator_won(d_losses, g_losses, domain) -> Finding | None:
-    """Whether a discriminator has been sure of everything for some epochs.
+def epochs_won(losses) -> int:
+    """For how many epochs a discriminator has now been sure of everything.
 
-    Both losses are means per epoch, the newest last; `g_losses` are of the generator
-    that it judges: `G_B` for `D_A`, and `G_A` for `D_B`.
+    `losses` are means per epoch, the newest last: of it, and of the generator that it
+    judges, `G_B` for `D_A` and `G_A` for `D_B`.
     """
-    d_losses, g_losses = d_losses[-WON_EPOCHS:], g_losses[-WON_EPOCHS:]
-    if (
-        len(d_losses) < WON_EPOCHS
-        or max(d_losses) >= WON_DISCRIMINATOR_LOSS
-        or min(g_losses) <= WON_GENERATOR_LOSS
-    ):
-        return None
-    return Finding(
-        f"D_{domain} has won",
-        f"D_{domain} has won: its loss is {d_losses[-1]:.3f} and that of the generator "
-        f"it judges {g_losses[-1]:.2f}, for {WON_EPOCHS} epochs; --restart with a "
-        f"smaller --learning-rate, or smaller --cycle-weight and --identity-weight, or "
-        f"--discriminator patch46 if it is another.",
-    )
+    epochs = 0
+    for loss, opposing in reversed(losses):
+        if loss >= WON_DISCRIMINATOR_LOSS or opposing <= WON_GENERATOR_LOSS:
+            break
+        epochs += 1
+    return epochs
 
 
-def discriminator_gave_up(real_scores, fake_scores, domain) -> Finding | None:
-    """Whether a discriminator answers the same to every patch, real and fake."""
-    scores = np.concatenate([np.ravel(real_scores), np.ravel(fake_scores)])
-    if scores.std(dtype=np.float64) >= MIN_SCORE_DEVIATION:
-        return None
-    return Finding(
-        f"D_{domain} has given up",
-        f"D_{domain} has given up: its scores of real and fake images are all "
-        f"{scores.mean():.2f} (standard deviation {scores.std():.4f}), from which no "
-        f"generator learns; --restart with a smaller --learning-rate.",
-    )
+def expected_excess(scores, nothing, last_step) -> float | None:
+    """What the score at the end is expected to be above that of untranslated images.
 
+    It is lenient: what is learned late is less than what is learned early.
 
-def checkerboard(translated, real, direction) -> Finding | None:
-    """Whether translations have a pattern of the period of the upsampling.
+    Args:
+        scores: step and score of every evaluation, the newest last; lower is better.
+        nothing: the score of untranslated images.
+        last_step: of the run.
 
-    `real` are any images of the domain that they should look like.
+    Returns:
+        By the pace of the last few scores; None where there are fewer, or one of them
+        is better than that of untranslated images.
     """
-    levels = checkerboard_levels(translated, real)
-    if levels < MIN_PEAK_LEVELS:
+    scores = scores[-MIN_WORSE_SCORES:]
+    if len(scores) < MIN_WORSE_SCORES or min(x for _, x in scores) <= nothing:
         return None
-    return Finding(
-        f"checkerboard {direction}",
-        f"{direction} draws a checkerboard: a pattern that repeats every 2 or 4 px, of "
-        f"{levels:.1f} grey levels (rms), which real images lack; if it stays, "
-        f"--restart with --upsampling resize.",
-    )
+    (first, before), (step, now) = scores[0], scores[-1]
+    return now + (now - before) / (step - first) * (last_step - step) - nothing
 
 
 def checkerboard_levels(translated, real) -> float:
@@ -179,8 +208,8 @@ def checkerboard_levels(translated, real) -> float:
     Two layers double the size of the image: what they draw unevenly repeats every 2 or
     4 pixels, and has peaks in the spectrum at multiples of a quarter cycle per pixel.
     Counted are peaks that stand out from their surroundings more than
-    `MIN_PEAK_CONTRAST` times as much as in real images, where motifs, and the blocks
-    of JPEG files, have some, too.
+    `MIN_PEAK_CONTRAST` times as much as in real images, any of the domain that the
+    translations should look like: motifs, and the blocks of JPEG files, have some, too.
 
     Source: Odena et al. 2016, doi:10.23915/distill.00003, for the artefact.
     """
@@ -190,47 +219,6 @@ def checkerboard_levels(translated, real) -> float:
     usual = np.maximum(1.0, real_peaks / np.maximum(real_surroundings, 1e-12))
     is_pattern = peaks > MIN_PEAK_CONTRAST * usual * surroundings
     return float(np.sqrt(np.sum((peaks - surroundings)[is_pattern])))
-
-
-def worse_than_nothing(scores, nothing, last_step, name, direction) -> Finding | None:
-    """Whether translations are, and will stay, farther from the target than inputs.
-
-    Args:
-        scores: step and score of every evaluation, the newest last; lower is better.
-        nothing: the score of untranslated images.
-        last_step: of the run.
-        name: of the score.
-    """
-    scores = scores[-MIN_WORSE_SCORES:]
-    if len(scores) < MIN_WORSE_SCORES or min(x for _, x in scores) <= nothing:
-        return None
-    # Lenient: what is learned late is less than what is learned early.
-    (first, before), (step, now) = scores[0], scores[-1]
-    expected = now + (now - before) / (step - first) * (last_step - step)
-    if expected <= nothing:
-        return None
-    return Finding(
-        f"worse than nothing {direction}",
-        f"{direction} is worse than untranslated images ({name} {now:.4g} against "
-        f"{nothing:.4g}), and at this pace still is after step {last_step}; --restart "
-        f"with more --epochs or a smaller --image-size.",
-    )
-
-
-def starved_input(input_wait) -> Finding | None:
-    """Whether the steps wait for images; `input_wait` is the share of time, 0 to 1."""
-    if input_wait <= MAX_INPUT_WAIT:
-        return None
-    return Finding(
-        "starved input",
-        f"{input_wait:.0%} of the time went into waiting for images: --cache memory "
-        f"decodes them once; if they are in memory, more CPU cores help.",
-    )
-
-
-def _luminance(images):
-    """The luminance of RGB by BT.601, in grey levels."""
-    return np.float64(images) @ np.array([0.299, 0.587, 0.114])
 
 
 def _lattice_power(images):

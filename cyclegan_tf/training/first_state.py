@@ -3,7 +3,7 @@
 1. The newest whole checkpoint of the run has all of it, and nothing else is asked.
 2. Without one, `--init-from` gives the generators of an earlier run or of an import.
 3. Without one, a teacher gives its discriminators to a student.
-4. What none of them gives has fresh weights, by the seed: `build.build_model`.
+4. What none of them gives has fresh weights, by the seed: `building.build_model`.
 
 What 2 and 3 name is opened and compared before anything takes long, and what they give
 is kept as a checkpoint at once: from then on the run depends on no other. A teacher's
@@ -17,8 +17,8 @@ import shutil
 import keras
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.common.files import folder_written_aside, remove_remains
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import folder_written_aside
 from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
@@ -28,7 +28,6 @@ from cyclegan_tf.runs.directory import CONFIG
 from cyclegan_tf.runs.history import METRICS
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.runs.weights import read_arrays
-from cyclegan_tf.training import devices
 from cyclegan_tf.training.running import Run, steps_per_epoch
 
 TEACHER = "teacher"  # folder of a run directory
@@ -51,21 +50,14 @@ class Origins:
 def open_origins(config: TrainConfig, path: pathlib.Path) -> Origins:
     """Opens the runs that a run starts from, and compares their networks with its own.
 
-    Args:
-        config: the options of the run.
-        path: its directory; once it has a copy of the teacher, that is taken.
+    Once the directory of the run, `path`, has a copy of the teacher, that is taken.
 
     Raises:
         InputError: there is no such run, its weights cannot be read, or it does not
             fit; all options that would have to be other ones are named.
     """
-    earlier = teacher = None
-    if config.init_from and not saved.checkpoints(path / saved.CHECKPOINTS):
-        earlier = RunDir.open(config.init_from)
-        saved.read_weights(earlier.path)
-        _require_same_networks(earlier, config)
+    earlier, teacher, kept = None, None, path / TEACHER
     if config.teacher:
-        kept = path / TEACHER
         teacher = RunDir.open(kept if kept.is_dir() else config.teacher)
         directions = saved.read_weights(teacher.path).about["directions"]
         if len(directions) < 2:
@@ -73,27 +65,29 @@ def open_origins(config: TrainConfig, path: pathlib.Path) -> Origins:
                 f"--teacher {teacher.path} has one direction only, {directions[0]}; a "
                 f"student needs both."
             )
+    if config.init_from and not saved.checkpoints(path / saved.CHECKPOINTS):
+        earlier = RunDir.open(config.init_from)
+        saved.read_weights(earlier.path)
+        _require_same_networks(earlier, config)
     return Origins(earlier, teacher)
 
 
 def _require_same_networks(earlier, config):
-    has, wrong = earlier.options, []
-    if has.generator != config.generator:
-        wrong.append(f"--generator {has.generator} (not {config.generator})")
-    filters, wanted = has.resolved_generator_filters, config.resolved_generator_filters
-    if filters != wanted:
-        name = "filters" if config.generator_filters is None else "generator_filters"
-        wrong.append(f"{flag(name)} {filters} (not {wanted})")
-    blocks, wanted = has.resolved_residual_blocks, config.resolved_residual_blocks
-    if blocks != wanted:
-        wrong.append(f"--residual-blocks {blocks} (not {wanted})")
+    needed, given = earlier.options.resolved(), config.resolved()
+    names = ["generator", "generator_filters", "residual_blocks", "upsampling"]
     # The other way round is exact: scales of 1 and offsets of 0.
-    if config.norm == "plain" and has.norm != "plain":
-        wrong.append("--norm affine (not plain)")
-    if has.upsampling != config.upsampling:
-        wrong.append(f"--upsampling {has.upsampling} (not {config.upsampling})")
+    if config.norm == "plain":
+        names.append("norm")
+    wrong = [
+        f"{flag(name)} {needed[name]} (not {given[name]})"
+        for name in names
+        if needed[name] != given[name]
+    ]
     if wrong:
-        raise InputError(f"--init-from {earlier.path} needs {', '.join(wrong)}.")
+        asked = ", ".join(wrong)
+        if config.generator_filters is None:
+            asked = asked.replace(flag("generator_filters"), flag("filters"))
+        raise InputError(f"--init-from {earlier.path} needs {asked}.")
 
 
 def require_same_channels(origins: Origins, domains: Domains) -> None:
@@ -116,13 +110,12 @@ def require_same_channels(origins: Origins, domains: Domains) -> None:
 
 def keep_teacher(origins: Origins, path: pathlib.Path) -> None:
     """Copies the teacher into the directory of a student, unless it is there."""
-    teacher, kept = origins.teacher, path / TEACHER
-    if teacher is None or kept.is_dir():
-        return
-    with folder_written_aside(kept) as aside:
-        shutil.copyfile(teacher.path / CONFIG, aside / CONFIG)
-        folder = saved.FOLDER
-        shutil.copytree(teacher.path / folder, aside / folder)
+    kept = path / TEACHER
+    if origins.teacher and not kept.is_dir():
+        with folder_written_aside(kept) as aside:
+            shutil.copyfile(origins.teacher.path / CONFIG, aside / CONFIG)
+            folder = saved.FOLDER
+            shutil.copytree(origins.teacher.path / folder, aside / folder)
 
 
 def build_teachers(origins: Origins, path: pathlib.Path) -> dict[str, keras.Model]:
@@ -132,85 +125,55 @@ def build_teachers(origins: Origins, path: pathlib.Path) -> dict[str, keras.Mode
     """
     if origins.teacher is None:
         return {}
-    return RunDir.open(path / TEACHER).generators().generators
+    copy = dataclasses.replace(origins.teacher, path=path / TEACHER)
+    return copy.generators().generators
 
 
-def restore_or_start(run: Run, origins: Origins) -> dict | None:
+def restore_or_start(run: Run, origins: Origins) -> None:
     """Gives the model of a run its first state. Collective.
-
-    Returns:
-        The loss trackers' values where the run goes on within an epoch, or None.
 
     Raises:
         InputError: there are checkpoints, but none can be read, or workers differ.
     """
-    if run.is_first:
-        # Of a process that was killed.
-        remove_remains(run.path)
-        checkpoint.remove_old(run.checkpoints)
-
     # 1: its own newest whole checkpoint, perhaps of other devices.
-    num_replicas = _restore_newest(run)
+    restored = checkpoint.restore_newest(run.model, run.checkpoints, run.say)
     step = run.model.step
-    if not devices.is_same_everywhere(run.strategy, step):
+    if restored is None:
+        saved.require_checkpoints(run.path)
+        if (run.path / METRICS).exists():
+            run.say(f"{run.checkpoints} has no checkpoint: beginning again at step 0")
+    elif step < run.num_steps:
+        run.say(f"continuing after step {step} from {restored[0]}")
+    if not run.devices.is_same_everywhere(step):
         raise InputError(
             f"this worker would continue {run.path} after step {step}, others after "
             f"another one; --run-dir must be on a disk that all share."
         )
-    if num_replicas not in (None, run.num_replicas):
-        _change_replicas(run, num_replicas)
+    if restored and restored[1] != run.devices.num_replicas:
+        _change_replicas(run, restored[1])
 
     # 2 and 3: what other runs give to one without a checkpoint; all else stays fresh.
-    if num_replicas is None and (origins.earlier or origins.teacher):
+    if restored is None and (origins.earlier or origins.teacher):
         if origins.earlier:
             start_generators(origins.earlier, run.model)
         if origins.teacher:
             start_discriminators(run.config.teacher, run.model)
         run.save_checkpoint()
 
-    is_within_epoch = run.model.step % run.steps_per_epoch
-    return checkpoint.tracker_state(run.model) if is_within_epoch else None
-
-
-def _restore_newest(run):
-    """The number of replicas that the checkpoint was written with; None: there is none.
-
-    A damaged one is named, and the one before it taken.
-    """
-    paths = saved.checkpoints(run.checkpoints)
-    for path in paths:
-        try:
-            num_replicas = checkpoint.restore(run.model, path)
-        except Damaged as error:
-            run.say(f"{error} Trying the one before.")
-        else:
-            if run.model.step < run.num_steps:
-                run.say(f"continuing after step {run.model.step} from {path}")
-            return num_replicas
-    if paths:
-        raise InputError(
-            f"no checkpoint in {run.checkpoints} can be read; begin anew with "
-            f"--restart."
-        )
-    saved.require_checkpoints(run.path)
-    if (run.path / METRICS).exists():
-        run.say(f"{run.checkpoints} has no checkpoint: beginning again at step 0")
-    return None
-
 
 def _change_replicas(run, before):
     """Goes on with another number of devices, from the same place in the epoch."""
-    model, step = run.model, run.model.step
+    model, step, now = run.model, run.model.step, run.devices.num_replicas
     rate = run.steps_per_epoch / steps_per_epoch(run.config, run.splits, before)
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         optimizer.iterations.assign(round(step * rate))
     run.say(
-        f"trained with {before} devices before, now with {run.num_replicas}: the "
-        f"result will not be the same to the bit; step {step} was one of batch size "
+        f"trained with {before} devices before, now with {now}: the result will not be "
+        f"the same to the bit; step {step} was one of batch size "
         f"{before * run.config.batch_size} and is now {model.step}"
     )
     run.save_checkpoint()
-    if run.is_first:
+    if run.devices.is_first:
         # Steps count anew, and the highest must be the newest.
         for path in saved.checkpoints(run.checkpoints):
             if saved.step_of(path) > model.step:
@@ -245,10 +208,7 @@ def start_discriminators(teacher: str, model: CycleGAN) -> None:
     """Gives the discriminators of a model those of a teacher's newest checkpoint.
 
     Where they do not fit or are not there, as of imports, fresh ones stay; it is said.
-
-    Args:
-        teacher: directory of its run; copies of it have no checkpoints.
-        model: the student's.
+    It is the directory of the teacher's own run, as a copy of it has no checkpoints.
     """
     run_dir = pathlib.Path(teacher).expanduser()
     newest = saved.checkpoints(run_dir / saved.CHECKPOINTS)[:1]

@@ -13,6 +13,7 @@ import tempfile
 import time
 from typing import Any
 
+import keras
 import numpy as np
 import psutil
 import tensorflow as tf
@@ -25,10 +26,9 @@ from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.runs import checkpoint, directory, saved
 from cyclegan_tf.training import devices
-from cyclegan_tf.training.callbacks.step import StepCallback, is_due
 from cyclegan_tf.training.fit import fit_all_epochs
 from cyclegan_tf.training.prepare import prepare
-from cyclegan_tf.training.running import Run, steps_per_epoch
+from cyclegan_tf.training.running import Run, is_due, steps_per_epoch
 
 NUM_SKIPPED, NUM_MEASURED = 3, 20  # steps; the first ones are slower than all others
 # An evaluation is measured on as many images as take about so long: an image goes three
@@ -38,7 +38,7 @@ EVALUATED_SECONDS, SHARE_OF_STEP = 20.0, 3 / 18
 MEMORY_SHARE = 0.9
 
 
-class Clock(StepCallback):
+class Clock(keras.callbacks.Callback):
     """Notes when each step has ended, and ends where the memory does not suffice."""
 
     def __init__(self, run: Run, most_bytes: float):
@@ -57,11 +57,6 @@ class Clock(StepCallback):
         if number := self.run.received_signal():
             sys.exit(128 + number)
 
-    @property
-    def seconds_per_step(self) -> float:
-        """The median."""
-        return float(np.median(np.diff(self.ends)[NUM_SKIPPED:]))
-
 
 def plan_run(config: TrainConfig) -> dict[str, Any]:
     """What a run will take to its end, from its newest checkpoint on.
@@ -78,66 +73,68 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
         raise InputError(
             "--dry-run measures one machine; leave out --strategy multiworker."
         )
-    path = config.resolved_run_dir
+    # What is there already.
+    path, done = config.resolved_run_dir, 0
     directory.require_a_run(path)
     if not config.restart:
         directory.require_same_options(path, config)
+        found = saved.checkpoints(path / saved.CHECKPOINTS)
+        done = saved.step_of(found[0]) if found else 0
+    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
+    # Everything once, and how often it is done.
     say(f"measuring {NUM_MEASURED} steps, an evaluation and a checkpoint")
     free = available_memory()
     with tempfile.TemporaryDirectory("-plan") as scratch, _failures_in_one_line():
-        run, measured = _measured(config, pathlib.Path(scratch), MEMORY_SHARE * free)
-    steps = steps_per_epoch(config, run.splits, run.num_replicas)
-    found = saved.checkpoints(path / saved.CHECKPOINTS)
-    done = saved.step_of(found[0]) if found and not config.restart else 0
+        most_bytes = MEMORY_SHARE * free
+        run, seconds, memory, size = _measured(config, f"{scratch}/run", most_bytes)
+    steps = steps_per_epoch(config, run.splits, run.devices.num_replicas)
     times = _times(config, steps, done)
-    seconds = measured["seconds"]
-    total = sum(count * seconds[name] for name, count in times.items())
     kept = min(checkpoint.NUM_KEPT, times["checkpoint"]) + 1  # and the best
-    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
+    seconds["epoch_of_steps"] = steps * seconds["step"]
+    seconds["total"] = sum(count * seconds[name] for name, count in times.items())
     return {
         "options": config.resolved(),
-        "device": devices.describe_devices(run.strategy),
+        "device": run.devices.describe(),
         "dataset": {
             "directory": str(pathlib.Path(run.splits["trainA"].paths[0]).parent),
             "images": {domain: len(run.splits[f"train{domain}"]) for domain in "AB"},
         },
         "steps": {"per_epoch": steps, "done": done, "left": times["step"]},
-        "seconds": seconds
-        | {"epoch_of_steps": steps * seconds["step"], "total": total},
+        "seconds": seconds,
         "times": times,
-        "memory": measured["memory"] | {"free_bytes": free},
+        "memory": memory | {"free_bytes": free},
         "disk": {
-            "checkpoint_bytes": measured["checkpoint_bytes"],
+            "checkpoint_bytes": size,
             "checkpoints_kept": kept,
-            "run_bytes": kept * measured["checkpoint_bytes"],
+            "run_bytes": kept * size,
             "free_bytes": shutil.disk_usage(existing).free,
         },
     }
 
 
-def _measured(config, folder, most_bytes):
-    """A run that has been begun, and what its parts have taken, once each."""
+def _measured(config, run_dir, most_bytes):
+    """A run that has been begun, what its parts take, and bytes of a checkpoint."""
     begun = dataclasses.replace(
         config,
-        run_dir=str(folder / "run"),
+        run_dir=run_dir,
         **dict.fromkeys(("restart", "dry_run", "json"), False),
         epochs=1,
         steps_per_epoch=NUM_SKIPPED + NUM_MEASURED + 1,
     )
     with contextlib.ExitStack() as stack:
-        run, _ = prepare(begun, devices.choose_strategy(config.strategy), stack)
+        run, _ = prepare(begun, devices.choose_devices(config.strategy), stack)
         started, clock = time.monotonic(), Clock(run, most_bytes)
-        fit_all_epochs(run, [clock])
+        fit_all_epochs(run, clock)
+        step = float(np.median(np.diff(clock.ends)[NUM_SKIPPED:]))
         seconds = {
             "start": clock.ends[0] - started,
-            "step": clock.seconds_per_step,
-            "evaluation": _seconds_of_evaluation(run, clock.seconds_per_step),
+            "step": step,
+            "evaluation": _seconds_of_evaluation(run, step),
             "checkpoint": _seconds(run.save_checkpoint),
         }
-    [written] = saved.checkpoints(run.checkpoints)
-    memory = {f"{place}_bytes": peak for place, peak in devices.peak_memory().items()}
-    size = written.stat().st_size
-    return run, {"seconds": seconds, "memory": memory, "checkpoint_bytes": size}
+        memory = {f"{name}_bytes": x for name, x in devices.peak_memory().items()}
+        [written] = saved.checkpoints(run.checkpoints)
+        return run, seconds, memory, written.stat().st_size
 
 
 def _seconds_of_evaluation(run, seconds_per_step):
@@ -162,12 +159,11 @@ def _times(config, steps, done):
     """How often each thing is done from a step on, by its name in "seconds"."""
     epochs = range(done // steps, config.epochs)
     within = (steps - 1) // config.checkpoint_every
+    scored = [is_due(epoch, config.evaluate_every, config.epochs) for epoch in epochs]
     return {
         "start": int(bool(epochs)),
         "step": max(0, config.epochs * steps - done),
-        "evaluation": sum(
-            is_due(epoch, config.evaluate_every, config.epochs) for epoch in epochs
-        ),
+        "evaluation": sum(scored),
         "checkpoint": len(epochs) * (1 + within),
     }
 
@@ -186,34 +182,30 @@ def _failures_in_one_line():
 
 def plan_text(plan: dict[str, Any]) -> str:
     """What `plan_run` gives, in lines for people."""
-    options, steps, seconds, times = (
-        plan[name] for name in ("options", "steps", "seconds", "times")
+    dataset, steps, seconds, times, memory, disk = (
+        plan[x] for x in ("dataset", "steps", "seconds", "times", "memory", "disk")
     )
-    memory, disk = (
-        {name: bytes_text(number) for name, number in plan[of].items()}
-        for of in ("memory", "disk")
-    )
-    images = " + ".join(map(str, plan["dataset"]["images"].values()))
+    images = " + ".join(map(str, dataset["images"].values()))
     done = f" from step {steps['done']} on" if steps["done"] else ""
-    device = memory.get("device_bytes")
-    on_device = f"{device} of the GPU, " if device else ""
-    given = (f"{name} {value}" for name, value in options.items() if value is not None)
-    lines = {
-        "dataset": f"{plan['dataset']['directory']}: {images} images",
-        "device": plan["device"],
-        "step": f"{seconds['step']:.3g} s",
-        "epoch": f"{_duration(seconds['epoch_of_steps'])}: {steps['per_epoch']} steps",
-        "run": f"{_duration(seconds['total'])}{done}: {steps['left']} steps, "
-        f"{times['evaluation']} evaluations of {seconds['evaluation']:.2g} s, "
-        f"{times['checkpoint']} checkpoints of {seconds['checkpoint']:.2g} s, "
-        f"first step {seconds['start']:.2g} s",
-        "memory": f"{on_device}{memory['host_bytes']} of this machine, which has "
-        f"{memory['free_bytes']} free",
-        "disk": f"{plan['disk']['checkpoints_kept']} checkpoints of "
-        f"{disk['checkpoint_bytes']}; {disk['free_bytes']} are free",
-        "options": ", ".join(given),
-    }
-    return "\n".join(f"{name}: {line}" for name, line in lines.items())
+    gpu = memory.get("device_bytes")
+    on_device = f"{bytes_text(gpu)} of the GPU, " if gpu else ""
+    options = [
+        f"{x} {value}" for x, value in plan["options"].items() if value is not None
+    ]
+    return f"""\
+dataset: {dataset["directory"]}: {images} images
+device: {plan["device"]}
+step: {seconds["step"]:.3g} s
+epoch: {_duration(seconds["epoch_of_steps"])}: {steps["per_epoch"]} steps
+run: {_duration(seconds["total"])}{done}: {steps["left"]} steps, \
+{times["evaluation"]} evaluations of {seconds["evaluation"]:.2g} s, \
+{times["checkpoint"]} checkpoints of {seconds["checkpoint"]:.2g} s, \
+first step {seconds["start"]:.2g} s
+memory: {on_device}{bytes_text(memory["host_bytes"])} of this machine, \
+which has {bytes_text(memory["free_bytes"])} free
+disk: {disk["checkpoints_kept"]} checkpoints of \
+{bytes_text(disk["checkpoint_bytes"])}; {bytes_text(disk["free_bytes"])} are free
+options: {", ".join(options)}"""
 
 
 def _duration(seconds):

@@ -18,10 +18,10 @@ from cyclegan_tf.data.sources.folder import is_on_disk
 from cyclegan_tf.data.versions import is_same
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception, require_suitable
-from cyclegan_tf.model import replicas
+from cyclegan_tf.model.building import build_model, identity_weight
 from cyclegan_tf.runs import directory
-from cyclegan_tf.training import devices, first_state
-from cyclegan_tf.training.build import build_model, identity_weight
+from cyclegan_tf.training import first_state
+from cyclegan_tf.training.devices import Devices
 from cyclegan_tf.training.running import Run, steps_per_epoch
 from cyclegan_tf.training.signals import stop_signals
 
@@ -29,14 +29,11 @@ NUM_SCORED = 200  # images of each domain
 
 
 def prepare(
-    config: TrainConfig, strategy: tf.distribute.Strategy, stack: contextlib.ExitStack
+    config: TrainConfig, devices: Devices, stack: contextlib.ExitStack
 ) -> tuple[Run, first_state.Origins]:
     """Locks the run's directory, converts the dataset, builds the model.
 
-    Args:
-        config: the options.
-        strategy: the devices.
-        stack: what is entered is left when the run ends.
+    What is entered in `stack` is to be left when the run ends.
 
     Returns:
         The run, its model with fresh weights; and what its first state comes from.
@@ -44,50 +41,55 @@ def prepare(
     Raises:
         InputError: something the user can mend.
     """
-    if config.precision == "float16" and strategy.num_replicas_in_sync > 1:
+    path = config.resolved_run_dir
+    if config.precision == "float16" and devices.num_replicas > 1:
         # Each would have to skip a step whose gradient overflowed on any of them.
         raise InputError("--precision float16 is for one device; take bfloat16.")
-    network = _network_asked_for(config)
-    path = config.resolved_run_dir
-    is_first = replicas.is_first_worker(strategy)
+    # The network of KID and FID, if asked for; an image takes a while on a CPU.
+    asked_for = config.best_by in ("kid", "fid") or config.inception_weights is not None
+    network = load_inception(config.inception_weights) if asked_for else None
     # The others wait until the first one has converted and written the config;
     # they then find the one done and compare themselves with the other.
-    with devices.first_worker_first(strategy):
-        if is_first:
-            stack.enter_context(directory.locked(path, config.restart))
-        else:
-            directory.require_config(path)
-
+    with devices.first_worker_first():
         # What needs no images, before anything that takes long.
+        if devices.is_first:
+            stack.enter_context(directory.locked(path, config.restart))
         begun = directory.require_same_options(path, config)
+        if begun is None and not devices.is_first:
+            raise InputError(
+                f"the first worker's {path} is not seen here; --run-dir must be on a "
+                f"disk that all workers share."
+            )
         origins = first_state.open_origins(config, path)
 
         # The images, in the form that the networks take.
-        dataset = dropping.shown(config, _open_dataset(config, begun))
+        dataset = _open_dataset(config, begun)
+        dataset = dropping.shown(config, dataset)
         dropping.tell(dataset)
         domains = _choose_domains(config, dataset)
-        first_state.require_same_channels(origins, domains)
         splits = dataset.splits(domains)
+        for name in ("trainA", "trainB") if devices.is_first else ():
+            forms.tell_of_sizes(splits[name], config.frame)
+        first_state.require_same_channels(origins, domains)
         if network is not None:
             require_suitable(domains)
         evaluator = _make_evaluator(config, splits, dataset.is_paired, network)
 
         # From here on the run is begun.
-        recorded = directory.Recorded(
-            config, dataset.fingerprint, domains, uses_onednn()
-        )
-        directory.continue_run(path, recorded)
-        if is_first:
+        images = dataset.fingerprint, domains
+        now = directory.Recorded(config, *images, uses_onednn())
+        directory.continue_run(path, begun, now)
+        if devices.is_first:
             first_state.keep_teacher(origins, path)
 
     # The model, with fresh weights.
-    steps = steps_per_epoch(config, splits, strategy.num_replicas_in_sync)
+    steps = steps_per_epoch(config, splits, devices.num_replicas)
     received_signal = stack.enter_context(stop_signals())
-    is_new = is_first and begun is None
-    with _taken_back_if_too_large(path, is_new), strategy.scope():
+    is_new = devices.is_first and begun is None
+    with _taken_back_if_too_large(path, is_new), devices.strategy.scope():
         teachers = first_state.build_teachers(origins, path)
         model = build_model(config, domains, steps, teachers)
-    given = config, domains, path, splits, evaluator, strategy
+    given = config, domains, path, splits, evaluator, devices
     return Run(*given, model, steps, received_signal), origins
 
 
@@ -107,48 +109,32 @@ def _open_dataset(config, begun):
 
     A run keeps its images; that a folder has others by now is said.
     """
+    found = None
     if begun and begun.options.dataset_name == config.dataset_name:
         found = find_dataset(config, begun.fingerprint)
-        if found is not None:
-            _tell_of_changes(config, found)
-            return found
-    return Dataset.open(ensure_dataset(config))
-
-
-def _tell_of_changes(config, dataset):
+    if found is None:
+        return Dataset.open(ensure_dataset(config))
     # A folder may also be empty by now.
     with contextlib.suppress(InputError):
-        if is_on_disk(config) and not is_same(find_source(config), dataset.manifest):
+        if is_on_disk(config) and not is_same(find_source(config), found.manifest):
             say(
                 f"{config.dataset_name} has changed: the run goes on with the images "
                 f"that it began with; --restart, or another --run-dir, takes those of "
                 f"now"
             )
-
-
-def _network_asked_for(config):
-    """The network of KID and FID, if asked for; an image takes a while on a CPU."""
-    if config.best_by in ("kid", "fid") or config.inception_weights is not None:
-        return load_inception(config.inception_weights)
-    return None
+    return found
 
 
 def _choose_domains(config, dataset):
     """The form of the images, by the dataset and the options."""
-    domains = Domains(
-        *(
-            dataclasses.replace(
-                forms.chosen_domain(
-                    dataset.split(f"train{name.upper()}"),
-                    name,
-                    getattr(config, f"channels_{name}"),
-                    config.range_of(name),
-                ),
-                resample=getattr(config, f"resample_{name}"),
-            )
-            for name in Domains._fields
-        )
-    )
+    domains = []
+    for name in Domains._fields:
+        split, values = dataset.split(f"train{name.upper()}"), config.range_of(name)
+        channels = getattr(config, f"channels_{name}")
+        domain = forms.chosen_domain(split, name, channels, values)
+        resample = getattr(config, f"resample_{name}")
+        domains.append(dataclasses.replace(domain, resample=resample))
+    domains = Domains(*domains)
     identity_weight(config, domains)  # refuses what cannot be
     return domains
 

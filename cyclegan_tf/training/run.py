@@ -4,8 +4,8 @@ import contextlib
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.training import devices
 from cyclegan_tf.training.conclude import complete, conclude
+from cyclegan_tf.training.devices import choose_devices
 from cyclegan_tf.training.first_state import restore_or_start
 from cyclegan_tf.training.fit import fit
 from cyclegan_tf.training.prepare import prepare
@@ -18,17 +18,17 @@ def train(config: TrainConfig) -> None:
         InputError: something the user can mend, or the losses diverged.
         SystemExit: stopped by a signal, after saving; its status is 128 + the signal.
     """
-    strategy = devices.choose_strategy(config.strategy)
-    say(devices.describe_devices(strategy))
+    devices = choose_devices(config.strategy)
+    say(devices.describe())
     with contextlib.ExitStack() as stack:
-        stack.enter_context(devices.lost_workers_in_one_line(strategy))
-        run, origins = prepare(config, strategy, stack)
-        trackers = restore_or_start(run, origins)
+        stack.enter_context(devices.lost_workers_in_one_line())
+        run, origins = prepare(config, devices, stack)
+        restore_or_start(run, origins)
         if run.model.step < run.num_steps:
-            results = fit(run, trackers)
-            if run.is_first:
+            results = fit(run)
+            if devices.is_first:
                 conclude(run, results)
-        elif run.is_first:
+        elif devices.is_first:
             complete(run)
         # All end together, so that none takes the others for lost.
-        devices.wait_for_all(strategy)
+        devices.wait_for_all()

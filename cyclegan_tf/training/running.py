@@ -4,21 +4,19 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
-import tensorflow as tf
-
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.model import replicas
 from cyclegan_tf.model.cyclegan import CycleGAN
-from cyclegan_tf.runs import checkpoint, saved
+from cyclegan_tf.runs import checkpoint, generators, saved
+from cyclegan_tf.training.devices import Devices
 
 
 @dataclasses.dataclass
 class Run:
-    """A run at some step: what its parts work on.
+    """A run at some step.
 
     Attributes:
         config: the options.
@@ -26,7 +24,7 @@ class Run:
         path: the run directory, which this process, or another worker, has locked.
         splits: images by name, such as "trainA".
         evaluator: of test images, or of training images where there are no others.
-        strategy: the devices.
+        devices: that it is trained on.
         model: the compiled model.
         steps_per_epoch: of all devices together.
         received_signal: returns the signal to stop, or None.
@@ -37,39 +35,37 @@ class Run:
     path: pathlib.Path
     splits: dict[str, pipeline.Split]
     evaluator: Evaluator
-    strategy: tf.distribute.Strategy
+    devices: Devices
     model: CycleGAN
     steps_per_epoch: int
     received_signal: Callable[[], int | None]
 
-    @property
-    def checkpoints(self) -> pathlib.Path:
-        """The directory of the checkpoints."""
-        return self.path / saved.CHECKPOINTS
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of the whole run."""
-        return self.config.epochs * self.steps_per_epoch
-
-    @property
-    def num_replicas(self) -> int:
-        """Devices of all workers together."""
-        return self.strategy.num_replicas_in_sync
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this worker is the one that writes."""
-        return replicas.is_first_worker(self.strategy)
+    def __post_init__(self):
+        self.checkpoints = self.path / saved.CHECKPOINTS
+        self.num_steps = self.config.epochs * self.steps_per_epoch
 
     def say(self, message: str) -> None:
         """What all workers would say, one does."""
-        if self.is_first:
+        if self.devices.is_first:
             say(message)
 
     def save_checkpoint(self) -> None:
         """Saves the state as it is now. Collective."""
         checkpoint.save(self.model, self.checkpoints, self.model.step)
+
+    def save_generators(self, compared: dict | None = None) -> None:
+        """Writes `model/`: both generators, and where they come from.
+
+        `compared` are costs and scores of teacher and student, of a student at its end.
+        """
+        if self.devices.is_first:
+            about = {
+                "dataset": self.config.dataset_name,
+                "step": self.model.step,
+                "epochs": self.model.step / self.steps_per_epoch,
+            } | ({"compared": compared} if compared else {})
+            networks = self.model.generators, about, self.model.averages
+            generators.save_generators(self.path, *networks)
 
 
 def steps_per_epoch(config: TrainConfig, splits: dict, num_replicas: int) -> int:
@@ -77,3 +73,8 @@ def steps_per_epoch(config: TrainConfig, splits: dict, num_replicas: int) -> int
     return config.steps_per_epoch or pipeline.steps_per_epoch(
         splits["trainA"], splits["trainB"], config.batch_size * num_replicas
     )
+
+
+def is_due(epoch: int, every: int, epochs: int) -> bool:
+    """Whether something is done after an epoch, counted from 0: every few, and last."""
+    return (epoch + 1) % every == 0 or epoch + 1 == epochs

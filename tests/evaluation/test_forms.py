@@ -20,10 +20,11 @@ from cyclegan_tf.evaluation.features import FeatureNetwork, require_suitable
 from cyclegan_tf.model.networks import build_discriminator, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
-from cyclegan_tf.training import doctor as detectors
-from cyclegan_tf.training.callbacks import doctor
-from cyclegan_tf.training.callbacks.samples import Samples
-from cyclegan_tf.training.event_log import EventLog
+from cyclegan_tf.training import doctor
+from cyclegan_tf.training.reports import checkup
+from cyclegan_tf.training.reports.event_log import EventLog
+from cyclegan_tf.training.reports.record import Record
+from cyclegan_tf.training.reports.samples import Samples
 from tests.helpers import random_pixels, tiny_config
 
 RNG = np.random.default_rng(0)
@@ -197,9 +198,8 @@ def test_circles_stay_circles_in_scores_and_samples(open_splits, tmp_path, frame
 
 def draw(folder, images, domains, models):
     log = EventLog(folder / "tensorboard")
-    callback = Samples(*images, domains, folder, 1, 1, log)
-    callback.set_model(types.SimpleNamespace(trained_generators=models))
-    callback.on_epoch_end(0)
+    model = types.SimpleNamespace(trained_generators=models)
+    Samples(images, domains, folder, 1, 1, log).draw(model, 0, 1)
     log.close()
 
 
@@ -222,29 +222,28 @@ def test_samples_of_other_channels_have_three_columns(tmp_path):
 
 def test_doctor_looks_at_what_is_shown(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(detectors, "checkerboard", lambda *args: seen.append(args))
+    keep = lambda *images: seen.append(images)  # noqa: E731
+    monkeypatch.setattr(doctor, "checkerboard_levels", keep)
     images = (
         np.uint16(RNG.integers(0, 4096, (2, 16, 24, 1))),
         np.float32(RNG.normal(size=(2, 16, 24, 5))),
     )
     domains = Domains(Domain(1, "uint16", 0, 4095), Domain(5, "float32", -4, 4))
     log = EventLog(tmp_path)
-    checks = doctor.Doctor(*images, domains, types.SimpleNamespace(input_wait=0), log)
-    checks.set_model(
-        types.SimpleNamespace(
-            trained_generators={
-                "a_to_b": build_generator(2, 1, 1, out_channels=5),
-                "b_to_a": build_generator(2, 1, 5, out_channels=1),
-            },
-            disc_a=build_discriminator(filters=2, channels=1),
-            disc_b=build_discriminator(filters=2, channels=5),
-        )
+    model = types.SimpleNamespace(
+        trained_generators={
+            "a_to_b": build_generator(2, 1, 1, out_channels=5),
+            "b_to_a": build_generator(2, 1, 5, out_channels=1),
+        },
+        disc_a=build_discriminator(filters=2, channels=1),
+        disc_b=build_discriminator(filters=2, channels=5),
     )
-    checks.step = doctor.CHECK_EVERY
-    checks.on_epoch_end(0, {"D_A": 0.2, "D_B": 0.2, "G_A": 0.3, "G_B": 0.3})
+    losses = {"D_A": 0.2, "D_B": 0.2, "G_A": 0.3, "G_B": 0.3}
+    record = Record(checkup.CHECK_EVERY, losses, 1e-3, 1.0, 0.0, {}, [])
+    checkup.Checkup(images, domains, "swd", 1000, log).examine(model, record)
     log.close()
     shown = [to_shown(*pair) for pair in zip(images, domains, strict=True)]
-    for (fakes, real, _), expected in zip(seen, shown[::-1], strict=True):
+    for (fakes, real), expected in zip(seen, shown[::-1], strict=True):
         assert fakes.shape == (2, 16, 24, 3) and fakes.dtype == np.uint8
         np.testing.assert_array_equal(real, expected)
 

@@ -359,7 +359,7 @@ def test_imported_run_cannot_be_continued(files, tmp_path):
     run_dir = import_models(files, tmp_path / "new", "unknown")
     config = tiny_config(tmp_path, run_dir=str(run_dir))
     with pytest.raises(InputError, match="imported models.*--init-from"):
-        run_directory.continue_run(run_dir, Recorded(config, "f00d"))
+        run_directory.require_same_options(run_dir, config)
 
 
 def test_there_and_back(files, tmp_path):
@@ -423,7 +423,7 @@ def test_learned_scale_needs_affine_norms(tmp_path):
 
 @pytest.mark.parametrize("norm", ["plain", "affine"])
 def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
-    from cyclegan_tf.training.build import build_model
+    from cyclegan_tf.model.building import build_model
 
     run_dir = import_models(files, tmp_path / "imported", "unknown")
     model = build_model(tiny_run(norm=norm), Domains(), 4)

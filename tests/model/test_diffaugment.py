@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.model.building import build_model
 from cyclegan_tf.model.diffaugment import JUDGED, NUM_COINS, DiffAugment
-from cyclegan_tf.training.build import build_model
 from tests.helpers import random_images
 
 ALL = ("color", "translation", "cutout")

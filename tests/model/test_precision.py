@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.model.building import build_model
 from cyclegan_tf.model.layers import InstanceNormalization
 from cyclegan_tf.model.networks import build_generator, with_dtype
 from cyclegan_tf.model.optimizers import Adam, LossScaling
 from cyclegan_tf.runs import checkpoint, generators, saved
 from cyclegan_tf.training import run as training
-from cyclegan_tf.training.build import build_model
 from tests.helpers import random_images
 
 IMAGES = random_images(1, size=32, seed=1), random_images(1, size=32, seed=2)

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 
@@ -34,11 +33,3 @@ def test_rate_is_not_negative_after_the_end():
 
 def test_schedule_without_decay_is_constant():
     np.testing.assert_allclose(rates(LinearDecay(0.1, 5, 0, 1), 5, 1), 0.1)
-
-
-def test_schedule_survives_serialization():
-    schedule = LinearDecay(0.1, 1, 2, 3)
-    restored = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(schedule)
-    )
-    assert restored.get_config() == schedule.get_config()

@@ -8,11 +8,16 @@ from tests.helpers import random_images, tiny_model
 REAL = random_images(2)
 
 
-def trained_model(steps=5):
-    model = tiny_model()
-    for _ in range(steps):
-        model.train_step((REAL, REAL[::-1]))
-    return model
+@pytest.fixture(scope="module")
+def model():
+    """One that no test changes."""
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def other():
+    """Another one that is restored into."""
+    return tiny_model(seed=1)
 
 
 def numbers(model):
@@ -20,23 +25,12 @@ def numbers(model):
     return {name: np.asarray(variable) for name, variable in state.items()}
 
 
-def test_restored_state_is_equal_in_every_variable(tmp_path):
-    model = trained_model()
-    path = checkpoint.save(model, tmp_path, 5)
-    fresh = tiny_model(seed=1)
-    checkpoint.restore(fresh, path)
-    expected, restored = numbers(model), numbers(fresh)
-    assert expected.keys() == restored.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(restored[name], value, err_msg=name)
-
-
-def test_state_holds_all_that_training_changes():
-    model = tiny_model()
-    before = numbers(model)
+def test_state_holds_all_that_training_changes_and_is_restored(tmp_path, other):
+    trained = tiny_model()
+    before = numbers(trained)
     for _ in range(5):
-        model.train_step((REAL, REAL[::-1]))
-    after = numbers(model)
+        trained.train_step((REAL, REAL[::-1]))
+    after = numbers(trained)
     parts = {"gen_ab", "gen_ba", "disc_a", "disc_b", "pool_a", "pool_b"}
     parts |= {"generator_optimizer", "discriminator_optimizer", "trackers"}
     changed = {
@@ -45,11 +39,16 @@ def test_state_holds_all_that_training_changes():
     assert changed == parts
     # Two slots per weight, the iterations and the rate.
     slots = [name for name in before if name.startswith("generator_optimizer/")]
-    assert len(slots) == 2 * len(model.generator_variables) + 2
+    assert len(slots) == 2 * len(trained.generator_variables) + 2
+
+    checkpoint.restore(other, checkpoint.save(trained, tmp_path, 5))
+    restored = numbers(other)
+    assert after.keys() == restored.keys()
+    for name, value in after.items():
+        np.testing.assert_array_equal(restored[name], value, err_msg=name)
 
 
-def test_newest_few_are_kept(tmp_path):
-    model = tiny_model()
+def test_newest_few_are_kept(tmp_path, model):
     for step in (1, 9, 10, 100):
         checkpoint.save(model, tmp_path, step)
     steps = [saved.step_of(path) for path in saved.checkpoints(tmp_path)]
@@ -66,45 +65,44 @@ def test_state_that_is_not_finite_is_not_saved(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000001.npz"]
 
 
-@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
-def test_flipped_bit_is_found(tmp_path, position):
-    path = checkpoint.save(tiny_model(), tmp_path, 1)
-    content = bytearray(path.read_bytes())
-    content[int(len(content) * position)] ^= 16
-    path.write_bytes(content)
-    model = tiny_model(seed=1)
-    before = numbers(model)
+def flipped(position):
+    def damage(content):
+        place = int(len(content) * position)
+        return content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :]
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage", [flipped(0.1), flipped(0.5), flipped(0.9), lambda content: content[:-100]]
+)
+def test_damage_is_found_and_changes_nothing(tmp_path, model, other, damage):
+    path = checkpoint.save(model, tmp_path, 1)
+    path.write_bytes(damage(path.read_bytes()))
+    before = numbers(other)
     with pytest.raises(InputError, match="step-000000001.npz is damaged"):
-        checkpoint.restore(model, path)
-    for name, value in numbers(model).items():
+        checkpoint.restore(other, path)
+    for name, value in numbers(other).items():
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_truncated_checkpoint_is_found(tmp_path):
-    path = checkpoint.save(tiny_model(), tmp_path, 1)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match="is damaged"):
-        checkpoint.restore(tiny_model(), path)
-
-
-def test_pickle_is_not_loaded(tmp_path):
+def test_pickle_is_not_loaded(tmp_path, other):
     path = tmp_path / "step-000000001.npz"
     np.savez(path, **{"gen_ab/stem/kernel": np.array([object()])})
     with pytest.raises(InputError, match="is damaged.*(pickle|Object)"):
-        checkpoint.restore(tiny_model(), path)
+        checkpoint.restore(other, path)
 
 
-def test_checkpoint_of_another_model_is_refused(tmp_path):
+def test_checkpoint_of_another_model_is_refused(tmp_path, other):
     path = checkpoint.save(tiny_model(batch_pool=4), tmp_path, 1)
     with pytest.raises(InputError, match="differs in pool_a/"):
-        checkpoint.restore(tiny_model(), path)
+        checkpoint.restore(other, path)
 
 
 # The best checkpoint, and those of a step.
 
 
-def test_best_survives_the_rotation_and_a_worse_epoch(tmp_path):
-    model = tiny_model()
+def test_best_survives_the_rotation_and_a_worse_epoch(tmp_path, model):
     checkpoint.save_best(model, tmp_path, {"step": 1, "value": 2.0})
     for step in range(1, 6):
         checkpoint.save(model, tmp_path, step)
@@ -114,47 +112,47 @@ def test_best_survives_the_rotation_and_a_worse_epoch(tmp_path):
     assert len(saved.checkpoints(tmp_path)) == 3
 
 
-@pytest.mark.parametrize("name", ["best", "1", "7"])
-def test_checkpoint_that_is_not_there_is_named_beside_those_that_are(tmp_path, name):
+def test_checkpoint_that_is_not_there_is_named_beside_those_that_are(tmp_path, model):
     for step in (1, 2, 3, 4):
-        checkpoint.save(tiny_model(), tmp_path, step)
-    with pytest.raises(InputError, match=f"{name}: .* there are last, 4, 3, 2"):
-        saved.find_checkpoint(tmp_path, name)
+        checkpoint.save(model, tmp_path, step)
+    for name in ("best", "1", "7"):
+        with pytest.raises(InputError, match=f"{name}: .* there are last, 4, 3, 2"):
+            saved.find_checkpoint(tmp_path, name)
 
 
 def test_kill_while_the_best_is_written_leaves_none_that_is_wrong(
-    tmp_path, monkeypatch
+    tmp_path, model, monkeypatch
 ):
-    checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
+    checkpoint.save_best(model, tmp_path, {"step": 1})
 
     def killed(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 2})
+        checkpoint.save_best(model, tmp_path, {"step": 2})
     assert saved.read_best(tmp_path) == {}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"value": 1}', "3"])
-def test_damaged_best_is_named(tmp_path, content):
-    checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
+def test_damaged_best_is_named(tmp_path, model, content):
+    checkpoint.save_best(model, tmp_path, {"step": 1})
     (tmp_path / "best.json").write_text(content)
     with pytest.raises(Damaged, match=r"best\.(json|npz) is damaged"):
         saved.find_checkpoint(tmp_path, "best")
 
 
 def test_best_checkpoint_stays_where_the_next_one_cannot_be_written(
-    tmp_path, monkeypatch
+    tmp_path, model, monkeypatch
 ):
     def fail(file, **_):
         raise OSError(28, "No space left on device")
 
-    checkpoint.save_best(tiny_model(), tmp_path, {"step": 1})
+    checkpoint.save_best(model, tmp_path, {"step": 1})
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     monkeypatch.setattr(np, "savez", fail)
     with pytest.raises(OSError):
-        checkpoint.save_best(tiny_model(seed=1), tmp_path, {"step": 99})
+        checkpoint.save_best(model, tmp_path, {"step": 99})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import shutil
 import signal
 import sys
 
@@ -14,7 +15,7 @@ from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import history, saved, weights
 from tests.damages import DAMAGES
-from tests.helpers import TINY, flags, run_here
+from tests.helpers import run_here
 
 
 def write(path, value):
@@ -71,39 +72,33 @@ def test_damaged_metrics_never_end_a_run(tmp_path, capsys):
     assert "metrics.csv is damaged: going on without 1 of" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(
-    tmp_path, tiny_data_dir, capsys
+    tmp_path, scored_run, capsys
 ):
-    options = TINY | {"evaluate_every": 1, "data_dir": tiny_data_dir}
     run_dir = tmp_path / "run"
-
-    def train(**more):
-        given = flags(options | {"run_dir": run_dir} | more)
-        return run_here(capsys, "train", *given)
-
-    assert train(epochs=2, checkpoint_every=3).returncode == 0
-    newest, before = saved.checkpoints(run_dir / "checkpoints")[:2]
+    shutil.copytree(scored_run, run_dir)
+    given = "--run-dir", run_dir, "--epochs", 4
+    newest, before, _ = saved.checkpoints(run_dir / "checkpoints")
     for path in (newest, run_dir / "checkpoints" / "best.npz"):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
     metrics = run_dir / "metrics.csv"
     metrics.write_text(metrics.read_text().replace("\n1,", "\n1x,"))
-    done = train(epochs=3)
+    done = run_here(capsys, "train", *given)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     assert f"{newest} is damaged" in done.stderr
     assert f"continuing after step {saved.step_of(before)} from" in done.stderr
     assert "metrics.csv is damaged: going on without 1 of its rows" in done.stderr
     with metrics.open(newline="") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3"]
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3", "4"]
     assert saved.read_best(run_dir / "checkpoints")["step"] > 0
 
     # Of a run that is finished, the models are written anew.
     models = run_dir / "model" / "generators.npz"
     content = models.read_bytes()
     models.write_bytes(content[:-9])
-    done = train(epochs=3)
+    done = run_here(capsys, "train", *given)
     assert done.returncode == 0 and "generators.npz is damaged" in done.stderr
     assert models.read_bytes() == content
 

@@ -8,8 +8,9 @@ from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
 
 
-def continue_run(path, config, fingerprint="f00d"):
-    run_directory.continue_run(path, Recorded(config, fingerprint))
+def continue_run(path, config, fingerprint="f00d", **more):
+    begun = run_directory.require_same_options(path, config)
+    run_directory.continue_run(path, begun, Recorded(config, fingerprint, **more))
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_command_that_does_not_begin_a_run_leaves_no_directory(tmp_path):
 
 def test_other_kernels_are_said(begun, capsys):
     path, config = begun
-    run_directory.continue_run(path, Recorded(config, "f00d", onednn=True))
+    continue_run(path, config, onednn=True)
     assert "will not be the same to the bit" in capsys.readouterr().err
     assert run_directory.read_config(path).onednn is None
 

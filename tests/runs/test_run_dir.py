@@ -95,11 +95,11 @@ def test_resumed_run_keeps_its_images_and_says_that_the_folder_has_changed(
     from cyclegan_tf.training.prepare import _open_dataset
 
     run = RunDir.open(run_dir)
-    dataset = _open_dataset(run.options, run.recorded)
+    dataset = _open_dataset(run.options, run)
     assert dataset.fingerprint == run.fingerprint
     assert "has changed" not in capsys.readouterr().err
     write_images(tmp_path / "photos" / "trainA", 3)
-    dataset = _open_dataset(run.options, run.recorded)
+    dataset = _open_dataset(run.options, run)
     assert dataset.fingerprint == run.fingerprint
     said = "photos has changed: the run goes on with the images that it began with"
     assert said in capsys.readouterr().err

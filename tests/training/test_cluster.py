@@ -3,9 +3,8 @@ import json
 import pytest
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.model import replicas
 from cyclegan_tf.training import cluster, devices
-from tests.helpers import assert_one_line_error, run_script
+from tests.helpers import assert_one_line_error, run_here
 
 WORKERS = {"worker": ["localhost:1", "localhost:2"]}
 FIRST = {"type": "worker", "index": 0}
@@ -32,12 +31,12 @@ def test_tf_config_that_is_wrong_is_told(monkeypatch, tf_config, problem):
     text = tf_config if isinstance(tf_config, str) else json.dumps(tf_config)
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(InputError, match=f"TF_CONFIG.*{problem}.*cluster"):
-        devices.choose_strategy("multiworker")
+        devices.choose_devices("multiworker")
 
 
-def test_wrong_tf_config_is_one_line_on_the_console(monkeypatch):
+def test_wrong_tf_config_is_one_line_on_the_console(monkeypatch, capsys):
     monkeypatch.setenv("TF_CONFIG", "{}")
-    done = run_script("train.py", "--strategy", "multiworker")
+    done = run_here(capsys, "train", "--strategy", "multiworker")
     assert_one_line_error(done, "TF_CONFIG is not understood (KeyError: 'cluster')")
 
 
@@ -57,6 +56,5 @@ def test_slurm_tasks_are_the_workers(monkeypatch):
 def test_cluster_of_one_worker_is_one_machine(monkeypatch):
     only = {"cluster": {"worker": ["localhost:1"]}, "task": FIRST}
     monkeypatch.setenv("TF_CONFIG", json.dumps(only))
-    strategy = devices.choose_strategy("multiworker")
-    assert replicas.worker_of(strategy) == (0, 1)
-    assert strategy.num_replicas_in_sync == 1
+    found = devices.choose_devices("multiworker")
+    assert (found.worker, found.num_workers, found.num_replicas) == (0, 1, 1)

@@ -19,7 +19,7 @@ from tests.helpers import (
     assert_same_checkpoint,
     command,
     flags,
-    run_script,
+    tiny_config,
 )
 
 # Two replicas with a batch of 1 each: 12 images are an epoch of 6 steps. Pools that
@@ -88,10 +88,10 @@ def run_mirrored(arguments):
 @pytest.fixture(scope="module")
 def one_run(tmp_path_factory, tiny_data_dir):
     """One process with the batch of two replicas."""
-    path = tmp_path_factory.mktemp("one") / "run"
-    done = run_script("train.py", *arguments(tiny_data_dir, path, batch_size=2))
-    assert done.returncode == 0, done.stderr
-    return path
+    options = OPTIONS | {"data_dir": str(tiny_data_dir), "batch_size": 2}
+    config = tiny_config(tmp_path_factory.mktemp("one"), **options)
+    training.train(config)
+    return config.resolved_run_dir
 
 
 @pytest.fixture(scope="module")

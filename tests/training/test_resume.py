@@ -1,6 +1,7 @@
 """A run that is stopped, in any way, and started again."""
 
 import csv
+import dataclasses
 import signal
 import subprocess
 import time
@@ -8,20 +9,18 @@ import time
 import numpy as np
 import pytest
 
+from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.runs import generators, saved
-from tests.helpers import (
-    TINY,
-    assert_one_line_error,
-    assert_same_checkpoint,
-    command,
-    flags,
-    run_script,
-)
+from cyclegan_tf.training import run as training
+from tests.helpers import TINY, assert_same_checkpoint, command, flags, tiny_config
 
 OPTIONS = TINY | {
     "steps_per_epoch": 40,
     "checkpoint_every": 7,
     "evaluate_every": 1,
+    # As a config has them; a command takes others with the embedded dataset.
+    "identity_weight": 5.0,
+    "discriminator_learning_rate": 1e-3,
     "diffaugment": "color,translation,cutout",
 }
 LAST = "checkpoints/step-000000080.npz"
@@ -29,45 +28,62 @@ BEST = "checkpoints/best.npz"
 
 
 @pytest.fixture(scope="module")
-def arguments(tiny_data_dir):
-    return flags(OPTIONS | {"data_dir": tiny_data_dir})
+def whole(tmp_path_factory, tiny_data_dir):
+    """The options of a run that was never interrupted."""
+    directory = tmp_path_factory.mktemp("whole")
+    config = tiny_config(directory, **OPTIONS, data_dir=str(tiny_data_dir))
+    training.train(config)
+    return config
 
 
 @pytest.fixture(scope="module")
-def whole_run(tmp_path_factory, arguments):
-    """A run that was never interrupted."""
-    path = tmp_path_factory.mktemp("whole") / "run"
-    done = run_script("train.py", *arguments, "--run-dir", path)
-    assert done.returncode == 0, done.stderr
-    return path
+def whole_run(whole):
+    return whole.resolved_run_dir
 
 
-def start(arguments, run_dir, log):
-    with open(log, "w") as file:
-        return subprocess.Popen(
-            command("train.py", *arguments, "--run-dir", run_dir),
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+@pytest.fixture
+def config(tmp_path, whole):
+    """The same options for another directory."""
+    return dataclasses.replace(whole, run_dir=str(tmp_path / "run"))
 
 
-def wait_for(path, process, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
+@pytest.fixture
+def started(tmp_path, tiny_data_dir):
+    """A run in a process of its own, which is about to have trained so many steps."""
+    places = {"data_dir": tiny_data_dir, "run_dir": tmp_path / "run"}
+    processes = []
+
+    def start(step):
+        path = tmp_path / "run" / "checkpoints" / f"step-{step:09d}.npz"
+        with open(tmp_path / "log", "w") as file:
+            process = subprocess.Popen(
+                command("train.py", *flags(OPTIONS | places)),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        processes.append(process)
+        deadline = time.monotonic() + 500
+        while not path.exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("step", [21, 42])
-def test_killed_run_continues_to_the_same_bits(tmp_path, arguments, whole_run, step):
-    run_dir = tmp_path / "run"
-    process = start(arguments, run_dir, tmp_path / "log")
-    wait_for(run_dir / f"checkpoints/step-{step:09d}.npz", process)
+def test_killed_run_continues_to_the_same_bits(
+    started, config, whole_run, step, capsys
+):
+    process = started(step)
     process.kill()
     process.wait()
-    done = run_script("train.py", *arguments, "--run-dir", run_dir)
-    assert done.returncode == 0, done.stderr
-    assert "continuing after step" in done.stderr
+    training.train(config)
+    assert "continuing after step" in capsys.readouterr().err
+    run_dir = config.resolved_run_dir
     # All weights, optimizer slots, pools and trackers.
     assert_same_checkpoint(run_dir / LAST, whole_run / LAST)
     assert_same_checkpoint(run_dir / BEST, whole_run / BEST)
@@ -82,10 +98,12 @@ def read_column(run_dir, column):
         return [row[column] for row in csv.DictReader(file)]
 
 
-def test_ctrl_c_saves_and_the_same_command_continues(tmp_path, arguments, whole_run):
-    run_dir = tmp_path / "run"
-    process = start(arguments, run_dir, tmp_path / "log")
-    wait_for(run_dir / "checkpoints/step-000000007.npz", process)
+def test_run_is_one_process_and_ctrl_c_saves_and_the_same_command_continues(
+    started, config, whole_run, tmp_path
+):
+    process, run_dir = started(7), config.resolved_run_dir
+    with pytest.raises(InputError, match="run is in use by another process"):
+        training.train(config)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 128 + signal.SIGINT
     output = (tmp_path / "log").read_text()
@@ -93,36 +111,13 @@ def test_ctrl_c_saves_and_the_same_command_continues(tmp_path, arguments, whole_
     # Saved at the step it was stopped at, not only at every seventh.
     newest = saved.step_of(saved.checkpoints(run_dir / "checkpoints")[0])
     assert f"saved after step {newest};" in output
-    done = run_script("train.py", *arguments, "--run-dir", run_dir)
-    assert done.returncode == 0, done.stderr
+    training.train(config)
     assert_same_checkpoint(run_dir / LAST, whole_run / LAST)
 
 
-def test_second_run_in_the_same_directory_is_refused(tmp_path, arguments):
-    run_dir = tmp_path / "run"
-    process = start(arguments, run_dir, tmp_path / "log")
-    try:
-        wait_for(run_dir / "config.json", process)
-        done = run_script("train.py", *arguments, "--run-dir", run_dir)
-        assert_one_line_error(done, run_dir, "in use by another process")
-    finally:
-        process.kill()
-        process.wait()
-
-
-def test_finished_run_says_so_and_stays_as_it_is(whole_run, arguments):
-    before = (whole_run / LAST).stat().st_mtime_ns
-    done = run_script("train.py", *arguments, "--run-dir", whole_run)
-    assert done.returncode == 0
-    assert "is finished" in done.stderr
-    assert (whole_run / LAST).stat().st_mtime_ns == before
-
-
 def test_checkpoints_are_few_and_the_newest(whole_run):
-    steps = [
-        saved.step_of(path) for path in saved.checkpoints(whole_run / "checkpoints")
-    ]
-    assert steps == [80, 77, 70]
+    found = saved.checkpoints(whole_run / "checkpoints")
+    assert [saved.step_of(path) for path in found] == [80, 77, 70]
 
 
 def test_run_directory_holds_what_the_readme_lists(whole_run):
@@ -152,20 +147,3 @@ def test_saved_generators_are_those_of_the_checkpoint(whole_run, weights, prefix
         for variable in generator.variables:
             saved = arrays[f"{prefix}/{variable.path}"]
             np.testing.assert_array_equal(variable.numpy(), saved)
-
-
-def test_tensorboard_has_what_was_promised(whole_run):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(whole_run / "tensorboard"))
-    events.Reload()
-    tags = set(events.Tags()["tensors"])
-    losses = {"G_A", "G_B", "cycle_A", "cycle_B", "identity_A", "identity_B"}
-    assert {f"losses/{name}" for name in losses | {"D_A", "D_B"}} <= tags
-    assert {"learning_rate", "speed/images_per_s", "speed/input_wait"} <= tags
-    assert "memory/host_peak_mib" in tags
-    assert {"samples/A", "samples/B", "config"} <= tags
-    for network in ("generator", "discriminator"):
-        graph = EventAccumulator(str(whole_run / "tensorboard" / network))
-        graph.Reload()
-        assert graph.Tags()["graph"]

@@ -10,7 +10,6 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.runs import saved
 from cyclegan_tf.training import fit
 from cyclegan_tf.training import run as training
-from cyclegan_tf.training.callbacks.step import StepCallback
 from tests.helpers import tiny_config
 
 
@@ -55,37 +54,18 @@ def test_loss_that_is_not_finite_stops_with_the_checkpoint_intact(finished):
     assert newest.read_bytes() == content
 
 
-def test_extended_run_trains_on(finished, capsys):
+def test_extended_run_trains_on_by_the_longer_schedule(finished, capsys):
     training.train(dataclasses.replace(finished, epochs=3))
     path = finished.resolved_run_dir
     newest = saved.checkpoints(path / "checkpoints")[0]
     assert saved.step_of(newest) == 12
     with (path / "metrics.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    # Of one constant epoch, and a decay over one and then over two.
+    rates = [float(row["learning_rate"]) for row in rows]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3 / 2, 1e-3 / 3], rtol=1e-4)
     assert "from 2 to 3 epochs" in capsys.readouterr().err
-
-
-def test_scores_of_the_end_stand_beside_doing_nothing(finished, capsys):
-    (finished.resolved_run_dir / "scores.json").unlink()
-    training.train(finished)
-    table = capsys.readouterr().out.splitlines()
-    rows = {line.split()[0]: line.split()[1:] for line in table if line}
-    for name in ("background_error", "coat_distance", "swd"):
-        there, back = rows[name][:2], rows[name][2:]
-        for model, nothing in (there, back):
-            assert float(model) > 0
-            if name == "background_error":
-                assert float(nothing) == 0
-            else:
-                assert float(nothing) > 20
-
-
-def test_learning_rate_follows_the_schedule(tiny_run):
-    config = tiny_run(epochs=4, constant_epochs=2)
-    training.train(config)
-    with (config.resolved_run_dir / "metrics.csv").open() as file:
-        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
-    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-3 * 2 / 3, 1e-3 / 3], rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -136,24 +116,37 @@ def test_run_stopped_after_its_last_checkpoint_is_concluded(finished, capsys):
     (finished.resolved_run_dir / "samples" / "losses.png").unlink()
     training.train(finished)
     output = capsys.readouterr()
-    assert "coat_distance" in output.out
     assert "is finished" in output.err and "continuing" not in output.err
     assert (finished.resolved_run_dir / "samples" / "losses.png").exists()
+    # The scores stand beside those of doing nothing.
+    lines = [line.split() for line in output.out.splitlines() if line]
+    rows = {line[0]: line[1:] for line in lines}
+    for name in ("background_error", "coat_distance", "swd"):
+        there, back = rows[name][:2], rows[name][2:]
+        for model, nothing in (there, back):
+            assert float(model) > 0
+            if name == "background_error":
+                assert float(nothing) == 0
+            else:
+                assert float(nothing) > 20
+    newest = saved.checkpoints(finished.resolved_run_dir / "checkpoints")[0]
+    before = newest.stat().st_mtime_ns
     training.train(finished)
-    assert not capsys.readouterr().out
+    output = capsys.readouterr()
+    assert not output.out and "is finished" in output.err
+    assert newest.stat().st_mtime_ns == before
 
 
 def test_damaged_scores_are_made_anew(finished):
     scores = finished.resolved_run_dir / "scores.json"
     whole = scores.read_text()
-    for content in ("{", "[]", '{"step": 8, "scores_against_the_truth": []}'):
-        scores.write_text(content)
-        training.train(finished)
-        assert scores.read_text() == whole
+    scores.write_text('{"step": 8, "scores_against_the_truth": []}')
+    training.train(finished)
+    assert scores.read_text() == whole
 
 
 def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run):
-    class PoisonLastStep(StepCallback):
+    class PoisonLastStep(fit.Steps):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if self.step == 4:
@@ -162,7 +155,7 @@ def test_weights_that_are_not_finite_reach_neither_model_nor_checkpoint(tiny_run
 
     config = tiny_run(epochs=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "RestoreTrackers", lambda _: PoisonLastStep())
+        patch.setattr(fit, "Steps", PoisonLastStep)
         with pytest.raises(InputError, match="gen_ab/head/bias is not finite"):
             training.train(config)
     assert not (config.resolved_run_dir / "model").exists()

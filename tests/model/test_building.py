@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.model.building import build_model
 from cyclegan_tf.runs import checkpoint
-from cyclegan_tf.training.build import build_model
 
 
 def test_model_is_a_function_of_the_seed(tiny_run):

@@ -3,8 +3,11 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
 from tests.helpers import tiny_config, write_images
@@ -38,9 +41,10 @@ def test_best_checkpoint_is_the_best_of_the_curve(scored_run):
     assert best["scores"][0]["protocol"]["compared_with"] == "1 images of testB"
 
 
-def test_scoring_does_not_change_the_training(tiny_run, scored_run):
-    config = tiny_run(epochs=3, evaluate_every=3)
+def test_scoring_does_not_change_the_training(tiny_run, scored_run, capsys):
+    config = tiny_run(epochs=3, evaluate_every=3, best_by="truth_mae")
     training.train(config)
+    assert "best by truth_mae: step 12 with" in capsys.readouterr().err
     rows = read_csv(config.resolved_run_dir)
     assert [row["swd_a_to_b"] != "" for row in rows] == [False, False, True]
     name = "checkpoints/step-000000012.npz"
@@ -72,14 +76,25 @@ def test_best_by_truth_without_pairs_is_refused(tmp_path):
     assert not (config.resolved_run_dir / "config.json").exists()
 
 
-def test_scores_are_in_tensorboard_and_in_the_line_of_the_epoch(tiny_run, capsys):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+def test_epochs_are_told_in_a_line(scored):
+    lines = [line for line in scored.err.splitlines() if "peak memory" in line]
+    assert len(lines) == 3
+    for words in ("G_A 0.", "swd a_to_b", "images/s", "waiting for input", "host"):
+        assert words in lines[2]
 
-    config = tiny_run(epochs=1, best_by="truth_mae")
-    training.train(config)
-    output = capsys.readouterr()
-    assert "truth_mae a_to_b" in output.err and "best by truth_mae" in output.err
-    events = EventAccumulator(str(config.resolved_run_dir / "tensorboard"))
+
+def test_tensorboard_has_what_was_promised(scored_run):
+    events = EventAccumulator(str(scored_run / "tensorboard"))
     events.Reload()
     tags = set(events.Tags()["tensors"])
+    assert {f"losses/{name}" for name in LOSSES} <= tags
+    assert {"learning_rate", "speed/images_per_s", "speed/input_wait"} <= tags
+    assert "memory/host_peak_mib" in tags
+    assert {"samples/A", "samples/B", "config"} <= tags
     assert {"scores/swd_a_to_b", "scores/cycle_ssim_b_to_a"} <= tags
+    # Means over an epoch of 4 steps, as in the table.
+    [written] = {
+        e.step: e for e in events.Tensors("losses/D_B") if e.step == 8
+    }.values()
+    loss = tf.make_ndarray(written.tensor_proto)
+    assert float(read_csv(scored_run)[1]["D_B"]) == pytest.approx(loss, rel=1e-4)

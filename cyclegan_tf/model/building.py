@@ -1,4 +1,6 @@
-"""From options to a compiled model."""
+"""From options to networks, and to a compiled model."""
+
+import functools
 
 import keras
 import tensorflow as tf
@@ -6,16 +8,27 @@ import tensorflow as tf
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config.architectures import GENERATORS, kind_of
 from cyclegan_tf.config.losses import WEIGHT_OPTIONS
-from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.domain import DIRECTIONS, Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.diffaugment import DiffAugment
 from cyclegan_tf.model.image_pool import ImagePool
-from cyclegan_tf.model.networks import build_discriminator, with_dtype
+from cyclegan_tf.model.mobile import build_mobile_generator
+from cyclegan_tf.model.networks import (
+    build_discriminator,
+    build_generator,
+    with_dtype,
+)
 from cyclegan_tf.model.optimizers import Adam, LossScaling
 from cyclegan_tf.model.schedules import LinearDecay
-from cyclegan_tf.runs.generators import new_generator
 
+# The function of each architecture of `config.architectures`.
+BUILDERS = {
+    "resnet": build_generator,
+    "attention": functools.partial(build_generator, has_attention=True),
+    "mobile": lambda filters, **form: build_mobile_generator(4 * filters, **form),
+}
 # Half-life of averaged weights, as a share of the steps taken.
 AVERAGE_SHARE = 0.05
 # Sec. 4 of the paper; epsilon as in the authors' program.
@@ -29,14 +42,21 @@ def build_model(
     teachers: dict[str, keras.Model] | None = None,
 ) -> CycleGAN:
     """The compiled model at step 0; a function of the arguments alone."""
+    of_weights, of_augmentations, *of_pools = (
+        derived_seed(config.seed, name)
+        for name in ("weights", "diffaugment", "pool a", "pool b")
+    )
     # The four networks, whose weights are drawn in this order.
-    keras.utils.set_random_seed(derived_seed(config.seed, "weights"))
+    keras.utils.set_random_seed(of_weights)
     networks = {
-        "gen_ab": new_generator(config, domains, "a_to_b"),
-        "gen_ba": new_generator(config, domains, "b_to_a"),
-        "disc_a": _new_discriminator(config, domains.a, "disc_a"),
-        "disc_b": _new_discriminator(config, domains.b, "disc_b"),
+        name: new_generator(config, domains, direction)
+        for direction, name in DIRECTIONS.items()
     }
+    for domain, form in domains._asdict().items():
+        name, kind = f"disc_{domain}", config.discriminator
+        networks[name] = build_discriminator(
+            kind, config.filters, form.channels, config.norm, name
+        )
     if config.precision != "float32":
         policy = f"mixed_{config.precision}"
         networks = {name: with_dtype(x, policy) for name, x in networks.items()}
@@ -44,11 +64,9 @@ def build_model(
     # What else a step needs: image pools, weights of the losses, augmentations.
     pools = {
         f"pool_{name}": ImagePool(
-            config.pool_size,
-            (*config.frame[:2], domain.channels),
-            derived_seed(config.seed, f"pool {name}"),
+            config.pool_size, (*config.frame[:2], form.channels), seed
         )
-        for name, domain in domains._asdict().items()
+        for (name, form), seed in zip(domains._asdict().items(), of_pools, strict=True)
     }
     weights = {name: getattr(config, name) for name in WEIGHT_OPTIONS}
     weights["identity_weight"] = identity_weight(config, domains)
@@ -57,9 +75,7 @@ def build_model(
         **pools,
         remat=config.remat,
         average_share=AVERAGE_SHARE if config.average else 0.0,
-        diffaugment=DiffAugment(
-            config.augmentations, derived_seed(config.seed, "diffaugment")
-        ),
+        diffaugment=DiffAugment(config.augmentations, of_augmentations),
         teachers=teachers,
         **weights,
     )
@@ -74,10 +90,18 @@ def build_model(
     return model
 
 
-def _new_discriminator(config, domain, name):
-    return build_discriminator(
-        config.discriminator, config.filters, domain.channels, config.norm, name
-    )
+def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:
+    """A generator with fresh weights, as the options of a run describe it."""
+    source, target = domains.of(direction)
+    form = {
+        "num_residual_blocks": config.resolved_residual_blocks,
+        "channels": source.channels,
+        "out_channels": target.channels,
+        "name": DIRECTIONS[direction],
+    }
+    kind = kind_of(GENERATORS, config.generator)
+    form |= {name: getattr(config, name) for name in kind.options}
+    return BUILDERS[kind.name](config.resolved_generator_filters, **form)
 
 
 def identity_weight(config: TrainConfig, domains: Domains) -> float:

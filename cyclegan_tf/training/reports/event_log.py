@@ -2,14 +2,14 @@
 
 import contextlib
 import pathlib
-import time
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.console import say
-
-FLUSH_SECONDS = 120
+from cyclegan_tf.evaluation.results import flat_scores
+from cyclegan_tf.training.reports.record import Record
 
 
 class EventLog:
@@ -20,8 +20,7 @@ class EventLog:
     """
 
     def __init__(self, directory: pathlib.Path):
-        self.directory, self.said, self.flushed = directory, set(), time.monotonic()
-        self.writer = tf.summary.create_noop_writer()
+        self.said, self.writer = set(), tf.summary.create_noop_writer()
         with self.errors_said_once("tensorboard"):
             self.writer = tf.summary.create_file_writer(str(directory))
             self.writer.flush()
@@ -44,25 +43,37 @@ class EventLog:
                     f"the training goes on without, and they are tried again"
                 )
 
+    def scalars(self, record: Record) -> None:
+        """Writes the numbers of a record."""
+        scores = flat_scores(record.results)
+        with self._at(record.step):
+            for name, loss in record.losses.items():
+                tf.summary.scalar(f"losses/{name}", loss)
+            tf.summary.scalar("learning_rate", record.learning_rate)
+            tf.summary.scalar("speed/images_per_s", record.images_per_s)
+            tf.summary.scalar("speed/input_wait", record.input_wait)
+            for place, peak in record.peaks.items():
+                tf.summary.scalar(f"memory/{place}_peak_mib", peak / 2**20)
+            for name, score in scores.items():
+                tf.summary.scalar(f"scores/{name}", score)
+
+    def text(self, name: str, text: str, step: int) -> None:
+        """Writes a text in Markdown."""
+        with self._at(step):
+            tf.summary.text(name, text)
+
+    def picture(self, name: str, picture: np.ndarray, step: int) -> None:
+        """Writes a picture, uint8 `(height, width, 3)`."""
+        with self._at(step):
+            tf.summary.image(name, picture[None])
+
     @contextlib.contextmanager
-    def as_default(self, step: int) -> Iterator[None]:
-        """Takes what `tf.summary` writes within the block."""
+    def _at(self, step):
         with self.errors_said_once("tensorboard"), self.writer.as_default(step=step):
             yield
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
-            self.flush()
-
-    def graph(self, name: str, function: tf.Graph) -> None:
-        """Writes a graph to a folder of its own, as TensorBoard wants it."""
-        with self.errors_said_once("tensorboard"):
-            writer = tf.summary.create_file_writer(str(self.directory / name))
-            with writer.as_default(step=0):
-                tf.summary.graph(function)
-            writer.close()
 
     def flush(self) -> None:
         """Writes what waits."""
-        self.flushed = time.monotonic()
         with self.errors_said_once("tensorboard"):
             self.writer.flush()
 

@@ -2,54 +2,51 @@
 
 import re
 
-import tensorflow as tf
-
 from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.evaluation.pictures import sample_grid, save_png
 from cyclegan_tf.inference.pixels import translate_all
-from cyclegan_tf.training.callbacks.step import StepCallback, is_due
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.training.reports.event_log import EventLog
+from cyclegan_tf.training.running import is_due
 
 NUM_NEWEST = 20
 NUM_EARLIER = 40  # at most
 
 
-class Samples(StepCallback):
+class Samples:
     """Translates the same images after every few epochs: real, fake, cycled, identity.
 
     Of a long run the newest 20 stay, and before them the first and every 2nd, 4th, 8th
     and so on, so that they are at most 40. TensorBoard gets at most 40 in all.
 
     Args:
-        images_a, images_b: `(count, height, width, channels)`, fixed images.
+        images: of A and of B, `(count, height, width, channels)`, fixed ones.
         domains: their form. Where they differ in channels, no identity is drawn.
         directory: gets `epoch-0001-a.png` and `epoch-0001-b.png`.
         every: number of epochs from one to the next; the last epoch is always drawn.
         epochs: of the whole run.
-        log: `EventLog` that gets the same pictures.
+        log: gets the same pictures.
     """
 
-    def __init__(self, images_a, images_b, domains, directory, every, epochs, log):
-        super().__init__()
-        self.images, self.domains = {"a": images_a, "b": images_b}, domains
-        self.directory, self.log = directory, log
-        self.every, self.epochs = every, epochs
+    def __init__(self, images, domains, directory, every, epochs, log: EventLog):
+        self.images, self.domains, self.directory = images, domains, directory
+        self.every, self.epochs, self.log = every, epochs, log
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Draws one grid for A and one for B."""
+    def draw(self, model: CycleGAN, epoch: int, step: int) -> None:
+        """Draws one grid for A and one for B after an epoch, if it is time."""
         if not is_due(epoch, self.every, self.epochs):
             return
-        gen_ab, gen_ba = self.model.trained_generators.values()
-        a, b = self.domains
+        gen_ab, gen_ba = model.trained_generators.values()
+        (images_a, images_b), (a, b) = self.images, self.domains
         for domain, grid in (
-            ("A", _grid("AB", self.images["a"], a, b, gen_ab, gen_ba)),
-            ("B", _grid("BA", self.images["b"], b, a, gen_ba, gen_ab)),
+            ("A", _grid("AB", images_a, a, b, gen_ab, gen_ba)),
+            ("B", _grid("BA", images_b, b, a, gen_ba, gen_ab)),
         ):
             with self.log.errors_said_once("samples"):
                 path = self.directory / f"epoch-{epoch + 1:04d}-{domain.lower()}.png"
                 save_png(path, grid)
             if is_spaced(epoch // self.every, self.epochs // self.every):
-                with self.log.as_default(step=self.step):
-                    tf.summary.image(f"samples/{domain}", grid[None])
+                self.log.picture(f"samples/{domain}", grid, step)
         with self.log.errors_said_once("samples"):
             self._remove_some(epoch + 1)
 

@@ -1,0 +1,121 @@
+"""Looks, after each epoch, for signs that the training goes wrong."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.common.console import say
+from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.ranges import to_shown, to_unit_range
+from cyclegan_tf.inference.pixels import PIXELS_AT_ONCE, translate_all
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.training import doctor
+from cyclegan_tf.training.reports.event_log import EventLog
+from cyclegan_tf.training.reports.record import Record
+
+NUM_IMAGES = 16  # per domain
+# Before, the networks are close to their initial weights; more often costs too much.
+CHECK_EVERY = 500  # steps
+
+
+class Checkup:
+    """Measures what `training.doctor` has limits for, and tells its findings.
+
+    Each is a line in the console, a shorter one as long as it stays, and all are a
+    text in TensorBoard. Nothing of the training is changed.
+
+    Args:
+        images: of A and of B, `(count, height, width, channels)`, fixed ones.
+        domains: their form.
+        score: the one that the best is kept by.
+        last_step: of the run.
+        log: gets the text.
+    """
+
+    def __init__(
+        self,
+        images: list[np.ndarray],
+        domains: Domains,
+        score: str,
+        last_step: int,
+        log: EventLog,
+    ):
+        self.images, self.domains, self.log = images, domains, log
+        self.score, self.last_step = score, last_step
+        # Of this process.
+        self.checked_step, self.losses, self.scored, self.told = 0, [], [], set()
+
+    def examine(self, model: CycleGAN, record: Record) -> None:
+        """Looks at a model after an epoch, unless that was done a few steps ago."""
+        if record.results:
+            self.scored.append((record.step, record.results))
+        if record.step - self.checked_step < CHECK_EVERY:
+            return
+        self.checked_step = record.step
+        self.losses.append(record.losses)
+        found = [*self._of_networks(model), *self._of_scores()]
+        found.append(doctor.finding("starved input", "", record.input_wait))
+        self._tell(found, record.step)
+
+    def _tell(self, findings, step):
+        """Says findings, each at length only the first time; None is no finding."""
+        findings = [finding for finding in findings if finding]
+        for name, sentence in findings:
+            if name not in self.told:
+                say(f"doctor: {sentence}")
+        still = [name for name, _ in findings if name in self.told]
+        if still:
+            say(f"doctor: still {', '.join(still)}")
+        self.told = {name for name, _ in findings}
+        if findings:
+            text = "\n".join(f"- {sentence}" for _, sentence in findings)
+            self.log.text("doctor", text, step)
+
+    def _of_networks(self, model) -> Iterator[doctor.Finding | None]:
+        (real_a, real_b), (form_a, form_b) = self.images, self.domains
+        gen_ab, gen_ba = model.trained_generators.values()
+        fake_b = translate_all(gen_ab, real_a, form_a, form_b)
+        fake_a = translate_all(gen_ba, real_b, form_b, form_a)
+        shown_a, shown_fake_a = to_shown(real_a, form_a), to_shown(fake_a, form_a)
+        shown_b, shown_fake_b = to_shown(real_b, form_b), to_shown(fake_b, form_b)
+        for direction, images, fakes, others in (
+            ("A to B", shown_a, shown_fake_b, shown_b),
+            ("B to A", shown_b, shown_fake_a, shown_a),
+        ):
+            for sign, value in (
+                ("colour inversion", doctor.luminance_correlation(images, fakes)),
+                ("identity", doctor.mean_change(images, fakes)),
+                ("one image", doctor.variety(images, fakes)),
+                ("checkerboard", doctor.checkerboard_levels(fakes, others)),
+            ):
+                yield doctor.finding(sign, direction, value)
+        for name, form, disc, real, fakes, opposing in (
+            ("D_A", form_a, model.disc_a, real_a, fake_a, "G_B"),
+            ("D_B", form_b, model.disc_b, real_b, fake_b, "G_A"),
+        ):
+            losses = [(epoch[name], epoch[opposing]) for epoch in self.losses]
+            yield doctor.finding("has won", name, doctor.epochs_won(losses))
+            patches = np.concatenate([_apply(disc, x, form) for x in (real, fakes)])
+            deviation = patches.std(dtype=np.float64)
+            yield doctor.finding("has given up", name, deviation)
+
+    def _of_scores(self) -> Iterator[doctor.Finding | None]:
+        for i, direction in enumerate(("A to B", "B to A")) if self.scored else ():
+            history = [(step, x[i].scores[self.score]) for step, x in self.scored]
+            nothing = self.scored[-1][1][i].nothing.get(self.score)
+            if nothing is not None:  # domains of other channels have none
+                excess = doctor.expected_excess(history, nothing, self.last_step)
+                details = {"score": self.score, "now": history[-1][1]}
+                details |= {"nothing": nothing, "last_step": self.last_step}
+                yield doctor.finding("worse than nothing", direction, excess, **details)
+
+
+def _apply(network, images, domain):
+    """Outputs for a domain's images, a bounded number of them at a time."""
+    at_once = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
+    outputs = [
+        network(to_unit_range(images[i : i + at_once], domain), training=False)
+        for i in range(0, len(images), at_once)
+    ]
+    return tf.concat(outputs, axis=0).numpy()

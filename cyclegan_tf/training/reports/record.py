@@ -1,0 +1,63 @@
+"""A record of some steps of a run, and what measures their speed."""
+
+import dataclasses
+import time
+
+from cyclegan_tf.evaluation.results import DirectionScores, flat_scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What there is to say of some steps.
+
+    Attributes:
+        step: the last of them.
+        losses: their means by name, in the order of the model.
+        learning_rate: of the generators, in the last of them.
+        images_per_s: of the epoch so far; images of both domains are counted.
+        input_wait: the share of that time, 0 to 1, spent waiting for images.
+        peaks: of the memory, in bytes, see `devices.peak_memory`.
+        results: the scores of an epoch that has been scored.
+    """
+
+    step: int
+    losses: dict[str, float]
+    learning_rate: float
+    images_per_s: float
+    input_wait: float
+    peaks: dict[str, int]
+    results: list[DirectionScores]
+
+    def row(self, epoch: int) -> dict[str, float]:
+        """What `metrics.csv` has of an epoch, counted from 1."""
+        return {
+            "epoch": epoch,
+            "step": self.step,
+            **self.losses,
+            "learning_rate": self.learning_rate,
+            "images_per_s": self.images_per_s,
+            "input_wait": self.input_wait,
+            **flat_scores(self.results),
+        }
+
+
+class Speed:
+    """Images per second, and the share of the time spent waiting for input.
+
+    The first step of each `fit`, which compiles, is left out.
+    """
+
+    def __init__(self, images_per_step: int):
+        self.images_per_step, self.start = images_per_step, None
+        self.images_per_s = self.input_wait = 0.0
+
+    def measure(self, step: int, waited: float) -> None:
+        """Takes the time of a step, which has ended, and the seconds waited so far."""
+        now = time.monotonic()
+        if self.start is None:
+            self.start = now, step, waited
+            return
+        start, first_step, earlier_wait = self.start
+        elapsed = max(now - start, 1e-9)
+        self.images_per_s = self.images_per_step * (step - first_step) / elapsed
+        self.input_wait = min(1.0, (waited - earlier_wait) / elapsed)

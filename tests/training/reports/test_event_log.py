@@ -1,0 +1,142 @@
+"""What happens to a run whose logs, or whose checkpoints, cannot be written."""
+
+import contextlib
+import csv
+import itertools
+import shutil
+import subprocess
+import time
+
+import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+from cyclegan_tf.runs import saved
+from cyclegan_tf.training import fit
+from cyclegan_tf.training.reports import event_log
+from tests.helpers import (
+    TINY,
+    assert_one_line_error,
+    assert_same_checkpoint,
+    flags,
+    run_here,
+)
+
+
+@contextlib.contextmanager
+def small_disk(path, kilobytes):
+    """A disk of its own at a path; skips where that is not permitted."""
+    path.mkdir(parents=True, exist_ok=True)
+    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)]
+    if not shutil.which("mount"):
+        pytest.skip("there is no mount")
+    mounted = subprocess.run(["mount", *options], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        yield path
+    finally:
+        # Writers may have it open still.
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_folder_that_cannot_be_written_is_said_once(tmp_path, capsys):
+    (tmp_path / "log").write_text("a file")
+    log = event_log.EventLog(tmp_path / "log")
+    for step in range(3):
+        log.text("name", "text", step)
+        log.flush()
+    log.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "warning: the tensorboard of this run cannot be written" in line
+
+
+def test_events_are_read_back(tmp_path):
+    log = event_log.EventLog(tmp_path / "log")
+    for step in (1, 2):
+        log.text("name", "text", step)
+    log.close()
+    [file] = (tmp_path / "log").glob("events.*")
+    events = list(EventFileLoader(str(file)).Load())
+    assert [event.step for event in events if event.HasField("summary")] == [1, 2]
+
+
+def remove(path):
+    shutil.rmtree(path / "tensorboard", ignore_errors=True)
+    shutil.rmtree(path / "samples")
+    (path / "metrics.csv").unlink()
+
+
+def block(path):
+    remove(path)
+    for name in ("tensorboard", "samples"):
+        (path / name).touch()
+    (path / "metrics.csv").mkdir()
+
+
+def unblock(path):
+    for name in ("tensorboard", "samples"):
+        (path / name).unlink()
+    (path / "metrics.csv").rmdir()
+
+
+def fill(path):
+    with (path / "fill").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+@pytest.fixture
+def train(monkeypatch, capsys, tiny_data_dir):
+    """A run of 5 epochs, to whose directory something is done after each."""
+
+    def start(run_dir, *acts):
+        class Steps(fit.Steps):
+            def on_epoch_end(self, epoch, logs=None):
+                super().on_epoch_end(epoch, logs)
+                if epoch < len(acts) and acts[epoch]:
+                    acts[epoch](self.run.path)
+
+        monkeypatch.setattr(fit, "Steps", Steps)
+        options = {"epochs": 5, "evaluate_every": 5, "data_dir": tiny_data_dir}
+        given = flags(TINY | options | {"run_dir": run_dir})
+        return run_here(capsys, "train", *given)
+
+    return start
+
+
+def test_run_whose_logs_fail_goes_on_and_a_full_disk_ends_it_with_its_checkpoints(
+    tmp_path, train, monkeypatch
+):
+    # After an epoch its logs vanish, after the next they cannot be written; all the
+    # while the clock is set: an hour forward and two back, again and again.
+    path, now, moments = tmp_path / "run", time.time, itertools.count()
+    with monkeypatch.context() as patch:
+        set_clock = lambda: now() + 3600 * (next(moments) // 7 % 3 - 1)  # noqa: E731
+        patch.setattr(time, "time", set_clock)
+        done = train(path, remove, block, unblock)
+    assert done.returncode == 0, done.stderr
+    with (path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    for row in rows:
+        assert 0 < float(row["images_per_s"]) < 10_000
+        assert 0 <= float(row["input_wait"]) <= 1
+    names = {f"epoch-000{epoch}-{domain}.png" for epoch in (4, 5) for domain in "ab"}
+    assert {x.name for x in (path / "samples").iterdir()} == names | {"losses.png"}
+    assert_warned_once(done)
+
+    # Neither logs nor clocks change what is learned.
+    with small_disk(tmp_path / "small", 20_000) as full:
+        done = train(full, None, None, fill)
+        assert_one_line_error(done, "No space left on device")
+        assert_warned_once(done)
+        kept = saved.checkpoints(full / "checkpoints")
+        assert [saved.step_of(file) for file in kept] == [12, 8, 4]
+        assert_same_checkpoint(kept[0], path / "checkpoints" / kept[0].name)
+        assert not list(full.rglob(".partial*"))
+
+
+def assert_warned_once(done):
+    lines = [line for line in done.stderr.splitlines() if "warning:" in line]
+    for words in ("samples", "metrics"):
+        assert sum(words in line for line in lines) == 1, lines
