@@ -126,6 +126,8 @@ def _side_by_side(config):
 def _images(config, runs, models):
     """The dataset, the form in which it is read, and what scores by it."""
     if config.dataset is None:
+        if not runs:
+            raise InputError("no run says which images to score on; give --dataset.")
         run = next(iter(runs.values()))
         evaluator = _evaluator_of(run, config)
         return run.dataset, run.domains, evaluator
