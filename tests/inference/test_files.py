@@ -15,7 +15,7 @@ from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.exported import SUMS
+from cyclegan_tf.inference.exported import SUMS, find_export
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory
@@ -54,15 +54,6 @@ def run_dir(tmp_path_factory):
     return save_run(path, tiny_model().generators)
 
 
-@pytest.fixture(scope="module")
-def export_dir(run_dir, tmp_path_factory):
-    path = tmp_path_factory.mktemp("export")
-    models = generators.load_generators(run_dir)
-    save_export(path / "2", models, megapixels=1)
-    (path / "1").mkdir()
-    return path
-
-
 def planned(given, output, file_format="png", target=RGB):
     request = files.find(str(given), str(output))
     return files.plan(request, file_format, target)
@@ -79,15 +70,22 @@ def pixels_of(path):
 
 
 @pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
-def test_loaded_run_and_export_equal_keras(run_dir, export_dir, direction):
+def test_loaded_run_equals_keras(run_dir, direction):
     pictures = np.stack([random_pixels(22, 33, seed) for seed in range(2)])
     model = generators.load_generators(run_dir)[direction]
     expected = translate_all(model, pictures, *Domains()).astype(int)
-    for path in (run_dir, export_dir, export_dir / "2"):
-        loaded = cyclegan_tf.load(path, direction)
-        assert np.abs(loaded(pictures) - expected).max() <= 1
-        one = loaded(pictures[0])
-        assert one.shape == (22, 33, 3) and np.abs(one - expected[0]).max() <= 1
+    loaded = cyclegan_tf.load(run_dir, direction)
+    assert np.abs(loaded(pictures) - expected).max() <= 1
+    one = loaded(pictures[0])
+    assert one.shape == (22, 33, 3) and np.abs(one - expected[0]).max() <= 1
+
+
+def test_newest_version_is_found(tmp_path):
+    for name in ("9", "10", "11", "none"):
+        (tmp_path / name).mkdir()
+    for name in ("9", "10", "none"):
+        (tmp_path / name / "saved_model.pb").touch()
+    assert find_export(tmp_path) == ("savedmodel", tmp_path / "10")
 
 
 def test_missing_direction_is_named(run_dir, tmp_path):
@@ -109,10 +107,12 @@ def test_best_checkpoint_of_a_run_translates(run_dir, tmp_path):
     assert np.abs(last - expected).max() > 1
 
 
-def test_checkpoint_of_an_export_is_refused(export_dir, tmp_path, capsys):
+def test_checkpoint_of_an_export_is_refused(tmp_path, capsys):
     write_images(tmp_path / "in", 1)
+    (tmp_path / "a_to_b.onnx").touch()
     done = run_here(
-        *(capsys, "translate", "--model", export_dir, "--checkpoint", "best"),
+        *(capsys, "translate", "--model", tmp_path / "a_to_b.onnx"),
+        *("--checkpoint", "best"),
         *(tmp_path / "in", tmp_path / "out"),
     )
     assert_one_line_error(done, "--checkpoint best", "is an export")
@@ -168,11 +168,6 @@ def test_picture_beyond_the_exports_limit_fails_alone(run_dir, tmp_path, capsys)
     (line,) = [x for x in done.stderr.splitlines() if "failed" in x]
     assert str(tmp_path / "in" / "large" / "000.png") in line
     assert "at most 1920 pixels" in line
-
-
-def test_bytes_are_no_direction(export_dir):
-    with pytest.raises(InputError, match="has no direction a_to_b_bytes"):
-        cyclegan_tf.load(export_dir, "a_to_b_bytes")
 
 
 def test_second_start_skips_what_is_done_unless_told_to_overwrite(tmp_path):
