@@ -46,7 +46,7 @@ QUALITY = 75
 # Dark enough to be read on white.
 COLOURS = "#1f5fa8 #c1440e #2e7d32 #7b3fa0 #8a6d00 #0f7c85 #b0256f #555555".split()
 # Columns of `metrics.csv` that share a chart differ in these ends.
-PAIRS = (("_A", "_B"), tuple(f"_{direction}" for direction in DOMAINS))
+ENDS = (("_A", "_B"), tuple(f"_{direction}" for direction in DOMAINS))
 # The ends of an interval are not better or worse.
 INTERVAL = ("kid_low", "kid_high")
 
@@ -210,7 +210,7 @@ def _charts(runs):
     measures = dict.fromkeys(
         (name.removesuffix(end), ends)
         for name in columns
-        for ends in PAIRS
+        for ends in ENDS
         for end in ends
         if name.endswith(end) and name.removesuffix(end) not in INTERVAL
     )
