@@ -94,6 +94,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, such as "1 image" or "2 images"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def markdown(value) -> str:
     """A value as plain text within Markdown, also within a cell of a table."""
     return "".join(MARKDOWN.get(c, c) for c in printable(str(value)))

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from cyclegan_tf.common.console import say
+from cyclegan_tf.common.console import counted, say
 from cyclegan_tf.data import copies
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.findings import copies_in, found_in
@@ -138,10 +138,10 @@ def _few(split):
     count = len(split)
     if not split.name.startswith("train") or count >= MIN_TRAINING_IMAGES:
         return []
-    images = "1 image" if count == 1 else f"{count} images"
     return [
-        f"{split.name}: only {images}, which a discriminator learns by heart: "
-        f"add some; in a long training --diffaugment color,translation,cutout may help"
+        f"{split.name}: only {counted(count, 'image')}, which a discriminator learns "
+        f"by heart: add some; in a long training --diffaugment "
+        f"color,translation,cutout may help"
     ]
 
 

@@ -163,7 +163,7 @@ def near_runs(path: pathlib.Path) -> str:
     found = [*folder.glob(f"*/{CONFIG}"), *folder.glob(f"*/*/{CONFIG}")]
     runs = {each.parent.name: each.parent for each in found}
     near = difflib.get_close_matches(path.name, runs, 1)
-    return f"; did you mean {os.path.relpath(runs[near[0]])}?" if near else ""
+    return f" (did you mean {os.path.relpath(runs[near[0]])}?)" if near else ""
 
 
 def require_same_options(path: pathlib.Path, config: TrainConfig) -> Recorded | None:
