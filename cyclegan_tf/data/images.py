@@ -161,10 +161,7 @@ def normalize_decoded(
         UnreadableImage: as `normalize`, and whatever `decode` raises.
     """
     picture, kept = _decode(data, keeps_alpha, describes=False, decode=decode)
-    if kept:
-        return _stored(data, kept, picture.pixels), picture
-    image = encode(picture.pixels, picture.valid)
-    return image._replace(note=picture.note), picture
+    return _stored(data, kept, picture) if kept else _encoded(picture), picture
 
 
 def from_picture(picture: Picture) -> tuple[EncodedImage, Picture]:
@@ -177,8 +174,7 @@ def from_picture(picture: Picture) -> tuple[EncodedImage, Picture]:
     pixels = picture.pixels
     require_size(*pixels.shape[:2], pixels.shape[2] * pixels.dtype.itemsize)
     picture = of_supported_type(picture)
-    image = encode(picture.pixels, picture.valid)
-    return image._replace(note=picture.note), picture
+    return _encoded(picture), picture
 
 
 def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
@@ -207,27 +203,32 @@ def encode(pixels: np.ndarray, valid: np.ndarray | None = None) -> EncodedImage:
     Raises:
         UnreadableImage: none has.
     """
-    # Of an axis of one, NumPy cares for no strides, and imagecodecs does.
-    flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    return _encoded(Picture(pixels, valid))
+
+
+def _encoded(picture):
+    pixels = picture.pixels
     if not Domain(pixels.shape[-1], pixels.dtype.name).is_encodable:
         data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-        return _stored(data, "raw", pixels, valid)
-    if pixels.dtype == np.uint8:
-        return _stored(_png(flat), "png", pixels, valid)
-    import imagecodecs  # Pillow writes no RGB of 16 bits
-
-    data = imagecodecs.png_encode(np.ascontiguousarray(flat))
-    return _stored(data, "png", pixels, valid)
+        return _stored(data, "raw", picture)
+    flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    return _stored(_png(flat), "png", picture)
 
 
 def _png(pixels):
+    if pixels.dtype == np.uint16:
+        import imagecodecs  # Pillow writes no RGB of 16 bits
+
+        # Of an axis of one, NumPy cares for no strides, and imagecodecs does.
+        return imagecodecs.png_encode(np.ascontiguousarray(pixels))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _stored(data, kind, pixels, valid=None):
-    """What is stored of pixels, with the range of their values."""
+def _stored(data, kind, picture):
+    """What is stored of a picture, with the range of its values."""
+    pixels, valid, note, _ = picture
     low, high, mask, values = 0, 255, b"", pixels
     if valid is not None:
         if not valid.any():
@@ -238,7 +239,7 @@ def _stored(data, kind, pixels, valid=None):
     if pixels.dtype != np.uint8:
         low, high = values.min(), values.max()
     form = *pixels.shape, pixels.dtype.name, float(low), float(high)
-    return EncodedImage(data, kind, *form, valid=mask)
+    return EncodedImage(data, kind, *form, note, mask)
 
 
 def _decode(data, keeps_alpha, describes=True, decode=None):

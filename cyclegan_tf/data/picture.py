@@ -84,14 +84,16 @@ def number(text: str) -> float | None:
         return None
 
 
-def with_nodata(pixels: np.ndarray, valid: np.ndarray, nodata: str) -> np.ndarray:
+def with_nodata(
+    pixels: np.ndarray, valid: np.ndarray | None, nodata: str
+) -> np.ndarray:
     """Pixels with the value of the tag where they have none, and nowhere else.
 
     What came out as this value by chance is moved by the smallest step.
 
     Args:
         pixels: `(height, width, channels)`.
-        valid: bool `(height, width, 1)`, or of as many channels.
+        valid: bool `(height, width, 1)`, or of as many channels; None: all are.
         nodata: a number that the type holds, see `holds`.
     """
     value = float(nodata)

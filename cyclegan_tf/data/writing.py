@@ -12,11 +12,11 @@ from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain, form_text
+from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.medical import DICOM_SUFFIXES
 from cyclegan_tf.data.picture import (
     CENTIMETRE,
     INCH,
-    About,
     Picture,
     holds,
     number,
@@ -111,12 +111,11 @@ def write(
     """
     suffix, channels = path.suffix.lower(), pixels.shape[-1]
     require_holds(suffix, channels, pixels.dtype.name)
-    about, valid = (source.about, source.valid) if source else (About(), None)
+    _, valid, _, about = source or Picture(pixels)
+    if valid is not None and valid.shape[-1] not in (1, channels):
+        valid = valid.any(axis=-1, keepdims=True)
     if holds(pixels.dtype, number(about.nodata)):
-        known = (
-            np.ones((1, 1, 1), bool) if valid is None else _valid_of(valid, channels)
-        )
-        pixels, valid = with_nodata(pixels, known, about.nodata), None
+        pixels, valid = with_nodata(pixels, valid, about.nodata), None
     else:
         about = dataclasses.replace(about, nodata="")
     squeezed = pixels[..., 0] if channels == 1 else pixels
@@ -126,15 +125,10 @@ def write(
         np.save(path, squeezed)
     elif suffix in TIFF_SUFFIXES:
         _write_tiff(path, pixels, valid, about)
-    elif suffix == ".png" and pixels.dtype == np.uint16:
-        import imagecodecs  # Pillow writes no RGB of 16 bits
-
-        png = imagecodecs.png_encode(np.ascontiguousarray(squeezed))
-        path.write_bytes(_with_chunks(png, **known))
     elif suffix == ".png":
-        Image.fromarray(squeezed).save(path, "PNG", **known)
+        path.write_bytes(_with_chunks(encode(pixels).encoded, **known))
     else:
-        Image.fromarray(squeezed).save(path, "JPEG", quality=JPEG_QUALITY, **known)
+        Image.fromarray(squeezed).save(path, quality=JPEG_QUALITY, **known)
 
 
 def write_pages(
@@ -162,18 +156,14 @@ def write_pages(
 def _write_tiff(path, pixels, valid, about):
     import tifffile
 
-    # Channels are pages there, which their readers expect.
-    programs = dict.fromkeys(filter(None, [_program_for(pixels, about)]), True)
-    with tifffile.TiffWriter(path, **programs) as file:
+    if _is_rgb(pixels, about) and pixels.dtype != np.uint8:
+        about = dataclasses.replace(about, program="")  # which has no such colours
+    program = {about.program: True} if about.program else {}
+    with tifffile.TiffWriter(path, **program) as file:
         _write_page(file, pixels, about)
-        if valid is not None and not about.program:
+        if valid is not None and not program:
             mask = valid.any(axis=-1)
             file.write(mask, photometric=4, subfiletype=MASK, metadata=None)
-
-
-def _program_for(pixels, about):
-    """What the file is to be readable by as the source was, or ""."""
-    return "" if _is_rgb(pixels, about) and pixels.dtype != np.uint8 else about.program
 
 
 def _is_rgb(pixels, about):
@@ -197,7 +187,7 @@ def _write_page(file, pixels, about):
         options |= {"resolution": about.resolution[:2]}
         options |= {"resolutionunit": about.resolution[2]}
     values = pixels[..., 0] if channels == 1 else pixels
-    if _program_for(pixels, about):
+    if about.program:  # channels are pages there, which its readers expect
         axes = "YX" if channels == 1 else "YXS" if is_rgb else "CYX"
         values = np.moveaxis(pixels, -1, 0) if axes == "CYX" else values
         is_same = channels == about.channels
@@ -210,13 +200,6 @@ def _write_page(file, pixels, about):
     elif channels > 1:
         options["planarconfig"] = "contig"
     file.write(np.ascontiguousarray(values), **options)
-
-
-def _valid_of(valid, channels):
-    """By channel, if these are the same; else where any has a value."""
-    if valid.shape[-1] in (1, channels):
-        return valid
-    return valid.any(axis=-1, keepdims=True)
 
 
 def _profile(about, channels):
