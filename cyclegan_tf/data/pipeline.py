@@ -129,6 +129,36 @@ def image_batches(
     return _covering(split, indices, frame).map(centre).batch(batch_size).prefetch(1)
 
 
+def valid_batches(
+    split: Split, frame: Frame, batch_size: int, limit: int | None = None
+) -> tf.data.Dataset | None:
+    """Which pixels of `image_batches` have a value; None where all have.
+
+    Returns:
+        bool `(count, height, width, 1)`: whether some channel has one.
+    """
+    found = examples(split, tf.data.Dataset.range(len(split.places[:limit])))
+    if not any(found.map(records.has_nodata).as_numpy_iterator()):
+        return None
+    sizes = frames.covering_sizes(split.sizes, frame)[:limit]
+
+    def valid_of(example, size):
+        valid = tf.cond(
+            records.has_nodata(example),
+            lambda: records.decode_valid(example, split.domain),
+            lambda: tf.ones(
+                (example["image/height"], example["image/width"], 1), tf.bool
+            ),
+        )
+        weights = tf.cast(tf.reduce_any(valid, axis=-1, keepdims=True), tf.float32)
+        weights = frames.covering(weights, size, frame, split.domain.resample)
+        return tf.ensure_shape(frames.centre(weights, frame) > 0.5, (*frame[:2], 1))
+
+    pairs = tf.data.Dataset.zip((found, tf.data.Dataset.from_tensor_slices(sizes)))
+    valid = pairs.map(valid_of, num_parallel_calls=tf.data.AUTOTUNE)
+    return valid.batch(batch_size).prefetch(1)
+
+
 @damage_named()
 def load_masks(
     split: Split, frame: Frame, limit: int | None = None

@@ -17,6 +17,7 @@ from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.domain import Domains, with_channels
+from cyclegan_tf.data.picture import filled
 from cyclegan_tf.data.ranges import to_grey_levels
 from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.evaluation.results import DOMAINS, DirectionScores
@@ -74,6 +75,10 @@ class Evaluator:
         self._images = {
             domain: self._open(split) for domain, split in self.splits.items()
         }
+        self._valid = {
+            domain: pipeline.valid_batches(split, frame, self._batch_size, limit)
+            for domain, split in self.splits.items()
+        }
 
     @property
     def names(self) -> list[str]:
@@ -107,8 +112,8 @@ class Evaluator:
 
     def _evaluate(self, direction, generators, bar, watch):
         fakes = self._new_kept()
-        for images in self._batches():
-            batch = self._translated(direction, generators, images)
+        for images, valid in zip(self._batches(), self._valid_batches(), strict=False):
+            batch = self._translated(direction, generators, images, valid)
             fakes.add(batch)
             if watch is not None:
                 watch(direction, batch)
@@ -117,8 +122,11 @@ class Evaluator:
         nothing, protocol = self._nothing[direction], self.protocol(direction)
         return DirectionScores(direction, scores, nothing, levels, protocol)
 
-    def _translated(self, direction, generators, images):
-        """Images by domain, and what the generators make of them."""
+    def _translated(self, direction, generators, images, valid):
+        """Images by domain, and what the generators make of them.
+
+        Where pixels have no value, see `records.decode`, neither has that.
+        """
         source, target = DOMAINS[direction]
         form, other_form = self.domains.of(direction)
         real, other = images[source], images[target]
@@ -126,10 +134,13 @@ class Evaluator:
         fake = cycled = same = None
         if real is not None:
             fake = translate(there, real, form, other_form).numpy()
+            fake = filled(fake, valid[source], other_form.middle)
             if back is not None:
                 cycled = translate(back, fake, other_form, form).numpy()
+                cycled = filled(cycled, valid[source], form.middle)
         if other is not None and self._has_same_channels:
             same = translate(there, other, other_form, other_form).numpy()
+            same = filled(same, valid[target], other_form.middle)
         others = _grey_levels(other, other_form)
         return Batch(
             _grey_levels(real, form),
@@ -207,11 +218,24 @@ class Evaluator:
     def _open(self, split):
         """The images in batches, decoded once where they are few."""
         num_pixels = self.frame.height * self.frame.width
-        batch_size = max(1, BATCH_PIXELS // num_pixels)
-        batches = pipeline.image_batches(split, self.frame, batch_size, self.limit)
+        options = self.frame, self._batch_size, self.limit
+        batches = pipeline.image_batches(split, *options)
         pixel_bytes = split.domain.channels * np.dtype(split.domain.dtype).itemsize
         num_bytes = len(split) * num_pixels * pixel_bytes
         return batches.cache() if num_bytes <= MAX_KEPT_BYTES else batches
+
+    @property
+    def _batch_size(self):
+        return max(1, BATCH_PIXELS // (self.frame.height * self.frame.width))
+
+    def _valid_batches(self):
+        """Of `_batches`, which pixels have a value; None of a domain where all have."""
+        batches = [
+            itertools.repeat(None) if valid is None else valid.as_numpy_iterator()
+            for valid in self._valid.values()
+        ]
+        while True:
+            yield {x: next(each, None) for x, each in zip("ab", batches, strict=True)}
 
     def _batches(self):
         """Batches by domain, "a" and "b"; None of one that has no more."""

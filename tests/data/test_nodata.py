@@ -16,6 +16,8 @@ from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage, normalize, read
 from cyclegan_tf.data.picture import with_nodata
+from cyclegan_tf.evaluation.evaluator import Evaluator
+from cyclegan_tf.runs.generators import DIRECTIONS
 from tests.data.hostile_files import tiff
 
 RNG = np.random.default_rng(0)
@@ -180,6 +182,19 @@ def test_dataset_counts_only_what_has_a_value(tmp_path, capsys):
     images = pipeline.load_images(split, Frame(24, 32))
     assert np.allclose(images[:2, HOLE], split.domain.middle)
     assert images.min() >= domain["low"] and images.max() <= domain["high"]
+    (valid,) = pipeline.valid_batches(split, Frame(24, 32), 3).as_numpy_iterator()
+    np.testing.assert_array_equal(valid[:2, ..., 0], [~HOLE, ~HOLE])
+    assert valid[2].all()
+    assert pipeline.valid_batches(split.without([0, 1]), Frame(24, 32), 3) is None
+    # What a generator makes of pixels without a value is not scored.
+    evaluator = Evaluator(split, split, Frame(24, 32))
+    there, _ = evaluator.evaluate(
+        {
+            name: lambda x, training: tf.where(tf.abs(x) < 1e-6, 1.0, x)
+            for name in DIRECTIONS
+        }
+    )
+    assert there.scores["cycle_mae"] < 1e-5 and there.scores["identity_mae"] < 1e-5
 
 
 @pytest.mark.parametrize("nodata, dtype", [("0", "u1"), ("255", "u1"), ("0", "f4")])
