@@ -166,7 +166,7 @@ def test_new_run_has_what_its_dataset_recommends(tmp_path):
 @pytest.mark.parametrize("more", [(), ("--epochs", 9), ("--restart",), ("--dry-run",)])
 def test_run_that_is_not_there_is_not_begun_by_its_name_alone(tmp_path, more):
     write(tmp_path / "horses", {})
-    with pytest.raises(InputError, match="no run is there .* did you mean .*horses\\?"):
+    with pytest.raises(InputError, match="no run is there .*did you mean .*horses\\?"):
         parse_train("--run-dir", tmp_path / "horse", *more)
     with pytest.raises(InputError, match="to go on with; to begin one, say which"):
         parse_train("--run-dir", tmp_path / "of another name", *more)
