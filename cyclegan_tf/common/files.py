@@ -13,8 +13,6 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from filelock import AcquireReturnProxy, FileLock, Timeout
-
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import Damaged, InputError
 
@@ -201,7 +199,9 @@ def current(path: pathlib.Path) -> pathlib.Path:
     return path if path.exists() or not _earlier(path).exists() else _earlier(path)
 
 
-def locked(path: pathlib.Path, waiting: str | None = None) -> AcquireReturnProxy:
+def locked(
+    path: pathlib.Path, waiting: str | None = None
+) -> contextlib.AbstractContextManager:
     """Holds a lock file until the end of the `with` block, or of the process.
 
     Args:
@@ -209,12 +209,14 @@ def locked(path: pathlib.Path, waiting: str | None = None) -> AcquireReturnProxy
         waiting: said before waiting for another process that holds it.
 
     Raises:
-        filelock.Timeout: another process holds it, and `waiting` is None.
+        TimeoutError: another process holds it, and `waiting` is None.
     """
+    from filelock import FileLock  # which a first answer does not wait for
+
     lock = FileLock(path)
     try:
         return lock.acquire(timeout=0)
-    except Timeout:
+    except TimeoutError:
         if waiting is None:
             raise
         say(waiting)

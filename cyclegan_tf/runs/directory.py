@@ -19,8 +19,6 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from filelock import Timeout
-
 from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
@@ -63,7 +61,7 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
                 os.replace(path, earlier)
                 say(f"the earlier run is now {earlier}")
                 stack.enter_context(locked_folder(path))
-        except Timeout:
+        except TimeoutError:
             raise InputError(
                 f"{path} is in use by another process; wait for it, stop it, or choose "
                 f"another --run-dir."
