@@ -13,13 +13,8 @@ import tensorflow as tf
 
 from cyclegan_tf.config import TrainConfig, settings
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.interop.reference_weights import (
-    TO_KERAS,
-    TO_TORCH,
-    convolutions,
-    generator_from_reference,
-    state_dict_shapes,
-)
+from cyclegan_tf.interop.convert import TO_KERAS, TO_TORCH, generator_from_reference
+from cyclegan_tf.interop.state_dicts import convolutions
 from cyclegan_tf.model.building import ADAM, build_model
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
@@ -82,8 +77,18 @@ def images(height, width, seed, count=1):
 
 def generator_weights(filters, num_blocks, seed, channels=3, out_channels=3):
     """A state dict of the authors' generator, with biases everywhere."""
-    shapes = state_dict_shapes(filters, num_blocks, channels, out_channels)
-    return _random_weights(shapes, seed)
+    size = filters, num_blocks, channels, out_channels
+    return _random_weights(generator_shapes(*size), seed)
+
+
+def generator_shapes(filters, num_blocks, channels=3, out_channels=3):
+    """The shapes by name of all that the authors' state dict holds today."""
+    shapes = {}
+    table = convolutions(filters, num_blocks, channels, out_channels)
+    for layer, (prefix, shape) in table.items():
+        shapes[f"{prefix}.weight"] = shape
+        shapes[f"{prefix}.bias"] = (shape[1 if layer.startswith("up") else 0],)
+    return shapes
 
 
 def discriminator_weights(kind, filters, seed):

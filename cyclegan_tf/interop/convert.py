@@ -1,11 +1,14 @@
 """Takes over ResNet generators of PyTorch programs, and gives generators back.
 
 What is taken over becomes a run directory, for `train.py --init-from` and for
-everything that uses a trained run.
+everything that uses a trained run. A bias before an instance norm shifts a channel that
+the norm then centres: it changes nothing, is left out here, and is written as zeros on
+the way back.
 """
 
 import pathlib
 
+import keras
 import numpy as np
 
 from cyclegan_tf.common import files
@@ -13,17 +16,18 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.domain import Domain, Domains
-from cyclegan_tf.interop.reference_weights import (
-    form_of,
-    generator_from_reference,
-    generator_to_reference,
-    size_of,
-)
+from cyclegan_tf.interop.state_dicts import Recognised, convolutions, recognise
+from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
-from cyclegan_tf.runs.generators import load_generators, save_generators
+from cyclegan_tf.runs.generators import save_generators
+from cyclegan_tf.runs.run_dir import RunDir
 
 FILES = {"a_to_b": "latest_net_G_A.pth", "b_to_a": "latest_net_G_B.pth"}
+# (out, in, height, width) of Conv2d to (height, width, in, out), and of ConvTranspose2d
+# (in, out, height, width) to (height, width, out, in).
+TO_KERAS = (2, 3, 1, 0)
+TO_TORCH = (3, 2, 0, 1)
 StateDict = dict[str, np.ndarray]
 
 
@@ -48,26 +52,31 @@ def import_models(
     """
     if run_dir.exists():
         raise InputError(f"--run-dir {run_dir} exists; choose a new directory.")
-    generators = {}
+    generators, architectures = {}, {}
     for direction, (path, tensors) in zip(FILES, models, strict=False):
-        generators[direction], assumed = generator_from_reference(tensors, str(path))
-        if assumed:
+        generators[direction], found = generator_from_reference(tensors, str(path))
+        architectures[path] = found.architecture
+        if found.assumed:
             say(
-                f"{path}: assumed, as its tensors do not tell: {'; '.join(assumed)}. "
-                f"Compare a picture with what its own program makes of it"
+                f"{path}: assumed, as its tensors do not tell: "
+                f"{'; '.join(found.assumed)}. Compare a picture with what its own "
+                f"program makes of it"
             )
-    first, *others = generators.values()
-    for other in others:
-        _require_opposite(first, other, [path for path, _ in models])
-    filters, blocks, *channels = size_of(first)
-    norm, upsampling = form_of(first)
+    (path, there), *others = architectures.items()
+    channels = there.channels, there.out_channels
+    for other, back in others:
+        if back != there._replace(channels=channels[1], out_channels=channels[0]):
+            raise InputError(
+                f"{path} has {there}, {other} has {back}; both must be the same, and "
+                f"the second lead back."
+            )
     config = TrainConfig(
         dataset=dataset,
         run_dir=str(run_dir),
-        filters=filters,
-        residual_blocks=blocks,
-        norm=norm,
-        upsampling=upsampling,
+        filters=there.filters,
+        residual_blocks=there.residual_blocks,
+        norm=there.norm,
+        upsampling=there.upsampling,
         average=False,
     )
     # Such programs read and write 8 bits.
@@ -79,26 +88,39 @@ def import_models(
     return run_dir
 
 
-def _require_opposite(first, second, paths):
-    """Checks that two generators are the directions of one model."""
-    there, back = size_of(first), size_of(second)
-    forms = [
-        "{} filters, {} residual blocks, {} norms and --upsampling {}".format(
-            *size[:2], *form_of(generator)
-        )
-        for size, generator in ((there, first), (back, second))
-    ]
-    if forms[0] != forms[1]:
-        raise InputError(
-            f"{paths[0]} has {forms[0]}, {paths[1]} has {forms[1]}; both must be the "
-            f"same."
-        )
-    if (back.channels, back.out_channels) != (there.out_channels, there.channels):
-        raise InputError(
-            f"{paths[0]} takes {there.channels} channels and gives "
-            f"{there.out_channels}, {paths[1]} takes {back.channels} and gives "
-            f"{back.out_channels}; the second must lead back."
-        )
+def generator_from_reference(
+    tensors: StateDict, source: str
+) -> tuple[keras.Model, Recognised]:
+    """A generator of ours that computes what PyTorch's with these weights does.
+
+    Args:
+        tensors: a state dict in its order, see `torch_files.read_tensors`.
+        source: where it comes from, for errors.
+
+    Raises:
+        InputError: they are no such generator's, or not finite; what was found, and
+            what is missing, is named.
+    """
+    try:
+        found = recognise(tensors)
+    except ValueError as error:
+        raise InputError(f"{source} is not a ResNet generator: {error}.") from None
+    filters, blocks, channels, out_channels, norm, upsampling = found.architecture
+    generator = build_generator(
+        filters,
+        blocks,
+        channels,
+        norm=norm,
+        upsampling=upsampling,
+        out_channels=out_channels,
+    )
+    for layer, convolution in found.convolutions.items():
+        biases = convolution.biases if layer == "head" else []
+        kernel = convolution.kernel.transpose(TO_KERAS)
+        generator.get_layer(layer).set_weights([kernel, *biases])
+        if convolution.norm:
+            generator.get_layer(f"{layer}_norm").set_weights(convolution.norm)
+    return generator, found
 
 
 def export_models(
@@ -111,14 +133,28 @@ def export_models(
         weights: "average" or "raw", see `generators.load_generators`.
 
     Returns:
-        State dicts by the names of files that the authors' program loads:
-        `latest_net_G_A.pth` and `latest_net_G_B.pth`, or one of them.
+        State dicts by the names of files that the authors' program loads,
+        `latest_net_G_A.pth` and `latest_net_G_B.pth`, or one of them; float32 arrays
+        in the order of the authors' network.
 
     Raises:
         InputError: there is no such run, or its networks are not the authors'.
     """
-    generators = load_generators(run_dir, weights=weights)
-    return {
-        FILES[direction]: generator_to_reference(generator, str(run_dir))
-        for direction, generator in generators.items()
-    }
+    run = RunDir.open(run_dir)
+    options = run.options
+    form = options.generator, options.norm, options.upsampling
+    if form != ("resnet", "plain", "transpose"):
+        raise InputError(
+            f"{run_dir} cannot be written for the authors' program, whose networks are "
+            f"those of --generator resnet, --norm plain and --upsampling transpose."
+        )
+    size = options.resolved_generator_filters, options.resolved_residual_blocks
+    state_dicts = {}
+    for direction, generator in run.generators(weights=weights).generators.items():
+        tensors = state_dicts[FILES[direction]] = {}
+        for layer, (prefix, shape) in convolutions(*size).items():
+            kernel, *bias = generator.get_layer(layer).get_weights()
+            zeros = np.zeros(shape[1 if layer.startswith("up") else 0], np.float32)
+            tensors[f"{prefix}.weight"] = kernel.transpose(TO_TORCH)
+            tensors[f"{prefix}.bias"] = bias[0] if bias else zeros
+    return state_dicts

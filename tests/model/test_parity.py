@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.config.losses import LOSSES
-from cyclegan_tf.interop import reference_weights
+from cyclegan_tf.interop import convert
 from cyclegan_tf.model import cyclegan, networks
 from cyclegan_tf.model.losses import absolute_error
 from tests import parity
@@ -141,7 +141,7 @@ def mutate_residual_sum(monkeypatch):
 
 
 def mutate_kernel_order(monkeypatch):
-    monkeypatch.setattr(reference_weights, "TO_KERAS", (3, 2, 1, 0))
+    monkeypatch.setattr(convert, "TO_KERAS", (3, 2, 1, 0))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_comparison_notices_a_bias_that_the_norm_does_not_cancel(recorded):
     weights = parity.generator_weights(64, 6, seed=6)
     generator = networks.build_generator(64, 6, norm="affine")
     for layer, prefix in parity.generator_prefixes(6).items():
-        kernel = weights[f"{prefix}.weight"].transpose(reference_weights.TO_KERAS)
+        kernel = weights[f"{prefix}.weight"].transpose(convert.TO_KERAS)
         bias = weights[f"{prefix}.bias"]
         generator.get_layer(layer).set_weights([kernel, bias][: 1 + (layer == "head")])
         if layer != "head":

@@ -9,7 +9,6 @@ import torch
 from benchmarks.torch_reference import Generator
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.interop.convert import FILES, export_models, import_models
-from cyclegan_tf.interop.reference_weights import state_dict_shapes
 from cyclegan_tf.interop.torch_files import read_tensors, write_tensors
 from cyclegan_tf.runs.generators import load_generators
 from tests import parity
@@ -42,7 +41,7 @@ def test_names_and_shapes_are_those_of_the_network(blocks):
         name: tuple(tensor.shape)
         for name, tensor in Generator(64, blocks).state_dict().items()
     }
-    assert list(state_dict_shapes(64, blocks).items()) == list(shapes.items())
+    assert list(parity.generator_shapes(64, blocks).items()) == list(shapes.items())
 
 
 @pytest.mark.parametrize("is_new", [True, False])
