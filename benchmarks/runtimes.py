@@ -9,9 +9,9 @@ table in Markdown: largest difference in grey levels, and MiB, with the library,
 loading and at most.
 """
 
-import argparse
 import json
 import pathlib
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -22,30 +22,22 @@ import numpy as np
 
 DIRECTION = "a_to_b"
 SHAPES = ((1, 64, 64), (1, 65, 47), (3, 64, 64))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# A program for itself, which needs nothing but NumPy and the library of the form.
+RUN_EXPORTED = ROOT / "cyclegan_tf" / "inference" / "run_exported.py"
 
 
-def savedmodel(folder):
-    """A function from images to images, by TensorFlow."""
-    import tensorflow as tf
-
-    function = tf.saved_model.load(str(folder)).signatures[DIRECTION]
-    return lambda images: function(images=tf.constant(images))["translated"].numpy()
+def own(form, folder):
+    """The function from images to images, by the library that the form is made for."""
+    run = runpy.run_path(RUN_EXPORTED)["RUNNERS"][form](folder).run
+    return lambda images: run(DIRECTION, images)
 
 
-def onnx(folder):
-    """The function by ONNX Runtime."""
-    import onnxruntime
-
-    path = str(folder / f"{DIRECTION}.onnx")
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(None, {"images": images})[0]
-
-
-def opencv(folder):
+def opencv(form, folder):
     """The function by OpenCV's network module."""
     import cv2
 
-    net = cv2.dnn.readNetFromONNX(str(folder / f"{DIRECTION}.onnx"))
+    net = cv2.dnn.readNetFromONNX(str(folder / f"{DIRECTION}.{form}"))
 
     def run(images):
         net.setInput(images)
@@ -54,60 +46,39 @@ def opencv(folder):
     return run
 
 
-def openvino(folder):
-    """The function by OpenVINO, of whichever form lies there."""
+def openvino(form, folder):
+    """The function by OpenVINO."""
     import openvino
 
-    files = [*folder.glob(f"{DIRECTION}.onnx"), *folder.glob(f"{DIRECTION}.tflite")]
     core = openvino.Core()
-    model = core.compile_model(core.read_model(str((files or [folder])[0])), "CPU")
+    file = {"onnx": f"{DIRECTION}.onnx", "litert": f"{DIRECTION}.tflite"}.get(form, "")
+    model = core.compile_model(core.read_model(str(folder / file)), "CPU")
     return lambda images: model([images])[0]
-
-
-def litert(folder):
-    """The function by TensorFlow Lite's interpreter, new or old."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        from tflite_runtime.interpreter import Interpreter
-
-    interpreter = Interpreter(str(folder / f"{DIRECTION}.tflite"))
-    given, got = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def run(images):
-        interpreter.resize_tensor_input(given[0]["index"], images.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(given[0]["index"], images)
-        interpreter.invoke()
-        return interpreter.get_tensor(got[0]["index"])
-
-    return run
 
 
 # What is installed, how it is run, and which forms it takes. numpy<2: of its time.
 RUNTIMES = (
-    (["tensorflow-cpu==2.15.1"], savedmodel, ("savedmodel",)),
-    (["onnxruntime==1.16.3", "numpy<2"], onnx, ("onnx",)),
+    (["tensorflow-cpu==2.15.1"], own, ("savedmodel",)),
+    (["onnxruntime==1.16.3", "numpy<2"], own, ("onnx",)),
     (["openvino==2026.4.0"], openvino, ("savedmodel", "onnx", "litert")),
     (["opencv-python-headless==5.0.0.93"], opencv, ("onnx",)),
-    (["tflite-runtime==2.14.0", "numpy<2"], litert, ("litert",)),
-    (["ai-edge-litert==2.3.0"], litert, ("litert",)),
+    (["ai-edge-litert==2.3.0"], own, ("litert",)),
 )
 
 
-def worker(runtime, folder, inputs, outputs):
+def worker(runtime, form, folder, inputs, outputs):
     """Runs in the runtime's own environment, which has NumPy and nothing of ours."""
-    run = globals()[runtime](pathlib.Path(folder))
+    run = globals()[runtime](form, pathlib.Path(folder))
     loaded = _mebibytes("VmRSS")
     with np.load(inputs) as arrays:
         np.savez(outputs, **{name: run(arrays[name]) for name in arrays})
-    print(json.dumps({"loaded": loaded, "peak": _mebibytes("VmHWM")}))
+    print(json.dumps([loaded, _mebibytes("VmHWM")]))
 
 
 def _mebibytes(field):
     """Of this process; getrusage's peak would be that of the process it came from."""
     status = pathlib.Path("/proc/self/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0]) / 1024
+    return int(status.split(f"{field}:")[1].split()[0]) // 1024
 
 
 def newest(exports, form):
@@ -118,40 +89,29 @@ def newest(exports, form):
     )
 
 
-def row(python, name, runtime, form, folder, scratch):
-    """A line of the table, of a form in a runtime."""
-    given, got = scratch / "given.npz", scratch / "got.npz"
-    command = [python, __file__, "--worker", runtime.__name__, folder, given, got]
+def cells_of(python, runtime, form, folder, scratch):
+    """The last cells of a line: difference and memory, or why there are none."""
+    command = [python, __file__, "--worker", runtime.__name__, form, folder]
+    command += [scratch / "given.npz", scratch / "got.npz"]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [str(done.returncode)])[-1]
-        return f"| {name} | {form} | fails: {reason[:120]} | | |"
-    used = json.loads(done.stdout.strip().splitlines()[-1])
-    with np.load(got) as outputs, np.load(scratch / "expected.npz") as expected:
-        differences = [
-            np.abs(outputs[n].astype(int) - expected[n]).max() for n in expected
-        ]
-    used = f"{used['loaded']:.0f} | {used['peak']:.0f}"
-    return f"| {name} | {form} | {max(differences)} | {used} |"
+        return [f"fails: {reason[:120]}", "", ""]
+    with np.load(scratch / "got.npz") as got, np.load(scratch / "here.npz") as here:
+        largest = max(np.abs(got[name].astype(int) - here[name]).max() for name in here)
+    return [largest, *json.loads(done.stdout.strip().splitlines()[-1])]
 
 
 def main():
     """Prints the table, a line as soon as it is known."""
-    if sys.argv[1:2] == ["--worker"]:
-        return worker(*sys.argv[2:])
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("exports", type=pathlib.Path)
-    exports = parser.parse_args().exports.resolve()
+    exports = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as temporary:
         scratch = pathlib.Path(temporary)
         rng = np.random.default_rng(0)
-        arrays = {
-            str(i): rng.integers(0, 256, (*shape, 3), np.uint8)
-            for i, shape in enumerate(SHAPES)
-        }
-        np.savez(scratch / "given.npz", **arrays)
-        here = savedmodel(newest(exports, "savedmodel"))
-        np.savez(scratch / "expected.npz", **{n: here(x) for n, x in arrays.items()})
+        images = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in SHAPES]
+        translate = own("savedmodel", newest(exports, "savedmodel"))
+        np.savez(scratch / "given.npz", *images)
+        np.savez(scratch / "here.npz", *map(translate, images))
         print(f"beside TensorFlow {version('tensorflow')}\n")
         print("| runtime | form | largest difference | MiB loaded | at most |")
         print("|-|-|-|-|-|", flush=True)
@@ -161,13 +121,16 @@ def main():
             python = environment / "bin" / "python"
             install = [python, "-m", "pip", "install", "-q", "numpy", *requirements]
             subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
-            name = requirements[0]
             for form in forms:
-                folder = newest(exports, form)
-                line = row(python, name, runtime, form, folder, scratch)
-                print(line, flush=True)
-    return None
+                cells = cells_of(python, runtime, form, newest(exports, form), scratch)
+                cells = [requirements[0], form, *cells]
+                print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--worker"]:
+        worker(*sys.argv[2:])
+    elif len(sys.argv) == 2:
+        main()
+    else:
+        sys.exit("usage: python benchmarks/runtimes.py EXPORTS")

@@ -12,8 +12,7 @@ multiple of ours. Then the floor: the arithmetic of the step, and the time that 
 would take at the speed of this machine's matrix product.
 
 Contestants: ours, also with options as in ours-bfloat16-jit or ours-remat; keras
-(`common_keras.py`); pytorch (`torch_reference.py`). `scaling.py` asks ours for more
-sizes, batches and devices.
+(`common_keras.py`); pytorch (`torch_reference.py`).
 """
 
 import dataclasses

@@ -7,7 +7,6 @@ is installed (`make test-extras`), by REST, and a few lines here, by REST and gR
 import concurrent.futures
 import contextlib
 import http.server
-import importlib
 import json
 import pathlib
 import re
@@ -26,25 +25,18 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from tests.exporting import serving
 from tests.helpers import ROOT, random_pixels
 
 DOCUMENT = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 SECTION = DOCUMENT.split("\n## Ask a server\n")[1].split("\n## ")[0]
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```$", SECTION, re.M | re.S)
 BLOCKS = [block for block in BLOCKS if "horse.jpg" in block[1]]
-SCRIPT = ROOT / "benchmarks" / "serving.py"
-
-
-@pytest.fixture(scope="module")
-def serving():
-    """The module of the benchmark, which has TensorFlow Serving's conventions."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SCRIPT.parent)
-        return importlib.import_module("serving")
+START_SECONDS = 120  # of KServe's server, at most
 
 
 @contextlib.contextmanager
-def standing_in(serving, exports, signatures):
+def standing_in(exports, signatures):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -63,15 +55,15 @@ def standing_in(serving, exports, signatures):
 
 
 @contextlib.contextmanager
-def kserve(serving, exports, signatures):
+def kserve(exports, signatures):
     pytest.importorskip("kserve")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [SCRIPT, "--export", exports[1], "--serve-on", port]
-    server = subprocess.Popen([sys.executable, *map(str, command)])
+    command = [sys.executable, "-m", serving.__name__, exports[1], port]
+    server = subprocess.Popen([*map(str, command)], cwd=ROOT)
     try:
-        for _ in range(serving.START_SECONDS):
+        for _ in range(START_SECONDS):
             assert server.poll() is None
             with contextlib.suppress(requests.ConnectionError):
                 url = f"http://127.0.0.1:{port}/v1/models/{serving.MODEL}"
@@ -85,8 +77,8 @@ def kserve(serving, exports, signatures):
 
 
 @pytest.fixture(scope="module", params=[standing_in, kserve])
-def rest(request, serving, exports, signatures):
-    with request.param(serving, exports, signatures) as port:
+def rest(request, exports, signatures):
+    with request.param(exports, signatures) as port:
         yield {
             "localhost:8501": f"127.0.0.1:{port}",
             "models/horse2zebra": f"models/{serving.MODEL}",
