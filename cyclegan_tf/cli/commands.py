@@ -97,7 +97,7 @@ def export(config: ExportConfig) -> None:
 
     for exported in exporter.export(config):
         show(exporter.report(exported))
-        if exported.file_format == "savedmodel":
+        if exported.form.is_served:
             directory = shlex.quote(str(exported.directory))
             direction = exported.comparisons[0].signature
             source, _ = exported.domains.of(direction)

@@ -5,7 +5,7 @@ import pathlib
 from typing import Literal
 
 from cyclegan_tf.common.hub import name_of, require_address
-from cyclegan_tf.config.formats import FORMATS, require_formats
+from cyclegan_tf.config.formats import NAMES, Format, formats_of, require_possible
 from cyclegan_tf.config.options import Nature, Options, option, require
 from cyclegan_tf.config.sizes import require_multiples, size_of, size_option
 
@@ -110,10 +110,7 @@ class ExportConfig(Options):
     )
     checkpoint: str = checkpoint_option()
     weights: Weights = weights_option()
-    format: str = option(
-        "savedmodel",
-        f"one or more of {','.join(kind.name for kind in FORMATS)}, with commas",
-    )
+    format: str = option("savedmodel", f"one or more of {NAMES}, with commas")
     precision: Literal["float32", "bfloat16", "float16", "int8", "int8-weights"] = (
         option("float32", "what the exported model stores and computes in")
     )
@@ -137,17 +134,18 @@ class ExportConfig(Options):
             require_address("--push", self.push)
         if self.size is not None:
             require_multiples("--size", self.size)
+        for form in self.formats:
+            require_possible(form, self.precision, self.size is not None)
         require(
             0 < self.max_megapixels <= 1000,
             "--max-megapixels",
             f"must be above 0 and at most 1000, got {self.max_megapixels}",
         )
-        require_formats(self.formats, self.precision, self.size is not None)
 
     @property
-    def formats(self) -> list[str]:
-        """The names of the formats, each once."""
-        return list(dict.fromkeys(self.format.replace(" ", "").split(",")))
+    def formats(self) -> list[Format]:
+        """The formats, each once."""
+        return formats_of(self.format)
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:

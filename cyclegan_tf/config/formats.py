@@ -1,24 +1,27 @@
-"""The formats of exports, an entry each; `exporting.formats` has what writes them."""
+"""The formats of export, an entry each.
+
+Help and the checks of options follow from this table; `exporting.formats` has the
+function that writes each, and `inference.run_exported` the one that runs it.
+"""
 
 import importlib.util
 from typing import NamedTuple
 
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config.options import require
 
-# Values of `--precision`: computing in 8 bits, and storing in 8 bits only.
-INT8 = ("int8", "int8-weights")
+PORTABLE = ("float32", "float16", "int8", "int8-weights")
 
 
-class FormatKind(NamedTuple):
+class Format(NamedTuple):
     """A kind of file that generators leave the training machine in.
 
     Attributes:
-        name: as `--format` takes it; `run_exported.py` has a function that runs it.
+        name: of `--format`.
         precisions: values of `--precision` that it can have.
         packages: to import for writing and running it.
-        is_served: by TensorFlow Serving: it has signatures that take files' bytes, too,
-            and gets warm-up requests; its versions are numbered in the output directory
-            itself, and not in a folder of the format's name.
+        is_served: by TensorFlow Serving: it takes pictures of any size, and has
+            signatures that take files' bytes, too; its versions are numbered in the
+            output directory itself, and not in a folder of the format's name.
     """
 
     name: str
@@ -27,41 +30,42 @@ class FormatKind(NamedTuple):
     is_served: bool = False
 
 
-SAVEDMODEL = FormatKind(
-    "savedmodel", ("float32", "bfloat16", "float16"), is_served=True
+FORMATS = (
+    Format("savedmodel", ("float32", "bfloat16", "float16"), is_served=True),
+    Format("onnx", PORTABLE, ("tf2onnx", "onnxruntime")),
+    Format("litert", PORTABLE, ("ai_edge_litert",)),
 )
-ONNX = FormatKind("onnx", ("float32", "float16", *INT8), ("tf2onnx", "onnxruntime"))
-LITERT = FormatKind("litert", ("float32", "float16", *INT8), ("ai_edge_litert",))
-FORMATS = (SAVEDMODEL, ONNX, LITERT)
+NAMES = ",".join(form.name for form in FORMATS)
 
 
-def require_formats(names: list[str], precision: str, is_sized: bool) -> None:
-    """Raises `InputError` for an unknown format, or one that cannot be as asked for.
+def formats_of(names: str) -> list[Format]:
+    """The formats of names with commas between them, each once.
 
-    Args:
-        names: of the formats.
-        precision: value of `--precision`.
-        is_sized: whether `--size` is given.
+    Raises:
+        InputError: there is none of that name.
     """
-    known = {kind.name: kind for kind in FORMATS}
-    for name in names:
-        if name not in known:
-            raise InputError(f"--format takes {', '.join(known)}, got {name!r}.")
-        kind = known[name]
-        if is_sized and kind.is_served:
-            raise InputError(
-                f"--size is for onnx and litert; --format {name} takes any size."
-            )
-        if precision not in kind.precisions:
-            others = f"take {' or '.join(kind.precisions)}"
-            if precision in INT8:
-                others = "int8 is for onnx and litert"
-            raise InputError(
-                f"--precision {precision} is not for --format {name}; {others}."
-            )
-        for package in kind.packages:
-            if importlib.util.find_spec(package) is None:
-                raise InputError(
-                    f"--format {name} needs {package}; install with "
-                    f"pip install '.[export]'."
-                )
+    known = {form.name: form for form in FORMATS}
+    chosen = dict.fromkeys(names.replace(" ", "").split(","))
+    for name in chosen:
+        require(name in known, "--format", f"takes {', '.join(known)}, got {name!r}")
+    return [known[name] for name in chosen]
+
+
+def require_possible(form: Format, precision: str, is_fixed: bool) -> None:
+    """Raises `InputError` where a format cannot be written like that, or here."""
+    require(
+        precision in form.precisions,
+        f"--precision {precision}",
+        f"is not for --format {form.name}; take {' or '.join(form.precisions)}",
+    )
+    require(
+        not (is_fixed and form.is_served),
+        "--size",
+        f"is for onnx and litert; --format {form.name} takes any size",
+    )
+    for package in form.packages:
+        require(
+            importlib.util.find_spec(package) is not None,
+            f"--format {form.name}",
+            f"needs {package}; install with pip install '.[export]'",
+        )

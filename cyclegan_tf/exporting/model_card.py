@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import shutil
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,13 +13,14 @@ import tensorflow as tf
 import cyclegan_tf
 from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.config.formats import Format
 from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.evaluation.results import DirectionScores, score_rows
-from cyclegan_tf.exporting.formats.format import Format
-from cyclegan_tf.runs.generators import Trained
-from cyclegan_tf.runs.run_dir import RunDir
-from cyclegan_tf.runs.saved import CHECKPOINTS, DIRECTIONS, read_best
+from cyclegan_tf.exporting import verify
+from cyclegan_tf.exporting.subject import Subject
+from cyclegan_tf.runs.saved import CHECKPOINTS, read_best
 
 CARD = "MODEL_CARD.md"
 AVERAGED = " Its weights are averages over the latest of them."
@@ -29,44 +29,44 @@ AVERAGED = " Its weights are averages over the latest of them."
 def write_card(
     folder: pathlib.Path,
     form: Format,
-    run: RunDir,
-    trained: Trained,
-    about: dict[str, Any],
+    subject: Subject,
+    config: ExportConfig,
+    comparisons: list[verify.Comparison],
+    versions: dict[str, str],
+    compared: dict[str, Figures],
 ) -> None:
     """Writes the card, and copies of the run's newest pictures, to a folder.
 
     Args:
         folder: gets them.
         form: of the export.
-        run: that it is of.
-        trained: the generators, their step and weights.
-        about: "precision", the fixed "size" or None, "versions" of what verified it,
-            "comparisons" of `verify.verify`, "beside_float32", figures by precision,
-            or none, and of a student "beside_teacher", what its `model.json` says.
+        subject: run and generators that it is of.
+        config: how it was exported.
+        comparisons, versions: of `verify.verify`.
+        compared: in fewer than 32 bits, figures by precision.
     """
-    comparisons, step = about["comparisons"], trained.step
-    directions = [name for name, *_ in comparisons if name in DIRECTIONS]
-    steps = "an unknown number of" if step is None else step
-    config, height, width = run.options, *run.options.frame[:2]
+    run, trained, size = subject.run, subject.trained, config.fixed_size
+    options, evaluations = run.options, _evaluations(run, trained)
+    height, width, *_ = options.frame
+    steps = "an unknown number of" if trained.step is None else trained.step
     averaged = AVERAGED if trained.weights == "average" else ""
-    differences = [(n, f"{high:.3g}", f"{mean:.4f}") for n, high, mean in comparisons]
-    evaluations = _evaluations(run, step, trained.weights)
+    teacher = run.about().get("compared", {})
     text = f"""\
 ---
-{_front_matter(config, evaluations)}
+{_front_matter(options, evaluations)}
 ---
 
-# CycleGAN: {markdown(config.dataset_name)}
+# CycleGAN: {markdown(options.dataset_name)}
 
-Unpaired image-to-image translation, {", ".join(directions)}; trained for
-{steps} steps on {markdown(config.dataset_name)}.{averaged}
-{_licence(config.dataset_name)[1]}
+Unpaired image-to-image translation, {", ".join(trained.generators)}; trained for
+{steps} steps on {markdown(options.dataset_name)}.{averaged}
+{_licence(options.dataset_name)[1]}
 
 ## Interface
 
-{form.interface(directions, run.domains, about["size"])}
+{_interface(form, trained.generators, run.domains, size)}
 
-{_sizes(about["size"])} Values outside of the range are clipped.
+{_sizes(size)} Values outside of the range are clipped.
 
 Trained on crops of {height}x{width} px (height x width); objects much larger or smaller
 than in training may not be recognised.
@@ -75,23 +75,53 @@ than in training may not be recognised.
 
 {_scores(evaluations)}
 
-{_beside_teacher(about["beside_teacher"])}\
+{_beside_teacher(teacher)}\
 ## Verified
 
-In {about["precision"]}, beside the Keras model in float32, in grey levels, each
+In {config.precision}, beside the Keras model in float32, in grey levels, each
 1/255 of the range that comes out:
 
-{_table(("signature", "largest difference", "mean difference"), differences)}
-{_beside_float32(about["beside_float32"])}
+{_table(verify.table(comparisons, "difference"))}
+{_beside_float32(compared)}
 Written by cyclegan_tf {cyclegan_tf.__version__}, keras {keras.__version__}; verified
-with {", ".join(f"{name} {version}" for name, version in about["versions"].items())}.
+with {", ".join(f"{name} {version}" for name, version in versions.items())}.
 
-{_copy_pictures(run.path / "samples", folder, run.domains)}
+{_pictures(run.path / "samples", folder, run.domains)}
 ## Options of the run
 
-{_table(("option", "value"), config.shown().items())}
+{_table([("option", "value"), *options.shown().items()])}
 """
     write_text(folder / CARD, text)
+
+
+def _interface(form, directions, domains, size):
+    """The inputs and outputs of an export."""
+    lines, of_files = [], []
+    for direction in directions:
+        source, target = domains.of(direction)
+        lines.append(
+            f"- `{direction}`: `images`, {_pixels(source, size)}, to\n"
+            f"  `translated`, {_pixels(target, size)}."
+        )
+        kind = "PNG of 16 bits" if source.dtype == "uint16" else "JPEG or PNG"
+        bits = 16 if target.dtype == "uint16" else 8
+        of_files.append(
+            f"- `{direction}_bytes`: `image_bytes`, string [N], {kind} of any "
+            f"sizes, to\n  `translated_bytes`, string [N], PNG of {bits} bits."
+        )
+    if not form.is_served:
+        return "\n".join(["One file per direction:", "", *lines])
+    default = f"- `serving_default` is `{next(iter(directions))}`."
+    if domains.are_encodable:
+        return "\n".join([*lines, *of_files, default])
+    none = "No signature takes files' bytes: neither PNG nor JPEG holds these images."
+    return "\n".join([*lines, default, "", none])
+
+
+def _pixels(domain, size):
+    sides = "1, {}, {}".format(*size) if size else "N, H, W"
+    kind = {1: ", grey", 3: ", RGB"}.get(domain.channels, "")
+    return f"{domain.dtype} [{sides}, {domain.channels}]{kind}, {domain.range_text}"
 
 
 def _sizes(size):
@@ -101,8 +131,9 @@ def _sizes(size):
     return "Sides from 16 px on; what comes out has the size of what went in."
 
 
-def _table(head, rows):
-    """A table in Markdown; what stands in its cells is plain text."""
+def _table(lines):
+    """A table in Markdown, the first line its head; what stands in cells is text."""
+    head, *rows = lines
     lines = [head, ["-"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(map(markdown, cells))} |" for cells in lines)
 
@@ -113,31 +144,26 @@ def newest_samples(samples: pathlib.Path) -> list[pathlib.Path]:
     return [path for newest in found for path in newest]
 
 
-def _copy_pictures(samples, folder, domains):
+def _pictures(samples, folder, domains):
     """Copies the newest samples of each domain; returns Markdown that shows them."""
-    shown = ""
+    shown, notes = "", ""
     for path in newest_samples(samples):
         domain = path.stem[-1]
         shutil.copyfile(path, folder / f"sample-{domain}.png")
         shown += f"![From {domain.upper()}](sample-{domain}.png)\n"
-    if shown:
-        shown += "".join(map(_note_on_bands, "AB", domains))
-    return shown
-
-
-def _note_on_bands(name, domain):
-    """Which channels are seen of images that have neither one nor three."""
-    if domain.channels in (1, 3):
-        return ""
-    which = "the first three" if domain.channels > 3 else "the first"
-    return f"\nOf domain {name}'s {domain.channels} channels they show {which}.\n"
+        channels = getattr(domains, domain).channels
+        if channels not in (1, 3):
+            whose = (
+                f"Of domain {domain.upper()}'s {channels} channels they show the first"
+            )
+            notes += f"\n{whose}{' three' if channels > 3 else ''}.\n"
+    return shown + notes
 
 
 def _beside_float32(compared):
     """Size, time and scores of an export in fewer than 32 bits."""
     if not compared:
         return ""
-    head, *lines = comparison.table(compared)
     machine = f"{os.cpu_count()} CPU cores"
     if tf.config.list_physical_devices("GPU"):
         machine += " and a GPU"
@@ -145,29 +171,64 @@ def _beside_float32(compared):
 Beside float32: megabytes of the files, milliseconds for one image of the training's
 size on {machine}, and scores on a few test images:
 
-{_table(head, lines)}
+{_table(comparison.table(compared))}
 """
 
 
-def _evaluations(run, step, weights) -> list[list[DirectionScores]]:
+def _beside_teacher(compared):
+    """What a student and its teacher cost, as `model.json` says; of other runs none."""
+    if not compared:
+        return ""
+    figures = {name: Figures.of(content) for name, content in compared.items()}
+    return f"""\
+## Beside its teacher
+
+It learned from a larger model. For an image of the training crop's size, the time on
+the machine that it was trained on:
+
+{_table(comparison.table(figures))}
+
+"""
+
+
+def _evaluations(run, trained) -> list[list[DirectionScores]]:
     """The evaluations of the exported step, or those that made it the best."""
-    known = run.scores(step, weights)
+    known = run.scores(trained.step, trained.weights)
     best = read_best(run.path / CHECKPOINTS)
     # It was chosen by the weights that the run scores.
-    if not known and (best.get("step", -1), run.options.weights) == (step, weights):
+    exported = trained.step, trained.weights
+    if not known and (best.get("step", -1), run.options.weights) == exported:
         known = [best]
     return [[DirectionScores.of(scores) for scores in e["scores"]] for e in known]
 
 
-def _front_matter(config, evaluations):
+def _scores(evaluations):
+    if not evaluations:
+        return "Not scored."
+    parts = ["Lower is better, but of ssim and psnr higher."]
+    for results in evaluations:
+        head = [title for r in results for title in (r.direction, "untranslated")]
+        parts.append(_table([["score", *head], *score_rows(results)]))
+        parts += [markdown(_in_words(result.protocol)) for result in results]
+    return "\n\n".join(parts)
+
+
+def _in_words(protocol):
+    """A protocol, and those within it, as text."""
+    return "; ".join(
+        _in_words(value) if isinstance(value, dict) else f"{name}: {value}"
+        for name, value in protocol.items()
+    )
+
+
+def _front_matter(options, evaluations):
     """What the Hugging Face Hub reads of a card, of the newest scores, as YAML."""
     # Names there have no other characters.
-    dataset = re.sub(r"[^\w./-]+", "-", config.dataset_name, flags=re.ASCII)
-    licence, _ = _licence(config.dataset_name)
+    dataset = re.sub(r"[^\w./-]+", "-", options.dataset_name, flags=re.ASCII)
     values = {
         "library_name": "keras",
         "pipeline_tag": "image-to-image",
-        "license": licence,
+        "license": _licence(options.dataset_name)[0],
         "tags": ["cyclegan", "gan", "unpaired-image-to-image", "tensorflow"],
         "datasets": [dataset],
     }
@@ -188,42 +249,6 @@ def _front_matter(config, evaluations):
         values["model-index"] = [{"name": name, "results": [result]}]
     # JSON is YAML.
     return "\n".join(f"{key}: {json.dumps(value)}" for key, value in values.items())
-
-
-def _scores(evaluations):
-    if not evaluations:
-        return "Not scored."
-    parts = ["Lower is better, but of ssim and psnr higher."]
-    for results in evaluations:
-        head = [title for r in results for title in (r.direction, "untranslated")]
-        parts.append(_table(["score", *head], score_rows(results)))
-        parts += [markdown(_in_words(result.protocol)) for result in results]
-    return "\n\n".join(parts)
-
-
-def _in_words(protocol):
-    """A protocol, and those within it, as text."""
-    return "; ".join(
-        _in_words(value) if isinstance(value, dict) else f"{name}: {value}"
-        for name, value in protocol.items()
-    )
-
-
-def _beside_teacher(compared):
-    """What a student and its teacher cost; of any other run nothing."""
-    if not compared:
-        return ""
-    figures = {name: Figures.of(content) for name, content in compared.items()}
-    head, *lines = comparison.table(figures)
-    return f"""\
-## Beside its teacher
-
-It learned from a larger model. For an image of the training crop's size, the time on
-the machine that it was trained on:
-
-{_table(head, lines)}
-
-"""
 
 
 def _licence(dataset):

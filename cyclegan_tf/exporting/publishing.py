@@ -14,9 +14,10 @@ import cyclegan_tf
 from cyclegan_tf.common import hub
 from cyclegan_tf.config import Nature, TrainConfig, names_of
 from cyclegan_tf.exporting.model_card import CARD, newest_samples
+from cyclegan_tf.exporting.subject import Subject
+from cyclegan_tf.inference.exported import EXTRAS
 from cyclegan_tf.runs.directory import Recorded, write_config
-from cyclegan_tf.runs.generators import Trained, save_generators
-from cyclegan_tf.runs.run_dir import RunDir
+from cyclegan_tf.runs.generators import save_generators
 
 USE = """
 ## Use it
@@ -28,20 +29,13 @@ That reads `config.json` and `model/`, and runs no code from here. What lies in
 """
 
 
-def publish(
-    address: str,
-    exports: dict[str, tuple[pathlib.Path, pathlib.Path]],
-    run: RunDir,
-    trained: Trained,
-) -> str:
+def publish(address: str, exports: dict[str, pathlib.Path], subject: Subject) -> str:
     """Uploads exports, and the generators that they are of.
 
     Args:
         address: `hf://user/name`.
-        exports: by the name of the folder that they get, the directory of a version and
-            that of its model card.
-        run: that they are of.
-        trained: its generators, their step and weights.
+        exports: directories of versions by the names of the folders that they get.
+        subject: run and generators that they are of.
 
     Returns:
         Where it can be seen.
@@ -49,16 +43,17 @@ def publish(
     Raises:
         InputError: it cannot be uploaded.
     """
+    run, trained = subject.run, subject.trained
     with tempfile.TemporaryDirectory(prefix="cyclegan-hub-") as scratch:
         folder = pathlib.Path(scratch)
-        for name, (directory, _) in exports.items():
+        for name, directory in exports.items():
             shutil.copytree(directory, folder / name)
-        (_, extras), *_ = exports.values()
-        card = (extras / CARD).read_text(encoding="utf-8")
-        (folder / "README.md").write_text(
-            card + USE.format(address=address), encoding="utf-8"
-        )
-        for picture in extras.glob("sample-*.png"):
+        # The card of the first, with its pictures, is that of the repository.
+        first = next(iter(exports.values()))
+        (card,) = [*first.glob(CARD), *first.glob(f"{EXTRAS}/{CARD}")]
+        text = card.read_text(encoding="utf-8") + USE.format(address=address)
+        (folder / "README.md").write_text(text, encoding="utf-8")
+        for picture in card.parent.glob("sample-*.png"):
             shutil.copy(picture, folder)
         form = run.fingerprint, run.domains, run.onednn
         write_config(folder, Recorded(_without_places(run.options), *form))

@@ -12,18 +12,20 @@ import tempfile
 from collections import defaultdict
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.config.formats import Format
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import MIN_SIDE, encode, pixels_of
-from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.exporting.kinds_of_files import one_of_each_kind
+from cyclegan_tf.exporting.subject import Subject
 from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
 
 SIDE_OF_KINDS = 48  # pixels of the files of all kinds, which are many
+OF_FILES = "_bytes"  # how the names of signatures end that take files
 RUNNER = pathlib.Path(run_exported.__file__)
 # Largest and mean difference in grey levels, each 1/255 of the range, that an export
 # may have from the Keras model in float32. Another order of additions moves few values
@@ -36,6 +38,9 @@ BOUNDS = {
     "int8-weights": (64, 2.0),
     "int8": (128, 4.0),
 }
+# By `<signature>/<what>`: what goes in, and what the Keras model makes of it; or the
+# name of the case that the export itself has to make the same of.
+Cases = dict[str, tuple[np.ndarray, np.ndarray | str]]
 
 
 class Comparison(NamedTuple):
@@ -49,35 +54,43 @@ class Comparison(NamedTuple):
     mean_difference: float
 
 
-def make_cases(
-    images: dict[str, np.ndarray],
-    generators: dict[str, keras.Model],
-    domains: Domains,
-    one_by_one: bool = False,
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Inputs by `<direction>/<what>`, and what the Keras models make of them.
+def make_cases(subject: Subject, config: ExportConfig) -> Cases:
+    """What the exports of a subject are tried on.
 
-    Several images, and one of a size that needs padding; or each image by itself.
+    Several images, and one of a size that needs padding; or each image by itself, where
+    the size is fixed. For what is served, the same as files, and a file of each kind,
+    of which it has to make what it makes of the pixels.
     """
-    cases = {}
-    for direction, several in images.items():
+    cases, domains = {}, subject.run.domains
+    with_files = any(form.is_served for form in config.formats)
+    for direction, several in subject.images.items():
+        source, target = domains.of(direction)
+        generator = subject.trained.generators[direction]
         height, width = (
             max(MIN_SIDE, n) for n in np.array(several.shape[1:3]) - (3, 6)
         )
         given = {"several": several, "odd": several[:1, :height, :width]}
-        if one_by_one:
+        if config.size is not None:
             given = {str(i): image[None] for i, image in enumerate(several)}
         for what, some in given.items():
-            generator = generators[direction]
-            expected = translate_all(generator, some, *domains.of(direction))
+            expected = translate_all(generator, some, source, target)
             cases[f"{direction}/{what}"] = some, expected
+            if with_files and domains.are_encodable:
+                files = np.array([encode(image).encoded for image in some])
+                cases[f"{direction}{OF_FILES}/{what}"] = files, expected
+        if with_files and domains.are_encodable:
+            few = several[0, :SIDE_OF_KINDS, :SIDE_OF_KINDS]
+            for kind, file in one_of_each_kind(few).items():
+                name = f"{direction}/{kind}"
+                cases[name] = pixels_of(file, source)[None], name
+                cases[f"{direction}{OF_FILES}/{kind}"] = np.array([file]), name
     return cases
 
 
 def verify(
     form: Format,
     directory: pathlib.Path,
-    cases: dict[str, tuple[np.ndarray, np.ndarray]],
+    cases: Cases,
     domains: Domains,
     precision: str,
 ) -> tuple[list[Comparison], dict[str, str]]:
@@ -96,26 +109,31 @@ def verify(
     Raises:
         InputError: the model does not run, or differs by more than the bound.
     """
-    inputs = {name: images for name, (images, _) in cases.items()}
-    kinds = {}
-    if form.is_served and domains.are_encodable:
-        for name, (images, _) in cases.items():
-            encoded = [encode(image).encoded for image in images]
-            inputs[name.replace("/", "_bytes/")] = np.array(encoded)
-        kinds = _kinds_of_files(cases, domains)
-    outputs, versions = _run_alone(form.name, directory, inputs | kinds)
-    _require_alike({name: outputs.pop(name) for name in kinds}, domains, precision)
+    given = {
+        name: inputs
+        for name, (inputs, expected) in cases.items()
+        if form.is_served or not (OF_FILES in name or isinstance(expected, str))
+    }
+    outputs, versions = _run_alone(form.name, directory, given)
     differences = defaultdict(list)  # by signature
     for name, output in outputs.items():
-        _, expected = cases[name.replace("_bytes/", "/")]
-        _, target = domains.of(_direction_of(name))
-        difference = _difference(output, expected, target)
-        differences[name.split("/")[0]].append(difference)
+        signature, what = name.split("/")
+        _, target = domains.of(signature.removesuffix(OF_FILES))
+        _, expected = cases[name]
+        if not isinstance(expected, str):
+            differences[signature].append(_difference(output, expected, target))
+            continue
+        largest = _difference(output, outputs[expected], target).max()
+        if largest > BOUNDS[precision][0] * _coarseness(target):
+            raise InputError(
+                f"{signature} reads a {what} other than cyclegan translate does, by up "
+                f"to {largest:.4g} grey levels; nothing was kept."
+            )
     comparisons = []
     for signature, parts in differences.items():
-        difference = np.concatenate(parts)
-        largest, mean = float(difference.max()), float(difference.mean())
-        _, target = domains.of(_direction_of(signature))
+        _, target = domains.of(signature.removesuffix(OF_FILES))
+        levels = np.concatenate(parts)
+        largest, mean = float(levels.max()), float(levels.mean())
         bounds = [bound * _coarseness(target) for bound in BOUNDS[precision]]
         if largest > bounds[0] or mean > bounds[1]:
             raise InputError(
@@ -128,41 +146,10 @@ def verify(
     return comparisons, versions
 
 
-def _kinds_of_files(cases, domains):
-    """Files of each kind for the bytes signatures, and their pixels for the others."""
-    kinds = {}
-    for name, (images, _) in cases.items():
-        direction, what = name.split("/")
-        if what != "odd":
-            continue
-        few = images[0, :SIDE_OF_KINDS, :SIDE_OF_KINDS]
-        for kind, file in one_of_each_kind(few).items():
-            pixels = pixels_of(file, domains.of(direction)[0])
-            kinds[f"{direction}/{kind}"] = pixels[None]
-            kinds[f"{direction}_bytes/{kind}"] = np.array([file])
-    return kinds
-
-
-def _require_alike(outputs, domains, precision):
-    """Checks that files were translated as their pixels were."""
-    for name, expected in outputs.items():
-        signature, kind = name.split("/")
-        direction = _direction_of(name)
-        if signature != direction:
-            continue
-        _, target = domains.of(direction)
-        output = outputs[f"{direction}_bytes/{kind}"]
-        difference = _difference(output, expected, target).max()
-        if difference > BOUNDS[precision][0] * _coarseness(target):
-            raise InputError(
-                f"{direction}_bytes reads a {kind} other than cyclegan translate does, "
-                f"by up to {difference:.4g} grey levels; nothing was kept."
-            )
-
-
-def _direction_of(name):
-    """The direction of a signature, or of a case."""
-    return name.split("/")[0].removesuffix("_bytes")
+def table(comparisons: list[Comparison], title: str) -> list[list[str]]:
+    """The comparisons as text: a head, and a line for each signature."""
+    rows = [[n, f"{high:.3g}", f"{mean:.4f}"] for n, high, mean in comparisons]
+    return [[title, "largest", "mean"], *rows]
 
 
 def _coarseness(domain):

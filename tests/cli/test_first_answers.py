@@ -62,7 +62,7 @@ SLIPS = {
     "evaluate runs/trained --inception-weights gone.h5": "gone.h5: no such file",
     "export --run-dir gone": "gone: no such run directory",
     "export --run-dir runs/trained --format pdf": "--format takes savedmodel, onnx",
-    "export --run-dir runs/trained --precision int8": "int8 is for onnx and litert",
+    "export --run-dir runs/trained --precision int8": "take float32 or bfloat16",
     "export --run-dir runs/trained --output file": "--output file: file is a file",
     "export --run-dir runs/trained --output file/x": "file/x: file is a file",
     "export --run-dir runs/trained --checkpoint best": "--checkpoint best: runs/train",

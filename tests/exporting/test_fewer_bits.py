@@ -1,73 +1,103 @@
+import keras
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.evaluation import comparison
-from cyclegan_tf.exporting import exporter, run_images, verify
+from cyclegan_tf.exporting import exporter, subject, verify
+from cyclegan_tf.inference import run_exported
+from cyclegan_tf.inference.pixels import translate_all
+from cyclegan_tf.model.networks import build_generator
+from cyclegan_tf.runs.generators import load_generators
 from cyclegan_tf.runs.run_dir import RunDir
-from tests.helpers import assert_one_line_error, run_here
+from tests.helpers import random_pixels
 
-DIRECTIONS = ("a_to_b", "b_to_a")
+SUFFIX = {"onnx": "onnx", "litert": "tflite"}
 # Random weights amplify a rounding more than trained ones do.
 RANDOM_BOUNDS = (128, 12.0)
 
 
-def export(run_dir, output, precision, file_format):
+@pytest.fixture(scope="module")
+def wide_run(tmp_path_factory, save_run):
+    """A run with kernels of 1024 weights and more; LiteRT leaves smaller ones alone."""
+    keras.utils.set_random_seed(0)
+    models = {"a_to_b": build_generator(16, 1)}
+    return save_run(tmp_path_factory.mktemp("wide") / "run", models, filters=16)
+
+
+@pytest.fixture(scope="module", params=["int8", "int8-weights"])
+def exported(request, wide_run, tmp_path_factory):
+    """The exports in as few bits, by format."""
+    output, form = tmp_path_factory.mktemp("exports"), ",".join(SUFFIX)
     config = ExportConfig(
-        str(run_dir), str(output), format=file_format, precision=precision
+        str(wide_run), str(output), format=form, precision=request.param
     )
-    return list(exporter.export(config))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(verify.BOUNDS, request.param, RANDOM_BOUNDS)
+        kept = list(exporter.export(config))
+    return request.param, {each.form.name: each for each in kept}
 
 
-@pytest.mark.parametrize("file_format", ["onnx", "litert"])
-@pytest.mark.parametrize("precision", ["int8", "int8-weights"])
-def test_int8_is_verified_and_measured_beside_float32(
-    run_dir, tmp_path, monkeypatch, file_format, precision
-):
-    monkeypatch.setitem(verify.BOUNDS, precision, RANDOM_BOUNDS)
-    (exported,) = export(run_dir, tmp_path / "out", precision, file_format)
-    largest, mean = verify.BOUNDS[precision]
-    for row in exported.comparisons:
-        assert 0 < row.mean_difference <= mean and row.max_difference <= largest
-    beside, figures = exported.compared["float32"], exported.compared[precision]
-    suffix = {"onnx": "onnx", "litert": "tflite"}[file_format]
-    sizes = [x.stat().st_size for x in exported.directory.glob(f"*.{suffix}")]
-    assert figures.megabytes == pytest.approx(sum(sizes) / 1e6)
+@pytest.mark.parametrize("form", SUFFIX)
+def test_figures_stand_beside_those_of_float32(exported, form):
+    precision, by_format = exported
+    kept = by_format[form]
+    beside, figures = kept.compared["float32"], kept.compared[precision]
+    (row,) = kept.comparisons
+    assert 0 < row.mean_difference <= RANDOM_BOUNDS[1]
+    (file,) = kept.directory.glob(f"*.{SUFFIX[form]}")
+    assert figures.megabytes == pytest.approx(file.stat().st_size / 1e6)
+    assert figures.megabytes < beside.megabytes / 2
     assert min(figures.milliseconds, beside.milliseconds) > 0
-    assert figures.scores.keys() == beside.scores.keys()
-    # LiteRT's converter leaves kernels as small as these alone.
-    is_same = (file_format, precision) == ("litert", "int8-weights")
-    assert (figures.scores == beside.scores) == is_same
     # The same function: scores hardly move.
-    for name in ("truth_mae_a_to_b", "truth_mae_b_to_a"):
-        expected = pytest.approx(beside.scores[name], abs=2 * mean)
-        assert figures.scores[name] == expected
-    card = (exported.directory / "MODEL_CARD.md").read_text().replace("\\", "")
-    report = exporter.report(exported)
-    for line in comparison.table(exported.compared)[1:]:
+    assert figures.scores != beside.scores
+    assert figures.scores.keys() == beside.scores.keys()
+    expected = pytest.approx(beside.scores["truth_mae_a_to_b"], abs=row.mean_difference)
+    assert figures.scores["truth_mae_a_to_b"] == expected
+    card = (kept.directory / "MODEL_CARD.md").read_text().replace("\\", "")
+    report = exporter.report(kept)
+    for line in comparison.table(kept.compared)[1:]:
         assert all(cell in report for cell in line)
         assert f"| {' | '.join(line)} |" in card
+    assert f"In {precision}, beside" in card
 
 
-def test_int8_beyond_the_bound_is_refused(run_dir, tmp_path, monkeypatch):
-    monkeypatch.setitem(verify.BOUNDS, "int8", (128, 0.0))
-    with pytest.raises(InputError, match="in int8 differs from the Keras model"):
-        export(run_dir, tmp_path / "new" / "out", "int8", "onnx")
-    assert not (tmp_path / "new").exists()
+@pytest.mark.parametrize("form", SUFFIX)
+@pytest.mark.parametrize("shape", [(2, 32, 40, 3), (1, 45, 30, 3)])
+def test_any_size_is_taken(exported, wide_run, form, shape):
+    run = run_exported.RUNNERS[form](exported[1][form].directory).run
+    pixels = np.resize(random_pixels(64, 64), shape)
+    output = run("a_to_b", pixels).astype(float)
+    generator = load_generators(wide_run)["a_to_b"]
+    expected = translate_all(generator, pixels, *RunDir.open(wide_run).domains)
+    assert output.shape == shape
+    assert 0 < np.abs(output - expected).mean() < 8
 
 
-@pytest.mark.parametrize("precision", ["int8", "int8-weights"])
-def test_saved_model_in_int8_is_refused(tmp_path, capsys, precision):
-    arguments = ("--run-dir", tmp_path / "none", "--precision", precision)
-    done = run_here(capsys, "export", *arguments)
-    assert_one_line_error(done, "int8 is for onnx and litert")
+def test_onnx_computes_in_8_bits_where_that_is_faster(exported, tmp_path):
+    precision, by_format = exported
+    path = by_format["onnx"].directory / "a_to_b.onnx"
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3  # it warns that the file is for this machine
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    operators = [n.op_type for n in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    # The stem, two that go down, and two of the one residual block.
+    assert operators.count("QLinearConv") == (5 if precision == "int8" else 0)
+    # The head and the two transposed ones are stored in as many bits.
+    kernels = [k for k in onnx.load(path).graph.initializer if len(k.dims) == 4]
+    stored = [k.data_type for k in kernels if k.dims[2] in (3, 7)]
+    assert stored == [onnx.TensorProto.INT8] * 8
 
 
 def test_int8_without_training_images_is_refused(run_dir, tmp_path):
-    run = RunDir.open(run_dir)
-    images = run_images.calibration_images(run, DIRECTIONS)
+    run, directions = RunDir.open(run_dir), ("a_to_b", "b_to_a")
+    images = subject.calibration_images(run, directions)
     assert images["b_to_a"].shape[1:] == (32, 32, 3)
-    assert 1 < len(images["b_to_a"]) <= run_images.NUM_CALIBRATION
+    assert 1 < len(images["b_to_a"]) <= subject.NUM_CALIBRATION
     gone = RunDir.open(run_dir, data_dir=tmp_path / "gone")
     with pytest.raises(InputError, match="calibrated on training images of the run"):
-        run_images.calibration_images(gone, DIRECTIONS)
+        subject.calibration_images(gone, directions)

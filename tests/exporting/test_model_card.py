@@ -1,14 +1,17 @@
 import dataclasses
+import json
 
 import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.common.files import write_text
+from cyclegan_tf.config import ExportConfig, TrainConfig
+from cyclegan_tf.config.formats import FORMATS
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.evaluation.evaluator import DirectionScores
 from cyclegan_tf.exporting import model_card
-from cyclegan_tf.exporting.formats import onnx, saved_model
+from cyclegan_tf.exporting.subject import Subject
 from cyclegan_tf.exporting.verify import Comparison
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
@@ -18,15 +21,9 @@ from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
 from tests.helpers import random_pixels, tiny_config, tiny_model
 
-ABOUT = {
-    "precision": "float32",
-    "size": None,
-    "versions": {"onnxruntime": "1.2"},
-    "comparisons": [Comparison("a_to_b", 1, 0.00123), Comparison("b_to_a", 0, 0)],
-    "beside_float32": {},
-    "beside_teacher": None,
-}
-TRAINED = Trained({}, 7, "average")
+COMPARISONS = [Comparison("a_to_b", 1, 0.00123), Comparison("b_to_a", 0, 0)]
+TRAINED = Trained({"a_to_b": None, "b_to_a": None}, 7, "average")
+SAVED_MODEL, ONNX, _ = FORMATS
 RESULTS = [
     DirectionScores(
         direction=direction,
@@ -43,21 +40,28 @@ RESULTS = [
     for direction, name in (("a_to_b", "testA"), ("b_to_a", "testB"))
 ]
 
-BOTH_RGB = Domains()
-
 
 @pytest.fixture
 def run_dir(tmp_path):
-    """A run directory with options only."""
+    """A run directory with options, and with what is said of its generators."""
     recorded = Recorded(tiny_config(tmp_path), "fingerprint")
     run_directory.write_config(tmp_path / "run", recorded)
+    write_about(tmp_path / "run")
     return tmp_path / "run"
 
 
-def card_of(run_dir, folder, domains=BOTH_RGB, form=onnx.FORMAT, **options):
+def write_about(run_dir, **about):
+    about |= {"step": 7, "directions": ["a_to_b", "b_to_a"]}
+    write_text(run_dir / "model" / "model.json", json.dumps(about))
+
+
+def card_of(run_dir, folder, domains=Domains(), form=ONNX, **options):  # noqa: B008
     folder.mkdir()
-    run = RunDir(run_dir, Recorded(TrainConfig(**options), "fingerprint", domains))
-    model_card.write_card(folder, form, run, TRAINED, ABOUT)
+    run = RunDir(run_dir, TrainConfig(**options), "fingerprint", domains, None)
+    subject = Subject(run, run, TRAINED, {}, "", None)
+    versions = {"onnxruntime": "1.2"}
+    config = ExportConfig()
+    model_card.write_card(folder, form, subject, config, COMPARISONS, versions, {})
     return (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
@@ -92,8 +96,8 @@ def test_front_matter_is_what_the_hub_reads(run_dir, tmp_path):
         (x.metric_type, x.metric_name, x.metric_value) for x in data.eval_results[:2]
     ] == [("swd", "swd, a_to_b", 12.3456), ("cycle_mae", "cycle_mae, a_to_b", 5.0)]
     assert len(data.eval_results) == 4
-    (tmp_path / "none").mkdir()
-    unscored = card_of(tmp_path / "none", tmp_path / "other", dataset="a: [b] # c")
+    (run_dir / "scores.json").unlink()
+    unscored = card_of(run_dir, tmp_path / "other", dataset="a: [b] # c")
     data = ModelCard(unscored).data
     assert (data.license, data.datasets, data.eval_results) == (
         "unknown",
@@ -115,55 +119,49 @@ def test_scores_of_another_step_or_other_weights_are_not_shown(run_dir, tmp_path
     assert "Not scored." in card_of(run_dir, tmp_path / "card")
 
 
-def test_newest_samples_are_copied_and_shown(tmp_path):
-    (tmp_path / "samples").mkdir()
+def test_newest_samples_are_copied_and_shown(run_dir, tmp_path):
+    (run_dir / "samples").mkdir()
     for number in (1, 2):
-        path = tmp_path / "samples" / f"epoch-000{number}-a.png"
+        path = run_dir / "samples" / f"epoch-000{number}-a.png"
         Image.fromarray(random_pixels(20, 24, seed=number)).save(path)
-    card = card_of(tmp_path, tmp_path / "card")
+    card = card_of(run_dir, tmp_path / "card")
     assert "(sample-a.png)" in card and "sample-b.png" not in card
     assert (tmp_path / "card" / "sample-a.png").read_bytes() == path.read_bytes()
 
 
-def test_card_describes_the_images_of_both_domains(tmp_path):
+def test_card_describes_the_images_of_both_domains(run_dir, tmp_path):
     deep = Domains(Domain(1, "uint16", 0, 4095), Domain())
-    card = card_of(tmp_path, tmp_path / "deep", deep, saved_model.FORMAT)
+    card = card_of(run_dir, tmp_path / "deep", deep, SAVED_MODEL)
     assert "`images`, uint16 [N, H, W, 1], grey, 0 to 4095, to" in card
     assert "`translated`, uint8 [N, H, W, 3], RGB, 0 to 255." in card
     assert "`image_bytes`, string [N], PNG of 16 bits of any sizes" in card
 
 
-def test_card_says_what_is_left_out_of_bands(tmp_path):
-    (tmp_path / "samples").mkdir()
+def test_card_says_what_is_left_out_of_bands(run_dir, tmp_path):
+    (run_dir / "samples").mkdir()
     picture = Image.fromarray(random_pixels(20, 24))
-    picture.save(tmp_path / "samples" / "epoch-0001-a.png")
+    picture.save(run_dir / "samples" / "epoch-0001-a.png")
     bands = Domains(Domain(5, "float32", -1.5, 2), Domain())
-    card = card_of(
-        tmp_path, tmp_path / "card", bands, saved_model.FORMAT, image_size="32x48"
-    )
+    card = card_of(run_dir, tmp_path / "card", bands, SAVED_MODEL, image_size="32x48")
     assert "float32 [N, H, W, 5], -1.5 to 2" in card
     assert "_bytes" not in card and "No signature takes files' bytes" in card
     assert "Of domain A's 5 channels they show the first three." in card
     assert "crops of 32x48 px (height x width)" in card
 
 
-def test_hostile_names_stay_text(tmp_path):
-    card = card_of(tmp_path, tmp_path / "card", dataset="x\n# <script>| [y](z)")
+def test_hostile_names_stay_text(run_dir, tmp_path):
+    card = card_of(run_dir, tmp_path / "card", dataset="x\n# <script>| [y](z)")
     assert "<script" not in card and "\n# <" not in card and "[y](z)" not in card
 
 
-def test_student_stands_beside_its_teacher(run_dir, tmp_path, monkeypatch):
+def test_student_stands_beside_its_teacher(run_dir, tmp_path):
     cost = {"parameters": 70, "milliseconds": 4.2, "scores": {"swd_a_to_b": 40.031}}
     compared = {
         "teacher": cost | {"multiply_adds": 900},
         "student": cost | {"multiply_adds": 50},
     }
-    monkeypatch.setitem(ABOUT, "beside_teacher", compared)
+    write_about(run_dir, compared=compared)
     table = rows_of(card_of(run_dir, tmp_path / "card"), "Beside its teacher")
     assert table[0] == ["", "teacher", "student", "ratio"]
     assert ["multiply_adds", "900", "50", "0.056"] in table
     assert ["swd_a_to_b", "40.03", "40.03", "1.000"] in table
-
-
-def test_card_of_a_fixed_size_takes_no_others():
-    assert "32x48 px (height x width), and no others" in model_card._sizes((32, 48))

@@ -1,5 +1,9 @@
-"""The formats of export: one object each, in one list."""
+"""What writes each format of `config.formats`, by its name."""
 
 from cyclegan_tf.exporting.formats import litert, onnx, saved_model
 
-FORMATS = (saved_model.FORMAT, onnx.FORMAT, litert.FORMAT)
+WRITERS = {
+    "savedmodel": saved_model.write,
+    "onnx": onnx.write,
+    "litert": litert.write,
+}

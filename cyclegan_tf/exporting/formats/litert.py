@@ -8,9 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.config.formats import LITERT
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.layers import ReflectionPadding2D
 
@@ -130,6 +128,3 @@ def _with_constants(generator):
         return generator.stateless_call(constants, [], images, training=training)[0]
 
     return call
-
-
-FORMAT = Format(**LITERT._asdict(), write=write)

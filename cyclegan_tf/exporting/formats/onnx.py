@@ -1,15 +1,14 @@
 """ONNX files, for ONNX Runtime and others without TensorFlow."""
 
 import pathlib
+import types
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.config.formats import INT8, ONNX
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.exporting.formats.format import Format
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.networks import with_dtype
 
@@ -38,7 +37,7 @@ def write(
 
     for direction, generator in generators.items():
         source, target = domains.of(direction)
-        is_int8 = config.precision in INT8
+        is_int8 = config.precision.startswith("int8")
         policy = "float32" if is_int8 else config.precision
         translate = pixels_function(with_dtype(generator, policy), source, target)
         signature = [pixels_spec(source, config.fixed_size)]
@@ -92,17 +91,6 @@ def _transposed(graph, node, name, arguments):
     )
 
 
-class _Reader:
-    """Feeds images `(count, height, width, channels)`, one at a time."""
-
-    def __init__(self, images):
-        self.images = iter(images)
-
-    def get_next(self):
-        image = next(self.images, None)
-        return None if image is None else {"images": image[None]}
-
-
 def _compute_in_int8(path, images):
     """Has convolutions but the last compute in 8 bits; per output channel."""
     import onnx
@@ -112,10 +100,11 @@ def _compute_in_int8(path, images):
     quant_pre_process(path, path, skip_symbolic_shape=True)
     nodes = onnx.load(path).graph.node
     *_, last = (node.name for node in nodes if node.op_type == "Conv")
+    calls = iter([{"images": image[None]} for image in images])
     quantization.quantize_static(
         path,
         path,
-        _Reader(images),
+        types.SimpleNamespace(get_next=lambda: next(calls, None)),
         op_types_to_quantize=["Conv"],
         nodes_to_exclude=[last],
         per_channel=True,
@@ -140,30 +129,16 @@ def _store_in_int8(path):
         others = tuple(i for i in range(kernel.ndim) if i != axis)
         largest = np.abs(kernel).max(others, keepdims=True)
         scale = np.where(largest, largest, 1) / np.float32(127)
-        stored = {
-            f"{name}_int8": np.round(kernel / scale).astype(np.int8),
-            f"{name}_scale": scale,
-        }
+        integers = np.round(kernel / scale).astype(np.int8)
         graph.initializer.remove(floats[name])
-        graph.initializer.extend(
-            numpy_helper.from_array(array, key) for key, array in stored.items()
-        )
+        graph.initializer.append(numpy_helper.from_array(integers, f"{name}_int8"))
+        graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
         # Not a DequantizeLinear, which ONNX Runtime would compute at every call, and
         # not lay the kernel out for its fast convolutions; these it folds at loading.
-        integers, scales = stored
-        cast = onnx.helper.make_node(
-            "Cast",
-            [integers],
-            [f"{name}_float"],
-            f"{name}_cast",
-            to=onnx.TensorProto.FLOAT,
-        )
-        scaled = onnx.helper.make_node(
-            "Mul", [f"{name}_float", scales], [name], f"{name}_scaled"
-        )
+        to_float = {"to": onnx.TensorProto.FLOAT}
+        make = onnx.helper.make_node
+        cast = make("Cast", [f"{name}_int8"], [f"{name}_float"], **to_float)
+        scaled = make("Mul", [f"{name}_float", f"{name}_scale"], [name])
         graph.node.insert(0, scaled)
         graph.node.insert(0, cast)
     onnx.save(model, path)
-
-
-FORMAT = Format(**ONNX._asdict(), write=write)

@@ -12,10 +12,8 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.config.formats import SAVEDMODEL
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import MIN_SIDE, encode
-from cyclegan_tf.exporting.formats.format import Format, pixels_interface
 from cyclegan_tf.exporting.graph_decoding import check_size, decode_upright
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.networks import with_dtype
@@ -33,10 +31,11 @@ def write(
 ) -> None:
     """Writes a SavedModel that needs neither Keras nor this package.
 
-    Its signatures are those of `interface`, for each direction that there is. A call
-    with more pixels than `config.max_pixels` (all images together, or one image of
-    `image_bytes`) is an `InvalidArgumentError`, so that one request cannot take all
-    the memory. So are floats with NaN or infinity among them.
+    Of each direction there is `a_to_b`, from pixels to pixels, and, where PNG holds the
+    images of both domains, `a_to_b_bytes`, from files to PNG. A call with more pixels
+    than `config.max_pixels` (all images together, or one image of `image_bytes`) is an
+    `InvalidArgumentError`, so that one request cannot take all the memory. So are
+    floats with NaN or infinity among them.
     """
     # Not Keras' ExportArchive, which stores each variable twice.
     module, signatures = tf.Module(), {}
@@ -57,31 +56,8 @@ def write(
     tf.saved_model.save(module, str(directory), signatures)
 
 
-def interface(
-    directions: list[str], domains: Domains, size: tuple[int, int] | None
-) -> str:
-    """The signatures, in Markdown."""
-    lines = [pixels_interface(direction, domains, size) for direction in directions]
-    if domains.are_encodable:
-        for direction in directions:
-            source, target = domains.of(direction)
-            kind = "PNG of 16 bits" if source.dtype == "uint16" else "JPEG or PNG"
-            bits = 16 if target.dtype == "uint16" else 8
-            lines.append(
-                f"- `{direction}_bytes`: `image_bytes`, string [N], {kind} of any "
-                f"sizes, to\n  `translated_bytes`, string [N], PNG of {bits} bits."
-            )
-    lines.append(f"- `serving_default` is `{directions[0]}`.")
-    if not domains.are_encodable:
-        lines += [
-            "",
-            "No signature takes files' bytes: neither PNG nor JPEG holds these images.",
-        ]
-    return "\n".join(lines)
-
-
 def write_warm_up(
-    path: pathlib.Path,
+    folder: pathlib.Path,
     model_name: str,
     domains: Domains,
     images: dict[str, np.ndarray],
@@ -104,7 +80,7 @@ def write_warm_up(
         inputs[direction] = {"images": first[None]}
         if domains.are_encodable:
             inputs[f"{direction}_bytes"] = {"image_bytes": [encode(first).encoded]}
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with tf.io.TFRecordWriter(str(folder / WARM_UP)) as writer:
         for signature, values in inputs.items():
             request = predict_pb2.PredictRequest(
                 model_spec={"name": model_name, "signature_name": signature},
@@ -146,6 +122,3 @@ def _of_bytes(translate, source, max_pixels):
         return {"translated_bytes": translated}
 
     return translate_each
-
-
-FORMAT = Format(**SAVEDMODEL._asdict(), write=write, interface=interface)

@@ -1,0 +1,96 @@
+"""What is exported: generators of a run, and images that show what they do."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.pipeline import load_images
+from cyclegan_tf.runs.generators import Trained
+from cyclegan_tf.runs.run_dir import RunDir
+
+NUM_HELD_OUT = 4
+NUM_CALIBRATION = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is exported, in whatever format.
+
+    Attributes:
+        run: that the generators are of.
+        sized: the same, but for images of the size that an export is fixed to.
+        trained: the generators, their step and weights.
+        images: held out, `(count, height, width, channels)` by direction.
+        origin: where they come from, in words.
+        calibration: for int8, training images by direction.
+    """
+
+    run: RunDir
+    sized: RunDir
+    trained: Trained
+    images: dict[str, np.ndarray]
+    origin: str
+    calibration: dict[str, np.ndarray] | None
+
+
+def open_subject(run: RunDir, config: ExportConfig) -> Subject:
+    """Reads generators and images of a run.
+
+    Raises:
+        InputError: there is no such model, or int8 has no images to be calibrated with.
+    """
+    trained = run.generators(config.checkpoint, config.weights)
+    sized = run
+    if config.size is not None:
+        options = dataclasses.replace(
+            run.options, image_size=config.size, load_size=None
+        )
+        sized = dataclasses.replace(run, options=options)
+    images, origin = held_out_images(sized, trained.generators)
+    calibration = None
+    if config.precision == "int8":
+        calibration = calibration_images(sized, trained.generators)
+    return Subject(run, sized, trained, images, origin, calibration)
+
+
+def held_out_images(run, directions) -> tuple[dict[str, np.ndarray], str]:
+    """Test images of the dataset by direction, or noise where there are none."""
+    options = run.options
+    # They may be gone, or of imported models have another form.
+    with contextlib.suppress(InputError, tf.errors.InvalidArgumentError):
+        images = _images_of(run, "test", directions, NUM_HELD_OUT)
+        if all(map(len, images.values())):
+            return images, f"test images of {options.dataset_name}"
+    images = {
+        direction: _noise(run.domains.of(direction)[0], options.frame)
+        for direction in directions
+    }
+    return images, f"smooth noise (no test images of the run in {options.data_dir})"
+
+
+def calibration_images(run, directions) -> dict[str, np.ndarray]:
+    """Training images by direction."""
+    try:
+        return _images_of(run, "train", directions, NUM_CALIBRATION)
+    except InputError as error:
+        raise InputError(
+            f"--precision int8 is calibrated on training images of the run: {error}"
+        ) from None
+
+
+def _images_of(run, kind, directions, number):
+    splits = run.images(kind)
+    return {
+        direction: load_images(splits[direction[0]], run.options.frame, number)
+        for direction in directions
+    }
+
+
+def _noise(domain, frame):
+    shape = (NUM_HELD_OUT, 8, 8, domain.channels)
+    coarse = np.random.default_rng(0).uniform(domain.low, domain.high, shape)
+    return tf.cast(tf.image.resize(coarse, frame[:2]), domain.dtype).numpy()
