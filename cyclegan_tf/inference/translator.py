@@ -92,9 +92,9 @@ def load_all(
         with quiet_start():
             from cyclegan_tf.inference.trained import translators_of
             from cyclegan_tf.runs.generators import load_trained
-        recorded = read_config(path)
-        trained = load_trained(path, recorded, checkpoint, weights)
-        return translators_of(trained.generators, recorded.domains, scratch_dir)
+        options, _, domains, _ = read_config(path)
+        trained = load_trained(path, options, domains, checkpoint, weights)
+        return translators_of(trained.generators, domains, scratch_dir)
 
 
 def require_model(path: pathlib.Path) -> None:
