@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan_tf.common.console import progress_bar
+from cyclegan_tf.common.console import counted, progress_bar
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.domain import Domains, with_channels
@@ -247,7 +247,7 @@ class Evaluator:
         """What has to be the same for two numbers to be compared."""
         height, width, resize = self.frame
         fakes, reals = (
-            f"{self.counts[domain]} images of {self.splits[domain].name}"
+            f"{counted(self.counts[domain], 'image')} of {self.splits[domain].name}"
             for domain in DOMAINS[direction]
         )
         form, other_form = self.domains.of(direction)

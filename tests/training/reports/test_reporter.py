@@ -38,7 +38,7 @@ def test_best_checkpoint_is_the_best_of_the_curve(scored_run):
     assert best["value"] == pytest.approx(min(curve), rel=1e-5)
     assert best["value"] <= curve[-1] * (1 + 1e-5)
     assert best["epoch"] == 1 + int(np.argmin(curve))
-    assert best["scores"][0]["protocol"]["compared_with"] == "1 images of testB"
+    assert best["scores"][0]["protocol"]["compared_with"] == "1 image of testB"
 
 
 def test_scoring_does_not_change_the_training(tiny_run, scored_run, capsys):
