@@ -21,7 +21,7 @@ from cyclegan_tf.common.console import quiet_start
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.arrays import UnreadableImage
-from cyclegan_tf.data.domain import DTYPES, Domain, Domains
+from cyclegan_tf.data.domain import DIRECTIONS, DTYPES, Domain, Domains
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.run_exported import RUNNERS
 
@@ -37,7 +37,6 @@ MARKS = {
     "onnx": ("*.onnx", checksums.SUMS),
 }
 SUFFIXES = {".onnx": "onnx", ".tflite": "litert"}
-DIRECTIONS = ("a_to_b", "b_to_a")
 
 
 class Export(NamedTuple):

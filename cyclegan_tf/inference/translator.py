@@ -10,12 +10,7 @@ from cyclegan_tf.common.console import quiet_start
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.exported import (
-    DIRECTIONS,
-    check_export,
-    find_export,
-    open_export,
-)
+from cyclegan_tf.inference.exported import check_export, find_export, open_export
 from cyclegan_tf.runs.directory import CONFIG, near_runs, read_config
 from cyclegan_tf.runs.saved import LAST, require_trained
 
@@ -59,7 +54,7 @@ def load(
     for name, translator in found.items():
         if direction in (None, name):
             return translator
-    raise InputError(f"{model} has no direction {direction or DIRECTIONS[0]}.")
+    raise InputError(f"{model} has no direction {direction or 'a_to_b'}.")
 
 
 def load_all(
