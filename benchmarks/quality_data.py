@@ -11,6 +11,7 @@ from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, pipeline
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception
 from cyclegan_tf.evaluation.scoring import require_pairs
@@ -92,7 +93,7 @@ class Contest:
     def splits(self) -> dict[str, pipeline.Split]:
         """The scored images, and others of the same domains."""
         names = [f"{split}{domain}" for split in ("train", "test") for domain in "AB"]
-        return {name: pipeline.open_split(self.directory, name) for name in names}
+        return {name: Dataset.open(self.directory).split(name) for name in names}
 
     def evaluator(self, split_a, split_b, is_paired: bool) -> Evaluator:
         """What scores all runs: the evaluator of `evaluate.py`."""

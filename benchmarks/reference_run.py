@@ -16,6 +16,7 @@ import torch
 from benchmarks.torch_reference import TorchCycleGAN
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, pipeline
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.interop.convert import import_models
 from cyclegan_tf.model.building import learning_rate
 
@@ -59,7 +60,7 @@ def seconds_per_step(config: TrainConfig) -> float:
 def _prepare(config):
     """The model, batches as tensors from a step on, and the steps of an epoch."""
     directory = convert.ensure_dataset(config)
-    splits = [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
+    splits = [Dataset.open(directory).split(name) for name in ("trainA", "trainB")]
     steps = config.steps_per_epoch or pipeline.steps_per_epoch(
         *splits, config.batch_size
     )

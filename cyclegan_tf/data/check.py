@@ -1,95 +1,50 @@
 """A look at a converted dataset, for what would spoil a training on it."""
 
-import dataclasses
-import pathlib
+import itertools
 
 import numpy as np
 
-from cyclegan_tf.common.console import counted, say
-from cyclegan_tf.data import copies
+from cyclegan_tf.common.console import counted
 from cyclegan_tf.data.dataset import Dataset
-from cyclegan_tf.data.findings import copies_in, found_in
-from cyclegan_tf.data.loading import Levels
-from cyclegan_tf.data.shards import damage_named, names_at
+from cyclegan_tf.data.findings import COMPARED, copies_in, found_in
+from cyclegan_tf.data.looks import EMPTY_SHARE, Levels
+from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.tfds import in_words
 
 # No measurement, but experience: the paper's smallest training set has 400 images.
 MIN_TRAINING_IMAGES = 50
 NARROW = 0.5  # of the range; photographs have more
 MAX_NAMED = 3
-# What to do about pictures that are in both.
+# What to do about pictures that are in both, see `findings.COMPARED`.
 REPEATED = "remove them, as they count more than once; --drop-copies trains without"
 LEAKED = (
     "remove them from either, or scores come out too good; --drop-copies trains without"
 )
 SHARED = "keep them in one, unless A and B show the same on purpose"
-TOLD = (
-    ("trainA", "trainA", REPEATED),
-    ("trainB", "trainB", REPEATED),
-    ("testA", "trainA", LEAKED),
-    ("testB", "trainB", LEAKED),
-    ("trainA", "trainB", SHARED),
-    ("testA", "trainB", SHARED),
-    ("testB", "trainA", SHARED),
-)
 HEADING = "", "images", "unreadable", "size", "width/height", "channels", "depth"
+NOTHING = "nothing was found that would spoil a training"
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What was found.
-
-    Attributes:
-        rows: of a table: a heading, and a line for each split.
-        notes: a sentence for each comparison of a sample, and each mix of profiles.
-        findings: a sentence for each thing that would spoil a training.
-    """
-
-    rows: list[tuple[str, ...]]
-    notes: list[str]
-    findings: list[str]
-
-    def lines(self) -> list[str]:
-        """The table, its columns aligned, the notes and the findings."""
-        widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
-        table = [
-            "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True))
-            for row in self.rows
-        ]
-        return [*map(str.rstrip, table), *self.notes, *self.findings]
-
-
-def tell(directory: pathlib.Path) -> None:
-    """Says what `check` finds."""
-    report = check(directory)
-    for line in report.lines():
-        say(line)
-    if not report.findings:
-        say("nothing was found that would spoil a training")
-
-
-@damage_named()
-def check(directory: pathlib.Path) -> Report:
+def check(dataset: Dataset) -> list[str]:
     """What its conversion found out of a dataset; where it did not, all is read once.
 
+    Returns:
+        Lines: a table of the splits; a sentence for each comparison of a sample, and
+        each mix of profiles; and one for each thing that would spoil a training, or
+        `NOTHING`.
+
     Raises:
-        Damaged: some cannot be read.
+        Damaged: some images cannot be read.
     """
-    dataset = Dataset.open(directory)
-    splits, found = dataset.splits(), found_in(dataset)
-    rows = [
-        _row(split, dataset.manifest["splits"][name]["unreadable"])
-        for name, split in splits.items()
-    ]
-    notes, findings = [], []
+    splits, found, findings = dataset.splits(), found_in(dataset), []
     levels = {x: Levels(*found["levels"][f"train{x}"]) for x in "AB"}
     for x, domain in zip("AB", dataset.domains, strict=True):
         findings += _few_values(f"train{x}", levels[x], domain)
     for name, split in splits.items():
-        findings += _few(split) + _empty(
-            split, found["empty"][name], levels[name[-1]].are_labels
-        )
-    for name, other, advice in TOLD:
+        of_labels = levels[name[-1]].are_labels
+        findings += _few(split) + _empty(split, found["empty"][name], of_labels)
+    notes = []
+    for name, other in COMPARED:
         pairs, num_compared = copies_in(found, name, other)
         num_filled = len(splits[name]) - len(found["empty"][name])
         if num_compared < num_filled:
@@ -97,11 +52,14 @@ def check(directory: pathlib.Path) -> Report:
                 f"{name}: {num_compared} images, drawn at random, were compared with "
                 f"{other}, as all would take long"
             )
-        findings += _copies(splits[name], splits[other], pairs, num_compared, advice)
-    return Report([HEADING, *rows], notes + found["profiles"], findings)
+        advice = REPEATED if name == other else LEAKED
+        advice = advice if name[-1] == other[-1] else SHARED
+        told = _copies(splits[name], splits[other], pairs, num_compared)
+        findings += [f"{sentence}: {advice}" for sentence in told]
+    notes += found["profiles"]
+    return [*_table(dataset.manifest, splits), *notes, *(findings or [NOTHING])]
 
 
-@damage_named()
 def seen_in_training(dataset: Dataset) -> list[str]:
     """A sentence for each domain: which of its test images training has seen, too.
 
@@ -117,17 +75,28 @@ def seen_in_training(dataset: Dataset) -> list[str]:
     return sentences
 
 
-def _row(split, unreadable):
-    domain, sizes, aspects = split.domain, "", ""
-    if len(split):
-        areas, ratios = np.prod(split.sizes, axis=1), np.divide(*split.sizes.T[::-1])
-        ends = split.sizes[[areas.argmin(), areas.argmax()]]
-        sizes = _range(f"{height}x{width}" for height, width in ends)
-        aspects = _range(f"{ratio:.2f}" for ratio in (ratios.min(), ratios.max()))
-    bits = domain.dtype.removeprefix("uint")
-    depth = bits if bits == domain.dtype else f"{bits} bits"
-    numbers = map(str, (len(split), unreadable))
-    return split.name, *numbers, sizes, aspects, str(domain.channels), depth
+def _table(manifest, splits):
+    rows = [HEADING]
+    for name, split in splits.items():
+        domain, sizes, aspects = split.domain, "", ""
+        if len(split):
+            areas, ratios = (
+                np.prod(split.sizes, axis=1),
+                np.divide(*split.sizes.T[::-1]),
+            )
+            ends = split.sizes[[areas.argmin(), areas.argmax()]]
+            sizes = _range(f"{height}x{width}" for height, width in ends)
+            aspects = _range(f"{ratio:.2f}" for ratio in (ratios.min(), ratios.max()))
+        bits = domain.dtype.removeprefix("uint")
+        depth = bits if bits == domain.dtype else f"{bits} bits"
+        unreadable = manifest["splits"][name]["unreadable"]
+        numbers = str(len(split)), str(unreadable)
+        rows.append((name, *numbers, sizes, aspects, str(domain.channels), depth))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = (
+        (cell.ljust(n) for cell, n in zip(row, widths, strict=True)) for row in rows
+    )
+    return ["  ".join(row).rstrip() for row in cells]
 
 
 def _range(ends):
@@ -166,7 +135,7 @@ def _few_values(name, levels, domain):
 
 
 def _empty(split, indices, of_labels):
-    if not len(indices):
+    if not indices:
         return []
     named = _listed(_names(split, indices[:MAX_NAMED]), len(indices))
     if of_labels:
@@ -175,25 +144,25 @@ def _empty(split, indices, of_labels):
         found = "are empty, of one value", "remove them"
     return [
         f"{split.name}: {len(indices)} of {len(split)} images {found[0]} in "
-        f"{copies.EMPTY_SHARE:.0%} or more ({named}): {found[1]}"
+        f"{EMPTY_SHARE:.0%} or more ({named}): {found[1]}"
     ]
 
 
-def _copies(split, other, pairs, num_compared, advice=None):
-    if not len(pairs):
+def _copies(split, other, pairs, num_compared):
+    """A sentence on the images that are in both, if there are any."""
+    first = [next(same) for _, same in itertools.groupby(pairs, lambda pair: pair[0])]
+    if not first:
         return []
-    of, among = (
-        _names(*x) for x in zip((split, other), pairs[:MAX_NAMED].T, strict=True)
-    )
-    named = _listed([f"{a} = {b}" for a, b in zip(of, among, strict=True)], len(pairs))
+    shown = zip((split, other), np.transpose(first[:MAX_NAMED]), strict=True)
+    of, among = (_names(*each) for each in shown)
+    named = _listed([f"{a} = {b}" for a, b in zip(of, among, strict=True)], len(first))
     where = "are there before" if split is other else f"are in {other.name}, too"
-    found = f"{split.name}: {len(pairs)} of {num_compared} images {where} ({named})"
-    return [f"{found}: {advice}" if advice else found]
+    return [f"{split.name}: {len(first)} of {num_compared} images {where} ({named})"]
 
 
 def _names(split, indices):
     """What images are called, or where they are in the shards."""
-    names = map(in_words, names_at(split, indices))
+    names = map(in_words, names_of(split, indices))
     return [name or f"record {i}" for name, i in zip(names, indices, strict=True)]
 
 

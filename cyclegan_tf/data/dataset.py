@@ -197,13 +197,6 @@ def find_dataset(config: DatasetConfig, fingerprint: str | None) -> Dataset | No
     return None
 
 
-def open_split(
-    directory: pathlib.Path, name: str, domain: Domain | None = None
-) -> Split:
-    """One split of a directory, for what needs no other."""
-    return Dataset.open(directory).split(name, domain)
-
-
 def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[str, Any]:
     """The content of a dataset's `dataset.json`.
 

@@ -1,27 +1,31 @@
-"""What is found out of a converted dataset and kept beside it: copies, empty images."""
+"""What is found out of a converted dataset and kept beside it: copies, empty images.
 
-import concurrent.futures
+And what `--drop-copies` leaves out of the training images by it; the shards stay whole.
+"""
+
 import contextlib
+import dataclasses
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common import files
-from cyclegan_tf.common.console import progress_bar
-from cyclegan_tf.common.errors import Damaged
+from cyclegan_tf.common.console import progress_bar, say
+from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.config.images import ImageConfig
 from cyclegan_tf.data import copies, profiles, records
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.loading import NUM_WORKERS, Levels, in_order, look_at
+from cyclegan_tf.data.looks import LOOK, Levels, looks_of, see
 from cyclegan_tf.data.picture import About, Picture
-from cyclegan_tf.data.shards import examples
+from cyclegan_tf.data.shards import damage_named, examples, plain
 
 # What was found, so that it need not be looked for again.
-FOUND, VERSION = "check.json", 3
+FOUND, VERSION = "check.json", 4
 # Nearly all of an empty image is one value, give or take so much of the range.
 SAME_VALUE = 0.01
-# Which images of what are looked for in what.
+# Which images are looked for in which.
 COMPARED = (
     ("trainA", "trainA"),
     ("trainB", "trainB"),
@@ -30,28 +34,54 @@ COMPARED = (
     ("trainA", "trainB"),
     ("testA", "trainB"),
     ("testB", "trainA"),
-    # Of a test image training may have several copies.
-    ("trainA", "testA"),
-    ("trainB", "testB"),
 )
 
 
+@damage_named()
 def found_in(dataset: Dataset) -> dict[str, Any]:
-    """What `examine` found in a dataset; where that was not kept, it looks now."""
+    """What `examine` found in a dataset; where that was not kept, it looks now.
+
+    Raises:
+        Damaged: some of its images cannot be read.
+    """
     path = dataset.directory / FOUND
     with contextlib.suppress(FileNotFoundError, Damaged):
         found = files.read_json(path, "it is made anew")
         if found.get("version") == VERSION:
             return found
     looks, levels, splits = {}, {}, dataset.whole.splits()
-    total = sum(map(len, splits.values()))
-    with progress_bar(total, f"checking {dataset.directory}", " images", 2) as bar:
+    total, what = sum(map(len, splits.values())), f"checking {dataset.directory}"
+    with progress_bar(total, what, " images", delay=2) as bar:
         for name, split in splits.items():
             looks[name], levels[name] = _look_at(split, bar)
     found = examine(looks, levels, dataset.domains)
     with contextlib.suppress(OSError):  # a place that cannot be written to is as good
         files.write_json(path, found)
     return found
+
+
+def _look_at(split, bar):
+    """What the images of a split look like, and their values."""
+
+    @plain
+    def decode(example):
+        pixels = records.decode_stored(example, split.domain)
+        valid = tf.cond(
+            records.has_nodata(example),
+            lambda: records.decode_valid(example, split.domain),
+            lambda: tf.ones_like(pixels, tf.bool),
+        )
+        return pixels, valid, example["image/encoded"]
+
+    looks, levels = np.empty(len(split), LOOK), None
+    found = examples(split, tf.data.Dataset.range(len(split)))
+    decoded = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    for i, (*picture, encoded) in enumerate(decoded.as_numpy_iterator()):
+        about = About(profile=profiles.profile_of(encoded))
+        seen = see(Picture(*picture, about=about))
+        looks[i], levels = looks_of([seen])[0], seen.levels.joined(levels)
+        bar.update()
+    return looks, levels
 
 
 def copies_in(found: dict[str, Any], name: str, other: str) -> tuple[np.ndarray, int]:
@@ -66,7 +96,7 @@ def examine(
     """Finds empty images, copies, and domains of several colour profiles.
 
     Args:
-        looks: of the images of each split, see `copies`.
+        looks: of the images of each split, see `looks`.
         levels: their values; None where there are no images.
         domains: the form of the images.
 
@@ -75,18 +105,12 @@ def examine(
         with what, pairs of indices and how many were compared; and a sentence for each
         domain of several colour profiles. JSON can hold it.
     """
-    empty = {}
+    empty, filled, compared = {}, {}, {}
     for name, seen in looks.items():
-        domain = getattr(domains, name[-1].lower())
-        low, high = domain.low, domain.high
-        trained = levels[f"train{name[-1]}"]
-        if trained.are_labels:
-            low, high = trained[:2]
-        empty[name] = np.flatnonzero(seen["spread"] <= SAME_VALUE * (high - low))
-    filled = {
-        name: np.delete(np.arange(len(looks[name])), empty[name]) for name in looks
-    }
-    compared = {}
+        domain, trained = getattr(domains, name[-1].lower()), levels[f"train{name[-1]}"]
+        low, high = trained[:2] if trained.are_labels else (domain.low, domain.high)
+        is_empty = seen["spread"] <= SAME_VALUE * (high - low)
+        empty[name], filled[name] = np.flatnonzero(is_empty), np.flatnonzero(~is_empty)
     for name, other in COMPARED:
         others = None if other == name else looks[other][filled[other]]
         pairs, count = copies.find_copies(looks[name][filled[name]], others)
@@ -101,28 +125,40 @@ def examine(
     }
 
 
-def _look_at(split, bar):
-    """What the images of a split look like, and their values."""
-    found = examples(split, tf.data.Dataset.range(len(split)))
+def shown(config: ImageConfig, dataset: Dataset) -> Dataset:
+    """A dataset as a run with these options sees it.
 
-    def decode(example):
-        pixels = records.decode(example, split.domain)
-        valid = tf.cond(
-            records.has_nodata(example),
-            lambda: records.decode_valid(example, split.domain),
-            lambda: tf.ones_like(pixels, tf.bool),
-        )
-        return pixels, valid, example["image/encoded"]
+    Raises:
+        Damaged: some of its images cannot be read.
+    """
+    if not config.drop_copies:
+        return dataset
+    found, left_out = found_in(dataset), {}
+    for domain in "AB":
+        train = f"train{domain}"
+        again, _ = copies_in(found, train, train)
+        of_test, _ = copies_in(found, f"test{domain}", train)
+        # A copy of a test image goes with all its own copies, as each has an earlier.
+        left_out[train] = np.union1d(again[:, 0], of_test[:, 1])
+    return dataclasses.replace(dataset, left_out=left_out)
 
-    decoded = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    looks, levels = [np.empty(0, copies.LOOK)], None
-    with concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads:
-        pictures = (
-            Picture(*found, about=About(profile=profiles.profile_of(encoded)))
-            for *found, encoded in decoded.prefetch(1).as_numpy_iterator()
+
+def tell_of_left_out(dataset: Dataset) -> None:
+    """Says how many images are left out, and of how many, if any were asked to be.
+
+    Raises:
+        InputError: it is all of a domain.
+    """
+    counts = {name: len(dataset.index[name]) for name in dataset.left_out}
+    for name, left_out in dataset.left_out.items():
+        if len(left_out) == counts[name]:
+            raise InputError(
+                f"--drop-copies leaves no image of {name}: all {counts[name]} are in "
+                f"test{name[-1]}, too; give other test images, or leave it out."
+            )
+    if counts:
+        named = " and ".join(
+            f"{len(dataset.left_out[name])} of {count} images of {name}"
+            for name, count in counts.items()
         )
-        for look, values in in_order(threads, look_at, pictures):
-            looks.append(look)
-            levels = values.joined(levels)
-            bar.update()
-    return np.concatenate(looks), levels
+        say(f"--drop-copies: {named} are left out, as copies or test images")

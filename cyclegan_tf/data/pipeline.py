@@ -16,9 +16,8 @@ from cyclegan_tf.common.memory import available_memory
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import frames, records
-from cyclegan_tf.data.dataset import open_split as open_split
 from cyclegan_tf.data.ranges import to_unit_range
-from cyclegan_tf.data.shards import Split, damage_named, examples
+from cyclegan_tf.data.shards import Split, damage_named, examples, plain
 
 # A pipeline that has all positions to itself.
 ALONE = tf.distribute.InputContext()
@@ -61,8 +60,10 @@ def training_input(
         one batch for each replica.
     """
     splits = {"a": split_a, "b": split_b}
-    num_bytes = sum(_num_bytes(split, load_frame) for split in splits.values())
-    keep = _keeps_in_memory(cache, num_bytes)
+    keep = cache == "memory"
+    if cache == "auto":
+        num_bytes = sum(_num_bytes(split, load_frame) for split in splits.values())
+        keep = num_bytes <= CACHE_SHARE * available_memory()
     crops_at = [
         _crops(split, domain, frame, load_frame, flip, seed, keep)
         for domain, split in splits.items()
@@ -123,6 +124,7 @@ def image_batches(
     indices = tf.data.Dataset.range(len(split.places[:limit]))
     shape = (*frame[:2], split.domain.channels)
 
+    @plain
     def centre(image):
         return tf.ensure_shape(frames.centre(image, frame), shape)
 
@@ -138,10 +140,11 @@ def valid_batches(
         bool `(count, height, width, 1)`: whether some channel has one.
     """
     found = examples(split, tf.data.Dataset.range(len(split.places[:limit])))
-    if not any(found.map(records.has_nodata).as_numpy_iterator()):
+    if not any(found.map(plain(records.has_nodata)).as_numpy_iterator()):
         return None
     sizes = frames.covering_sizes(split.sizes, frame)[:limit]
 
+    @plain
     def valid_of(example, size):
         valid = tf.cond(
             records.has_nodata(example),
@@ -175,22 +178,15 @@ def load_masks(
     return np.stack(masks) if masks else None
 
 
-@damage_named()
-def load_names(split: Split) -> list[str]:
-    """The file names of a split's images in their order, as their source had them."""
-    found = examples(split, tf.data.Dataset.range(len(split)))
-    names = found.map(lambda example: example["image/filename"])
-    return [name.decode("utf-8", "replace") for name in names.as_numpy_iterator()]
-
-
 def _covering(split, indices, frame):
     """The images at those indices, in what a crop of the frame's size is taken from."""
     with tf.device("CPU"):
         sizes = tf.constant(frames.covering_sizes(split.sizes, frame), tf.int32)
 
+    @plain
     def cover(index, example):
         size, domain = sizes[index], split.domain
-        image = records.decode(example, domain)
+        image = records.decode_stored(example, domain)
         return tf.cond(
             records.has_nodata(example),
             lambda: frames.covering_valid(
@@ -217,13 +213,14 @@ def _crops(split, domain, frame, load_frame, flip, seed, keep_in_memory):
     shape = (*frame[:2], split.domain.channels)
     kept = _all_in_memory(split, load_frame) if keep_in_memory else None
 
+    @plain
     def transform(position, image):
         cut = tf.image.stateless_random_crop(image, shape, tf.stack([crop, position]))
         coins = [tf.stack([each, position]) for each in (across, down, turn)]
         return to_unit_range(frames.random_flip(cut, flip, coins), split.domain)
 
     def crops(positions):
-        indices = positions.map(lambda p: index_at(p, len(split), order))
+        indices = positions.map(plain(lambda p: index_at(p, len(split), order)))
         if keep_in_memory:
             images = indices.map(kept)
         else:
@@ -251,18 +248,13 @@ def _all_in_memory(split, frame):
     with tf.device("CPU"):
         values, starts, sizes = map(tf.constant, (values, starts, sizes))
 
+    @plain
     def image_at(index):
         height, width = tf.unstack(sizes[index])
         image = values[starts[index] : starts[index + 1]]
         return tf.reshape(image, (height, width, channels))
 
     return image_at
-
-
-def _keeps_in_memory(cache, num_bytes):
-    if cache == "auto":
-        return num_bytes <= CACHE_SHARE * available_memory()
-    return cache == "memory"
 
 
 def _num_bytes(split, frame):

@@ -71,7 +71,7 @@ def decode(example, domain: Domain):
         example: of `parse`.
         domain: the form of all pictures of its domain.
     """
-    pixels = _decode(example, domain)
+    pixels = decode_stored(example, domain)
     return tf.cond(
         has_nodata(example),
         lambda: tf.where(decode_valid(example, domain), pixels, middle(domain)),
@@ -108,7 +108,8 @@ def decode_valid(example, domain: Domain):
     return tf.broadcast_to(valid, (*size, domain.channels))
 
 
-def _decode(example, domain):
+def decode_stored(example, domain: Domain):
+    """As `decode`, but pixels without a value have what is stored."""
     encoded = example["image/encoded"]
     if not domain.is_encodable:
         size = example["image/height"], example["image/width"]

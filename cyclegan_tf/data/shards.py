@@ -9,7 +9,7 @@ import functools
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,9 @@ from cyclegan_tf.data.sources.record_files import HEADER
 
 # So many records are read ahead at a time, to hide what a network disk waits.
 READ_AHEAD = 64
+# AutoGraph rewrites Python that branches on tensors. None here does, and to find that
+# out takes most of the time to a first batch.
+plain = tf.autograph.experimental.do_not_convert
 DAMAGED = re.compile(r"\[damaged record\] \[(.+)\] \[(\d+)\]")
 MAX_NAMED = 9  # damaged records of a shard
 
@@ -102,6 +105,7 @@ def serialized_examples(split: Split, indices: tf.data.Dataset) -> tf.data.Datas
     """
     paths, places = split.tensors
 
+    @plain
     def read(index):
         shard, _, start, length = tf.unstack(places[index])
         return records.read_example(paths[shard], start, length)
@@ -118,6 +122,7 @@ def examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
     """Their features, see `records.parse`; damage ends it, see `damage_named`."""
     paths, places = split.tensors
 
+    @plain
     def parse(index, serialized):
         shard, number, _, _ = tf.unstack(places[index])
         what = ["damaged record", paths[shard], number]
@@ -129,14 +134,14 @@ def examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
     return pairs.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def names_at(split: Split, indices: np.ndarray) -> list[str]:
-    """What a few images are called in their source; a pipeline takes 0.2 s for it.
+def names_of(split: Split, indices: Iterable[int] | None = None) -> list[str]:
+    """What images are called in their source, in the order of the indices, or all.
 
     Raises:
         Damaged: one of their records is cut off, or has no name.
     """
-    names = []
-    for shard, number, start, length in split.places[indices]:
+    names, places = [], split.places if indices is None else split.places[indices]
+    for shard, number, start, length in places:
         path = split.paths[shard]
         try:
             with open(path, "rb") as file:

@@ -72,13 +72,6 @@ class Evaluator:
         }
         most = max(self.counts.values())
         self.patches_per_image = wasserstein.patches_per_image(most)
-        self._images = {
-            domain: self._open(split) for domain, split in self.splits.items()
-        }
-        self._valid = {
-            domain: pipeline.valid_batches(split, frame, self._batch_size, limit)
-            for domain, split in self.splits.items()
-        }
 
     @property
     def names(self) -> list[str]:
@@ -210,6 +203,20 @@ class Evaluator:
         if masks is None or not len(patches_inside(masks[..., None], masks)):
             return None
         return masks
+
+    @functools.cached_property
+    def _images(self):
+        # Not before they are scored: a training has its first batch sooner.
+        return {domain: self._open(split) for domain, split in self.splits.items()}
+
+    @functools.cached_property
+    def _valid(self):
+        return {
+            domain: pipeline.valid_batches(
+                split, self.frame, self._batch_size, self.limit
+            )
+            for domain, split in self.splits.items()
+        }
 
     def _new_kept(self):
         is_whole = self._masks is not None

@@ -24,7 +24,7 @@ from cyclegan_tf.common.console import say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import EvaluateConfig, flag
-from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.tfds import in_words
 from cyclegan_tf.evaluation import pictures, scoring
 from cyclegan_tf.evaluation.rankings import RANKINGS, Ranking
@@ -139,7 +139,7 @@ def _score(run, config):
         scored, table = scoring.score(run.opened, run.trained, config, rank)
         show(f"{table}\n")
         for direction, (source, _) in DOMAINS.items():
-            names = pipeline.load_names(images[source])
+            names = names_of(images[source])
             run.names[direction] = list(map(in_words, names))
     run.results = {result.direction: result for result in scored}
 

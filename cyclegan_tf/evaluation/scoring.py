@@ -9,13 +9,12 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig, TrainConfig, settings
 from cyclegan_tf.config.sizes import Frame, require_size
-from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.check import seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import SUFFIXES
-from cyclegan_tf.data.shards import Split
+from cyclegan_tf.data.shards import Split, names_of
 from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception, require_suitable
@@ -193,7 +192,7 @@ def require_pairs(split_a: Split, split_b: Split) -> None:
     Raises:
         InputError: it names the first pair whose names differ.
     """
-    names = [pipeline.load_names(split) for split in (split_a, split_b)]
+    names = [names_of(split) for split in (split_a, split_b)]
     for first, second in itertools.zip_longest(*names, fillvalue="no image"):
         if _scene(first, "A") != _scene(second, "B"):
             raise InputError(

@@ -11,7 +11,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import MANIFEST, Dataset, find_dataset
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.dropping import shown
+from cyclegan_tf.data.findings import shown
 from cyclegan_tf.data.shards import Split
 from cyclegan_tf.data.sources.synthetic import EMBEDDED
 from cyclegan_tf.runs import evaluations

@@ -9,13 +9,12 @@ from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError, out_of_memory
 from cyclegan_tf.common.kernels import uses_onednn
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.data import dropping, forms
-from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data import findings, forms
+from cyclegan_tf.data.convert import ensure_dataset, is_same
 from cyclegan_tf.data.dataset import Dataset, find_dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.sources import find_source
 from cyclegan_tf.data.sources.folder import is_on_disk
-from cyclegan_tf.data.versions import is_same
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception, require_suitable
 from cyclegan_tf.model.building import build_model, identity_weight
@@ -63,9 +62,8 @@ def prepare(
         origins = first_state.open_origins(config, path)
 
         # The images, in the form that the networks take.
-        dataset = _open_dataset(config, begun)
-        dataset = dropping.shown(config, dataset)
-        dropping.tell(dataset)
+        dataset = findings.shown(config, _open_dataset(config, begun))
+        findings.tell_of_left_out(dataset)
         domains = _choose_domains(config, dataset)
         splits = dataset.splits(domains)
         for name in ("trainA", "trainB") if devices.is_first else ():

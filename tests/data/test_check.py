@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageOps
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import copies, profiles
-from cyclegan_tf.data.check import check, seen_in_training
+from cyclegan_tf.data.check import NOTHING, check, seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
@@ -40,7 +40,13 @@ def photos(tmp_path):
 
 def converted(folder):
     data_dir = str(folder.parent / "tfrecords")
-    return ensure_dataset(DatasetConfig(dataset=str(folder), data_dir=data_dir))
+    config = DatasetConfig(dataset=str(folder), data_dir=data_dir)
+    return Dataset.open(ensure_dataset(config))
+
+
+def found_in(folder):
+    """What is said after the table."""
+    return check(converted(folder))[5:]
 
 
 def plant(photos, original, copy, change=lambda picture: picture, **options):
@@ -48,31 +54,19 @@ def plant(photos, original, copy, change=lambda picture: picture, **options):
         change(picture).save(photos / copy, **options)
 
 
-def test_good_dataset_has_a_table_and_no_findings(photos, capsys):
-    report = check(converted(photos))
-    assert report.findings == []
-    said = capsys.readouterr().err.splitlines()
-    assert report.lines() == said[-6:-1]
-    assert said[-1] == "nothing was found that would spoil a training"
-    cells = [re.split(r"  +", line) for line in report.lines()]
-    assert cells[0] == [
-        "",
-        *"images unreadable size width/height channels depth".split(),
-    ]
-    assert cells[1] == ["trainA", "52", "0", "64x80", "1.25", "3", "8 bits"]
-    assert [row[:2] for row in cells[2:]] == [
-        ["trainB", "50"],
-        ["testA", "4"],
-        ["testB", "3"],
-    ]
-
-
-def test_table_has_the_smallest_and_the_largest(photos):
+def test_table_is_said_and_has_the_smallest_and_the_largest(photos, capsys):
     write_pictures(photos / "testB", 1, seed=8, size=(100, 50))
     (photos / "trainA" / "bad.jpg").write_text("no image")
-    cells = [re.split(r"  +", line) for line in check(converted(photos)).lines()]
-    assert cells[1][1:3] == ["52", "1"]
-    assert cells[4][3:5] == ["100x50 to 64x80", "0.50 to 1.25"]
+    lines = check(converted(photos))
+    assert lines == capsys.readouterr().err.splitlines()[-6:]
+    assert [re.split(r"  +", line) for line in lines] == [
+        ["", *"images unreadable size width/height channels depth".split()],
+        ["trainA", "52", "1", "64x80", "1.25", "3", "8 bits"],
+        ["trainB", "50", "0", "64x80", "1.25", "3", "8 bits"],
+        ["testA", "4", "0", "64x80", "1.25", "3", "8 bits"],
+        ["testB", "3", "0", "100x50 to 64x80", "0.50 to 1.25", "3", "8 bits"],
+        [NOTHING],
+    ]
 
 
 def test_planted_copies_are_all_found_and_named(photos):
@@ -83,7 +77,7 @@ def test_planted_copies_are_all_found_and_named(photos):
     plant(photos, "trainA/010.png", "trainB/e.jpg", ImageOps.mirror, quality=75)
     plant(photos, "trainB/011.png", "testB/f.webp", lambda p: p.resize((120, 96)))
     plant(photos, "testA/002.png", "trainB/g.jpg")
-    assert check(converted(photos)).findings == [
+    assert found_in(photos) == [
         "trainA: 4 of 56 images are there before (trainA/a.jpg = trainA/003.png, "
         "trainA/b.png = trainA/004.png, trainA/c.png = trainA/005.png, …): remove "
         "them, as they count more than once; --drop-copies trains without",
@@ -100,7 +94,7 @@ def test_planted_copies_are_all_found_and_named(photos):
 def test_test_images_that_training_has_seen_are_named(photos):
     plant(photos, "trainA/003.png", "testA/a.jpg", ImageOps.mirror, quality=75)
     plant(photos, "trainA/003.png", "trainB/b.png")
-    dataset = Dataset.open(converted(photos))
+    dataset = converted(photos)
     assert seen_in_training(dataset) == [
         "testA: 1 of 5 images are in trainA, too (testA/a.jpg = trainA/003.png)",
         "testB: none of 3 images is in trainB",
@@ -120,7 +114,7 @@ def test_empty_and_few_images_are_named(photos):
     half = np.full((64, 64, 3), 255, np.uint8)
     half[:32] = random_pixels(32, 64)
     Image.fromarray(half).save(photos / "trainA" / "three.png")
-    assert check(converted(photos)).findings == [
+    assert found_in(photos) == [
         "trainA: 2 of 55 images are empty, of one value in 95% or more "
         "(trainA/one.png, trainA/two.jpg): remove them",
         "trainB: only 2 images, which a discriminator learns by heart: add some; in "
@@ -144,22 +138,24 @@ def test_every_form_of_images_is_checked(tmp_path, domain, suffix, depth):
         folder = tmp_path / "photos" / ("trainA" if i < 55 else "trainB")
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / f"{i:03d}{suffix}", image)
-    report = check(converted(tmp_path / "photos"))
+    lines = check(converted(tmp_path / "photos"))
     name = "trainA/{:03d}" + suffix
-    assert [finding.split(": ")[1] for finding in report.findings] == [
+    assert [finding.split(": ")[1] for finding in lines[5:]] == [
         "2 of 55 images are empty, of one value in 95% or more "
         f"({name.format(1)}, {name.format(2)})",
         f"1 of 53 images are in trainB, too ({name.format(10)} = trainB/060{suffix})",
     ]
-    assert report.rows[1][-2:] == (str(domain.channels), depth)
+    assert re.split(r"  +", lines[1])[-2:] == [str(domain.channels), depth]
 
 
 @pytest.mark.parametrize("name", ["synthetic/horse2zebra", "synthetic/t1_t2"])
 def test_embedded_datasets_are_found_to_be_good(tmp_path, name, capsys):
-    config = DatasetConfig(name, data_dir=str(tmp_path), synthetic_images=60)
-    directory = ensure_dataset(config)
+    config = DatasetConfig(
+        name, data_dir=str(tmp_path), synthetic_images=60, synthetic_size=64
+    )
+    dataset = Dataset.open(ensure_dataset(config))
     assert "trainA" not in capsys.readouterr().err  # only when asked
-    assert check(directory).findings == []
+    assert check(dataset)[5:] == [NOTHING]
 
 
 def test_build_checks_when_it_converts_and_when_it_is_asked(photos, capsys):
@@ -172,34 +168,31 @@ def test_build_checks_when_it_converts_and_when_it_is_asked(photos, capsys):
         assert done.stderr.count(finding) == done.stderr.count("width/height") == times
 
 
-def test_dataset_of_an_earlier_version_is_looked_at_once(photos, capsys):
+def test_dataset_of_an_earlier_version_is_looked_at_once(photos):
     plant(photos, "trainA/003.png", "trainA/a.jpg", quality=60)
     Image.new("L", (64, 64), 7).save(photos / "trainB" / "one.png")
-    directory = converted(photos)
-    found = json.loads((directory / "check.json").read_text())
-    expected = check(directory)
-    assert len(expected.findings) == 2
-    (directory / "check.json").unlink()  # which they have none of
-    assert check(directory) == expected
-    assert json.loads((directory / "check.json").read_text()) == found
-    (directory / "check.json").write_text("{")
-    assert check(directory) == expected
-
-
-def test_damaged_record_ends_a_check_in_one_line(photos):
-    directory = converted(photos)
-    (directory / "check.json").unlink()
-    shard = directory / "trainB-00000.tfrecord"
+    dataset = converted(photos)
+    kept = dataset.directory / "check.json"
+    found, expected = json.loads(kept.read_text()), check(dataset)
+    assert len(expected) == 7
+    kept.unlink()  # which they have none of
+    assert check(dataset) == expected
+    assert json.loads(kept.read_text()) == found
+    kept.write_text("{")
+    assert check(dataset) == expected
+    # What cannot be read ends it in one line.
+    kept.unlink()
+    shard = dataset.directory / "trainB-00000.tfrecord"
     content = bytearray(shard.read_bytes())
     content[100] ^= 1
     shard.write_bytes(content)
     with pytest.raises(Damaged, match="record 0 is damaged"):
-        check(directory)
+        check(dataset)
 
 
 def test_sample_is_said_where_there_are_too_many(photos, monkeypatch):
     monkeypatch.setattr(copies, "MAX_PAIRS", 1000)
-    notes = check(converted(photos)).notes
+    notes = found_in(photos)[:-1]
     assert notes[0] == (
         "trainA: 19 images, drawn at random, were compared with trainA, as all would "
         "take long"
@@ -214,7 +207,7 @@ def test_domains_of_few_values_are_named_and_not_called_empty(photos, values):
         cells = np.random.default_rng(int(path.stem)).choice(values, (4, 4))
         Image.fromarray(np.kron(cells, np.ones((16, 16))).astype("u1")).save(path)
     Image.new("L", (64, 64), values[0]).save(photos / "trainB" / "one.png")
-    found = [x for x in check(converted(photos)).findings if "there before" not in x]
+    found = [x for x in found_in(photos) if "there before" not in x]
     share = (values[-1] - values[0]) / 255
     expected = [
         f"trainB: all values are from 0 to {values[-1]}, {share:.0%} of the range that "
@@ -236,12 +229,12 @@ def test_domain_of_several_colour_profiles_is_said(photos):
         plant(photos, f"trainA/{i:03d}.png", f"trainA/{i:03d}.jpg", icc_profile=srgb)
         (photos / f"trainA/{i:03d}.png").unlink()
     plant(photos, "testA/000.png", "testA/000.png", icc_profile=srgb[:-4] + b"none")
-    directory = converted(photos)
+    dataset = converted(photos)
     said = "domain A: colour profiles differ, and are not converted: of its images 52 "
-    expected = [f"{said}have none, 4 have sRGB built-in"]
-    assert check(directory).notes == expected
-    (directory / "check.json").unlink()
-    assert check(directory).notes == expected
+    expected = [f"{said}have none, 4 have sRGB built-in", NOTHING]
+    assert check(dataset)[5:] == expected
+    (dataset.directory / "check.json").unlink()
+    assert check(dataset)[5:] == expected
 
 
 @pytest.mark.parametrize(

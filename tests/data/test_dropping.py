@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.data import dropping, pipeline
+from cyclegan_tf.data import findings, pipeline
 from cyclegan_tf.data.check import seen_in_training
-from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.training.run import train
 from tests.data.test_check import converted, plant, write_pictures
@@ -32,27 +32,27 @@ def photos(tmp_path):
 
 
 def test_first_of_copies_and_all_test_images_stay(photos, tmp_path, capsys):
-    whole = Dataset.open(converted(photos))
+    whole = converted(photos)
     config = tiny_config(tmp_path, dataset=str(photos))
-    assert dropping.shown(config, whole) is whole
+    assert findings.shown(config, whole) is whole
     config = dataclasses.replace(config, drop_copies=True)
     capsys.readouterr()
-    dataset = dropping.shown(config, whole)
-    dropping.tell(dataset)
+    dataset = findings.shown(config, whole)
+    findings.tell_of_left_out(dataset)
     said = (
         "--drop-copies: 5 of 8 images of trainA and 0 of 5 images of trainB are left "
         "out, as copies or test images\n"
     )
     assert capsys.readouterr().err == said
     splits = dataset.splits()
-    names = pipeline.load_names(splits["trainA"])
+    names = names_of(splits["trainA"])
     assert names == [f"trainA/00{i}.png" for i in range(3)]
     images = pipeline.load_images(splits["trainA"], config.frame._replace(resize="fit"))
     for image, name in zip(images, names, strict=True):
         with Image.open(photos / name) as picture:
             resized = np.asarray(picture.resize((38, 32), Image.Resampling.BICUBIC))
         assert np.abs(np.float32(image) - resized[:, 3:-3]).mean() < 9
-    assert pipeline.load_names(splits["trainB"])[-1] == "trainB/f.png"
+    assert names_of(splits["trainB"])[-1] == "trainB/f.png"
     assert [len(splits[name]) for name in ("testA", "testB")] == [5, 4]
     assert seen_in_training(whole)[0].startswith("testA: 2 of 5 images are in trainA")
     assert seen_in_training(dataset) == [

@@ -11,7 +11,7 @@ from cyclegan_tf.config.ranges import require_range
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import forms, pipeline
 from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.dataset import read_manifest
+from cyclegan_tf.data.dataset import Dataset, read_manifest
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.ranges import to_unit_range, to_values
 
@@ -59,7 +59,7 @@ def test_domains_differ_and_every_value_is_kept(tmp_path):
     written = read_manifest(directory)["domains"]
     assert written["a"] == {"channels": 1, "dtype": "uint16", "low": 0, "high": 4095}
     assert Domain(**written["b"]) == Domain(5, "float32", float(BANDS.min()), 5.0)
-    split_a, split_b = (pipeline.open_split(directory, f"train{d}") for d in "AB")
+    split_a, split_b = (Dataset.open(directory).split(f"train{d}") for d in "AB")
     uncut = Frame(20, 24, "none")
     for image, file in zip(
         pipeline.load_images(split_a, uncut), files.values(), strict=False
@@ -76,7 +76,7 @@ def test_grey_and_rgb_together_are_rgb(tmp_path):
     directory = convert(
         tmp_path, {"trainA/0.png": grey, "trainA/1.png": RGB, "trainB/0.png": grey}
     )
-    a, b = (pipeline.open_split(directory, f"train{d}") for d in "AB")
+    a, b = (Dataset.open(directory).split(f"train{d}") for d in "AB")
     assert (a.domain, b.domain) == (Domain(), Domain(1))
     image = pipeline.load_images(a, Frame(16, 16))[0]
     np.testing.assert_array_equal(image, np.stack([grey] * 3, axis=-1))
@@ -113,7 +113,7 @@ def test_range_of_16_bits_is_the_smallest_that_holds_all(high, holds):
 def split(tmp_path):
     values = np.arange(400, dtype=np.uint16).reshape(20, 20)
     directory = convert(tmp_path, {"trainA/0.png": values, "trainB/0.png": RGB})
-    return pipeline.open_split(directory, "trainA")
+    return Dataset.open(directory).split("trainA")
 
 
 def test_given_range_is_said_with_what_it_clips(split, capsys):
@@ -133,7 +133,7 @@ def bands(tmp_path_factory):
     image = np.stack([values * 60000, 100 + values[::-1] * 800], -1).astype(np.uint16)
     path = tmp_path_factory.mktemp("bands")
     directory = convert(path, {"trainA/0.npy": image, "trainB/0.png": RGB})
-    return pipeline.open_split(directory, "trainA"), image.reshape(-1, 2)
+    return Dataset.open(directory).split("trainA"), image.reshape(-1, 2)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_ranges_of_another_number_of_channels_are_refused(bands):
 
 def test_bands_cannot_become_grey(tmp_path):
     directory = convert(tmp_path, {"trainA/0.tif": BANDS, "trainB/0.png": RGB})
-    split = pipeline.open_split(directory, "trainA")
+    split = Dataset.open(directory).split("trainA")
     with pytest.raises(InputError, match="--channels-a 1: .* float32 with 5 channels"):
         forms.chosen_domain(split, "a", 1, None)
     assert json.loads((directory / "dataset.json").read_text())["domains"]["b"]

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import medical, pipeline
+from cyclegan_tf.data import medical
 from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage, normalize, read
+from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.files import image_files
 from cyclegan_tf.data.writing import suffix_for, write
 
@@ -105,11 +107,11 @@ def test_folders_of_ct_and_mr_become_a_dataset(tmp_path):
         nibabel.save(image, folder / split / "volume.nii.gz")
     places = {"dataset": str(folder), "data_dir": str(tmp_path / "tfrecords")}
     directory = ensure_dataset(DatasetConfig(**places))
-    split_a, split_b = (pipeline.open_split(directory, f"train{x}") for x in "AB")
+    split_a, split_b = (Dataset.open(directory).split(f"train{x}") for x in "AB")
     assert split_a.domain.dtype == split_b.domain.dtype == "float32"
     assert split_a.domain.high == values("CT_small.dcm").max()
-    assert pipeline.load_names(split_a) == ["trainA/1.2.840.7", "trainA/IM0001"]
-    names = pipeline.load_names(split_b)
+    assert names_of(split_a) == ["trainA/1.2.840.7", "trainA/IM0001"]
+    names = names_of(split_b)
     assert names == [f"trainB/volume_{i:04d}" for i in range(5)]
     content = b"".join(path.read_bytes() for path in directory.iterdir())
     assert b"Doe" not in content and b"Jane" not in content

@@ -13,6 +13,7 @@ from cyclegan_tf.config.ranges import Range
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import forms, frames, pipeline, records
 from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage, normalize, read
 from cyclegan_tf.data.picture import with_nodata
@@ -175,7 +176,7 @@ def test_dataset_counts_only_what_has_a_value(tmp_path, capsys):
     domain = json.loads((directory / "dataset.json").read_text())["domains"]["a"]
     assert domain["low"] == HEIGHTS.min() or domain["low"] == HEIGHTS[~HOLE].min()
     assert domain["high"] < 502
-    split = pipeline.open_split(directory, "trainA")
+    split = Dataset.open(directory).split("trainA")
     chosen = forms.chosen_domain(split, "a", None, Range((0,), (100,), True))
     assert (chosen.low, chosen.high) == (domain["low"], domain["high"])
     assert "0.00% of the values are outside" in capsys.readouterr().err

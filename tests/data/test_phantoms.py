@@ -75,11 +75,12 @@ def test_no_mapping_of_values_translates(source, target):
 
 def test_test_images_are_pairs_and_training_images_are_not():
     splits = find_source(DatasetConfig(dataset="synthetic/t1_t2")).open()
-    scenes = {name: {job[:3] for job in split.jobs} for name, split in splits.items()}
+    drawn = {name: [x.content.args for x in s.jobs] for name, s in splits.items()}
+    scenes = {name: {seed for seed, *_ in jobs} for name, jobs in drawn.items()}
     assert scenes["testA"] == scenes["testB"] and len(scenes["testA"]) == 60
     assert not scenes["trainA"] & scenes["trainB"]
     assert not scenes["testA"] & (scenes["trainA"] | scenes["trainB"])
-    looks = {name: next(iter(split.jobs))[3] for name, split in splits.items()}
+    looks = {name: jobs[0][1] for name, jobs in drawn.items()}
     assert looks == {"trainA": "t1", "trainB": "t2", "testA": "t1", "testB": "t2"}
 
 

@@ -10,7 +10,9 @@ from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.shards import names_of
 
 OPTIONS = {
     "frame": Frame(32, 32),
@@ -25,8 +27,8 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def splits(tiny_data_dir):
     directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    return pipeline.open_split(directory, "trainA"), pipeline.open_split(
-        directory, "trainB"
+    return Dataset.open(directory).split("trainA"), Dataset.open(directory).split(
+        "trainB"
     )
 
 
@@ -66,7 +68,7 @@ def test_order_crops_and_flips_of_a_seed_are_the_same_for_ever(tmp_path, cache):
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
     config = DatasetConfig(f"{tmp_path}/photos", data_dir=f"{tmp_path}/tfrecords")
     directory = ensure_dataset(config)
-    splits = [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
+    splits = [Dataset.open(directory).split(name) for name in ("trainA", "trainB")]
     # The images have the load size, so that no rounding of a resize matters.
     sizes = {"frame": Frame(16, 16), "load_frame": Frame(20, 20)}
     taken = batches(splits, 10, 3, **sizes, batch_size=2, seed=7, cache=cache)
@@ -179,26 +181,29 @@ def test_steps_per_epoch_see_the_larger_domain_once(splits, batch_size, steps):
     assert pipeline.steps_per_epoch(*splits, batch_size) == steps
 
 
-def test_auto_cache_compares_with_the_free_memory(monkeypatch):
-    needed = 24 * 36 * 36 * 3
-    for available, keeps in ((needed * 4, True), (needed * 4 - 8, False)):
-        monkeypatch.setattr(pipeline, "available_memory", lambda a=available: a)
-        assert pipeline._keeps_in_memory("auto", needed) is keeps
+@pytest.mark.parametrize("spare, keeps", [(0, True), (-8, False)])
+def test_auto_cache_compares_with_the_free_memory(splits, monkeypatch, spare, keeps):
+    decoded = []
+    monkeypatch.setattr(pipeline, "_all_in_memory", lambda *x: decoded.append(x))
+    available = 4 * 24 * 36 * 36 * 3 + spare
+    monkeypatch.setattr(pipeline, "available_memory", lambda: available)
+    pipeline.training_input(*splits, **OPTIONS)
+    assert len(decoded) == 2 * keeps
 
 
 def test_split_without_images_is_empty(tiny_data_dir):
     places, sizes = np.zeros((0, 4), np.int64), np.zeros((0, 2), np.int64)
     empty = pipeline.Split("testA", [], places, sizes, Domain())
-    assert len(empty) == len(pipeline.load_names(empty)) == 0
+    assert len(empty) == len(names_of(empty)) == 0
     assert pipeline.load_images(empty, Frame(32, 32)).shape == (0, 32, 32, 3)
     assert pipeline.load_masks(empty, Frame(32, 32)) is None
 
 
 def test_masks_belong_to_test_images_only(tiny_data_dir):
     directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    masks = pipeline.load_masks(pipeline.open_split(directory, "testA"), Frame(32, 32))
+    masks = pipeline.load_masks(Dataset.open(directory).split("testA"), Frame(32, 32))
     assert masks.shape == (1, 32, 32) and masks.dtype == bool
     assert (
-        pipeline.load_masks(pipeline.open_split(directory, "trainA"), Frame(32, 32))
+        pipeline.load_masks(Dataset.open(directory).split("trainA"), Frame(32, 32))
         is None
     )

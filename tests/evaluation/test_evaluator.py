@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.evaluation import evaluator as evaluation
 from cyclegan_tf.evaluation import scores
 from cyclegan_tf.evaluation.evaluator import Evaluator
@@ -21,14 +22,14 @@ FRAME = Frame(32, 32)
 def splits(tiny_data_dir):
     """Training images, 12 of each domain."""
     directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    return [pipeline.open_split(directory, name) for name in ("trainA", "trainB")]
+    return [Dataset.open(directory).split(name) for name in ("trainA", "trainB")]
 
 
 @pytest.fixture(scope="module")
 def pair(tiny_data_dir):
     """The test set: one image in both coats, with its mask."""
     directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    return [pipeline.open_split(directory, name) for name in ("testA", "testB")]
+    return [Dataset.open(directory).split(name) for name in ("testA", "testB")]
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def open_splits(tmp_path):
         config = tiny_config(tmp_path, dataset=str(tmp_path / "images"))
         dataset = convert.ensure_dataset(config)
         return [
-            pipeline.open_split(dataset, name, domain)
+            Dataset.open(dataset).split(name, domain)
             for name, domain in zip(
                 ("testA", "testB"), domains or (None, None), strict=True
             )

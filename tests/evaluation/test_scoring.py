@@ -168,7 +168,7 @@ def test_paired_folders_are_scored_against_the_truth(
     directory = conversion.ensure_dataset(config)
     reals, truths = (
         np.float64(
-            pipeline.load_images(pipeline.open_split(directory, name), config.frame)
+            pipeline.load_images(Dataset.open(directory).split(name), config.frame)
         )
         for name in ("testA", "testB")
     )

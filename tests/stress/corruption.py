@@ -26,8 +26,8 @@ import numpy as np
 from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.exporting import exporter
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import directory, generators, saved, weights
@@ -73,7 +73,7 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
 
     def read_dataset():
         splits = Dataset.open(dataset).splits().values()
-        return [(s.paths, s.places.tolist(), pipeline.load_names(s)) for s in splits]
+        return [(s.paths, s.places.tolist(), names_of(s)) for s in splits]
 
     def read_models():
         models = generators.load_generators(run).items()

@@ -195,7 +195,7 @@ def read_by_converter(folder):
     source = find_source(DatasetConfig(dataset=str(folder)))
     read, num_refused = set(), 0
     jobs = itertools.chain.from_iterable(s.jobs for s in source.open().values())
-    for done in load_in_order(source, jobs, with_looks=True):
+    for done in load_in_order(jobs):
         assert done.problem is None or done.problem.isprintable()
         if done.problem:
             num_refused += 1

@@ -1,19 +1,19 @@
 """Where images come from, a module for each kind of source.
 
-Such a module has `find(config)`, which makes a `Source` or None if the options name
-none of that kind, and `names_near(name)`, what else the user may have meant. A new kind
-is a module and its entry in `KINDS`. Importing these needs no TensorFlow.
+Such a module has `find(config)`, which makes a `Source`, or None if the options name
+none of that kind. Importing these needs no TensorFlow.
 """
 
+import contextlib
 import difflib
+import pathlib
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.sources import folder, synthetic, tfds
-from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split
+from cyclegan_tf.data.sources.source import SPLITS, Job, Source, Split
 
-KINDS = (synthetic, folder, tfds)  # asked in this order
-__all__ = ["SPLITS", "Loaded", "Source", "Split", "find_source"]
+__all__ = ["SPLITS", "Job", "Source", "Split", "find_source"]
 
 
 def find_source(config: DatasetConfig) -> Source:
@@ -22,10 +22,9 @@ def find_source(config: DatasetConfig) -> Source:
     Raises:
         InputError: it names nothing that can be used.
     """
-    for kind in KINDS:
-        source = kind.find(config)
-        if source is not None:
-            return source
+    source = synthetic.find(config) or folder.find(config) or tfds.find(config)
+    if source is not None:
+        return source
     given = config.dataset  # the default, and folders by domain, were found above
     names = " or ".join(_similar_names(given))
     meant = f"did you mean {names}? Or " if names else ""
@@ -39,12 +38,13 @@ def find_source(config: DatasetConfig) -> Source:
 
 def _similar_names(given):
     """Names that end like the one given, such as cycle_gan/horse2zebra."""
-    by_end = {}
-    for kind in KINDS:
-        for name in kind.names_near(given):
-            by_end.setdefault(_end(name), []).append(name)
-    similar = difflib.get_close_matches(_end(given), by_end, n=1)
-    return [name for end in similar for name in by_end[end]]
+    known = [*synthetic.EMBEDDED, *(f"cycle_gan/{name}" for name in tfds.PAPERS)]
+    with contextlib.suppress(OSError):
+        beside = pathlib.Path(given).expanduser().parent.iterdir()
+        known += [str(path) for path in beside if path.is_dir()]
+    ends = {name: _end(name) for name in known}
+    similar = difflib.get_close_matches(_end(given), ends.values(), n=1)
+    return [name for name, end in ends.items() if end in similar]
 
 
 def _end(name):

@@ -4,16 +4,15 @@ import hashlib
 import os
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Container, Iterator
+from typing import NamedTuple
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import flag
 from cyclegan_tf.data import images, medical
-from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources import lists, parquet_files, record_files
-from cyclegan_tf.data.sources.source import Loaded, digest_of, load_file
+from cyclegan_tf.data.sources.source import Job
 
 MAX_SUFFIXES = 99  # named of files that are not read; the others are counted together
 # What reads files of many pictures, by their suffix; all else are pictures.
@@ -47,11 +46,11 @@ class Files(NamedTuple):
             medical.num_slices(path) if medical.is_stack(path) else 1 for path in paths
         )
 
-    def jobs(self) -> Iterable[tuple[Any, bool, str]]:
-        """What `load` takes, of each picture."""
+    def jobs(self) -> Iterator[Job]:
+        """Of each picture one."""
         reader = self._reader()
         found = reader.pictures(self.root, self.names) if reader else self._pictures()
-        return ((place, self.keeps_alpha, name) for place, name in found)
+        return (Job(name, content, self.keeps_alpha) for name, content in found)
 
     def _reader(self):
         """What reads them, if they are files of many pictures."""
@@ -61,11 +60,11 @@ class Files(NamedTuple):
         for name in self.names:
             path = pathlib.Path(self.root, name)
             if not medical.is_stack(path):
-                yield self.root, name
+                yield name, str(path)
                 continue
             stem = name[: len(name) - len(suffix_of(name))]
             for i, picture in enumerate(medical.slices_of(path)):
-                yield picture, f"{stem}_{i:04d}"
+                yield f"{stem}_{i:04d}", picture
 
     def add_to(
         self, listing: "hashlib._Hash", sizes: "hashlib._Hash", part: str
@@ -85,33 +84,6 @@ class Files(NamedTuple):
             sizes.update(os.fsencode(f"{part}\0{name}\0{size}\0"))
             stamp = size if time is None else f"{size}\0{time}"
             listing.update(os.fsencode(f"{part}\0{name}\0{stamp}\0"))
-
-
-def load(job: tuple[Any, bool, str], decode: Callable | None) -> Loaded:
-    """The picture of a job: of a folder and a name in it, of its content, or itself."""
-    place, keeps_alpha, name = job
-    if isinstance(place, Picture):
-        return Loaded(*images.from_picture(place), name, digest=digest(job))
-    return load_file(_content(job), name, decode, keeps_alpha)
-
-
-def digest(job: tuple[Any, bool, str]) -> bytes:
-    """Changes when the content of a job does."""
-    if isinstance(job[0], Picture):
-        return digest_of(job[0].pixels.tobytes())
-    try:
-        return digest_of(_content(job))
-    except images.UnreadableImage:
-        return b""
-
-
-def _content(job):
-    place, _, name = job
-    if isinstance(place, bytes):
-        if not place:
-            raise images.UnreadableImage("it is empty")
-        return place
-    return images.read_file(os.path.join(place, name))
 
 
 def suffix_of(name: str) -> str:

@@ -9,13 +9,7 @@ import numpy as np
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data.sources.files import (
-    digest,
-    files_below,
-    files_named,
-    globbed,
-    load,
-)
+from cyclegan_tf.data.sources.files import files_below, files_named, globbed
 from cyclegan_tf.data.sources.source import SPLITS, Source, Split
 
 HOLDOUT_SHARE = 0.1
@@ -66,23 +60,8 @@ def find(config: DatasetConfig) -> Source | None:
     place = place.encode("utf-8", "backslashreplace").decode()
     opened = functools.partial(_open, parts, config.data_seed)
     return Source(
-        config.dataset_name,
-        identity,
-        opened,
-        load,
-        path=place,
-        digest=digest,
-        sizes=sizes.hexdigest(),
+        config.dataset_name, identity, opened, path=place, sizes=sizes.hexdigest()
     )
-
-
-def names_near(name: str) -> list[str]:
-    """Paths of the folders beside one that is not there."""
-    beside = pathlib.Path(name).expanduser().parent
-    try:
-        return [str(path) for path in beside.iterdir() if path.is_dir()]
-    except OSError:
-        return []
 
 
 def _parts_named(config):

@@ -25,8 +25,8 @@ def count(path: str) -> int:
         return file.metadata.num_rows
 
 
-def pictures(root: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
-    """The pictures of the files, one after the other, each with a name.
+def pictures(root: str, names: list[str]) -> Iterator[tuple[str, bytes]]:
+    """The pictures of the files, one after the other, each after its name.
 
     Of a row without one, no bytes.
 
@@ -41,7 +41,7 @@ def pictures(root: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
                 own = ""
                 if isinstance(found, dict):
                     found, own = found["bytes"], found.get("path")
-                yield found or b"", f"{name}/{own or f'{number:06d}'}"
+                yield f"{name}/{own or f'{number:06d}'}", found or b""
 
 
 def _opened(path):

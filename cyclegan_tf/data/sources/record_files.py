@@ -38,8 +38,8 @@ def count(path: str) -> int:
     return number
 
 
-def pictures(root: str, names: list[str]) -> Iterator[tuple[bytes, str]]:
-    """The pictures of the files, one after the other, each with a name.
+def pictures(root: str, names: list[str]) -> Iterator[tuple[str, bytes]]:
+    """The pictures of the files, one after the other, each after its name.
 
     Raises:
         InputError: a record is damaged, or has no picture.
@@ -72,7 +72,7 @@ def _picture(path, name, number, record):
             f"its features are: {found}."
         )
     own = (_first_bytes(features, NAMES) or b"").decode("utf-8", "surrogateescape")
-    return picture, f"{name}/{own or f'{number:06d}'}"
+    return f"{name}/{own or f'{number:06d}'}", picture
 
 
 def _first_bytes(features, keys):

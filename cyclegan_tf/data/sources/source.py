@@ -1,4 +1,4 @@
-"""What every kind of source gives: the jobs of its splits, and how one is done."""
+"""What every kind of source gives: the pictures of its splits, not read yet."""
 
 import dataclasses
 import hashlib
@@ -6,10 +6,25 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from cyclegan_tf.data import images
-from cyclegan_tf.data.images import EncodedImage
+from cyclegan_tf.data.images import EncodedImage, UnreadableImage
 from cyclegan_tf.data.picture import Picture
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
+
+
+class Job(NamedTuple):
+    """A picture that is to be read.
+
+    Attributes:
+        name: what it is called.
+        content: the path of a file, the content of one, a picture of numbers, or a
+            function that draws it.
+        keeps_alpha: whether a band of a TIFF that is called alpha stays one.
+    """
+
+    name: str
+    content: "str | bytes | Picture | Callable[[], Loaded]"
+    keeps_alpha: bool = False
 
 
 class Loaded(NamedTuple):
@@ -18,32 +33,57 @@ class Loaded(NamedTuple):
     Attributes:
         image: what is stored.
         picture: what `image` holds.
-        filename: its name.
         mask: PNG, or nothing.
-        digest: of the file that it was made from; empty if it was drawn.
+        digest: what tells contents apart: the first half of the SHA-256 of what it was
+            made from; empty if it was drawn.
     """
 
     image: EncodedImage
     picture: Picture
-    filename: str
     mask: bytes = b""
     digest: bytes = b""
 
 
-def load_file(
-    data: bytes, name: str, decode: Callable | None, keeps_alpha: bool = False
-) -> Loaded:
-    """The picture of a file's content; the options are those of `normalize_decoded`.
+def load(job: Job, decode: Callable | None = None) -> Loaded:
+    """Reads, decodes and encodes a picture.
+
+    Args:
+        job: which.
+        decode: see `images.normalize_decoded`.
 
     Raises:
-        UnreadableImage: it is none.
+        UnreadableImage: it is none, or not one that can be used.
     """
-    image, picture = images.normalize_decoded(data, keeps_alpha, decode)
-    return Loaded(image, picture, name, digest=digest_of(data))
+    content = _content_of(job)
+    if callable(content):
+        return content()
+    if isinstance(content, Picture):
+        stored = images.from_picture(content)
+    else:
+        stored = images.normalize_decoded(content, job.keeps_alpha, decode)
+    return Loaded(*stored, digest=_digest_of(content))
 
 
-def digest_of(data: bytes) -> bytes:
-    """What tells contents apart: the first half of their SHA-256."""
+def digest(job: Job) -> bytes:
+    """The digest of `Loaded`, without decoding; empty where nothing can be read."""
+    try:
+        return _digest_of(_content_of(job))
+    except UnreadableImage:
+        return b""
+
+
+def _content_of(job):
+    if isinstance(job.content, str):
+        return images.read_file(job.content)
+    if job.content == b"":
+        raise UnreadableImage("it is empty")
+    return job.content
+
+
+def _digest_of(content):
+    if callable(content):
+        return b""
+    data = content.pixels.tobytes() if isinstance(content, Picture) else content
     return hashlib.sha256(data).digest()[:16]
 
 
@@ -51,7 +91,7 @@ class Split(NamedTuple):
     """The jobs of one split and how many they are."""
 
     count: int
-    jobs: Iterable[Any]
+    jobs: Iterable[Job]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,20 +103,14 @@ class Source:
         identity: its kind, and what its content depends on; equal identity, equal
             shards.
         open: lists the splits; may be slow, and may raise `InputError`.
-        load: makes a `Loaded` of a job, a tuple that ends with the picture's name, and
-            of a decoder, see `images.normalize_decoded`; or raises `UnreadableImage`.
-            It runs in threads.
         is_paired: whether test images i of both domains show the same scene.
         path: where its files lie; tells one that has changed from another one.
-        digest: of the content that a job names; empty where `identity` says it all.
         sizes: digest of the names and sizes of its files, which copies of them have.
     """
 
     name: str
     identity: dict[str, Any]
     open: Callable[[], dict[str, Split]]
-    load: Callable[[Any, Callable | None], Loaded]
     is_paired: bool = False
     path: str | None = None
-    digest: Callable[[Any], bytes] = lambda job: b""
     sizes: str | None = None

@@ -5,9 +5,8 @@ import re
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import images
 from cyclegan_tf.data.picture import Picture
-from cyclegan_tf.data.sources.source import SPLITS, Loaded, Source, Split, load_file
+from cyclegan_tf.data.sources.source import SPLITS, Job, Source, Split
 
 NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
 # Features with the name of a picture's file, which few datasets have.
@@ -41,7 +40,7 @@ def find(config: DatasetConfig) -> Source | None:
         reason = str(error).splitlines()[0]
         raise InputError(f"--dataset {name}: TFDS cannot load it ({reason}).") from None
     identity = {"kind": "tfds", "name": name}
-    return Source(name, identity, lambda: _open(builder, name), _load)
+    return Source(name, identity, lambda: _open(builder, name))
 
 
 def may_have(config: DatasetConfig) -> bool:
@@ -68,11 +67,6 @@ def in_words(name: str) -> str:
     split, shard, num_shards, number = found.groups()
     place = f"{split} record {int(number)}"
     return place if num_shards in (None, "00001") else f"{place} of shard {int(shard)}"
-
-
-def names_near(_) -> list[str]:
-    """Names of the paper's datasets."""
-    return [f"cycle_gan/{name}" for name in PAPERS]
 
 
 def _open(builder, name):
@@ -104,8 +98,8 @@ def _open(builder, name):
                 own = tf.compat.as_str_any(example[file_name])
                 name = f"{split}/{own}" if own else name
             image = example["image"]
-            array = None if is_file else np.atleast_3d(image)
-            yield bytes(image) if is_file else Picture(array), name
+            content = bytes(image) if is_file else Picture(np.atleast_3d(image))
+            yield Job(name, content)
 
     return {
         split: Split(builder.info.splits[split].num_examples, jobs(split))
@@ -128,13 +122,6 @@ def _named_at_random(builder, split, decoders):
     examples = builder.as_data_source(split=split, decoders=decoders)
     for index, example in enumerate(examples):
         yield example, f"{builder.name}-{split}__{index}"
-
-
-def _load(job, decode):
-    content, name = job
-    if isinstance(content, bytes):
-        return load_file(content, name, decode)
-    return Loaded(*images.from_picture(content), name)
 
 
 def _prepare(builder, name):

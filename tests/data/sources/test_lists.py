@@ -7,6 +7,7 @@ from PIL import Image
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.sources import find_source, lists
+from cyclegan_tf.data.sources.source import load
 from tests.helpers import write_images
 
 
@@ -76,10 +77,10 @@ def test_domains_may_be_lists(pictures):
     source = find_source(config)
     found = {name: list(split.jobs) for name, split in source.open().items()}
     assert [len(jobs) for jobs in found.values()] == [2, 2, 2, 2]
-    loaded = source.load(found["trainA"][0], None)
-    assert loaded.filename.endswith("some/002.png")
+    [job, _] = found["trainA"]
+    assert job.name.endswith("some/002.png")
     with Image.open(pictures / "002.png") as picture:
-        np.testing.assert_array_equal(loaded.picture.pixels, np.asarray(picture))
+        np.testing.assert_array_equal(load(job).picture.pixels, np.asarray(picture))
 
 
 def test_empty_list_is_refused(pictures):

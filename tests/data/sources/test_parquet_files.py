@@ -10,6 +10,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.sources import find_source
+from cyclegan_tf.data.sources.source import load
 from tests.helpers import random_pixels
 
 STRUCT = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
@@ -37,7 +38,7 @@ def source_of(place, a="a", b="b"):
 
 def loaded(source):
     return {
-        name: [source.load(job, None) for job in split.jobs]
+        name: {job.name: load(job) for job in split.jobs}
         for name, split in source.open().items()
     }
 
@@ -55,13 +56,13 @@ def test_pictures_and_names_of_files_are_those_of_the_domains(tmp_path):
     assert config.dataset_name == "train-2x"
     images = loaded(find_source(config))
     assert [len(split) for split in images.values()] == [11, 3, 1, 1]
-    found = {x.filename: x.image.encoded for split in images.values() for x in split}
+    found = {n: x.image.encoded for split in images.values() for n, x in split.items()}
     expected = {f"a/train-0.parquet/{i}.png": png(i) for i in range(5)}
     expected |= {f"a/train-1.parquet/{i}.png": png(50 + i) for i in range(6)}
     expected |= {"a/test-0.parquet/0.png": png(70)}
     expected |= {f"b/x.parquet/{i:06d}": png(80 + i) for i in range(4)}
     assert found == expected
-    assert [x.filename for x in images["trainA"]] == list(expected)[:11]
+    assert [*images["trainA"]] == list(expected)[:11]
 
 
 @pytest.mark.parametrize("kind", [pyarrow.binary(), pyarrow.large_binary()])
@@ -70,7 +71,7 @@ def test_column_may_be_bytes_of_any_name(tmp_path, kind, column):
     for name in ("a", "b"):
         write(tmp_path / name / "x.parquet", [png(1), png(2)], kind, column)
     images = loaded(source_of(tmp_path))
-    pixels = [x.picture.pixels for x in (*images["trainA"], *images["testA"])]
+    pixels = [x.picture.pixels for x in (images["trainA"] | images["testA"]).values()]
     expected = [random_pixels(20, 24, seed=seed) for seed in (1, 2)]
     assert all(any(np.array_equal(p, e) for p in pixels) for e in expected)
 

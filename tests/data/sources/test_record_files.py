@@ -5,9 +5,10 @@ import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig, TrainConfig
-from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.images import encode
+from cyclegan_tf.data.shards import names_of
 from tests.helpers import assert_one_line_error, random_pixels, run_here, write_images
 
 
@@ -57,12 +58,12 @@ def test_folders_of_any_name_are_domains(folders, monkeypatch, capsys):
     named = "tfrecords/monet_tfrec2train: trainA 11, trainB 3, testA 1, testB 2\n"
     assert done.stdout == named
     directory = folders / "tfrecords" / "monet_tfrec2train"
-    names = pipeline.load_names(pipeline.open_split(directory, "testB"))
+    names = names_of(Dataset.open(directory).split("testB"))
     assert names == ["test/000.png", "test/001.png"]
     found = [
         name
         for split in ("trainA", "testA")
-        for name in pipeline.load_names(pipeline.open_split(directory, split))
+        for name in names_of(Dataset.open(directory).split(split))
     ]
     files = ("monet00-6.tfrec", "monet01-6.tfrec")
     every = [f"monet_tfrec/{f}/{i}{j}" for i, f in enumerate(files) for j in range(6)]
@@ -80,8 +81,8 @@ def test_glob_of_records_is_a_domain(folders):
     config = config_of(folders, "mixed/a*.tfrecord", "mixed/b*.tfrecord")
     directory = ensure_dataset(config)
     assert directory.name == "a2b"
-    splits = [pipeline.open_split(directory, f"train{domain}") for domain in "AB"]
-    assert [pipeline.load_names(split) for split in splits] == [
+    splits = [Dataset.open(directory).split(f"train{domain}") for domain in "AB"]
+    assert [names_of(split) for split in splits] == [
         ["mixed/a-0.tfrecord/000000"],
         ["mixed/b-0.tfrecord/x.png"],
     ]
@@ -91,7 +92,7 @@ def test_records_may_lie_in_a_folder_for_both(folders):
     (folders / "monet_tfrec").rename(folders / "A")
     (folders / "photos").rename(folders / "B")
     config = DatasetConfig(dataset=str(folders), data_dir=str(folders / "tfrecords"))
-    assert len(pipeline.open_split(ensure_dataset(config), "trainA")) == 11
+    assert len(Dataset.open(ensure_dataset(config)).split("trainA")) == 11
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import convert as conversion
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.dataset import read_manifest
+from cyclegan_tf.data.dataset import Dataset, read_manifest
+from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.tfds import in_words
 from cyclegan_tf.training import run as training
 from tests.helpers import tiny_config, write_images
@@ -155,11 +156,11 @@ def test_pictures_of_any_type_and_format_are_those_of_tfds(tmp_path, kind, file_
     places = {"data_dir": tmp_path / "tfrecords", "tfds_data_dir": tmp_path / "tfds"}
     places = {name: str(path) for name, path in places.items()}
     directory = conversion.ensure_dataset(DatasetConfig("heights", **places))
-    split = pipeline.open_split(directory, "trainA")
+    split = Dataset.open(directory).split("trainA")
     assert (split.domain.channels, split.domain.dtype) == (1, dtype)
     found = pipeline.load_images(split, Frame(24, 32))
     if kind == "jpeg":
         assert np.abs(found.astype(int) - pixels[:4]).mean() < 40
     else:
         np.testing.assert_array_equal(found, pixels[:4])
-    assert pipeline.load_names(split) == [f"trainA/é {i}.tif" for i in range(4)]
+    assert names_of(split) == [f"trainA/é {i}.tif" for i in range(4)]

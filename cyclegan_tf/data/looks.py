@@ -1,0 +1,161 @@
+"""What is noted of an image as it is decoded: its values, and what it looks like."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from cyclegan_tf.data import profiles
+from cyclegan_tf.data.picture import Picture, filled
+
+# Side of what the hash is computed from, and how many frequencies it keeps.
+SIDE, NUM_FREQUENCIES = 32, 8
+THUMBNAIL_SIDE = SIDE // 2
+EMPTY_SHARE = 0.95  # of an image, whose values lie within its spread
+# Hashes, of an image and of its mirror image; a grey thumbnail, whose mean is 0 and
+# whose mean deviation from it is 1; how far the values are apart; and what the colour
+# profile is called, if there is one.
+LOOK = np.dtype(
+    [
+        ("hashes", np.uint64, 2),
+        ("thumbnail", np.float16, (THUMBNAIL_SIDE, THUMBNAIL_SIDE)),
+        ("spread", np.float32),
+        ("profile", "S48"),
+    ]
+)
+MAX_LEVELS = 64  # distinct values that are listed
+MAX_LABELS = 32
+
+
+class Levels(NamedTuple):
+    """Which values images have.
+
+    Attributes:
+        low, high: the smallest and the largest.
+        values: all of them in their order, or None where they are more than 64.
+    """
+
+    low: float
+    high: float
+    values: tuple[float, ...] | None
+
+    @property
+    def are_labels(self) -> bool:
+        """Whether so few values are classes more likely, as in masks and label maps."""
+        return self.values is not None and len(self.values) <= MAX_LABELS
+
+    def joined(self, other: "Levels | None") -> "Levels":
+        """Those of both."""
+        if other is None:
+            return self
+        values = None
+        if self.values is not None and other.values is not None:
+            values = tuple(sorted({*self.values, *other.values}))
+            values = values if len(values) <= MAX_LEVELS else None
+        return Levels(min(self.low, other.low), max(self.high, other.high), values)
+
+
+class Seen(NamedTuple):
+    """What is left of a picture when it is decoded: values, `shrunk`, profile."""
+
+    levels: Levels
+    shrunk: np.ndarray
+    profile: str
+
+
+def see(picture: Picture) -> Seen:
+    """Notes what `looks_of` takes."""
+    levels = levels_of(picture)
+    pixels = filled(picture.pixels, picture.valid, (levels.low + levels.high) / 2)
+    # Where the values are close, rounding them would matter.
+    small = shrunk(pixels, is_exact=levels.high - levels.low < 128)
+    return Seen(levels, small, profiles.name_of(picture.about.profile))
+
+
+def levels_of(picture: Picture) -> Levels:
+    """The values of a picture."""
+    values = picture.pixels
+    if picture.valid is not None:
+        values = values[np.broadcast_to(picture.valid, values.shape)]
+    values = values.reshape(-1)
+    for some in (values[::61], values):  # most have too many among the first
+        distinct = np.unique(some)
+        if len(distinct) > MAX_LEVELS:
+            return Levels(float(values.min()), float(values.max()), None)
+    distinct = tuple(map(float, distinct))
+    return Levels(distinct[0], distinct[-1], distinct)
+
+
+def shrunk(pixels: np.ndarray, is_exact: bool = True) -> np.ndarray:
+    """An image of any size and type as float32 `(bands, 32, 32)`, antialiased.
+
+    Args:
+        pixels: `(height, width, channels)`, of which the first three are taken.
+        is_exact: False: of uint8 whole numbers, as blocks of pixels are averaged first,
+            in half the time.
+    """
+    bands, size, way = pixels[..., :3], (SIDE, SIDE), Image.Resampling.BILINEAR
+    if bands.dtype == np.uint8 and bands.shape[-1] != 2 and not is_exact:
+        plane = bands[..., 0] if bands.shape[-1] == 1 else bands
+        small = Image.fromarray(plane).resize(size, way, reducing_gap=2)
+        small = np.atleast_3d(np.asarray(small))
+    else:
+        planes = (Image.fromarray(x) for x in np.float32(bands.transpose(2, 0, 1)))
+        small = np.dstack([plane.resize(size, way) for plane in planes])
+    return small.transpose(2, 0, 1).astype(np.float32, order="C")
+
+
+def spread(bands: np.ndarray) -> float:
+    """How far from the most frequent value all but a twentieth of a `shrunk` image is.
+
+    That value is the median if more than half have it.
+    """
+    flat = bands.reshape(len(bands), -1)
+    medians = np.partition(flat, SIDE**2 // 2, axis=1)[:, SIDE**2 // 2, None]
+    away = np.abs(flat - medians).max(axis=0)
+    most = math.ceil(EMPTY_SHARE * SIDE**2) - 1
+    return np.partition(away, most)[most]
+
+
+def looks_of(images: Sequence[Seen]) -> np.ndarray:
+    """What images look like, an array `(count,)` of `LOOK`; several take less each."""
+    looks = np.zeros(len(images), LOOK)
+    looks["spread"] = [spread(image.shrunk) for image in images]
+    looks["profile"] = [image.profile for image in images]
+    grey = np.empty((len(looks), SIDE, SIDE), np.float32)
+    for mean, image in zip(grey, images, strict=True):
+        image.shrunk.mean(axis=0, out=mean)
+    rows = grey[:, ::2] + grey[:, 1::2]
+    cells = (rows[..., ::2] + rows[..., 1::2]) / 4
+    cells -= cells.mean(axis=(1, 2), keepdims=True)
+    deviations = np.abs(cells).mean(axis=(1, 2), keepdims=True)
+    looks["thumbnail"] = cells / np.where(deviations > 0, deviations, 1)
+    looks["hashes"] = perceptual_hashes(grey)
+    return looks
+
+
+def perceptual_hashes(images: np.ndarray) -> np.ndarray:
+    """The pHash of grey images, and of their mirror images.
+
+    A bit says whether a low frequency of the cosine transform is above the median of
+    the 64 lowest.
+
+    Args:
+        images: float `(count, 32, 32)`.
+
+    Returns:
+        uint64 `(count, 2)`.
+
+    Source: `phash` of the package ImageHash, after Krawetz, "Looks Like It", 2011.
+    """
+    frequencies = np.arange(NUM_FREQUENCIES)
+    angles = np.outer(frequencies, 2 * np.arange(SIDE) + 1) * (np.pi / (2 * SIDE))
+    cosines = np.cos(angles)
+    low = cosines @ images @ cosines.T
+    # Mirrored, the odd frequencies across change their sign.
+    both = np.stack([low, low * (-1.0) ** frequencies], axis=1)
+    both = both.reshape(len(both), 2, NUM_FREQUENCIES**2)
+    packed = np.packbits(both > np.median(both, axis=-1, keepdims=True), axis=-1)
+    return packed.view(np.uint64)[..., 0]
