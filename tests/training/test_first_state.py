@@ -29,7 +29,7 @@ def test_resumed_student_equals_one_that_was_not_stopped(student):
     training.train(whole)
     cut = student("cut", precision="bfloat16")
     shutil.copytree(whole.resolved_run_dir, cut.resolved_run_dir)
-    newest, before = saved.checkpoints(cut.resolved_run_dir / "checkpoints")
+    newest, before, _ = saved.checkpoints(cut.resolved_run_dir / "checkpoints")
     newest.unlink()
     assert saved.step_of(before) == 4
     training.train(cut)
