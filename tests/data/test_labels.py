@@ -10,6 +10,7 @@ from PIL import Image
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.ranges import to_values
 from cyclegan_tf.runs.run_dir import RunDir
+from cyclegan_tf.training.devices import Devices
 from cyclegan_tf.training.prepare import prepare
 from tests.helpers import tiny_config, write_images
 
@@ -45,7 +46,7 @@ def test_classes_stay_classes_in_crops_scores_and_samples(
             **options,
         )
         with contextlib.ExitStack() as stack:
-            run, _ = prepare(config, tf.distribute.get_strategy(), stack)
+            run, _ = prepare(config, Devices(tf.distribute.get_strategy()), stack)
         batches = pipeline.training_input(
             run.splits["trainA"],
             run.splits["trainB"],
