@@ -51,7 +51,7 @@ SUFFIXES = frozenset(
     ".tiff .npy .dcm .dicom".split()
 )
 # As messages name them.
-KINDS = "JPEG, JPEG 2000, JPEG XL, AVIF, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"
+KINDS = "JPEG, JPEG 2000, JPEG XL, AVIF, HEIC, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"
 MAX_REASON = 300  # characters; some decoders quote what they read
 
 

@@ -74,19 +74,21 @@ def read_dicom(data: bytes) -> Picture:
 
 def is_stack(path: pathlib.Path) -> bool:
     """Whether a file is several pictures: NIfTI by its name, or DICOM with frames."""
-    if is_volume(path.name):
-        return True
-    return may_be_dicom(path) and num_slices(path) > 1
+    return is_volume(path.name) or num_slices(path) > 1
 
 
 def num_slices(path: pathlib.Path) -> int:
-    """How many pictures a NIfTI or DICOM file has; 1 of a DICOM that cannot be read.
+    """How many pictures a file has: of NIfTI and DICOM the slices, of any other one.
+
+    Of a DICOM file that cannot be read, one.
 
     Raises:
         InputError: it is a NIfTI file that cannot be read.
     """
     if is_volume(path.name):
         return open_volume(path).shape[2]
+    if not may_be_dicom(path):
+        return 1
     try:
         with path.open("rb") as file:
             return _num_frames(_dataset(file, stop_before_pixels=True))
@@ -222,6 +224,7 @@ def _slices(image):
         values = np.asanyarray(image.dataobj[(..., *(0 for _ in others))])
     except Exception as error:  # of any type
         raise UnreadableImage(f"damaged NIfTI ({type(error).__name__})") from None
+    require_size(*values.shape[1::-1], values.itemsize)
     count = math.prod(others)
     note = f"first of {count} volumes" if count > 1 else ""
     for z in range(values.shape[2]):

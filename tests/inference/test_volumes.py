@@ -57,6 +57,19 @@ def test_volume_stays_in_its_place(tmp_path, affine, dtype, codes):
     assert data[:2] == b"\x1f\x8b" and b"Doe" not in after.to_bytes()
 
 
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_slices_that_are_too_small_fail_and_the_others_are_translated(
+    tmp_path, first, capsys
+):
+    given = tmp_path / "given"
+    given.mkdir()
+    saved(given / f"{first}.nii", np.ones((20, 12, 3), np.int16), FLIPPED)
+    saved(given / "m.nii", np.ones((20, 16, 3), np.int16), FLIPPED)
+    outcome, _ = translated(given, tmp_path / "out")
+    assert outcome == {"translated": 1, "failed": 1}
+    assert "20x12 pixels, smaller than 16x16\n" in capsys.readouterr().err
+
+
 def test_nan_is_nan_again_and_of_a_series_the_first_volume_is_taken(tmp_path, capsys):
     series = np.random.default_rng(0).normal(size=(20, 24, 3, 2)).astype(np.float32)
     series[3, 4, 1, 0] = np.nan

@@ -41,10 +41,8 @@ class Files(NamedTuple):
         """How many pictures there are, of volumes and the like their slices."""
         if reader := self._reader():
             return sum(reader.count(f"{self.root}/{name}") for name in self.names)
-        paths = [pathlib.Path(self.root, name) for name in self.names]
-        return sum(
-            medical.num_slices(path) if medical.is_stack(path) else 1 for path in paths
-        )
+        paths = (pathlib.Path(self.root, name) for name in self.names)
+        return sum(map(medical.num_slices, paths))
 
     def jobs(self) -> Iterator[Job]:
         """Of each picture one."""
