@@ -66,7 +66,6 @@ class EncodedImage(NamedTuple):
         height, width: in pixels.
         channels: 1 is grey, 3 is RGB, any other number are bands.
         dtype: "uint8", "uint16" or "float32".
-        low, high: the smallest and largest value; of uint8 not measured.
         note: what was left out or changed, such as "first of 12 pages"; empty where
             nothing was.
         valid: grey PNG of the same height, 255 where there is a value, and of the same
@@ -79,8 +78,6 @@ class EncodedImage(NamedTuple):
     width: int
     channels: int = 3
     dtype: str = "uint8"
-    low: float = 0.0
-    high: float = 255.0
     note: str = ""
     valid: bytes = b""
 
@@ -227,19 +224,15 @@ def _png(pixels):
 
 
 def _stored(data, kind, picture):
-    """What is stored of a picture, with the range of its values."""
+    """What is stored of a picture."""
     pixels, valid, note, _ = picture
-    low, high, mask, values = 0, 255, b"", pixels
+    mask = b""
     if valid is not None:
         if not valid.any():
             raise UnreadableImage("none of its pixels has a value: all are nodata")
         # Of several channels, side by side in each row.
         mask = _png(np.uint8(valid.reshape(len(valid), -1)) * np.uint8(255))
-        values = pixels[np.broadcast_to(valid, pixels.shape)]
-    if pixels.dtype != np.uint8:
-        low, high = values.min(), values.max()
-    form = *pixels.shape, pixels.dtype.name, float(low), float(high)
-    return EncodedImage(data, kind, *form, note, mask)
+    return EncodedImage(data, kind, *pixels.shape, pixels.dtype.name, note, mask)
 
 
 def _decode(data, keeps_alpha, describes=True, decode=None):

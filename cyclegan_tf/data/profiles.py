@@ -40,7 +40,7 @@ def differing(looks: dict[str, np.ndarray]) -> list[str]:
     """A sentence for each domain whose images have different profiles.
 
     Args:
-        looks: of the images of each split, see `copies`.
+        looks: of the images of each split, see `looks`.
     """
     sentences = []
     for domain in "AB":

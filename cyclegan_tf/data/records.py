@@ -13,10 +13,9 @@ import tensorflow as tf
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import EncodedImage, UnreadableImage, normalize
 from cyclegan_tf.data.ranges import with_channels
+from cyclegan_tf.data.sources.record_files import OVERHEAD
 
 RAW, JPEG = "raw", "jpeg"
-# Beside the example, a record has its length (8 bytes) and two checksums (4 each).
-OVERHEAD = 16
 
 
 def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:

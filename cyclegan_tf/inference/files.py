@@ -83,7 +83,6 @@ def translate_files(
     translate: Translator,
     batch_size: int,
     overwrite: bool,
-    outcome: Outcome | None = None,
 ) -> Outcome:
     """Translates pictures, several of one size per call, and goes on over bad ones.
 
@@ -95,15 +94,13 @@ def translate_files(
         translate: from pictures to pictures.
         batch_size: the most pictures per call.
         overwrite: whether to replace what is there.
-        outcome: is added to, and returned.
 
     Raises:
         OSError: a translation cannot be written.
     """
-    outcome = Outcome() if outcome is None else outcome
+    outcome, lost = Outcome(), set()
     if not jobs:
         return outcome
-    lost, before = set(), outcome.total()
     batches = _batches(jobs, translate.source, batch_size, overwrite, outcome)
     with (
         contextlib.closing(batches),
@@ -111,7 +108,7 @@ def translate_files(
     ):
         for batch in batches:
             _translate_batch(batch, translate, outcome, lost)
-            bar.update(outcome.total() - before - bar.n)
+            bar.update(outcome.total() - bar.n)
     return outcome
 
 

@@ -42,7 +42,7 @@ def test_plain_jpeg_and_png_keep_their_bytes(image_format, channels):
     data = encode(picture, image_format)
     image = normalize(data)
     assert image.encoded == data
-    assert image[1:8] == (image_format.lower(), 24, 32, channels, "uint8", 0, 255)
+    assert image[1:6] == (image_format.lower(), 24, 32, channels, "uint8")
     assert not image.note and not image.valid
 
 
@@ -52,8 +52,7 @@ def test_png_of_16_bits_keeps_its_bytes(channels):
     data = imagecodecs.png_encode(np.ascontiguousarray(pixels))
     image = normalize(data)
     assert image.encoded == data
-    form = channels, "uint16", pixels.min(), pixels.max()
-    assert image[1:8] == ("png", 24, 32, *form)
+    assert image[1:6] == ("png", 24, 32, channels, "uint16")
     found = images.pixels_of(data, Domain(channels, "uint16"))
     np.testing.assert_array_equal(found, pixels, strict=True)
 

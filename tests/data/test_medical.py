@@ -45,7 +45,6 @@ def test_ct_is_read_in_hounsfield_units():
     image = normalize(dicom("CT_small.dcm").read_bytes())
     expected = values("CT_small.dcm")
     assert (image.channels, image.dtype) == (1, "float32")
-    assert (image.low, image.high) == (expected.min(), expected.max())
     found = read(dicom("CT_small.dcm").read_bytes(), Domain(1, "float32"))
     np.testing.assert_array_equal(found.pixels[..., 0], expected)
 
