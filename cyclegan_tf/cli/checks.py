@@ -102,7 +102,7 @@ def before_distillation(config: DistillConfig) -> None:
     run_dir = pathlib.Path(config.run_dir).expanduser()
     options = directory.read_config(run_dir).options
     saved.require_trained(run_dir)
-    directory.require_a_run(config.resolved_student_dir)
+    directory.require_a_run(config.resolved_student_dir, "--student-dir")
     before_conversion(config.on_images(options))
 
 
@@ -133,8 +133,12 @@ def before_page(config: DemoConfig) -> None:
 def _require_unfinished(run_dir, epochs):
     if not (run_dir / saved.FOLDER / saved.ABOUT).is_file():
         return
-    done = saved.read_about(run_dir).get("epochs", 0)
-    if done >= epochs:
+    about = saved.read_about(run_dir)
+    # Models are written before the checkpoint, by which a run goes on.
+    newest = saved.checkpoints(run_dir / saved.CHECKPOINTS)[:1]
+    is_whole = any(saved.step_of(path) >= about["step"] for path in newest)
+    done = about.get("epochs", 0)
+    if is_whole and done >= epochs:
         raise InputError(
             f"--dry-run: {run_dir} is finished, after {done:g} epochs; give more "
             f"--epochs, or --restart."

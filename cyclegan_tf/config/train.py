@@ -15,6 +15,7 @@ from cyclegan_tf.config.architectures import (
 from cyclegan_tf.config.images import ImageConfig
 from cyclegan_tf.config.losses import weighed_by
 from cyclegan_tf.config.options import Nature, flag, names_of, option, require
+from cyclegan_tf.config.recipes import RECIPES
 from cyclegan_tf.config.sizes import size_text
 
 IDENTITY_WEIGHT = 5.0  # half the cycle weight (paper, Sec. 5.2)
@@ -26,7 +27,7 @@ AUGMENTATIONS = ("color", "translation", "cutout")
 class TrainConfig(ImageConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
 
-    recipe: Literal["default", "quick", "paper"] = option(
+    recipe: Literal[tuple(RECIPES)] = option(
         "default",
         "named settings, which any flag overrides: those of half an hour on two cores, "
         "the paper's, or none",

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common import files
-from cyclegan_tf.common.console import progress_bar, say
+from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.config.images import ImageConfig
 from cyclegan_tf.data import copies, profiles, records
@@ -143,8 +143,8 @@ def shown(config: ImageConfig, dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, left_out=left_out)
 
 
-def tell_of_left_out(dataset: Dataset) -> None:
-    """Says how many images are left out, and of how many, if any were asked to be.
+def left_out_in_words(dataset: Dataset) -> str:
+    """How many images are left out, and of how many; empty unless asked to be.
 
     Raises:
         InputError: it is all of a domain.
@@ -156,9 +156,8 @@ def tell_of_left_out(dataset: Dataset) -> None:
                 f"--drop-copies leaves no image of {name}: all {counts[name]} are in "
                 f"test{name[-1]}, too; give other test images, or leave it out."
             )
-    if counts:
-        named = " and ".join(
-            f"{len(dataset.left_out[name])} of {count} images of {name}"
-            for name, count in counts.items()
-        )
-        say(f"--drop-copies: {named} are left out, as copies or test images")
+    named = " and ".join(
+        f"{len(dataset.left_out[name])} of {count} images of {name}"
+        for name, count in counts.items()
+    )
+    return named and f"--drop-copies: {named} are left out, as copies or test images"

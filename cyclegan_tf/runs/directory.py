@@ -70,9 +70,9 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
         yield
 
 
-def require_a_run(path: pathlib.Path) -> None:
+def require_a_run(path: pathlib.Path, flag: str = "--run-dir") -> None:
     """Raises `InputError` for what is neither a run's directory nor a new one."""
-    require_folder("--run-dir", path)
+    require_folder(flag, path)
     if not path.exists():
         return
     # A run that was killed before its config was written has begun nothing yet.
@@ -80,8 +80,8 @@ def require_a_run(path: pathlib.Path) -> None:
     names = {name for name in names if name != LOCK and not name.startswith(PARTIAL)}
     if names and CONFIG not in names:
         raise InputError(
-            f"--run-dir {path} holds {sorted(names)[0]!r} but no {CONFIG}, so it is "
-            f"not a run; choose another --run-dir."
+            f"{flag} {path} holds {sorted(names)[0]!r} but no {CONFIG}, so it is "
+            f"not a run; choose another {flag}."
         )
 
 
@@ -127,7 +127,8 @@ def read_config(path: pathlib.Path) -> Recorded:
     Raises:
         InputError: it is missing, damaged, or of another version, or there is a link.
     """
-    require_no_links(path)
+    if (path / CONFIG).is_file():  # or any folder, however large, would be searched
+        require_no_links(path)
     try:
         content = read_json(path / CONFIG, REMEDY)
         # Runs from before there were averages have none, and are of 8-bit RGB.

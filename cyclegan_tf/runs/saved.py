@@ -38,7 +38,7 @@ class Weights(NamedTuple):
     Attributes:
         about: the content of `model.json`.
         step: that they are of; of imports, None.
-        arrays: by name, each of which begins as in `PREFIXES`.
+        arrays: by name, each of which begins as in `generators.PREFIXES`.
     """
 
     about: dict[str, Any]
@@ -143,9 +143,10 @@ def _source(run_dir, checkpoint):
     about, folder = read_about(run_dir), run_dir / CHECKPOINTS
     if checkpoint == LAST:
         return about, about.get("step"), current(run_dir / FOLDER) / WEIGHTS
-    best = read_best(folder) if checkpoint == BEST else None
     path = find_checkpoint(folder, checkpoint)
-    return about, best["step"] if best else step_of(path), path
+    # A better one may replace the best just now: it is then read again.
+    is_best = checkpoint == BEST
+    return about, read_best(folder).get("step") if is_best else step_of(path), path
 
 
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import tensorflow as tf
 from cyclegan_tf.common import memory
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.kernels import uses_onednn
-from cyclegan_tf.common.processes import signals_handled
 from cyclegan_tf.model.replicas import worker_of
 from cyclegan_tf.training.cluster import cluster_of_slurm, cluster_of_tf_config
+from cyclegan_tf.training.signals import signals_handled
 
 # What a collective ends with when a worker is gone.
 LOST_WORKER = (

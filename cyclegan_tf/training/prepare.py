@@ -63,7 +63,9 @@ def prepare(
 
         # The images, in the form that the networks take.
         dataset = findings.shown(config, _open_dataset(config, begun))
-        findings.tell_of_left_out(dataset)
+        left_out = findings.left_out_in_words(dataset)
+        if left_out and devices.is_first:
+            say(left_out)
         domains = _choose_domains(config, dataset)
         splits = dataset.splits(domains)
         for name in ("trainA", "trainB") if devices.is_first else ():

@@ -1,11 +1,27 @@
-"""Ctrl-C and SIGTERM as requests to stop after the step."""
+"""Signals, handled another way for a while; a stop after the step, for one."""
 
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
-from cyclegan_tf.common.processes import signals_handled
+
+@contextlib.contextmanager
+def signals_handled(handler: Callable | int, *numbers: int) -> Iterator[None]:
+    """Handles signals another way within the block.
+
+    Only the main thread can, as Python has it; in any other they stay as they are.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in previous.items():
+            signal.signal(number, earlier)
 
 
 @contextlib.contextmanager

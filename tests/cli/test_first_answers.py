@@ -33,7 +33,7 @@ print(json.dumps(answers))
 HELP = [[name, "--help"] for name in ("train", "evaluate", "export", "translate")] + [
     [name, "--help"] for name in ("distill", "demo", "build", "import")
 ]
-RIGHT = ["build", "photos", "--data-dir", "new"]
+RIGHT = ["build photos --data-dir new", "train --run-dir runs/cut --dry-run"]
 # Calls, and what is said of them.
 SLIPS = {
     "train --batch_size 4": "did you mean --batch-size?",
@@ -61,6 +61,7 @@ SLIPS = {
     "evaluate runs/trained --checkpoint 7": "--checkpoint 7: runs/trained/checkpoints",
     "evaluate runs/trained --inception-weights gone.h5": "gone.h5: no such file",
     "export --run-dir gone": "gone: no such run directory",
+    "export --run-dir linked": "linked is not the directory of a run",
     "export --run-dir runs/trained --format pdf": "--format takes savedmodel, onnx",
     "export --run-dir runs/trained --precision int8": "take float32 or bfloat16",
     "export --run-dir runs/trained --output file": "--output file: file is a file",
@@ -71,6 +72,7 @@ SLIPS = {
     "translate flat out --model runs/begun": "has no trained model yet",
     "translate flat out --model runs/trained --checkpoint 7": "--checkpoint 7",
     "distill --run-dir gone": "gone: no such run directory",
+    "distill --run-dir runs/trained --student-dir file": "--student-dir file: file is",
     "distill --run-dir runs/trained --dataset ./gone": "--dataset ./gone: no such",
     "demo --model gone": "gone: no such run or export",
     "demo --host 203.0.113.1": "--host 203.0.113.1 --port 7860: cannot listen there",
@@ -92,16 +94,23 @@ def folder(tmp_path_factory):
     write_images(path / "flat" / "photos", 2)
     (path / "photos" / "trainA" / "notes.txt").touch()
     (path / "file").touch()
-    for name in ("begun", "trained"):
+    (path / "linked").mkdir()
+    (path / "linked" / "a.jpg").symlink_to(path / "file")
+    for name in ("begun", "trained", "cut"):
         run_dir = path / "runs" / name
         run_dir.mkdir(parents=True)
         config = TrainConfig(dataset="photos", run_dir=f"runs/{name}")
         directory.write_config(run_dir, directory.Recorded(config, "f00d"))
     rows = "epoch,step,G_A\n1,2,0.5\n2,4,0.4\n"
     (path / "runs" / "begun" / "metrics.csv").write_text(rows)
-    (path / "runs" / "trained" / "model").mkdir()
-    about = path / "runs" / "trained" / "model" / "model.json"
-    about.write_text('{"directions": ["a_to_b", "b_to_a"], "step": 4, "epochs": 200}')
+    # The second was killed between its models and the checkpoint of its last epoch.
+    for name, step in (("trained", 4), ("cut", 3)):
+        run_dir = path / "runs" / name
+        (run_dir / "model").mkdir()
+        about = {"directions": ["a_to_b", "b_to_a"], "step": 4, "epochs": 200}
+        (run_dir / "model" / "model.json").write_text(json.dumps(about))
+        (run_dir / "checkpoints").mkdir()
+        (run_dir / "checkpoints" / f"step-{step:09}.npz").touch()
     (path / "export" / "1").mkdir(parents=True)
     (path / "export" / "1" / "a_to_b.onnx").touch()
     return path
@@ -110,7 +119,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def answers(folder):
     """`(status, output, errors)` by call."""
-    calls = [*HELP, RIGHT, *(call.split() for call in SLIPS)]
+    calls = [*HELP, *(call.split() for call in (*RIGHT, *SLIPS))]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(calls),
@@ -137,7 +146,8 @@ def test_slip_is_refused_without_tensorflow(answers, call, problem):
     assert said.count("\n") == 1
 
 
-def test_nothing_is_said_of_what_is_right_before_it_is_used(answers):
-    _, _, said = answers[tuple(RIGHT)]
+@pytest.mark.parametrize("call", RIGHT)
+def test_nothing_is_said_of_what_is_right_before_it_is_used(answers, call):
+    _, _, said = answers[tuple(call.split())]
     needed = "this needs tensorflow; install with pip install .\n"
-    assert said == f"cyclegan build: error: {needed}"
+    assert said == f"cyclegan {call.split()[0]}: error: {needed}"
