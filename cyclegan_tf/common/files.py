@@ -1,8 +1,6 @@
-"""Writing to disk so that a reader never sees half a file or folder; locks."""
+"""Writing to disk so that a reader never sees half a file or folder."""
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -11,14 +9,13 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
-from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.common.locks import NO_LOCKS, hold
 
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
-LOCK = ".lock"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3a?):", re.IGNORECASE)
 
 
@@ -60,9 +57,9 @@ class Claim:
         aside: a path beside it, to write to.
     """
 
-    def __init__(self, path: pathlib.Path, aside: pathlib.Path, lock: int | None):
+    def __init__(self, path: pathlib.Path, aside: pathlib.Path, file: BinaryIO):
         self.path, self.aside = path, aside
-        self._lock, self._is_over = lock, False
+        self._file, self._is_over = file, False
 
     def keep(self) -> None:
         """Puts what was written into its place.
@@ -82,9 +79,7 @@ class Claim:
             if not self._is_over:
                 self.aside.unlink(missing_ok=True)
         self._is_over = True
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._file.close()
 
     def __enter__(self):
         return self
@@ -92,13 +87,6 @@ class Claim:
     def __exit__(self, kind, error, traceback):
         _rename_in(error, self.aside, self.path)
         self.drop()
-
-
-def _rename_in(error, aside, path):
-    """Has an error of the system name a path, and not what is written aside of it."""
-    if isinstance(error, OSError):
-        name = str(error.filename or aside)  # a failed write does not know where to
-        error.filename = name.replace(str(aside), str(path), 1)
 
 
 def claim(path: pathlib.Path) -> Claim | None:
@@ -109,33 +97,32 @@ def claim(path: pathlib.Path) -> Claim | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     aside = path.with_name(f"{PARTIAL}{digest}{path.suffix}")
-    while True:
-        try:
-            # A link there may lead to another file, in a folder from somebody else.
-            if aside.is_symlink():
-                aside.unlink()
-            lock = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        except OSError as error:
-            _rename_in(error, aside, path)
-            raise
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it before may have renamed or removed it meanwhile.
-            if os.path.samestat(os.fstat(lock), os.stat(aside)):
-                os.ftruncate(lock, 0)
-                return Claim(path, aside, lock)
-            os.close(lock)
-        except FileNotFoundError:
-            os.close(lock)
-        except OSError as error:
-            os.close(lock)
-            is_free = error.errno in (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
-            return _unlocked(path) if is_free else None
+    try:
+        # A link there may lead to another file, in a folder from somebody else.
+        if aside.is_symlink():
+            aside.unlink()
+        file = hold(aside)
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return _unlocked(path)
+        _rename_in(error, aside, path)
+        raise
+    if file is None:
+        return None
+    file.truncate()
+    return Claim(path, aside, file)
 
 
 def _unlocked(path):
     aside = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
-    return Claim(path, aside, None)
+    return Claim(path, aside, aside.open("xb"))
+
+
+def _rename_in(error, aside, path):
+    """Has an error of the system name a path, and not what is written aside of it."""
+    if isinstance(error, OSError):
+        name = str(error.filename or aside)  # a failed write does not know where to
+        error.filename = name.replace(str(aside), str(path), 1)
 
 
 @contextlib.contextmanager
@@ -197,54 +184,6 @@ def mend(path: pathlib.Path) -> None:
 def current(path: pathlib.Path) -> pathlib.Path:
     """Where a folder is that may be being replaced, or was when a kill came."""
     return path if path.exists() or not _earlier(path).exists() else _earlier(path)
-
-
-def locked(
-    path: pathlib.Path, waiting: str | None = None
-) -> contextlib.AbstractContextManager:
-    """Holds a lock file until the end of the `with` block, or of the process.
-
-    Args:
-        path: the lock file.
-        waiting: said before waiting for another process that holds it.
-
-    Raises:
-        TimeoutError: another process holds it, and `waiting` is None.
-    """
-    from filelock import FileLock  # which a first answer does not wait for
-
-    lock = FileLock(path)
-    try:
-        return lock.acquire(timeout=0)
-    except TimeoutError:
-        if waiting is None:
-            raise
-        say(waiting)
-        return lock.acquire()
-
-
-@contextlib.contextmanager
-def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
-    """Makes a folder and holds it for this process alone; arguments as of `locked`.
-
-    What was made is removed again if nothing is in it at the end.
-    """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    lock = None
-    while lock is None:
-        path.mkdir(parents=True, exist_ok=True)
-        # Another process, that held it and kept nothing, may just remove it.
-        with contextlib.suppress(FileNotFoundError):
-            lock = locked(path / LOCK, waiting)
-    with lock:
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                if made and os.listdir(path) == [LOCK]:
-                    (path / LOCK).unlink()
-                for folder in made:
-                    folder.rmdir()  # fails where something was kept
 
 
 def remove_remains(folder: pathlib.Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from cyclegan_tf.common import files
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.locks import locked
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.check import check
 from cyclegan_tf.data.dataset import (
@@ -128,7 +129,7 @@ def _converted(source, data_dir):
     first = data_dir / source.name
     first.parent.mkdir(parents=True, exist_ok=True)
     waiting = f"waiting for another process that is converting {first}"
-    with files.locked(first.with_name(f".{first.name}.lock"), waiting):
+    with locked(first.with_name(f".{first.name}.lock"), waiting):
         # Another process may have converted it meanwhile.
         before = versions_of(data_dir, source.name)
         new = [version for version in before if version not in looked_at]

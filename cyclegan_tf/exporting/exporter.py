@@ -20,7 +20,8 @@ import tensorflow as tf
 from cyclegan_tf.common import checksums, hub
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import folder_written_aside, locked_folder
+from cyclegan_tf.common.files import folder_written_aside
+from cyclegan_tf.common.locks import locked_folder
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.config.formats import Format
 from cyclegan_tf.data.domain import Domains

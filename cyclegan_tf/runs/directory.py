@@ -23,14 +23,13 @@ from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import (
-    LOCK,
     PARTIAL,
-    locked_folder,
     read_json,
     remove_remains,
     require_folder,
     write_json,
 )
+from cyclegan_tf.common.locks import LOCK, locked_folder
 from cyclegan_tf.config import Nature, TrainConfig, flag, names_of
 from cyclegan_tf.config.dataset import SOURCES
 from cyclegan_tf.data.domain import Domain, Domains

@@ -12,7 +12,8 @@ from typing import Any
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import locked, read_json, write_json
+from cyclegan_tf.common.files import read_json, write_json
+from cyclegan_tf.common.locks import locked
 
 SCORES_FILE = "scores.json"
 SCORES_LOCK = ".scores.lock"

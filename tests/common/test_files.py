@@ -3,10 +3,10 @@ import os
 import threading
 
 import pytest
-from filelock import Timeout
 
 from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.common.locks import locked_folder
 
 
 def write(path, text):
@@ -73,11 +73,11 @@ def test_locked_folder_is_refused_or_waited_for(tmp_path, capsys):
     path, order = tmp_path / "new" / "folder", []
 
     def second():
-        with files.locked_folder(path, "waiting"):
+        with locked_folder(path, "waiting"):
             order.append("second")
 
-    with files.locked_folder(path):
-        with pytest.raises(Timeout), files.locked_folder(path):
+    with locked_folder(path):
+        with pytest.raises(TimeoutError), locked_folder(path):
             pass
         thread = threading.Thread(target=second)
         thread.start()
@@ -89,14 +89,14 @@ def test_locked_folder_is_refused_or_waited_for(tmp_path, capsys):
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_locked_folder_is_removed_if_nothing_is_in_it(tmp_path, is_kept):
     path = tmp_path / "new" / "folder"
-    with files.locked_folder(path):
+    with locked_folder(path):
         if is_kept:
             (path / "content").touch()
     assert (tmp_path / "new").exists() == is_kept
 
 
 def test_locked_folder_that_was_there_stays(tmp_path):
-    with files.locked_folder(tmp_path):
+    with locked_folder(tmp_path):
         pass
     assert tmp_path.is_dir()
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import locked_folder
+from cyclegan_tf.common.locks import locked_folder
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.exporting import exporter, graph_decoding, subject, verify

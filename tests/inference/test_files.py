@@ -285,7 +285,7 @@ def test_what_a_killed_process_had_begun_is_taken_over(tmp_path):
     begun = claim(job.target)
     begun.aside.write_bytes(b"half" * 10**6)
     assert translated([job], SAME) == {"elsewhere": 1}
-    os.close(begun._lock)  # as the end of a process does
+    begun._file.close()  # as the end of a process does
     assert translated([job], SAME) == {"translated": 1}
     assert os.listdir(tmp_path / "out") == ["000.png"]
     assert np.array_equal(pixels_of(job.target), pixels_of(job.source))

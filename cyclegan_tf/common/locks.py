@@ -1,0 +1,94 @@
+"""Files that one process holds until it ends, however it ends."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from cyclegan_tf.common.console import say
+
+LOCK = ".lock"
+# What a file system says that has no locks.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
+
+
+def hold(path: pathlib.Path, how: int = fcntl.LOCK_NB) -> BinaryIO | None:
+    """Opens a file that is this process's until it is closed; None: it is another's.
+
+    Args:
+        path: is made if need be; a symbolic link is an `OSError`.
+        how: 0 waits for the other.
+
+    Raises:
+        OSError: one of `NO_LOCKS`, or it cannot be opened.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(os.fdopen(handle, "r+b"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | how)
+                # Whoever had it before may have renamed or removed it meanwhile.
+                if os.path.samestat(os.fstat(handle), os.stat(path)):
+                    stack.pop_all()
+                    return file
+            except BlockingIOError:
+                return None
+            except FileNotFoundError:
+                pass
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+    """Holds a lock file until the end of the `with` block, or of the process.
+
+    Where the file system has no locks, everybody does.
+
+    Args:
+        path: the lock file.
+        waiting: said before waiting for another process that holds it.
+
+    Raises:
+        TimeoutError: another process holds it, and `waiting` is None.
+    """
+    try:
+        file = hold(path)
+        if file is None and waiting is None:
+            raise TimeoutError(f"{path} is held by another process")
+        if file is None:
+            say(waiting)
+            file = hold(path, how=0)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        file = contextlib.nullcontext()
+    with file:
+        yield
+
+
+@contextlib.contextmanager
+def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+    """Makes a folder and holds it for this process alone; arguments as of `locked`.
+
+    What was made is removed again if nothing is in it at the end.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    with contextlib.ExitStack() as stack:
+        is_held = False
+        while not is_held:
+            path.mkdir(parents=True, exist_ok=True)
+            # Another process, that held it and kept nothing, may just remove it.
+            with contextlib.suppress(FileNotFoundError):
+                stack.enter_context(locked(path / LOCK, waiting))
+                is_held = True
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                if made and os.listdir(path) == [LOCK]:
+                    (path / LOCK).unlink()
+                for folder in made:
+                    folder.rmdir()  # fails where something was kept
