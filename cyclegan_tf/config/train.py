@@ -123,7 +123,7 @@ class TrainConfig(ImageConfig):
         heading="performance",
     )
     jit: Literal["auto", "on", "off"] = option(
-        "auto", "compile the step with XLA (auto: on a GPU)"
+        "auto", "compile the step with XLA (auto: on a GPU, or where AVX2 is all)"
     )
     precision: Literal["float32", "bfloat16", "float16"] = option(
         "float32", "of the networks' arithmetic; weights stay float32"

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.kernels import has_avx2_alone
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.config.architectures import GENERATORS, kind_of
@@ -135,7 +136,7 @@ def _uses_jit(mode):
     if mode != "auto":
         return mode == "on"
     if not tf.config.list_physical_devices("GPU"):
-        return False  # no faster on a CPU, and slower to start
+        return has_avx2_alone()
     try:
         tf.function(lambda x: x + 1.0, jit_compile=True)(tf.constant(1.0))
     except (tf.errors.OpError, ValueError):

@@ -48,3 +48,21 @@ def test_nothing_is_set_where_it_would_do_nothing(monkeypatch, reason):
         monkeypatch.setattr(kernels, "IS_X86", False)
     choose_kernels()
     assert VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize(
+    "flags, expected",
+    [("fma avx avx2 sse4_2", True), ("avx avx2 avx512f", False), ("sse4_2", False)],
+)
+def test_avx2_alone_is_read_from_the_flags_of_the_processor(
+    tmp_path, monkeypatch, flags, expected
+):
+    path = tmp_path / "cpuinfo"
+    path.write_text(f"processor\t: 0\nflags\t\t: {flags}\nprocessor\t: 1\n")
+    monkeypatch.setattr(kernels, "CPUINFO", path)
+    assert kernels.has_avx2_alone() == expected
+
+
+def test_processor_of_which_nothing_is_known_has_not_avx2_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "CPUINFO", tmp_path / "none")
+    assert not kernels.has_avx2_alone()
