@@ -65,12 +65,8 @@ def _look_at(split, bar):
 
     @plain
     def decode(example):
-        pixels = records.decode_stored(example, split.domain)
-        valid = tf.cond(
-            records.has_nodata(example),
-            lambda: records.decode_valid(example, split.domain),
-            lambda: tf.ones_like(pixels, tf.bool),
-        )
+        pixels = records.decode(example, split.domain)
+        valid = records.decode_valid(example, split.domain)
         return pixels, valid, example["image/encoded"]
 
     looks, levels = np.empty(len(split), LOOK), None

@@ -143,9 +143,7 @@ def _values(split, domain):
     found = [[] for _ in range(domain.channels)]
     for example in examples(sample, tf.data.Dataset.range(len(sample))):
         image = records.decode(example, domain).numpy()
-        valid = np.ones(image.shape, bool)
-        if records.has_nodata(example):
-            valid = records.decode_valid(example, domain).numpy()
+        valid = records.decode_valid(example, domain).numpy()
         for channel, values in enumerate(found):
             values.append(image[..., channel][valid[..., channel]][::step])
     return [np.concatenate(values) for values in found]

@@ -146,13 +146,7 @@ def valid_batches(
 
     @plain
     def valid_of(example, size):
-        valid = tf.cond(
-            records.has_nodata(example),
-            lambda: records.decode_valid(example, split.domain),
-            lambda: tf.ones(
-                (example["image/height"], example["image/width"], 1), tf.bool
-            ),
-        )
+        valid = records.decode_valid(example, split.domain)
         weights = tf.cast(tf.reduce_any(valid, axis=-1, keepdims=True), tf.float32)
         weights = frames.covering(weights, size, frame, split.domain.resample)
         return tf.ensure_shape(frames.centre(weights, frame) > 0.5, (*frame[:2], 1))
@@ -173,7 +167,7 @@ def load_masks(
         encoded = example["image/mask"]
         if not encoded.numpy():
             return None
-        mask = frames.covering(records.decode_mask(encoded), size, frame)
+        mask = frames.covering(tf.io.decode_png(encoded, channels=1), size, frame)
         masks.append(frames.centre(mask, frame).numpy()[..., 0] > 127)
     return np.stack(masks) if masks else None
 
@@ -186,7 +180,7 @@ def _covering(split, indices, frame):
     @plain
     def cover(index, example):
         size, domain = sizes[index], split.domain
-        image = records.decode_stored(example, domain)
+        image = records.decode(example, domain)
         return tf.cond(
             records.has_nodata(example),
             lambda: frames.covering_valid(
@@ -194,7 +188,7 @@ def _covering(split, indices, frame):
                 records.decode_valid(example, domain),
                 size,
                 frame,
-                records.middle(domain),
+                tf.constant(domain.middle),
                 domain.resample,
             ),
             lambda: frames.covering(image, size, frame, domain.resample),

@@ -66,11 +66,7 @@ def to_shown(images: np.ndarray, domain: Domain) -> np.ndarray:
     return levels[..., :3]
 
 
-def with_channels(images, channels: int):
-    """Grey images as RGB, or RGB ones as grey; a tensor of the same integer type."""
-    if images.shape[-1] == channels:
-        return tf.convert_to_tensor(images)
-    if channels == 3:
-        return tf.concat([images] * 3, axis=-1)  # tf.repeat knows no uint16
+def to_grey(images):
+    """RGB images `(..., 3)` as grey `(..., 1)`, a tensor of the same integer type."""
     grey = luminance(*tf.unstack(tf.cast(images, tf.int32), axis=-1))
     return tf.cast(grey, images.dtype)[..., None]

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import EncodedImage, UnreadableImage, normalize
-from cyclegan_tf.data.ranges import with_channels
+from cyclegan_tf.data.ranges import to_grey
 from cyclegan_tf.data.sources.record_files import OVERHEAD
 
 RAW, JPEG = "raw", "jpeg"
@@ -63,52 +63,13 @@ def parse(serialized):
 def decode(example, domain: Domain):
     """The picture of an example, `(height, width, channels)` in a domain's type.
 
-    Grey pictures in a domain of RGB become RGB, and the other way round. Pixels without
-    a value have the middle of the domain's range.
+    Grey pictures in a domain of RGB become RGB, and the other way round. What pixels
+    without a value have is of no account, see `decode_valid`.
 
     Args:
         example: of `parse`.
         domain: the form of all pictures of its domain.
     """
-    pixels = decode_stored(example, domain)
-    return tf.cond(
-        has_nodata(example),
-        lambda: tf.where(decode_valid(example, domain), pixels, middle(domain)),
-        lambda: pixels,
-    )
-
-
-def middle(domain: Domain):
-    """The middle of a domain's range, of its type, a scalar or `(channels,)`."""
-    return tf.constant(domain.middle)
-
-
-def has_nodata(example):
-    """Whether some pixels of an example have no value, a bool scalar."""
-    return tf.strings.length(example["image/valid"]) > 0
-
-
-def decode_valid(example, domain: Domain):
-    """Which pixels have a value, of an example that `has_nodata`.
-
-    Returns:
-        bool `(height, width, channels)`, of 1 channel or as many as the domain has.
-    """
-    encoded = tf.io.decode_png(example["image/valid"], channels=1)
-    size = example["image/height"], example["image/width"]
-    valid = tf.reshape(encoded, (*size, -1)) > 0
-    # Grey of RGB has a value where all have.
-    is_by_channel = tf.shape(valid)[-1] == domain.channels
-    valid = tf.cond(
-        is_by_channel,
-        lambda: valid,
-        lambda: tf.reduce_all(valid, axis=-1, keepdims=True),
-    )
-    return tf.broadcast_to(valid, (*size, domain.channels))
-
-
-def decode_stored(example, domain: Domain):
-    """As `decode`, but pixels without a value have what is stored."""
     encoded = example["image/encoded"]
     if not domain.is_encodable:
         size = example["image/height"], example["image/width"]
@@ -129,9 +90,33 @@ def decode_stored(example, domain: Domain):
     grey = tf.cond(
         tf.shape(pixels)[-1] == 1,
         lambda: pixels,
-        lambda: with_channels(tf.ensure_shape(pixels, (None, None, 3)), 1),
+        lambda: to_grey(tf.ensure_shape(pixels, (None, None, 3))),
     )
     return tf.ensure_shape(grey, (None, None, 1))
+
+
+def has_nodata(example):
+    """Whether some pixels of an example have no value, a bool scalar."""
+    return tf.strings.length(example["image/valid"]) > 0
+
+
+def decode_valid(example, domain: Domain):
+    """Which values of `decode` are such, bool of the same shape."""
+    size = example["image/height"], example["image/width"]
+
+    def decoded():
+        encoded = tf.io.decode_png(example["image/valid"], channels=1)
+        valid = tf.reshape(encoded, (*size, -1)) > 0
+        if domain.channels > 1:
+            return tf.broadcast_to(valid, (*size, domain.channels))
+        # Grey of RGB has a value where all three have.
+        return tf.reduce_all(valid, axis=-1, keepdims=True)
+
+    return tf.cond(
+        has_nodata(example),
+        decoded,
+        lambda: tf.ones((*size, domain.channels), tf.bool),
+    )
 
 
 def decode_file(data: bytes, kind: str) -> np.ndarray:
@@ -155,11 +140,6 @@ def decode_file(data: bytes, kind: str) -> np.ndarray:
 def _decode_jpeg(encoded, channels):
     # Not decode_image, whose JPEGs have other pixels than everywhere else.
     return tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE")
-
-
-def decode_mask(encoded):
-    """The bytes of a mask (scalar string) to uint8 `(height, width, 1)`."""
-    return tf.ensure_shape(tf.io.decode_png(encoded, channels=1), (None, None, 1))
 
 
 def read_example(path, offset, length):

@@ -118,7 +118,7 @@ class Evaluator:
     def _translated(self, direction, generators, images, valid):
         """Images by domain, and what the generators make of them.
 
-        Where pixels have no value, see `records.decode`, neither has that.
+        Where pixels have no value, see `records.decode_valid`, neither has that.
         """
         source, target = DOMAINS[direction]
         form, other_form = self.domains.of(direction)

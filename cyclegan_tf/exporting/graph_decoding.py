@@ -16,7 +16,7 @@ from cyclegan_tf.data.photos import (
     PNG_BIT_DEPTH_AT,
     START_OF_SCAN,
 )
-from cyclegan_tf.data.ranges import with_channels
+from cyclegan_tf.data.ranges import to_grey
 
 HEADER_BYTES = 32
 PNG_COLOUR_TYPE_AT = 25
@@ -79,7 +79,8 @@ def decode_upright(encoded, domain: Domain, min_side: int, max_pixels: int):
                 lambda: _decode_png(encoded, header),
             )
         pixels = _upright(pixels, _orientation(encoded, is_jpeg))
-    return with_channels(tf.ensure_shape(pixels, (None, None, 3)), domain.channels)
+    pixels = tf.ensure_shape(pixels, (None, None, 3))
+    return pixels if domain.channels == 3 else to_grey(pixels)
 
 
 def check_size(sides, min_side: int, max_pixels: int, count=1):

@@ -80,11 +80,12 @@ def test_pixels_without_a_value_are_found(data, dtype):
     assert records.has_nodata(example)
     valid = records.decode_valid(example, domain).numpy()
     np.testing.assert_array_equal(valid, np.broadcast_to(~HOLE[..., None], valid.shape))
-    pixels = records.decode(example, domain).numpy()
+    pixels = read(data, domain).pixels
     if dtype != "uint8":
         assert np.abs(pixels - HEIGHTS[..., None])[~HOLE].max() < 1
     assert (pixels[HOLE] == (255 if dtype == "uint8" else 300)).all()
-    np.testing.assert_array_equal(read(data, domain).pixels, pixels, strict=True)
+    stored = records.decode(example, domain).numpy()
+    np.testing.assert_array_equal(stored[~HOLE], pixels[~HOLE], strict=True)
 
 
 def test_bands_have_values_of_their_own():
