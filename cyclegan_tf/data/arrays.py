@@ -31,16 +31,21 @@ def require_size(height: int, width: int, pixel_bytes: int) -> None:
         height, width: in pixels.
         pixel_bytes: of one pixel with all its channels.
     """
-    size = f"{width}x{height} pixels"
+    problem = ""
     if min(height, width) < MIN_SIDE:
-        raise UnreadableImage(f"{size}, smaller than {MIN_SIDE}x{MIN_SIDE}")
-    if height * width > MAX_PIXELS:
-        raise UnreadableImage(f"{size}, more than {MAX_PIXELS // 10**6} megapixels")
-    if height * width * pixel_bytes > MAX_BYTES:
-        raise UnreadableImage(
-            f"{size} of {pixel_bytes} bytes each, more than {MAX_BYTES // 10**6} "
-            f"megabytes"
-        )
+        problem = f"smaller than {MIN_SIDE}x{MIN_SIDE}"
+    elif height * width > MAX_PIXELS:
+        problem = f"more than {MAX_PIXELS // 10**6} megapixels"
+    elif height * width * pixel_bytes > MAX_BYTES:
+        problem = f"{pixel_bytes} bytes each, more than {MAX_BYTES // 10**6} megabytes"
+    if problem:
+        raise UnreadableImage(f"{width}x{height} pixels, {problem}")
+
+
+def require_numbers(dtype: np.dtype) -> None:
+    """Raises `UnreadableImage` for other types than truth values and real numbers."""
+    if dtype.kind not in "biuf":
+        raise UnreadableImage(f"values of type {dtype}; expected numbers")
 
 
 def of_supported_type(picture: Picture) -> Picture:
@@ -55,8 +60,7 @@ def of_supported_type(picture: Picture) -> Picture:
     pixels = picture.pixels
     if pixels.dtype.kind == "b":
         return picture._replace(pixels=np.uint8(pixels) * np.uint8(255))
-    if pixels.dtype.kind not in "iuf":
-        raise UnreadableImage(f"values of type {pixels.dtype}; expected numbers")
+    require_numbers(pixels.dtype)
     if pixels.dtype.name in DTYPES[:2]:
         return picture._replace(pixels=pixels.astype(pixels.dtype.name, copy=False))
     with np.errstate(over="ignore"):  # becomes infinite
@@ -77,10 +81,6 @@ def in_form(picture: Picture, domain: Domain) -> Picture:
 
     Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted. Pixels
     without a value have the middle of the domain's range.
-
-    Returns:
-        `(height, width, channels)` of the domain's type and number of channels, and
-        what is known of them.
 
     Raises:
         UnreadableImage: it has another form.
@@ -137,17 +137,12 @@ def read_npy(data: bytes) -> Picture:
         UnreadableImage: it holds anything else, or less than it claims.
     """
     file = io.BytesIO(data)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    # Of version 3 are only records of several fields.
-    reader = readers.get(np.lib.format.read_magic(file))
-    if reader is None:
-        raise UnreadableImage("an array of records; expected numbers")
-    shape, is_fortran, dtype = reader(file)
-    if dtype.hasobject:
-        raise UnreadableImage("an array of Python objects; expected numbers")
+    if np.lib.format.read_magic(file) == (1, 0):
+        header = np.lib.format.read_array_header_1_0(file)
+    else:
+        header = np.lib.format.read_array_header_2_0(file)
+    shape, is_fortran, dtype = header
+    require_numbers(dtype)
     if len(shape) not in (2, 3) or 0 in shape:
         raise UnreadableImage(
             f"an array of shape {shape}; expected (height, width) or "
@@ -160,9 +155,10 @@ def read_npy(data: bytes) -> Picture:
             f"width, channels)"
         )
     require_size(height, width, channels * dtype.itemsize)
-    if len(data) - file.tell() < height * width * channels * dtype.itemsize:
+    count = height * width * channels
+    if len(data) - file.tell() < count * dtype.itemsize:
         raise UnreadableImage("it is cut off: fewer values than its header says")
-    flat = np.frombuffer(data, dtype, height * width * channels, file.tell())
+    flat = np.frombuffer(data, dtype, count, file.tell())
     pixels = flat.reshape((height, width, channels), order="F" if is_fortran else "C")
     is_likely_turned = height < channels and MIN_SIDE <= channels
     return Picture(pixels, note=CHANNELS_LAST if is_likely_turned else "")

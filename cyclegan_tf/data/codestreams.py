@@ -5,6 +5,7 @@ By imagecodecs; HEIC by pillow-heif, of the extra `heic`, which is imported with
 
 import io
 import struct
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
@@ -17,32 +18,32 @@ from cyclegan_tf.data.picture import About, Picture
 JPEG2000_MARKER, JPEGXL_MARKER = b"\xff\x4f\xff\x51", b"\xff\x0a"
 JPEG2000_STARTS = (b"\0\0\0\x0cjP  ", JPEG2000_MARKER)
 JPEGXL_STARTS = (b"\0\0\0\x0cJXL ", JPEGXL_MARKER)
-JPEGXL_BOXES = (b"jxlc", b"jxlp")
+AVIF_BRANDS = {b"avif", b"avis"}
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 # Of a JPEG XL's height, and of a width that is no ratio of it: bits by a selector.
 SIZE_BITS = (9, 13, 18, 30)
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 
 
-def reader_of(data: bytes):
-    """The function that reads a file of these kinds; None for any other."""
-    brands = [data[i : i + 4] for i in range(8, data[3] if len(data) > 3 else 0, 4)]
-    if data.startswith(JPEG2000_STARTS):
-        return read_jpeg2000
-    if data.startswith(JPEGXL_STARTS):
-        return read_jpegxl
-    if data[4:8] == b"ftyp" and {b"avif", b"avis"} & {*brands}:
-        return read_avif
-    return read_heic if data[4:8] == b"ftyp" and {*HEIC_BRANDS} & {*brands} else None
+def reader_of(data: bytes) -> Callable[[bytes], Picture] | None:
+    """What reads the upright picture of a file of these kinds; None for any other.
 
-
-def read_jpeg2000(data: bytes) -> Picture:
-    """The picture of a JPEG 2000 file.
-
-    Raises:
-        UnreadableImage: too small or too large.
-        Exception: what the decoder raises where bytes are damaged.
+    It puts alpha on white, and raises `UnreadableImage` before it decodes what is too
+    small or too large, and whatever decoders raise where bytes are damaged.
     """
+    if data.startswith(JPEG2000_STARTS):
+        return _read_jpeg2000
+    if data.startswith(JPEGXL_STARTS):
+        return _read_jpegxl
+    if data[4:8] != b"ftyp":
+        return None
+    brands = {data[i : i + 4] for i in range(8, data[3], 4)}
+    if brands & AVIF_BRANDS:
+        return _read_avif
+    return _read_heic if brands & HEIC_BRANDS else None
+
+
+def _read_jpeg2000(data):
     import imagecodecs
 
     place = data.index(JPEG2000_MARKER) + len(JPEG2000_MARKER)
@@ -52,27 +53,24 @@ def read_jpeg2000(data: bytes) -> Picture:
     return Picture(np.atleast_3d(imagecodecs.jpeg2k_decode(data)))
 
 
-def read_jpegxl(data: bytes) -> Picture:
-    """The upright picture of a JPEG XL file, alpha put on white; raises as others."""
+def _read_jpegxl(data):
     import imagecodecs
 
     require_size(*_size_of_jpegxl(data), 3)
-    return _of_decoded(imagecodecs.jpegxl_decode(data, index=0))
+    return Picture(_without_alpha(imagecodecs.jpegxl_decode(data, index=0)))
 
 
-def read_avif(data: bytes) -> Picture:
-    """The upright picture of an AVIF file, alpha put on white; raises as others."""
+def _read_avif(data):
     import imagecodecs
 
     with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:  # of 8 bits only
         require_size(image.height, image.width, 3)
         orientation, about = photos.orientation_of(image), photos.about_of(image)
-    picture = _of_decoded(imagecodecs.avif_decode(data, index=0))
-    return picture._replace(pixels=upright(picture.pixels, orientation), about=about)
+    pixels = _without_alpha(imagecodecs.avif_decode(data, index=0))
+    return Picture(upright(pixels, orientation), about=about)
 
 
-def read_heic(data: bytes) -> Picture:
-    """The upright picture of a HEIC file, alpha put on white; raises as others."""
+def _read_heic(data):
     try:
         import pillow_heif
     except ImportError:
@@ -83,23 +81,20 @@ def read_heic(data: bytes) -> Picture:
     # The numbers that are stored, and turned as the file says.
     image = pillow_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     require_size(*image.size[::-1], 6)
-    picture = _of_decoded(np.asarray(image), image.premultiplied_alpha)
-    about = About(profile=image.info.get("icc_profile") or b"")
-    return picture._replace(about=about)
+    pixels = _without_alpha(np.asarray(image), image.premultiplied_alpha)
+    return Picture(pixels, about=About(profile=image.info.get("icc_profile") or b""))
 
 
-def _of_decoded(pixels, is_premultiplied=False):
+def _without_alpha(pixels, is_premultiplied=False):
+    """Pixels `(height, width, channels)`, alpha put on white."""
     pixels = np.atleast_3d(pixels)
     require_size(*pixels.shape[:2], pixels.shape[2] * pixels.itemsize)
     if pixels.shape[2] not in (2, 4) or pixels.dtype.kind != "u":
-        return Picture(pixels)
+        return pixels
     # Of 10 and 12 bits white, as what is opaque, is less than the type holds.
-    bits = next(
-        n
-        for n in (8, 10, 12, 16)
-        if n > 8 * (pixels.itemsize - 1) and pixels.max() < 2**n
-    )
-    return Picture(on_white(pixels, is_premultiplied, 2**bits - 1))
+    some = (8,) if pixels.itemsize == 1 else (10, 12, 16)
+    white = next(2**bits - 1 for bits in some if pixels.max() < 2**bits)
+    return on_white(pixels, is_premultiplied, white)
 
 
 def _size_of_jpegxl(data):
@@ -108,8 +103,9 @@ def _size_of_jpegxl(data):
     Source: ISO/IEC 18181-1, SizeHeader.
     """
     place = 0
+    # Boxes come first, each with its length, unless the picture stands by itself.
     is_boxed = data.startswith(JPEGXL_STARTS[0])
-    while is_boxed and data[place + 4 : place + 8] not in JPEGXL_BOXES:
+    while is_boxed and data[place + 4 : place + 8] not in (b"jxlc", b"jxlp"):
         length = int.from_bytes(data[place : place + 4], "big")
         if length < 8:
             raise UnreadableImage("a JPEG XL file without an image")

@@ -16,35 +16,10 @@ import numpy as np
 from PIL import Image
 
 from cyclegan_tf.common.console import printable
-from cyclegan_tf.data import codestreams, medical, photos, tiff
-from cyclegan_tf.data.arrays import (
-    MAX_BYTES,
-    MIN_SIDE,
-    NPY_START,
-    UnreadableImage,
-    in_form,
-    of_supported_type,
-    read_npy,
-    require_size,
-)
+from cyclegan_tf.data import arrays, codestreams, medical, photos, tiff
+from cyclegan_tf.data.arrays import MAX_BYTES, UnreadableImage
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.picture import Picture
-
-__all__ = [
-    "KINDS",
-    "MIN_SIDE",
-    "SUFFIXES",
-    "EncodedImage",
-    "UnreadableImage",
-    "encode",
-    "from_picture",
-    "normalize",
-    "normalize_decoded",
-    "pixels_of",
-    "read",
-    "read_file",
-    "without_warnings",
-]
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .jp2 .j2k .jxl .avif .heic .heif .png .webp .bmp .gif .tif "
@@ -93,30 +68,21 @@ def without_warnings() -> Iterator[None]:
 def read_file(path: pathlib.Path) -> bytes:
     """The content of a file that may be anything: a pipe, a device, endless.
 
+    Of one with more than 300 MB a part, which is no image either.
+
     Raises:
-        UnreadableImage: it is not a regular file, cannot be read, is empty, or has
-            more than 300 MB.
+        UnreadableImage: it is not a regular file, cannot be read, or is empty.
     """
     try:
-        status = os.stat(path)  # before opening, which may wait
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening may wait
             raise UnreadableImage("not a regular file")
-        _require_few_bytes(status.st_size)
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)  # it may have grown
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from None
     if not data:
         raise UnreadableImage("it is empty")
-    _require_few_bytes(len(data))
     return data
-
-
-def _require_few_bytes(number):
-    if number > MAX_BYTES:
-        raise UnreadableImage(
-            f"{number} bytes, more than {MAX_BYTES // 10**6} megabytes"
-        )
 
 
 def normalize(data: bytes, keeps_alpha: bool = False) -> EncodedImage:
@@ -149,15 +115,14 @@ def normalize_decoded(
     """What `normalize` makes of a file, and its picture, decoded once.
 
     Args:
-        data: the content of a file of one of the `KINDS`.
-        keeps_alpha: as of `normalize`.
+        data, keeps_alpha: see `normalize`.
         decode: makes pixels `(height, width, channels)` of the bytes, and "jpeg" or
             "png", of an 8-bit grey or RGB file that is kept as it is; None: Pillow.
 
     Raises:
         UnreadableImage: as `normalize`, and whatever `decode` raises.
     """
-    picture, kept = _decode(data, keeps_alpha, describes=False, decode=decode)
+    picture, kept = _decode(data, keeps_alpha, decode)
     return _stored(data, kept, picture) if kept else _encoded(picture), picture
 
 
@@ -169,9 +134,14 @@ def from_picture(picture: Picture) -> tuple[EncodedImage, Picture]:
             finite, or none.
     """
     pixels = picture.pixels
-    require_size(*pixels.shape[:2], pixels.shape[2] * pixels.dtype.itemsize)
-    picture = of_supported_type(picture)
+    arrays.require_size(*pixels.shape[:2], pixels.shape[2] * pixels.itemsize)
+    picture = arrays.of_supported_type(picture)
     return _encoded(picture), picture
+
+
+def encode(pixels: np.ndarray) -> EncodedImage:
+    """Stores uint8, uint16 or float32 `(height, width, channels)`, without loss."""
+    return _encoded(Picture(pixels))
 
 
 def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
@@ -180,27 +150,14 @@ def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
 
 
 def read(data: bytes, domain: Domain) -> Picture:
-    """A file's picture as a domain has it, see `in_form`.
+    """A file's picture as a domain has it, see `arrays.in_form`.
 
     Raises:
         UnreadableImage: as `normalize`, or the image has another form.
     """
     with without_warnings():
         picture, _ = _decode(data, keeps_alpha=domain.channels in (2, 4))
-    return in_form(picture, domain)
-
-
-def encode(pixels: np.ndarray, valid: np.ndarray | None = None) -> EncodedImage:
-    """Stores uint8, uint16 or float32 `(height, width, channels)`, without loss.
-
-    Args:
-        pixels: what is stored.
-        valid: which have a value, see `Picture`.
-
-    Raises:
-        UnreadableImage: none has.
-    """
-    return _encoded(Picture(pixels, valid))
+    return arrays.in_form(picture, domain)
 
 
 def _encoded(picture):
@@ -224,7 +181,6 @@ def _png(pixels):
 
 
 def _stored(data, kind, picture):
-    """What is stored of a picture."""
     pixels, valid, note, _ = picture
     mask = b""
     if valid is not None:
@@ -235,32 +191,35 @@ def _stored(data, kind, picture):
     return EncodedImage(data, kind, *pixels.shape, pixels.dtype.name, note, mask)
 
 
-def _decode(data, keeps_alpha, describes=True, decode=None):
+def _decode(data, keeps_alpha, decode=None):
     """A file's picture, and "jpeg" or "png" if its bytes can stay.
 
     Whatever decoders raise becomes `UnreadableImage`.
     """
     try:
-        _require_few_bytes(len(data))
-        if reader := _reader_of(data, keeps_alpha, describes):
-            return of_supported_type(reader(data)), ""
+        if len(data) > MAX_BYTES:
+            raise UnreadableImage(f"more than {MAX_BYTES // 10**6} megabytes")
+        if reader := _reader_of(data, keeps_alpha):
+            return arrays.of_supported_type(reader(data)), ""
         return photos.read(data, decode)
     except (Exception, MemoryError) as error:
         # Decoders meet damaged bytes with nearly every type of exception.
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, Image.UnidentifiedImageError):
             reason = f"not a {KINDS} image"
-        elif isinstance(error, UnreadableImage):
-            pass  # but may quote the file, too
-        elif data.startswith((*tiff.STARTS, NPY_START)):
+        elif not isinstance(error, UnreadableImage) and data.startswith(
+            (*tiff.STARTS, arrays.NPY_START)
+        ):
             reason = f"damaged, or of a kind that is not read ({reason})"
         raise UnreadableImage(printable(reason[:MAX_REASON])) from None
 
 
-def _reader_of(data, keeps_alpha, describes):
+def _reader_of(data, keeps_alpha):
     """What reads the picture of a file's content; None: Pillow."""
     if medical.is_dicom(data):  # which may begin like a TIFF, and be one, too
         return medical.read_dicom
     if data.startswith(tiff.STARTS):
-        return lambda data: tiff.read(data, keeps_alpha, describes)
-    return read_npy if data.startswith(NPY_START) else codestreams.reader_of(data)
+        return lambda data: tiff.read(data, keeps_alpha)
+    if data.startswith(arrays.NPY_START):
+        return arrays.read_npy
+    return codestreams.reader_of(data)

@@ -20,7 +20,8 @@ from cyclegan_tf.data.arrays import (
     require_size,
     upright,
 )
-from cyclegan_tf.data.picture import About, Picture, filled, is_nodata
+from cyclegan_tf.data.picture import Picture, filled, is_nodata
+from cyclegan_tf.data.tiff_tags import MASK, REDUCED
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
 MAX_PAGES = 50_000  # a few bytes of a file can claim one
@@ -29,23 +30,19 @@ DESCRIPTION, ORIENTATION = 270, 274  # tags; the latter's values are those of EX
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 JPEG = (6, 7)  # compressions; their decoder makes RGB of YCbCr
 PREMULTIPLIED, ALPHA = 1, 2  # kinds of extra samples
+IS_OF_OTHER = MASK | REDUCED  # a page that is another's mask, or smaller copy
 CUT_OFF = "it is cut off"
 FILE_NAME = re.compile(r'FileName="([^"]*)"')  # in the description of OME
 
 
-def read(data: bytes, keeps_alpha: bool = False, describes: bool = True) -> Picture:
+def read(data: bytes, keeps_alpha: bool = False) -> Picture:
     """The upright pixels of a file's first page, and what is known of them.
 
     The axes of channels and samples become channels; of any other (depth, time, ...)
     the first entry is taken. White is the largest value. Palettes of 8 bits become RGB;
     those of microscopes are displays of what was measured, which stays. Alpha beside
-    grey or RGB integers is composited on white, or in a GeoTIFF a mask if it has but
-    two values.
-
-    Args:
-        data: the file's content, which may be anything.
-        keeps_alpha: whether alpha stays a channel.
-        describes: whether to look for what places and describes it.
+    grey or RGB integers is composited on white, unless `keeps_alpha`, or in a GeoTIFF
+    a mask if it has but two values.
 
     Raises:
         UnreadableImage: it is cut off, too large, or of colours that are not read.
@@ -60,8 +57,9 @@ def read(data: bytes, keeps_alpha: bool = False, describes: bool = True) -> Pict
         series = file.series[0]
         if file.is_imagej and series.kind in ("generic", "uniform"):
             raise UnreadableImage(CUT_OFF)  # fewer pages than its description says
+        page = series.keyframe
         pixels, num_pages, is_part = _first_image(file, series, data)
-        page, num_images = series.keyframe, sum(map(tiff_tags.is_shown, file.series))
+        num_images = sum(not x.keyframe.subfiletype & IS_OF_OTHER for x in file.series)
         notes = []
         if is_part:
             notes.append("the planes that it has itself, of a set of files")
@@ -69,6 +67,7 @@ def read(data: bytes, keeps_alpha: bool = False, describes: bool = True) -> Pict
             notes.append(f"first of {num_pages} pages")
         elif num_images > 1:
             notes.append(f"first of {num_images} images")
+
         valid = _valid(file, page, pixels)
         if page.photometric == PALETTE and page.colormap is not None:
             # Of microscopes, the colours in which one measured channel is shown.
@@ -79,17 +78,14 @@ def read(data: bytes, keeps_alpha: bool = False, describes: bool = True) -> Pict
         else:
             pixels = _grey_rgb_or_bands(pixels, page)
         pixels, valid, note = _without_alpha(pixels, valid, page, keeps_alpha)
-        notes += [note] if note else []
-        if valid is not None:
-            valid = None if valid.all() else valid
-            pixels = filled(pixels, valid, 0)
+
         orientation = page.tags.valueof(ORIENTATION)
-        is_turned = orientation in TURNED_ASIDE
-        known = About()
-        if describes:
-            known = tiff_tags.about(file, series, pixels.shape[-1], is_turned)
-        valid = None if valid is None else upright(valid, orientation)
-        return Picture(upright(pixels, orientation), valid, "; ".join(notes), known)
+        known = tiff_tags.about(
+            file, series, pixels.shape[-1], is_turned=orientation in TURNED_ASIDE
+        )
+        valid = None if valid.all() else upright(valid, orientation)
+        pixels = filled(upright(pixels, orientation), valid, 0)
+        return Picture(pixels, valid, "; ".join(filter(None, (*notes, note))), known)
 
 
 def _require_whole(file, data):
@@ -122,8 +118,7 @@ def _require_whole(file, data):
 
 def _first_image(file, series, data):
     """Values `(height, width, channels)`, of how many images, and whether in part."""
-    axes, shape = series.axes, series.shape
-    page = series.keyframe
+    axes, shape, page = series.axes, series.shape, series.keyframe
     is_image = axes.count("Y") == axes.count("X") == 1
     if not is_image or not page.size or page.dtype is None:
         raise UnreadableImage(f"no values, or of the axes {axes}; expected an image")
@@ -135,21 +130,17 @@ def _first_image(file, series, data):
     if num_pages > MAX_PAGES:
         raise UnreadableImage(f"more than {MAX_PAGES} pages")
     split = next(i for i, _ in enumerate(shape) if math.prod(shape[:i]) == num_pages)
+    # The first that is here, with all of its channels that are.
+    is_here = _is_here(file, series, num_pages)
+    places = np.argwhere(is_here.reshape(shape[:split]))
+    others = [axis not in "YXCS" for axis in axes[:split]]
+    is_first = (places[:, others] == places[0, others]).all(axis=1)
     numbers = np.arange(num_pages).reshape(shape[:split])
-    own = _own_pages(file, series)
-    if own is None:
-        numbers = _first_along(axes, numbers)
-    else:
-        # The first that is here, with all of its channels that are.
-        places = np.transpose(np.unravel_index(own, numbers.shape))
-        others = [axis not in "CS" for axis in axes[:split]]
-        is_first = (places[:, others] == places[0, others]).all(axis=1)
-        numbers = numbers[np.ix_(*map(np.unique, places[is_first].T))]
-    num_images = math.prod(
-        n for axis, n in zip(axes, shape, strict=True) if axis not in "YXCS"
-    )
+    numbers = numbers[np.ix_(*map(np.unique, places[is_first].T))]
+    sizes = dict(zip(axes, shape, strict=True))
+    num_images = math.prod(n for axis, n in sizes.items() if axis not in "YXCS")
 
-    height, width = shape[axes.index("Y")], shape[axes.index("X")]
+    height, width = sizes["Y"], sizes["X"]
     try:
         require_size(height, width, page.nbytes * numbers.size // (height * width))
     except UnreadableImage as error:
@@ -164,25 +155,20 @@ def _first_image(file, series, data):
             page.nodata = float(tiff_tags.nodata_of(page))
     pages = np.stack([_page_values(series, i, data) for i in numbers.flat])
     values = pages.reshape((*numbers.shape, *shape[split:]))
-    values = _first_along(axes, values)
+    # Of depth within pages the first, too.
+    values = values[tuple(slice(None if axis in "YXCS" else 1) for axis in axes)]
     order = sorted(range(len(axes)), key=lambda i: ("YXCS" + axes).index(axes[i]))
     pixels = values.transpose(order).reshape((height, width, -1))
-    return pixels, num_images, own is not None
+    return pixels, num_images, not is_here.all()
 
 
-def _own_pages(file, series):
-    """Which pages of a series this file has, where the others are in other files."""
-    if series.kind != "ome" or series.dataoffset is not None:
-        return None
-    if len(set(FILE_NAME.findall(file.ome_metadata))) < 2:
-        return None
-    return [i for i, page in enumerate(series.pages) if page is not None] or None
-
-
-def _first_along(axes, values):
-    """The first entry of all axes but those of height, width and channels."""
-    index = [slice(None if axis in "YXCS" else 1) for axis in axes]
-    return values[tuple(index[: values.ndim])]
+def _is_here(file, series, num_pages):
+    """Which pages of a series this file has; of a set of files, others have others."""
+    if series.kind == "ome" and series.dataoffset is None:
+        is_here = np.array([page is not None for page in series.pages])
+        if len(set(FILE_NAME.findall(file.ome_metadata))) > 1 and is_here.any():
+            return is_here
+    return np.ones(num_pages, bool)
 
 
 def _page_values(series, number, data):
@@ -204,14 +190,20 @@ def _page_values(series, number, data):
 
 
 def _valid(file, page, pixels):
-    """Which values are such, and not the one that means none, or masked; or None."""
-    nodata, valid = tiff_tags.nodata_of(page), None
-    if nodata:
+    """Which values are such, and neither the one that means none nor masked."""
+    valid = np.ones((*pixels.shape[:2], 1), bool)
+    if nodata := tiff_tags.nodata_of(page):
         values = pixels.view(np.uint8) if pixels.dtype == bool else pixels
         valid = ~is_nodata(values, nodata)
-    mask = tiff_tags.mask_of(file, page)
-    if mask is not None:
-        valid = mask if valid is None else valid & mask
+    # The mask of a Cloud-Optimized GeoTIFF is another page; its copies have others.
+    for other in file.pages:
+        kind = getattr(other, "subfiletype", 0)  # the frames of a stack have none
+        is_its = kind & IS_OF_OTHER == MASK
+        if is_its and (other.imagelength, other.imagewidth) == pixels.shape[:2]:
+            if math.prod(other.chunks) > MAX_BYTES:
+                raise UnreadableImage("a mask of large tiles")
+            mask = other.asarray(maxworkers=1).reshape((*pixels.shape[:2], 1))
+            return valid & (mask > 0)
     return valid
 
 
@@ -241,23 +233,25 @@ def _without_alpha(pixels, valid, page, keeps_alpha):
     kinds, channels = page.extrasamples, pixels.shape[-1]
     if page.bitspersample not in (8, 16) or not {*kinds[-1:]} & {PREMULTIPLIED, ALPHA}:
         return pixels, valid, ""
-    alpha, opaque = pixels[..., -1:], np.iinfo(pixels.dtype).max
-    is_two_valued = bool(((alpha == 0) | (alpha == opaque)).all())
-    is_mask = is_two_valued and tiff_tags.is_geo(page)
     is_only_one = channels == (4 if page.photometric == RGB else 2) and len(kinds) == 1
     if keeps_alpha and is_only_one:
         return pixels, valid, ""
+    alpha, opaque = pixels[..., -1:], np.iinfo(pixels.dtype).max
+    is_two_valued = bool(((alpha == 0) | (alpha == opaque)).all())
+    is_mask = is_two_valued and any(tag in page.tags for tag in tiff_tags.GEO)
     if is_mask:
-        valid = alpha > 0 if valid is None else valid & (alpha > 0)
+        valid = valid & (alpha > 0)
     if not is_only_one:
         return pixels, valid, ""
-    if valid is not None and valid.shape[-1] == channels:
-        valid = valid[..., :-1]
+    valid = valid[..., : channels - 1]
     if is_mask:
         return pixels[..., :-1], valid, ""
-    note = (
-        f"band {channels}, called alpha, put on white (--channels-a {channels} keeps "
-        f"it, and likewise -b)"
-    )
     composited = on_white(pixels, kinds == (PREMULTIPLIED,))
-    return composited, valid, "" if is_two_valued else note
+    if is_two_valued:
+        return composited, valid, ""
+    return (
+        composited,
+        valid,
+        f"band {channels}, called alpha, put on white (--channels-a {channels} keeps "
+        f"it, and likewise -b)",
+    )

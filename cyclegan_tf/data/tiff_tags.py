@@ -1,13 +1,9 @@
 """What a TIFF says beside its pixels: where they lie, and how large they are."""
 
 import contextlib
-import math
 import re
 from typing import Any
 
-import numpy as np
-
-from cyclegan_tf.data.arrays import MAX_BYTES, UnreadableImage
 from cyclegan_tf.data.picture import About
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ICC_PROFILE = 282, 283, 296, 34675
@@ -23,38 +19,6 @@ MASK, REDUCED = 4, 1  # bits of NewSubfileType
 def nodata_of(page) -> str:
     """What the tag GDAL_NODATA of a page says, or ""."""
     return str(page.tags.valueof(GDAL_NODATA, "")).strip("\0 ")
-
-
-def is_geo(page) -> bool:
-    """Whether a page says where on the earth it lies."""
-    return any(tag in page.tags for tag in GEO)
-
-
-def mask_of(file, page) -> np.ndarray | None:
-    """The mask of a page that is another page of the file; true where it is valid.
-
-    Such are those of Cloud-Optimized GeoTIFFs; of smaller copies there are others.
-
-    Returns:
-        bool `(height, width, 1)`, or None.
-
-    Raises:
-        UnreadableImage: its tiles are too large.
-    """
-    size = page.imagelength, page.imagewidth
-    for other in file.pages:
-        kind = getattr(other, "subfiletype", 0)  # the frames of a stack have none
-        is_its = kind & (MASK | REDUCED) == MASK
-        if is_its and (other.imagelength, other.imagewidth) == size:
-            if math.prod(other.chunks) > MAX_BYTES:
-                raise UnreadableImage("a mask of large tiles")
-            return other.asarray(maxworkers=1).reshape((*size, 1)) > 0
-    return None
-
-
-def is_shown(series) -> bool:
-    """Whether images of a file are such, and neither masks nor smaller copies."""
-    return not series.keyframe.subfiletype & (MASK | REDUCED)
 
 
 def about(file, series, channels: int, is_turned: bool) -> About:

@@ -198,7 +198,7 @@ def test_array_that_may_have_its_channels_first_is_read_with_a_note():
 @pytest.mark.parametrize(
     "data, reason",
     [
-        (npy(np.full((24, 32), None)), "an array of Python objects"),
+        (npy(np.full((24, 32), None)), "values of type object"),
         (npy(np.zeros((24, 32), [("a", "f4"), ("b", "f4")])), "values of type"),
         (npy(np.zeros((24, 32), complex)), "values of type complex128"),
         (npy(np.full((24, 32), "a")), "values of type <U1"),

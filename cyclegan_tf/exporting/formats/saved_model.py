@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data.arrays import MIN_SIDE
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.images import MIN_SIDE, encode
+from cyclegan_tf.data.images import encode
 from cyclegan_tf.exporting.graph_decoding import check_size, decode_upright
 from cyclegan_tf.inference.pixels import pixels_function, pixels_spec
 from cyclegan_tf.model.networks import with_dtype
