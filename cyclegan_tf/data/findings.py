@@ -5,16 +5,19 @@ And what `--drop-copies` leaves out of the training images by it; the shards sta
 
 import contextlib
 import dataclasses
+import io
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.common import files
 from cyclegan_tf.common.console import progress_bar
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.config.images import ImageConfig
-from cyclegan_tf.data import copies, profiles, records
+from cyclegan_tf.data import copies, photos, records
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.looks import LOOK, Levels, looks_of, see
@@ -25,6 +28,7 @@ from cyclegan_tf.data.shards import damage_named, examples, plain
 FOUND, VERSION = "check.json", 4
 # Nearly all of an empty image is one value, give or take so much of the range.
 SAME_VALUE = 0.01
+MAX_PROFILES = 4  # of a domain that are named
 # Which images are looked for in which.
 COMPARED = (
     ("trainA", "trainA"),
@@ -73,7 +77,12 @@ def _look_at(split, bar):
     found = examples(split, tf.data.Dataset.range(len(split)))
     decoded = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
     for i, (*picture, encoded) in enumerate(decoded.as_numpy_iterator()):
-        about = About(profile=profiles.profile_of(encoded))
+        about = About()
+        with (
+            contextlib.suppress(UnidentifiedImageError),
+            Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as file,
+        ):
+            about = photos.about_of(file)
         seen = see(Picture(*picture, about=about))
         looks[i], levels = looks_of([seen])[0], seen.levels.joined(levels)
         bar.update()
@@ -117,8 +126,30 @@ def examine(
         "empty": {name: indices.tolist() for name, indices in empty.items()},
         "levels": levels,
         "copies": compared,
-        "profiles": profiles.differing(looks),
+        "profiles": _mixed_profiles(looks),
     }
+
+
+def _mixed_profiles(looks):
+    """A sentence for each domain whose images have different colour profiles."""
+    sentences = []
+    for domain in "AB":
+        counts = Counter()
+        for split, seen in looks.items():
+            if split.endswith(domain):
+                counts.update(seen["profile"].tolist())
+        if len(counts) > 1:
+            found = counts.most_common()
+            named = [
+                f"{n} have {x.decode() or 'none'}" for x, n in found[:MAX_PROFILES]
+            ]
+            if rest := found[MAX_PROFILES:]:
+                named.append(f"{sum(n for _, n in rest)} one of {len(rest)} others")
+            sentences.append(
+                f"domain {domain}: colour profiles differ, and are not converted: of "
+                f"its images {', '.join(named)}"
+            )
+    return sentences
 
 
 def shown(config: ImageConfig, dataset: Dataset) -> Dataset:

@@ -23,17 +23,15 @@ VISIBLE_STRETCH = 0.1
 
 
 def common_form(domain: str, names: dict[tuple[int, str], str]) -> tuple[int, str]:
-    """Number of channels and type of all images of a domain.
-
-    Grey and RGB images of integers make a domain of RGB; anything else that is mixed is
-    refused.
+    """Number of channels and type of all images of a domain, "A" or "B".
 
     Args:
-        domain: "A" or "B".
+        domain: named in errors.
         names: of an image of each number of channels and type that was found.
 
     Raises:
-        InputError: they cannot be in one domain; an image of each kind is named.
+        InputError: they are mixed, and not only grey and RGB of integers; an image of
+            each kind is named.
     """
     channels, dtypes = zip(*names, strict=True)
     is_grey_and_rgb = set(channels) == {1, 3} and "float32" not in dtypes
@@ -47,13 +45,13 @@ def common_form(domain: str, names: dict[tuple[int, str], str]) -> tuple[int, st
 
 
 def default_domain(domain: str, form: tuple[int, str], low, high) -> Domain:
-    """A domain with the range of values that its type, or its images, have.
+    """A domain, "A" or "B", with the range that its type, or its images, have.
 
     Of 16 bits the smallest of 10, 12, 14 or 16 bits that holds all; of floats what was
     found.
 
     Args:
-        domain: "A" or "B".
+        domain: named in errors.
         form: number of channels, and type.
         low, high: smallest and largest value in all training images.
 
@@ -131,12 +129,7 @@ def chosen_domain(
 
 
 def _values(split, domain):
-    """Values of the images, a list of each channel; evenly taken where they are many.
-
-    Args:
-        split: the images.
-        domain: the form in which they are read.
-    """
+    """Values of the images, an array of each channel; evenly taken if they are many."""
     sample = split.sample(MAX_SAMPLED)
     count = np.prod(sample.sizes, axis=1, dtype=np.int64).sum() * domain.channels
     step = max(1, count // MAX_VALUES)

@@ -14,12 +14,10 @@ def covering_sizes(sizes: np.ndarray, frame: Frame) -> np.ndarray:
 
     Args:
         sizes: int `(count, 2)`, height and width of each in pixels.
-        frame: size and way.
+        frame: says which size and how, see `Frame`.
 
     Returns:
-        int32 `(count, 2)`, nowhere smaller than the frame: with "stretch" the frame's
-        own size; with "fit" the smallest size of the same aspect that covers it; with
-        "none" the picture's size, or where that is too short the frame's.
+        int32 `(count, 2)`, nowhere smaller than the frame.
     """
     if frame.resize == "stretch":
         return np.broadcast_to(np.int32(frame[:2]), sizes.shape)
@@ -39,19 +37,16 @@ def covering(image, size, frame: Frame, resample: Resample = "bicubic"):
 
 
 def covering_valid(image, valid, size, frame: Frame, fill, resample="bicubic"):
-    """As `covering`, of a picture some of whose pixels have no value.
+    """A picture some of whose pixels have no value, in its size of `covering_sizes`.
 
     These have no weight among the pixels that one is resized from; where half of the
     weight or more is theirs, it has none either. Of the nearest it is as that one is.
 
     Args:
-        image: `(height, width, channels)`.
-        valid: bool of the same shape.
-        size: of `covering_sizes`.
-        frame: size and way.
+        image, size, frame, resample: as of `covering`.
+        valid: bool of the image's shape.
         fill: of the image's type, for pixels without a value; a scalar, or one of each
             channel.
-        resample: see `--resample-a`.
     """
     if frame.resize == "none" or resample == "nearest":
         return covering(tf.where(valid, image, fill), size, frame, resample)

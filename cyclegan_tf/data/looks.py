@@ -1,13 +1,15 @@
 """What is noted of an image as it is decoded: its values, and what it looks like."""
 
+import functools
+import io
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
-from cyclegan_tf.data import profiles
+from cyclegan_tf.common.console import printable
 from cyclegan_tf.data.picture import Picture, filled
 
 # Side of what the hash is computed from, and how many frequencies it keeps.
@@ -58,7 +60,7 @@ class Levels(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What is left of a picture when it is decoded: values, `shrunk`, profile."""
+    """What is noted of one picture: its values, itself `shrunk`, its profile's name."""
 
     levels: Levels
     shrunk: np.ndarray
@@ -71,7 +73,7 @@ def see(picture: Picture) -> Seen:
     pixels = filled(picture.pixels, picture.valid, (levels.low + levels.high) / 2)
     # Where the values are close, rounding them would matter.
     small = shrunk(pixels, is_exact=levels.high - levels.low < 128)
-    return Seen(levels, small, profiles.name_of(picture.about.profile))
+    return Seen(levels, small, profile_name(picture.about.profile))
 
 
 def levels_of(picture: Picture) -> Levels:
@@ -86,6 +88,19 @@ def levels_of(picture: Picture) -> Levels:
             return Levels(float(values.min()), float(values.max()), None)
     distinct = tuple(map(float, distinct))
     return Levels(distinct[0], distinct[-1], distinct)
+
+
+@functools.lru_cache
+def profile_name(profile: bytes) -> str:
+    """What an ICC profile calls itself, in ASCII; empty where there is none."""
+    if not profile:
+        return ""
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(opened).strip()
+    except (ImageCms.PyCMSError, OSError):
+        name = ""
+    return printable(name).encode("ascii", "replace").decode() or "one without a name"
 
 
 def shrunk(pixels: np.ndarray, is_exact: bool = True) -> np.ndarray:

@@ -39,10 +39,7 @@ def is_volume(name: str) -> bool:
 
 
 def may_be_dicom(path: pathlib.Path) -> bool:
-    """Whether a file has a suffix of DICOM; or none, or a number, and its first bytes.
-
-    Names without a suffix are usual there; those with dots end in a number.
-    """
+    """Whether a file has a suffix of DICOM, or none or a number and its first bytes."""
     suffix = path.suffix.lower()
     if suffix in DICOM_SUFFIXES:
         return True
@@ -60,12 +57,11 @@ def may_be_dicom(path: pathlib.Path) -> bool:
 def read_dicom(data: bytes) -> Picture:
     """The first frame of a DICOM file: grey in the modality's unit, or RGB.
 
-    Of CT that are Hounsfield units. Of grey, black is the smallest value, also where
-    the file says the opposite.
+    Of CT that are Hounsfield units. Black is the smallest value, also where the file
+    says the opposite.
 
     Raises:
-        UnreadableImage: it has no pixels, or of a kind that is not read; pydicom is
-            missing.
+        UnreadableImage: it has no pixels that are read, or pydicom is missing.
     """
     dataset = _dataset(io.BytesIO(data))
     picture, count = _frame(dataset, 0), _num_frames(dataset)
@@ -78,9 +74,7 @@ def is_stack(path: pathlib.Path) -> bool:
 
 
 def num_slices(path: pathlib.Path) -> int:
-    """How many pictures a file has: of NIfTI and DICOM the slices, of any other one.
-
-    Of a DICOM file that cannot be read, one.
+    """How many pictures a file has: slices, frames, or one, also of what is damaged.
 
     Raises:
         InputError: it is a NIfTI file that cannot be read.
@@ -191,9 +185,9 @@ def _size(dataset):
 
 
 def open_volume(path: pathlib.Path) -> Any:
-    """A NIfTI file, open for reading: an image of nibabel whose axes are RAS.
+    """A NIfTI file as an image of nibabel, opened but not read.
 
-    They go from left to right, from back to front, and from below to above.
+    Its axes go from left to right, from back to front, and from below to above.
 
     Raises:
         InputError: nibabel is missing, or it is damaged, too large, or no volume.
@@ -215,10 +209,7 @@ def open_volume(path: pathlib.Path) -> Any:
 
 
 def _slices(image):
-    """The axial slices of a volume, from below to above, the front above in each.
-
-    Of several volumes the first, see `open_volume`. What is NaN has no value.
-    """
+    """The axial slices of a volume, or of the first; what is NaN has no value."""
     others = image.shape[3:]
     try:
         values = np.asanyarray(image.dataobj[(..., *(0 for _ in others))])
@@ -239,13 +230,13 @@ def _slices(image):
 def encode_volume(
     slices: list[np.ndarray], path: pathlib.Path, is_zipped: bool
 ) -> bytes:
-    """The content of a NIfTI file of values that has the place of another.
+    """The content of a NIfTI file, perhaps zipped, that has the place of another.
 
     Args:
         slices: `(height, width, 1)` each, as `slices_of` gives those of the other.
         path: of the other file, whose axes, affine, codes and units it has, and
             nothing else that its header says.
-        is_zipped: whether it is compressed, as `.nii.gz`.
+        is_zipped: as `.nii.gz`.
     """
     import nibabel
     from nibabel import orientations

@@ -19,12 +19,9 @@ RAW, JPEG = "raw", "jpeg"
 
 
 def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:
-    """One example: an encoded picture, where it came from, and perhaps its mask.
+    """One example: an encoded picture, its name in its source, and perhaps its mask.
 
-    Args:
-        image: upright.
-        filename: the picture's name in its source.
-        mask: grey PNG of the same size, 255 inside; empty if there is none.
+    The mask is a grey PNG of the same size, 255 inside; empty if there is none.
     """
     name = filename.encode("utf-8", "surrogateescape")  # any name a disk can hold
     features = {

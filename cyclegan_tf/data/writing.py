@@ -1,7 +1,8 @@
 """Results as image files of the kind that their suffix says."""
 
-import contextlib
 import dataclasses
+import io
+import itertools
 import pathlib
 import struct
 import zlib
@@ -9,9 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import putchunk
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.data.domain import Domain, form_text
+from cyclegan_tf.data.domain import DTYPES, Domain, form_text
 from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.medical import DICOM_SUFFIXES
 from cyclegan_tf.data.picture import (
@@ -33,22 +35,20 @@ BIG_TIFF = 2**32 - 2**25  # bytes from which on a TIFF has places of 64 bits
 OF_CHANNELS = ("Labels", "Channel")
 # What a file of each kind holds: numbers of channels (all where empty), and types.
 HOLDS = {
-    ".png": ((1, 3), ("uint8", "uint16")),
-    ".jpg": ((1, 3), ("uint8",)),
-    ".jpeg": ((1, 3), ("uint8",)),
-    ".tif": ((), ("uint8", "uint16", "float32")),
-    ".tiff": ((), ("uint8", "uint16", "float32")),
-    ".npy": ((), ("uint8", "uint16", "float32")),
+    ".png": ((1, 3), DTYPES[:2]),
+    ".jpg": ((1, 3), DTYPES[:1]),
+    ".jpeg": ((1, 3), DTYPES[:1]),
+    ".tif": ((), DTYPES),
+    ".tiff": ((), DTYPES),
+    ".npy": ((), DTYPES),
 }
 
 
 def suffix_for(domain: Domain, source: pathlib.Path | None = None) -> str:
-    """Suffix of files that hold such images without loss: ".png", or else ".tif".
+    """Suffix of files that hold a domain's images without loss: ".png", or else ".tif".
 
-    Args:
-        domain: the form of the images.
-        source: the file that one is made of; of a TIFF or DICOM comes a TIFF, which
-            can say where it lies and how large it is.
+    Of a `source` that is a TIFF or DICOM comes a TIFF, which can say where it lies and
+    how large it is.
     """
     suffix = ".png" if source is None else source.suffix.lower()
     is_tiff = suffix in MEASURED_SUFFIXES or suffix[1:].isdigit()
@@ -68,26 +68,22 @@ def require_holds(suffix: str, channels: int, dtype: str) -> None:
 
 
 def lost(suffix: str, pixels: np.ndarray, source: Picture) -> list[str]:
-    """What is known of a picture and cannot be kept in a file of another.
-
-    Args:
-        suffix: of the file.
-        pixels: what is written.
-        source: the picture that they were made of.
-    """
+    """What is known of a picture that a file of pixels made of it cannot keep."""
     about, is_tiff = source.about, suffix.lower() in TIFF_SUFFIXES
-    has_profile = suffix.lower() != ".npy" and _profile(about, pixels.shape[-1])
-    has_resolution = is_tiff or (suffix.lower() != ".npy" and _dpi(about))
-    nodata = about.nodata or source.valid is not None
+    is_array = suffix.lower() == ".npy"
+    is_nodata_lost = about.nodata and not holds(pixels.dtype, number(about.nodata))
+    has_nodata = about.nodata or source.valid is not None
     wanted = {
         "its place on the map": about.tags and not is_tiff,
-        "which pixels have no value": nodata and not is_tiff,
-        f"its nodata, {about.nodata}, which the type does not hold": about.nodata
-        and is_tiff
-        and not holds(pixels.dtype, number(about.nodata)),
+        "which pixels have no value": has_nodata and not is_tiff,
+        f"its nodata, {about.nodata}, which the type does not hold": is_nodata_lost
+        and is_tiff,
         "its pixel size and names of channels": about.metadata and not is_tiff,
-        "its resolution": about.resolution and not has_resolution,
-        "its colour profile": about.profile and not has_profile,
+        "its resolution": about.resolution
+        and not is_tiff
+        and (is_array or not _dpi(about)),
+        "its colour profile": about.profile
+        and (is_array or not _profile(about, pixels.shape[-1])),
     }
     return [what for what, is_lost in wanted.items() if is_lost]
 
@@ -134,22 +130,14 @@ def write(
 def write_pages(
     path: pathlib.Path, pages: Iterable[tuple[np.ndarray, Picture]], count: int
 ) -> None:
-    """Writes a TIFF of several pages, one after the other.
-
-    Args:
-        path: of the file.
-        pages: pixels and what they were made of, as `write` takes them.
-        count: how many there are.
-    """
+    """Writes a TIFF of `count` pages, each as `write` takes it, one after the other."""
     import tifffile
 
-    file = None
-    with contextlib.ExitStack() as stack:
-        for pixels, source in pages:
-            if file is None:
-                is_big = count * pixels.nbytes > BIG_TIFF
-                writer = tifffile.TiffWriter(path, bigtiff=is_big)
-                file = stack.enter_context(writer)
+    pages = iter(pages)
+    first = next(pages)
+    is_big = count * first[0].nbytes > BIG_TIFF
+    with tifffile.TiffWriter(path, bigtiff=is_big) as file:
+        for pixels, source in itertools.chain([first], pages):
             _write_page(file, pixels, source.about)
 
 
@@ -184,19 +172,16 @@ def _write_page(file, pixels, about):
         "iccprofile": _profile(about, channels) or None,
     }
     if about.resolution:
-        options |= {"resolution": about.resolution[:2]}
-        options |= {"resolutionunit": about.resolution[2]}
+        options["resolution"] = about.resolution[:2]
+        options["resolutionunit"] = about.resolution[2]
     values = pixels[..., 0] if channels == 1 else pixels
     if about.program:  # channels are pages there, which its readers expect
         axes = "YX" if channels == 1 else "YXS" if is_rgb else "CYX"
         values = np.moveaxis(pixels, -1, 0) if axes == "CYX" else values
-        is_same = channels == about.channels
-        kept = {
-            key: value
-            for key, value in about.metadata.items()
-            if is_same or key not in OF_CHANNELS
-        }
-        options["metadata"] = kept | {"axes": axes}
+        options["metadata"] = about.metadata | {"axes": axes}
+        if channels != about.channels:
+            for key in OF_CHANNELS:
+                options["metadata"].pop(key, None)
     elif channels > 1:
         options["planarconfig"] = "contig"
     file.write(np.ascontiguousarray(values), **options)
@@ -219,14 +204,10 @@ def _dpi(about):
 
 def _with_chunks(png, icc_profile=b"", dpi=None):
     """A PNG file with a colour profile and a resolution, behind its header."""
-    chunks = []
+    chunks = io.BytesIO()
     if icc_profile:
-        chunks.append(b"iCCPicc\0\0" + zlib.compress(icc_profile))
+        putchunk(chunks, b"iCCP", b"icc\0\0" + zlib.compress(icc_profile))
     if dpi:
         per_metre = (round(x / 0.0254) for x in dpi)
-        chunks.append(b"pHYs" + struct.pack(">IIB", *per_metre, 1))
-    added = b"".join(
-        struct.pack(">I", len(x) - 4) + x + struct.pack(">I", zlib.crc32(x))
-        for x in chunks
-    )
-    return png[:PNG_HEADER_END] + added + png[PNG_HEADER_END:]
+        putchunk(chunks, b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    return png[:PNG_HEADER_END] + chunks.getvalue() + png[PNG_HEADER_END:]

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data import copies, profiles
+from cyclegan_tf.data import copies, looks
 from cyclegan_tf.data.check import NOTHING, check, seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
@@ -246,5 +246,5 @@ def test_domain_of_several_colour_profiles_is_said(photos):
     ],
 )
 def test_names_of_colour_profiles(profile, name):
-    assert profiles.name_of(profile).startswith(name)
-    assert bool(profiles.name_of(profile)) == bool(profile)
+    assert looks.profile_name(profile).startswith(name)
+    assert bool(looks.profile_name(profile)) == bool(profile)
