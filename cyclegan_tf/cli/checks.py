@@ -23,7 +23,6 @@ from cyclegan_tf.config import (
     ImportConfig,
     TrainConfig,
 )
-from cyclegan_tf.data.sources import find_source, folder, synthetic, tfds
 from cyclegan_tf.inference.translator import require_model
 from cyclegan_tf.runs import directory, saved
 
@@ -49,6 +48,8 @@ def before_training(config: TrainConfig) -> None:
 
 def before_conversion(config: DatasetConfig) -> None:
     """What of the images shows by their names."""
+    from cyclegan_tf.data.sources import find_source, folder, synthetic, tfds
+
     data_dir = pathlib.Path(config.data_dir).expanduser()
     require_folder("--data-dir", data_dir)
     converted = data_dir / config.dataset_name

@@ -118,14 +118,14 @@ def translate(config: TranslateConfig) -> None:
     not grow with a picture's height.
     """
     # TensorFlow is imported where the model needs it, after all that is known before.
-    from cyclegan_tf.inference import files, translator, video, volumes
+    from cyclegan_tf.inference import files, jobs, translator, video, volumes
 
-    request = files.find(config.input, config.output)
+    request = jobs.find(config.input, config.output)
     scratch_dir = request.folder if config.tile else None
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
-    pictures = files.plan(request, config.format, translate.target)
+    pictures = jobs.plan(request, config.format, translate.target)
     videos = video.video_jobs(request, translate)
     scans = volumes.volume_jobs(request)
     how = translate, config.batch_size, config.overwrite

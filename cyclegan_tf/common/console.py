@@ -7,8 +7,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:  # else imported with the first bar: a first answer has none
+    from tqdm import tqdm
 
 REFRESH_SECONDS = 0.5
 # Into a file or a CI log, a bar is written anew on a line of its own.
@@ -21,7 +23,10 @@ def say(message: str) -> None:
 
     What a terminal would obey, in a name for instance, is shown escaped.
     """
-    tqdm.write(printable(message), file=sys.stderr)
+    if tqdm := sys.modules.get("tqdm"):
+        tqdm.tqdm.write(printable(message), file=sys.stderr)
+    else:
+        print(printable(message), file=sys.stderr)
     sys.stderr.flush()
 
 
@@ -62,19 +67,23 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def status_line() -> tqdm:
+def status_line() -> "tqdm":
     """A line below the progress bar; `set_description_str` changes it."""
+    from tqdm import tqdm
+
     return tqdm(bar_format="{desc}", position=1, leave=False, disable=not is_terminal())
 
 
 def progress_bar(
     total: int | None, description: str, unit: str, initial: int = 0, delay: float = 0
-) -> tqdm:
+) -> "tqdm":
     """A progress bar on standard error, sparse where that is not a terminal.
 
     Without a total it counts, and says no time left. It appears `delay` seconds after
     its start, if there is anything left to do then.
     """
+    from tqdm import tqdm
+
     interval = REFRESH_SECONDS if is_terminal() else REFRESH_SECONDS_IN_LOG
     return tqdm(
         total=total,

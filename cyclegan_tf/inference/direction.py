@@ -1,7 +1,8 @@
 """One direction of a trained model, to be called with pictures."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.arrays import MIN_SIDE, UnreadableImage
 from cyclegan_tf.data.domain import Domain
+
+# A call takes at most this many pixels, or else one picture.
+MAX_BATCH_PIXELS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Translator:
         function: from arrays `(count, height, width, channels)` to the same, of any
             count and size; raises `UnreadableImage` for what is too large.
         size: height and width, of a model that takes no other pictures.
-        megabytes: that its weights, or its file, take up; 10^6 bytes.
+        megabytes: of its weights, or its file; 10^6 bytes.
         generator: the Keras model, of a run.
         frame: what an export was trained to see of a picture, if that is known.
     """
@@ -58,9 +62,6 @@ class Translator:
     def each(self, images: np.ndarray) -> Iterator[np.ndarray | UnreadableImage]:
         """Translates several pictures, one by one where they are too much at once.
 
-        Args:
-            images: `(count, height, width, channels)`, as for a call.
-
         Yields:
             Each translation, or why there is none.
         """
@@ -72,6 +73,32 @@ class Translator:
             else:
                 for image in images:
                     yield from self.each(image[None])
+
+    def stream(
+        self, pictures: Iterable[tuple[Any, np.ndarray]], batch_size: int
+    ) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+        """Translates pictures of one size as they come, at most `batch_size` per call.
+
+        Args:
+            pictures: each with whatever belongs to it.
+            batch_size: lessened where pictures are large.
+
+        Yields:
+            What belongs to a picture, the picture, and its translation.
+
+        Raises:
+            UnreadableImage: one cannot be translated.
+        """
+        pictures = iter(pictures)
+        while first := list(itertools.islice(pictures, 1)):
+            height, width, _ = first[0][1].shape
+            more = count_at_once(batch_size, height, width) - 1
+            batch = first + list(itertools.islice(pictures, more))
+            fakes = self.each(np.stack([pixels for _, pixels in batch]))
+            for (what, pixels), fake in zip(batch, fakes, strict=True):
+                if isinstance(fake, UnreadableImage):
+                    raise fake
+                yield what, pixels, fake
 
     def _require_fitting(self, images):
         channels, dtype = self.source.channels, self.source.dtype
@@ -91,3 +118,8 @@ class Translator:
             )
         if dtype == "float32" and not np.isfinite(images).all():
             raise ValueError("expected numbers, got NaN or infinity among them.")
+
+
+def count_at_once(batch_size: int, height: int, width: int) -> int:
+    """How many pictures of a size a call takes."""
+    return min(batch_size, max(1, MAX_BATCH_PIXELS // (height * width)))

@@ -50,14 +50,16 @@ class Export(NamedTuple):
     form: str
     place: pathlib.Path
 
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where its files are."""
+        return self.place if self.place.is_dir() else self.place.parent
+
 
 def write_form(folder: pathlib.Path, domains: Domains, frame: Frame) -> None:
-    """Writes what a model does not say of itself, beside it.
+    """Writes what a model does not say of itself beside its card.
 
-    Args:
-        folder: of the model card.
-        domains: what its directions lead from and to.
-        frame: what it was trained to see of a picture.
+    That is what its directions lead from and to, and what it was trained to see.
     """
     content = {name: dataclasses.asdict(x) for name, x in domains._asdict().items()}
     files.write_json(folder / FORM, content | {"frame": frame})
@@ -69,8 +71,7 @@ def _read_form(export):
     Raises:
         Damaged: it cannot be read.
     """
-    folder = export.place if export.place.is_dir() else export.place.parent
-    path = folder / (EXTRAS if export.form == "savedmodel" else "") / FORM
+    path = export.folder / (EXTRAS if export.form == "savedmodel" else "") / FORM
     try:
         content = files.read_json(path, "export it again")
         domains = Domains(*(Domain(**content[name]) for name in Domains._fields))
@@ -102,18 +103,6 @@ def _versions(folder):
     return sorted(found, key=lambda path: -int(path.name))
 
 
-def check_export(export: Export) -> None:
-    """Compares files with their checksums; files on their own may have none.
-
-    Raises:
-        InputError: one is damaged or missing.
-    """
-    folder = export.place if export.place.is_dir() else export.place.parent
-    name = SUMS if export.form == "savedmodel" else checksums.SUMS
-    if export.form == "savedmodel" or (folder / name).exists():
-        checksums.check_sums(folder, name, "export it again")
-
-
 def open_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
     """The translators of an export by direction: all, or the one that is asked for.
 
@@ -131,6 +120,13 @@ def open_export(export: Export, direction: str | None = None) -> dict[str, Trans
     return dict(sorted(translators.items()))
 
 
+def check_export(export: Export) -> None:
+    """Raises `InputError` where a file is not what the checksums beside it say."""
+    name = SUMS if export.form == "savedmodel" else checksums.SUMS
+    if export.form == "savedmodel" or (export.folder / name).exists():
+        checksums.check_sums(export.folder, name, "export it again")
+
+
 def _with_form(translator, direction, form):
     """With the ranges and the frame that are known, if they are of this model."""
     if form is None:
@@ -144,21 +140,22 @@ def _with_form(translator, direction, form):
 
 
 def _runner(export):
-    is_quiet = export.form != "savedmodel"
-    try:
-        with contextlib.nullcontext() if is_quiet else quiet_start():
+    with quiet_start() if export.form == "savedmodel" else contextlib.nullcontext():
+        try:
             return RUNNERS[export.form](export.place)
-    except ImportError as error:
-        raise InputError(
-            f"{export.place} needs {error.name}; install with pip install '.[export]'."
-        ) from None
-    except Exception as error:  # of any type, as files may be anything
-        raise _unloadable(export, error) from None
+        except ImportError as error:
+            need = f"needs {error.name}; install with pip install '.[export]'"
+            raise InputError(f"{export.place} {need}.") from None
+        except Exception as error:  # of any type, as files may be anything
+            raise _unloadable(export, error) from None
 
 
 def _unloadable(export, error):
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return InputError(f"{export.place} cannot be loaded ({reason}).")
+    return InputError(f"{export.place} cannot be loaded ({_first_line(error)}).")
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _translator(export, runner, name):
@@ -196,8 +193,9 @@ def _reason(error):
     """Why a picture could not be translated; of an assertion in the graph that."""
     if type(error).__name__ == "ResourceExhaustedError":
         return "too large for the memory; --tile, with a run, needs little"
-    lines = str(error).splitlines() or [type(error).__name__]
-    return next((x for x in lines if x.startswith("assertion failed")), lines[0])
+    lines = str(error).splitlines()
+    said = (line for line in lines if line.startswith("assertion failed"))
+    return next(said, _first_line(error))
 
 
 def _megabytes(export, runner, name):

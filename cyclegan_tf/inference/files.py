@@ -1,7 +1,6 @@
 """Translating pictures, from file to file: read, several at once, written, counted."""
 
 import contextlib
-import itertools
 import os
 import pathlib
 from collections import Counter, defaultdict
@@ -12,20 +11,8 @@ import numpy as np
 from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.files import Claim, claim
 from cyclegan_tf.data import images, writing
-from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.jobs import Job, find, plan
-
-__all__ = [
-    "MAX_BATCH_PIXELS",
-    "Job",
-    "Outcome",
-    "find",
-    "make_each",
-    "plan",
-    "translate_files",
-]
-# A call takes at most this many pixels, or else one picture.
-MAX_BATCH_PIXELS = 1_000_000
+from cyclegan_tf.inference.direction import Translator, count_at_once
+from cyclegan_tf.inference.jobs import Job
 
 
 class Outcome(Counter):
@@ -79,36 +66,27 @@ def make_each(
 
 
 def translate_files(
-    jobs: list[Job],
-    translate: Translator,
-    batch_size: int,
-    overwrite: bool,
+    jobs: list[Job], translate: Translator, batch_size: int, overwrite: bool
 ) -> Outcome:
     """Translates pictures, several of one size per call, and goes on over bad ones.
 
     A target that exists is left alone unless `overwrite`, so the same command continues
     one that was stopped. Several processes may share a folder: each file is made once.
 
-    Args:
-        jobs: of `plan`.
-        translate: from pictures to pictures.
-        batch_size: the most pictures per call.
-        overwrite: whether to replace what is there.
-
     Raises:
         OSError: a translation cannot be written.
     """
     outcome, lost = Outcome(), set()
-    if not jobs:
-        return outcome
-    batches = _batches(jobs, translate.source, batch_size, overwrite, outcome)
-    with (
-        contextlib.closing(batches),
-        progress_bar(len(jobs), "translating", " images") as bar,
-    ):
+    with contextlib.ExitStack() as stack:
+        batches = _batches(jobs, translate.source, batch_size, overwrite, outcome)
+        stack.callback(batches.close)
+        bar = None
+        if len(jobs) > 1:
+            bar = stack.enter_context(progress_bar(len(jobs), "translating", " images"))
         for batch in batches:
             _translate_batch(batch, translate, outcome, lost)
-            bar.update(outcome.total() - bar.n)
+            if bar is not None:
+                bar.update(outcome.total() - bar.n)
     return outcome
 
 
@@ -131,8 +109,17 @@ def _claimed(jobs, overwrite, outcome) -> Iterator[tuple[Job, Claim]]:
 
 
 def _batches(jobs, source, batch_size, overwrite, outcome):
-    """Jobs, with their claims and pictures, of one size in each list."""
+    """Jobs, with their claims and pictures, of one size in each list.
+
+    What was not kept when the next is asked for, or at the end, is given up.
+    """
     waiting = defaultdict(list)  # by size
+
+    def given_out(size):
+        yield waiting[size]
+        for _, claimed, _ in waiting.pop(size):
+            claimed.drop()
+
     try:
         for job, claimed in _claimed(jobs, overwrite, outcome):
             try:
@@ -145,35 +132,31 @@ def _batches(jobs, source, batch_size, overwrite, outcome):
             waiting[size].append((job, claimed, picture))
             # Of many sizes, few pictures wait.
             if sum(map(len, waiting.values())) > 4 * batch_size:
-                yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
-            elif len(waiting[size]) >= min(
-                batch_size, MAX_BATCH_PIXELS // np.prod(size)
-            ):
-                yield waiting.pop(size)
+                yield from given_out(max(waiting, key=lambda x: len(waiting[x])))
+            elif len(waiting[size]) >= count_at_once(batch_size, *size):
+                yield from given_out(size)
         while waiting:
-            yield waiting.popitem()[1]
+            yield from given_out(next(iter(waiting)))
     finally:
-        for _, claimed, _ in itertools.chain(*waiting.values()):
-            claimed.drop()
+        for batch in waiting.values():
+            for _, claimed, _ in batch:
+                claimed.drop()
 
 
 def _translate_batch(batch, translate, outcome, lost):
     """Translates and writes pictures of one size; adds to what was said to be lost."""
-    with contextlib.ExitStack() as stack:
-        for _, claimed, _ in batch:
-            stack.callback(claimed.drop)
-        fakes = translate.each(np.stack([picture.pixels for _, _, picture in batch]))
-        for (job, claimed, picture), fake in zip(batch, fakes, strict=True):
-            if isinstance(fake, images.UnreadableImage):
-                outcome.fail(job, fake)
-                continue
-            with claimed:
-                writing.write(claimed.aside, fake, picture)
-                claimed.keep()
-            outcome["translated"] += 1
-            if picture.note:
-                say(f"of {str(job.source)!r}: {picture.note}")
-            for what in writing.lost(job.target.suffix, fake, picture):
-                if what not in lost:
-                    lost.add(what)
-                    say(f"{str(job.target)!r} and others do not keep {what}")
+    fakes = translate.each(np.stack([picture.pixels for _, _, picture in batch]))
+    for (job, claimed, picture), fake in zip(batch, fakes, strict=True):
+        if isinstance(fake, images.UnreadableImage):
+            outcome.fail(job, fake)
+            continue
+        with claimed:
+            writing.write(claimed.aside, fake, picture)
+            claimed.keep()
+        outcome["translated"] += 1
+        if picture.note:
+            say(f"of {str(job.source)!r}: {picture.note}")
+        for what in writing.lost(job.target.suffix, fake, picture):
+            if what not in lost:
+                lost.add(what)
+                say(f"{str(job.target)!r} and others do not keep {what}")

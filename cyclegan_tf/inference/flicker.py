@@ -57,14 +57,7 @@ class Steadier:
         self._mixed = tf.function(_mixed, reduce_retracing=True)
 
     def __call__(self, real: np.ndarray, fake: np.ndarray) -> np.ndarray:
-        """The next output, steadied.
-
-        Args:
-            real, fake: a frame and its translation, uint8 `(height, width, 3)`.
-
-        Returns:
-            As `fake`.
-        """
+        """The next output, steadied; a frame and its translation are uint8 RGB."""
         frames = np.stack([real, fake]).astype(np.float32)
         means = frames if self._means is None else self._mixed(frames, self._means)
         self._means = np.asarray(means)

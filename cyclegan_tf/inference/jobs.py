@@ -12,7 +12,6 @@ from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.sources.files import globbed, image_files, suffix_of
 
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
-# Files that are taken for videos.
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv".split()
 )
@@ -63,37 +62,31 @@ def find(given: str, output: str) -> Request:
         raise InputError("expected IN and OUT: what to translate, and where to.")
     path, out = pathlib.Path(given).expanduser(), pathlib.Path(output).expanduser()
     suffixes = images.SUFFIXES | VIDEO_SUFFIXES | {*medical.VOLUME_SUFFIXES}
-    if path.is_file():
-        files, root = [path], path.parent
-    elif path.is_dir():
+    if path.is_dir():
         if _is_within(path, out):
             raise InputError(f"{given} is within {output}; choose another OUT.")
         # Translations of an earlier start are no input.
         found = (path / name for name in image_files(path, suffixes=suffixes))
-        files = [file for file in found if not _is_within(file, out)]
-        root = path
+        root, files = path, [file for file in found if not _is_within(file, out)]
     else:
-        files = globbed(path)
+        files = [path] if path.is_file() else globbed(path)
         root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
     if not files:
         raise InputError(f"{given}: no such picture or video, folder of them, or glob.")
-    is_to_file = path.is_file() and suffix_of(out.name) in suffixes
-    is_to_file = is_to_file and not out.is_dir()
+    is_to_file = path.is_file() and suffix_of(out.name) in suffixes and not out.is_dir()
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")
     pictures, videos, stacks = [], [], []
     for file in files:
         if file.suffix.lower() in VIDEO_SUFFIXES:
             videos.append(file)
-        elif medical.is_stack(file):
-            stacks.append(file)
         else:
-            pictures.append(file)
+            (stacks if medical.is_stack(file) else pictures).append(file)
     return Request(pictures, videos, stacks, root, out, is_to_file)
 
 
 def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
-    """Says which file each picture becomes; a folder's tree and its names are kept.
+    """Says which file each picture becomes.
 
     Args:
         request: the pictures.
@@ -105,11 +98,9 @@ def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
         InputError: the format does not hold the target, or the output would be among
             the input.
     """
+    suffix, given = SUFFIX_OF.get(file_format), f"--format {file_format}"
     if request.is_to_file:
         suffix, given = suffix_of(request.output.name), request.output
-    else:
-        suffix = SUFFIX_OF.get(file_format)
-        given = f"--format {file_format}"
     if request.pictures and suffix is not None:
         try:
             writing.require_holds(suffix, target.channels, target.dtype)
@@ -164,26 +155,23 @@ def _is_within(file, folder):
     return real.is_relative_to(os.path.realpath(folder))
 
 
-def _renamed(name, suffix):
-    if medical.is_volume(name.name) and name.suffix.lower() == ".gz":
-        name = name.with_suffix("")  # it has two
-    return str(name.with_suffix(suffix))
-
-
 def _target_names(names, suffix_for):
     """The names with other suffixes; those that would collide keep their own, too.
 
     So `a.jpg` becomes `a.png`, but beside an `a.png` it becomes `a.jpg.png`.
     """
-    targets = {name: _renamed(name, suffix_for(name)) for name in names}
-    colliding = set(names)
-    while colliding:
+    whole = {name: f"{name}{suffix_for(name)}" for name in names}
+    targets = {
+        name: str(name)[: len(str(name)) - len(suffix_of(name.name))] + suffix_for(name)
+        for name in names
+    }
+    while True:
         counts = Counter(targets.values())
-        whole = {name: f"{name}{suffix_for(name)}" for name in names}
         colliding = {
-            name
+            name: whole[name]
             for name, target in targets.items()
             if counts[target] > 1 and target != whole[name]
         }
-        targets |= {name: whole[name] for name in colliding}
-    return list(targets.values())
+        if not colliding:
+            return list(targets.values())
+        targets |= colliding

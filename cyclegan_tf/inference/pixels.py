@@ -22,11 +22,12 @@ def pixels_spec(source: Domain, size: tuple[int, int] | None = None) -> tf.Tenso
 def translate(generator, images, source: Domain, target: Domain):
     """Translates pictures of one size in one call, eagerly or as part of a graph.
 
+    Sides that are no multiples of 4 are mirrored up to one, and cropped back.
+
     Args:
-        generator: a model from `networks.build_generator`.
-        images: `(count, height, width, channels)` of any size, type and channels those
-            of `source`; sides that are no multiples of 4 are mirrored up to one, and
-            cropped back.
+        generator: from float32 to float32 `(count, height, width, channels)` in
+            [-1, 1], sides multiples of 4.
+        images: of any size, type and channels those of `source`.
         source, target: the form of what the generator takes and gives.
 
     Returns:

@@ -21,7 +21,6 @@ import os
 import pathlib
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +36,7 @@ class Runner(NamedTuple):
         run: from one of these and an array to what becomes of the array.
         forms: of one of these, shape and type of what goes in and of what comes out; a
             side of any length is None.
-        versions: of the libraries, by name.
+        versions: of the library, by its name.
     """
 
     names: list[str]
@@ -73,10 +72,15 @@ def onnx(place):
     """Loads ONNX files, `<direction>.onnx` of a folder, or one of any name."""
     import onnxruntime
 
+    # Threads that wait for work by spinning take a processor from all others.
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+
     @functools.cache
     def session(name):
-        path = _file(place, f"{name}.onnx")
-        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            _file(place, f"{name}.onnx"), options, providers=["CPUExecutionProvider"]
+        )
 
     def run(name, array):
         return session(name).run(["translated"], {"images": array})[0]
@@ -94,6 +98,7 @@ def onnx(place):
 
 def litert(place):
     """Loads LiteRT files, `<direction>.tflite` of a folder, or one of any name."""
+    import ai_edge_litert
     from ai_edge_litert.interpreter import Interpreter
 
     @functools.cache
@@ -122,7 +127,7 @@ def litert(place):
         return list(zip(shapes, types, strict=True))
 
     planned = set()
-    versions = {"ai-edge-litert": version("ai-edge-litert")}
+    versions = {"ai-edge-litert": ai_edge_litert.__version__}
     return Runner(_names(place, "*.tflite"), run, forms, versions)
 
 

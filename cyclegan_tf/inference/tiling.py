@@ -56,10 +56,8 @@ def translate_in_stripes(
     Equal to the whole picture's translation up to the rounding of float32.
 
     Args:
-        generator: a float32 model from `networks.build_generator` or
-            `mobile.build_mobile_generator`.
-        image: `(height, width, channels)`, type and channels those of `source`; sides
-            that are no multiples of 4 are mirrored up to one, and cropped back.
+        generator: a float32 model from `networks` or `mobile`.
+        image: `(height, width, channels)`, type and channels those of `source`.
         source, target: the form of what the generator takes and gives.
         scratch_dir: where scratch files without a name are written; they vanish with
             the process.

@@ -20,32 +20,28 @@ def translators_of(
     domains: Domains,
     scratch_dir: str | os.PathLike | None = None,
 ) -> dict[str, Translator]:
-    """Generators at hand as translators by direction.
+    """Generators, and what they lead from and to, as translators by direction.
 
-    Args:
-        generators: by direction.
-        domains: what the directions lead from and to.
-        scratch_dir: translate in bounded memory, see `tiling`, with scratch files in
-            this folder.
+    With a `scratch_dir` they translate in bounded memory, see `tiling`, with scratch
+    files in that folder.
     """
     translators = {}
     for direction, generator in generators.items():
-        given = generator, *domains.of(direction)
+        form = domains.of(direction)
         if scratch_dir is None:
-            function = _whole(*given)
+            function = _whole(generator, *form)
         else:
-            function = _in_stripes(*given, scratch_dir)
+            function = _in_stripes(generator, *form, scratch_dir)
         megabytes = sum(weight.nbytes for weight in generator.get_weights()) / 1e6
         translators[direction] = Translator(
-            *given[1:], function, megabytes=megabytes, generator=generator
+            *form, function, megabytes=megabytes, generator=generator
         )
     return translators
 
 
-def _in_stripes(*given):
-    generator, *form = given
+def _in_stripes(generator, *how):
     return lambda images: np.stack(
-        [translate_in_stripes(generator, image, *form) for image in images]
+        [translate_in_stripes(generator, image, *how) for image in images]
     )
 
 

@@ -9,6 +9,7 @@ import pathlib
 from cyclegan_tf.common.console import quiet_start
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.hub import local_copy
+from cyclegan_tf.data.domain import DIRECTIONS
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.exported import check_export, find_export, open_export
 from cyclegan_tf.runs.directory import CONFIG, near_runs, read_config
@@ -25,16 +26,13 @@ def load(
     """Loads one direction of a run, or of an export.
 
     Args:
-        model: directory of a run; or an export as `exported` finds it: a SavedModel,
-            an .onnx or .tflite file, or a directory of versions of these, of which the
-            newest is taken; or `hf://user/name`, a run on the Hugging Face Hub, see
-            `common.hub`.
+        model: directory of a run; or an export: a SavedModel, an .onnx or .tflite
+            file, or a directory of versions of these, of which the newest is taken; or
+            `hf://user/name`, a run on the Hugging Face Hub.
         direction: "a_to_b" or "b_to_a"; None: the first that there is.
-        checkpoint: of a run, "last", "best", or a step; see
-            `generators.load_generators`. An export has one model only.
-        scratch_dir: translate in bounded memory, see `tiling`, with scratch files in
-            this folder; for a run only.
-        weights: of a run, "average" or "raw", see `generators.load_generators`.
+        checkpoint: of a run, "last", "best", or a step.
+        scratch_dir: of a run, translate in bounded memory, with scratch files here.
+        weights: of a run, "average" or "raw".
 
     Returns:
         A function from pictures to pictures, see `Translator`; of 8-bit RGB from uint8
@@ -43,17 +41,17 @@ def load(
 
     Raises:
         InputError: there is no such model, it is damaged, lacks the direction, or is an
-            export and `checkpoint`, `scratch_dir` or raw `weights` are asked for.
+            export and something of a run is asked for.
 
     Example:
         >>> translate = load("runs/synthetic/horse2zebra")
         >>> translate(np.zeros((64, 64, 3), np.uint8)).shape
         (64, 64, 3)
     """
-    found = load_all(model, checkpoint, scratch_dir, weights, direction)
-    for name, translator in found.items():
-        if direction in (None, name):
-            return translator
+    for name in [direction] if direction else DIRECTIONS:
+        found = load_all(model, checkpoint, scratch_dir, weights, name)
+        if name in found:
+            return found[name]
     raise InputError(f"{model} has no direction {direction or 'a_to_b'}.")
 
 
@@ -64,19 +62,18 @@ def load_all(
     weights: str = "average",
     direction: str | None = None,
 ) -> dict[str, Translator]:
-    """Loads the directions that a run, or an export, has; arguments as of `load`.
+    """Loads the directions that a run, or an export, has, or the one asked for.
 
-    With a `direction` others may be left out.
+    Arguments as of `load`.
     """
     with local_copy(model) as path:
         require_model(path)
         if export := find_export(path):
-            for_runs_only = {
-                f"--checkpoint {checkpoint}": checkpoint != LAST,
-                "--tile": scratch_dir is not None,
-                "--weights raw": weights == "raw",
-            }
-            for flag, is_given in for_runs_only.items():
+            for flag, is_given in (
+                (f"--checkpoint {checkpoint}", checkpoint != LAST),
+                ("--tile", scratch_dir is not None),
+                ("--weights raw", weights == "raw"),
+            ):
                 if is_given:
                     raise InputError(
                         f"{flag}: {path} is an export; name the directory of a run."
@@ -88,7 +85,8 @@ def load_all(
             from cyclegan_tf.inference.trained import translators_of
             from cyclegan_tf.runs.generators import load_trained
         options, _, domains, _ = read_config(path)
-        trained = load_trained(path, options, domains, checkpoint, weights)
+        how = checkpoint, weights, direction
+        trained = load_trained(path, options, domains, *how)
         return translators_of(trained.generators, domains, scratch_dir)
 
 

@@ -1,22 +1,13 @@
 """Translating videos: frame after frame, in bounded memory, with their sound."""
 
-import itertools
-
-import numpy as np
-
 from cyclegan_tf.common.console import printable, progress_bar, say, show
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage, require_size
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Outcome, make_each
+from cyclegan_tf.inference.files import Outcome, make_each
 from cyclegan_tf.inference.flicker import Flicker, Steadier
 from cyclegan_tf.inference.jobs import Job, Request, jobs
-from cyclegan_tf.inference.video_files import (
-    CONTAINERS,
-    Video,
-    reading,
-    writing,
-)
+from cyclegan_tf.inference.video_files import CONTAINERS, reading, writing
 
 # Of a video in a folder whose own kind is not written: it holds nearly any sound.
 OTHER_SUFFIX = ".mkv"
@@ -55,11 +46,11 @@ def video_jobs(request: Request, translate: Translator) -> list[Job]:
             f"{output}: a video becomes one of {', '.join(CONTAINERS)}, or goes to a "
             f"folder."
         )
-    return jobs(request, request.videos, _suffix_for)
-
-
-def _suffix_for(name):
-    return name.suffix if name.suffix.lower() in CONTAINERS else OTHER_SUFFIX
+    return jobs(
+        request,
+        request.videos,
+        lambda x: x.suffix if x.suffix.lower() in CONTAINERS else OTHER_SUFFIX,
+    )
 
 
 def translate_videos(
@@ -70,54 +61,38 @@ def translate_videos(
     is_steadied: bool,
     outcome: Outcome,
 ) -> None:
-    """Translates videos one after the other, and goes on over bad ones.
+    """Translates videos by a model of 8-bit RGB, and goes on over bad ones.
 
-    Args:
-        jobs: the videos.
-        translate: a model of 8-bit RGB.
-        batch_size: the most frames per call.
-        overwrite: whether to replace what is there.
-        is_steadied: whether flicker is lessened, see `Steadier`.
-        outcome: is added to.
+    A call takes at most `batch_size` frames. With `is_steadied` flicker is lessened,
+    see `Steadier`.
 
     Raises:
         OSError: a translation cannot be written.
     """
 
     def make(job, aside):
-        flicker = _translate(job.source, aside, translate, batch_size, is_steadied)
+        flicker, steadier = Flicker(), Steadier() if is_steadied else None
+        what = f"translating {printable(job.source.name)}"
+        size = _size_of(job.source)
+        with (
+            reading(job.source) as video,
+            writing(aside, size, video) as writer,
+            progress_bar(video.num_frames, what, " frames") as bar,
+        ):
+            _tell_of_picture(video)
+            frames = video.frames(writer.sounds, writer.copy)
+            for ticks, real, fake in translate.stream(frames, batch_size):
+                if steadier:
+                    fake = steadier(real, fake)
+                flicker.update(real, fake)
+                writer.write(ticks, fake)
+                bar.update()
         show(f"{str(job.target)!r}: {flicker}")
 
     make_each(jobs, overwrite, outcome, make)
 
 
-def _translate(source, aside, translate, batch_size, is_steadied):
-    """Translates a video to a file; returns the flicker."""
-    size = _size_of(source)
-    at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // (size[0] * size[1])))
-    flicker, steadier = Flicker(), Steadier() if is_steadied else None
-    name = printable(source.name)
-    with (
-        reading(source) as video,
-        writing(aside, size, video) as writer,
-        progress_bar(video.num_frames, f"translating {name}", " frames") as bar,
-    ):
-        _tell_of_picture(video)
-        frames = video.frames(writer.sounds, writer.copy)
-        while batch := list(itertools.islice(frames, at_once)):
-            fakes = translate.each(np.stack([real for _, real in batch]))
-            for (ticks, real), fake in zip(batch, fakes, strict=True):
-                if isinstance(fake, UnreadableImage):
-                    raise fake
-                if steadier:
-                    fake = steadier(real, fake)
-                flicker.update(real, fake)
-                writer.write(ticks, fake)
-            bar.update(len(batch))
-    return flicker
-
-
-def _tell_of_picture(video: Video):
+def _tell_of_picture(video):
     """Says what of the picture is lost in a translation."""
     context = video.stream.codec_context
     if context.color_trc in (PQ, HLG):

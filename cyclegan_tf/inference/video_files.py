@@ -43,12 +43,7 @@ SYSTEM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """A video file that is open for reading.
-
-    Attributes:
-        path: of the file.
-        container, stream: of PyAV.
-    """
+    """A video file that is open for reading; its container and stream are PyAV's."""
 
     path: pathlib.Path
     container: Any
@@ -78,9 +73,7 @@ class Video:
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Decodes the frames in the order in which they are shown.
 
-        Args:
-            sounds: streams of sound that are wanted, too.
-            copy: called with their packets as they come.
+        Of the streams `sounds`, `copy` gets the packets as they come.
 
         Yields:
             The time from the start, in ticks of `stream.time_base`, and upright uint8
@@ -156,7 +149,7 @@ def reading(path: pathlib.Path) -> Iterator[Video]:
 def writing(
     path: pathlib.Path, size: tuple[int, int], video: Video
 ) -> Iterator["Writer"]:
-    """Opens a file to be written, with the time base and the sound of another.
+    """Opens a file to be written, with the time base and the sound of another video.
 
     Sound that it cannot hold is said to be left out.
 
@@ -214,7 +207,7 @@ class Writer:
     Attributes:
         container, stream: of PyAV.
         sounds: the streams that are copied, and what they become.
-        start: of the video whose sound is copied, in seconds.
+        start: of the video that they are of, in seconds.
     """
 
     container: Any

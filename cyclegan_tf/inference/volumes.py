@@ -4,7 +4,6 @@ A NIfTI volume becomes a NIfTI volume in the same place, and a DICOM file of sev
 frames a TIFF of as many pages.
 """
 
-import itertools
 import pathlib
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from cyclegan_tf.data import medical, writing
 from cyclegan_tf.data.arrays import UnreadableImage, in_form, of_supported_type
 from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.files import MAX_BATCH_PIXELS, Outcome, make_each
+from cyclegan_tf.inference.files import Outcome, make_each
 from cyclegan_tf.inference.jobs import Job, Request, jobs
 
 ZIPPED = medical.VOLUME_SUFFIXES[1]
@@ -28,22 +27,19 @@ def volume_jobs(request: Request) -> list[Job]:
     Raises:
         InputError: the output is of another kind, or would be among the input.
     """
-    if request.is_to_file:
-        output = request.output.name.lower()
-        for source in request.stacks:
-            kinds = writing.TIFF_SUFFIXES
-            if medical.is_volume(source.name):
-                kinds = medical.VOLUME_SUFFIXES
-            if not output.endswith(kinds):
-                raise InputError(
-                    f"{request.output}: of {source.name}, which has several pictures, "
-                    f"comes a {' or '.join(kinds)} file."
-                )
-    return jobs(request, request.stacks, _suffix_for)
 
+    def suffix_for(source):
+        return ZIPPED if medical.is_volume(source.name) else writing.TIFF_SUFFIXES[0]
 
-def _suffix_for(source):
-    return ZIPPED if medical.is_volume(source.name) else writing.TIFF_SUFFIXES[0]
+    for source in request.stacks if request.is_to_file else []:
+        is_volume = medical.is_volume(source.name)
+        kinds = medical.VOLUME_SUFFIXES if is_volume else writing.TIFF_SUFFIXES
+        if not request.output.name.lower().endswith(kinds):
+            raise InputError(
+                f"{request.output}: of {source.name}, which has several pictures, "
+                f"comes a {' or '.join(kinds)} file."
+            )
+    return jobs(request, request.stacks, suffix_for)
 
 
 def translate_volumes(
@@ -53,14 +49,10 @@ def translate_volumes(
     overwrite: bool,
     outcome: Outcome,
 ) -> None:
-    """Translates files one after the other, and goes on over bad ones.
+    """Translates files of `volume_jobs`, at most `batch_size` slices per call.
 
-    Args:
-        jobs: of `volume_jobs`.
-        translate: a model, for NIfTI one whose target is grey.
-        batch_size: the most slices per call.
-        overwrite: whether to replace what is there.
-        outcome: is added to.
+    Goes on over bad ones, and over what the model cannot make: of NIfTI a model whose
+    target is grey is needed.
 
     Raises:
         OSError: a translation cannot be written.
@@ -90,23 +82,19 @@ def _translated(
     source: pathlib.Path, translate: Translator, batch_size: int
 ) -> Iterator[tuple[np.ndarray, Picture]]:
     """The translation of each slice of a file, and the slice."""
-    slices = medical.slices_of(source)
-    first = next(slices)
-    if first.note:
-        say(f"of {str(source)!r}: {first.note}")
-    slices = itertools.chain([first], slices)
-    height, width = first.pixels.shape[:2]
-    at_once = min(batch_size, max(1, MAX_BATCH_PIXELS // (height * width)))
+
+    def slices():
+        for i, picture in enumerate(medical.slices_of(source)):
+            if picture.note and i == 0:
+                say(f"of {str(source)!r}: {picture.note}")
+            real = in_form(of_supported_type(picture), translate.source)
+            yield real, real.pixels
+
     what = f"translating {printable(source.name)}"
     with progress_bar(medical.num_slices(source), what, " slices") as bar:
-        while some := list(itertools.islice(slices, at_once)):
-            reals = [in_form(of_supported_type(x), translate.source) for x in some]
-            fakes = translate.each(np.stack([real.pixels for real in reals]))
-            for fake, real in zip(fakes, reals, strict=True):
-                if isinstance(fake, UnreadableImage):
-                    raise fake
-                yield fake, real
-            bar.update(len(some))
+        for real, _, fake in translate.stream(slices(), batch_size):
+            yield fake, real
+            bar.update()
 
 
 def _with_nan(pixels, valid):

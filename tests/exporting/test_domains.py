@@ -19,6 +19,7 @@ from cyclegan_tf.exporting import exporter
 from cyclegan_tf.exporting.formats import WRITERS
 from cyclegan_tf.inference import exported as exported_models
 from cyclegan_tf.inference import files, run_exported
+from cyclegan_tf.inference.jobs import find, plan
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
@@ -210,7 +211,7 @@ def test_every_export_knows_its_form_and_fills_nodata_as_its_run_does(
             None if model == run_dir else tiny_config(path).frame
         )
         out = tmp_path / f"{model.parent.name}-{model.name}"
-        jobs = files.plan(files.find(str(path), str(out)), "tiff", domains.b)
+        jobs = plan(find(str(path), str(out)), "tiff", domains.b)
         assert files.translate_files(jobs, translate, 1, False) == {"translated": 1}
         found = tifffile.imread(out / "one.tif")[..., None].astype(float)
         expected = found if expected is None else expected

@@ -16,6 +16,7 @@ from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.exported import SUMS, find_export
+from cyclegan_tf.inference.jobs import find, plan
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
 from cyclegan_tf.runs import directory as run_directory
@@ -55,8 +56,8 @@ def run_dir(tmp_path_factory):
 
 
 def planned(given, output, file_format="png", target=RGB):
-    request = files.find(str(given), str(output))
-    return files.plan(request, file_format, target)
+    request = find(str(given), str(output))
+    return plan(request, file_format, target)
 
 
 def translated(jobs, translate, batch_size=1, overwrite=False):
@@ -207,11 +208,11 @@ def test_glob_follows_no_circles_and_no_hidden_folders(tmp_path):
     (tmp_path / "in" / "circle").symlink_to(".")
     (tmp_path / "in" / "up").symlink_to("..")
     for pattern, folder in (("**", "folder"), (".hid*", ".hidden")):
-        found = files.find(f"{tmp_path}/in/{pattern}/*.png", "out")
+        found = find(f"{tmp_path}/in/{pattern}/*.png", "out")
         assert [path.parent.name for path in found.pictures] == [folder]
     for pattern in ("a**/*.png", "nothing/**/*.png"):
         with pytest.raises(InputError, match="\\*\\*"):
-            files.find(f"{tmp_path}/{pattern}", "out")
+            find(f"{tmp_path}/{pattern}", "out")
 
 
 @pytest.mark.parametrize(

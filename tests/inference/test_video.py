@@ -12,6 +12,7 @@ from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference import files, video
 from cyclegan_tf.inference.direction import Translator
+from cyclegan_tf.inference.jobs import find
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.directory import Recorded
@@ -93,7 +94,7 @@ def sound_of(path):
 
 def translated(source, target, translate=SAME, batch_size=4, steady=False):
     """Translates one video, or a folder; returns what became of it."""
-    planned = video.video_jobs(files.find(str(source), str(target)), translate)
+    planned = video.video_jobs(find(str(source), str(target)), translate)
     outcome = files.Outcome()
     video.translate_videos(planned, translate, batch_size, False, steady, outcome)
     return outcome

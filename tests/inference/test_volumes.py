@@ -6,6 +6,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference import files, volumes
 from cyclegan_tf.inference.direction import Translator
+from cyclegan_tf.inference.jobs import find
 from tests.helpers import write_images
 
 nibabel = pytest.importorskip("nibabel")
@@ -30,7 +31,7 @@ def saved(path, volume, affine, name="", **codes):
 def translated(given, output, translator=NEGATIVE):
     """Translates volumes; returns what became of them, and the jobs."""
     jobs, outcome = (
-        volumes.volume_jobs(files.find(str(given), str(output))),
+        volumes.volume_jobs(find(str(given), str(output))),
         files.Outcome(),
     )
     volumes.translate_volumes(jobs, translator, 2, False, outcome)
@@ -99,7 +100,7 @@ def test_bad_volumes_are_named_and_others_are_translated(tmp_path, capsys):
     saved(tmp_path / "in" / "c.nii.gz", volume.astype(np.uint8), FLIPPED)
     (tmp_path / "in" / "a.nii.gz").write_bytes(b"damaged")
     saved(tmp_path / "in" / "d.nii", volume[..., :0], FLIPPED)
-    request = files.find(str(tmp_path / "in"), str(tmp_path / "out"))
+    request = find(str(tmp_path / "in"), str(tmp_path / "out"))
     assert [file.name for file in request.pictures] == ["000.png"]
     outcome, _ = translated(tmp_path / "in", tmp_path / "out")
     assert outcome == {"translated": 1, "failed": 3}

@@ -33,6 +33,7 @@ from cyclegan_tf.data.sources import find_source
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import exported, translator
 from cyclegan_tf.inference import files as picture_files
+from cyclegan_tf.inference.jobs import find, plan
 from cyclegan_tf.model.networks import build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
@@ -210,8 +211,8 @@ def read_by_translator(folder, out, translate):
     Returns:
         Those files, and how many others there are.
     """
-    request = picture_files.find(str(folder), str(out))
-    jobs = picture_files.plan(request, "png", translate.target)
+    request = find(str(folder), str(out))
+    jobs = plan(request, "png", translate.target)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         outcome = picture_files.translate_files(jobs, translate, 4, overwrite=False)

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.inference.files import find
+from cyclegan_tf.inference.jobs import find
 from tests.helpers import run_script, write_images
 from tests.stress import hostile_folders
 

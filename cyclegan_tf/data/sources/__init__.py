@@ -10,7 +10,6 @@ import pathlib
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
-from cyclegan_tf.data.sources import folder, synthetic, tfds
 from cyclegan_tf.data.sources.source import SPLITS, Job, Source, Split
 
 __all__ = ["SPLITS", "Job", "Source", "Split", "find_source"]
@@ -22,11 +21,15 @@ def find_source(config: DatasetConfig) -> Source:
     Raises:
         InputError: it names nothing that can be used.
     """
+    # Within, as who translates pictures needs none of them.
+    from cyclegan_tf.data.sources import folder, synthetic, tfds
+
     source = synthetic.find(config) or folder.find(config) or tfds.find(config)
     if source is not None:
         return source
     given = config.dataset  # the default, and folders by domain, were found above
-    names = " or ".join(_similar_names(given))
+    known = [*synthetic.EMBEDDED, *(f"cycle_gan/{name}" for name in tfds.PAPERS)]
+    names = " or ".join(_similar_names(given, known))
     meant = f"did you mean {names}? Or " if names else ""
     embedded = "" if names else f", or try {' or '.join(synthetic.EMBEDDED)}"
     raise InputError(
@@ -36,12 +39,11 @@ def find_source(config: DatasetConfig) -> Source:
     )
 
 
-def _similar_names(given):
+def _similar_names(given, known):
     """Names that end like the one given, such as cycle_gan/horse2zebra."""
-    known = [*synthetic.EMBEDDED, *(f"cycle_gan/{name}" for name in tfds.PAPERS)]
     with contextlib.suppress(OSError):
         beside = pathlib.Path(given).expanduser().parent.iterdir()
-        known += [str(path) for path in beside if path.is_dir()]
+        known = [*known, *(str(path) for path in beside if path.is_dir())]
     ends = {name: _end(name) for name in known}
     similar = difflib.get_close_matches(_end(given), ends.values(), n=1)
     return [name for name, end in ends.items() if end in similar]
