@@ -9,17 +9,18 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.evaluation import features
-from tests.helpers import tiny_config
+from cyclegan_tf.runs import directory, generators
+from tests.helpers import tiny_config, tiny_model
 
 
 @pytest.fixture(scope="session")
 def tiny_data_dir(tmp_path_factory):
     """A data directory with the embedded dataset, 12 small images per domain."""
-    directory = tmp_path_factory.mktemp("shared")
-    config = tiny_config(directory)
-    ensure_dataset(config)
-    return directory / "tfrecords"
+    path = tmp_path_factory.mktemp("shared")
+    ensure_dataset(tiny_config(path))
+    return path / "tfrecords"
 
 
 @pytest.fixture
@@ -31,6 +32,26 @@ def tiny_run(tmp_path, tiny_data_dir):
         return tiny_config(tmp_path, **(places | options))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def save_run(tiny_data_dir):
+    """Makes run directories with options and models, which is what is used of a run."""
+
+    def save(path, models, **options):
+        config = tiny_config(path, data_dir=str(tiny_data_dir), **options)
+        dataset = Dataset.open(tiny_data_dir / config.dataset_name)
+        directory.write_config(path, directory.Recorded(config, dataset.fingerprint))
+        generators.save_generators(path, models, {"step": 0})
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def run_dir(tmp_path_factory, save_run):
+    """A run of both directions, with random weights; not to be changed."""
+    return save_run(tmp_path_factory.mktemp("both") / "run", tiny_model().generators)
 
 
 @pytest.fixture(scope="session")

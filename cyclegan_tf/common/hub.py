@@ -58,15 +58,12 @@ def local_copy(model: str | os.PathLike) -> Iterator[pathlib.Path]:
     if not address.startswith("hf://"):
         yield pathlib.Path(model).expanduser()
         return
-    repository, revision = ADDRESS.fullmatch(address).groups()
-    with _errors_named(address):
-        from huggingface_hub import snapshot_download
-
-        snapshot = pathlib.Path(
-            snapshot_download(
-                repository, revision=revision, allow_patterns=list(RUN_FILES)
-            )
+    with _library(address) as (hub, repository, revision):
+        patterns = list(RUN_FILES)
+        found = hub.snapshot_download(
+            repository, revision=revision, allow_patterns=patterns
         )
+        snapshot = pathlib.Path(found)
     if not (snapshot / RUN_FILES[0]).is_file():
         raise InputError(
             f"{address} has no {RUN_FILES[0]}, so it is not a run; it may be an "
@@ -91,11 +88,8 @@ def make_repository(address: str) -> None:
     Raises:
         InputError: that is not allowed, or the Hub cannot be reached.
     """
-    with _errors_named(address):
-        from huggingface_hub import HfApi
-
-        repository, _ = ADDRESS.fullmatch(address).groups()
-        HfApi().create_repo(repository, private=True, exist_ok=True)
+    with _library(address) as (hub, repository, _):
+        hub.HfApi().create_repo(repository, private=True, exist_ok=True)
 
 
 def upload(folder: pathlib.Path, address: str, message: str) -> str:
@@ -106,11 +100,8 @@ def upload(folder: pathlib.Path, address: str, message: str) -> str:
     Raises:
         InputError: that is not allowed, or the Hub cannot be reached.
     """
-    with _errors_named(address):
-        from huggingface_hub import HfApi
-
-        repository, revision = ADDRESS.fullmatch(address).groups()
-        commit = HfApi().upload_folder(
+    with _library(address) as (hub, repository, revision):
+        commit = hub.HfApi().upload_folder(
             repo_id=repository,
             revision=revision,
             folder_path=folder,
@@ -121,8 +112,10 @@ def upload(folder: pathlib.Path, address: str, message: str) -> str:
 
 
 @contextlib.contextmanager
-def _errors_named(address):
+def _library(address):
+    """The library, repository and revision; its errors within name the address."""
     try:
+        import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError:
         raise InputError(
@@ -131,7 +124,7 @@ def _errors_named(address):
     # Of the library's HTTP client, which has another name from version to version.
     (http_error, *_) = HfHubHTTPError.__bases__
     try:
-        yield
+        yield huggingface_hub, *ADDRESS.fullmatch(address).groups()
     except (OSError, ValueError, http_error) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{address}: {reason.rstrip('.')}; {LOG_IN}.") from None

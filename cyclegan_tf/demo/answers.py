@@ -23,13 +23,7 @@ OTHER = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
 
 
 class Example(NamedTuple):
-    """A picture that a run has shown while it trained.
-
-    Attributes:
-        direction: that it can be put through.
-        pixels: `(height, width, channels)` as that direction takes it.
-        shown: uint8 `(height, width, 3)`.
-    """
+    """A picture of a run's samples as a direction takes it, and in 8 bits of RGB."""
 
     direction: str
     pixels: np.ndarray
@@ -37,12 +31,10 @@ class Example(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A picture's way through one direction.
+    """A picture and its translation, there and back, in 8 bits of RGB.
 
-    Attributes:
-        before, after: uint8 `(height, width, 3)`: the picture and its translation.
-        cycled: the translation back; None where the model has one direction only.
-        file: the translation in full size, and in the form of its domain.
+    The file has the translation in full size, and in the form of its domain. Models of
+    one direction leave `cycled` out.
     """
 
     before: np.ndarray
@@ -85,14 +77,11 @@ def answer(
     folder: pathlib.Path,
     name: str,
 ) -> Answer:
-    """Translates a picture, and its translation back.
+    """Translates a picture by one of `translators`, and its translation back.
 
     Args:
         pixels: `(height, width, channels)` as the direction takes it.
-        direction: "a_to_b" or "b_to_a", one of `translators`.
-        translators: the directions of a model.
-        folder: gets the file of the translation.
-        name: of the picture, for that of the file.
+        folder: gets the file of the translation, named by `name` and direction.
 
     Raises:
         UnreadableImage, ValueError: as `Translator`.

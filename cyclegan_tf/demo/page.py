@@ -62,13 +62,9 @@ def build(
     samples: list[Example],
     folder: pathlib.Path,
 ):
-    """The page of a model, as Gradio's `Blocks`.
+    """The page of a model with some examples, as Gradio's `Blocks`.
 
-    Args:
-        name: of the model.
-        translators: its directions.
-        samples: examples to choose from.
-        folder: gets the translations.
+    Translations are written to the folder.
     """
     import gradio
 

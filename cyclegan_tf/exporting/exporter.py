@@ -23,41 +23,17 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside
 from cyclegan_tf.common.locks import locked_folder
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.config.formats import Format
-from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import comparison
-from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.exporting import model_card, publishing, verify
 from cyclegan_tf.exporting.formats import WRITERS
 from cyclegan_tf.exporting.formats.saved_model import write_warm_up
-from cyclegan_tf.exporting.subject import open_subject
+from cyclegan_tf.exporting.subject import Exported, open_subject
 from cyclegan_tf.inference.exported import EXTRAS, Export, open_export, write_form
 from cyclegan_tf.runs.run_dir import RunDir
 
 CPU_INFO = pathlib.Path("/proc/cpuinfo")
 NUM_SCORED = 20  # images of each domain, in fewer bits and in 32
-
-
-@dataclasses.dataclass(frozen=True)
-class Exported:
-    """One kept version of one format.
-
-    Attributes:
-        form: which.
-        domains: what its directions lead from and to.
-        directory: of the version.
-        comparisons: its signatures beside the Keras model.
-        versions: of what it was verified with.
-        compared: in fewer than 32 bits, its figures beside those of float32.
-    """
-
-    form: Format
-    domains: Domains
-    directory: pathlib.Path
-    comparisons: list[verify.Comparison]
-    versions: dict[str, str]
-    compared: dict[str, Figures]
 
 
 def export(config: ExportConfig) -> Iterator[Exported]:
@@ -95,20 +71,19 @@ def _export(form, subject, cases, config):
         WRITERS[form.name](generators, domains, aside, config, subject.calibration)
         verified = verify.verify(form, aside, cases, domains, config.precision)
         # In fewer bits: what it saves, and what it loses.
-        compared = {}
-        if config.precision != "float32":
-            compared = _beside_float32(form, aside, subject, config)
+        is_whole = config.precision == "float32"
+        compared = {} if is_whole else _beside_float32(form, aside, subject, config)
         exported = Exported(form, domains, directory, *verified, compared)
         # What describes it: the card, its form, requests to warm up with, checksums.
         extras = aside / EXTRAS if form.is_served else aside
         extras.mkdir(exist_ok=True)
-        model_card.write_card(extras, form, subject, config, *verified, compared)
+        model_card.write_card(extras, exported, subject, config)
         write_form(extras, domains, subject.run.options.frame)
         if form.is_served:
             write_warm_up(extras, output.name, domains, subject.images)
         sums = extras / checksums.SUMS
         checksums.write_sums(aside, str(sums.relative_to(aside)))
-    if form.is_served and config.precision == "float32" and _has_amx():
+    if form.is_served and is_whole and _has_amx():
         say(
             "this processor has AMX: --precision bfloat16 may be faster, which it "
             "measures beside float32"
@@ -167,10 +142,10 @@ def report(exported: Exported) -> str:
     """What was kept, and how close it is, as lines of text."""
     files = [path for path in exported.directory.rglob("*") if path.is_file()]
     megabytes = sum(path.stat().st_size for path in files) / 1e6
-    versions = ", ".join(f"{name} {v}" for name, v in exported.versions.items())
     differences = verify.table(exported.comparisons, "difference in grey levels")
     lines = [
-        f"{exported.directory}  {megabytes:.1f} MB, verified with {versions}",
+        f"{exported.directory}  {megabytes:.1f} MB, verified with "
+        f"{exported.verified_with}",
         comparison.aligned(differences),
     ]
     if exported.compared:

@@ -18,14 +18,10 @@ XMP = f'<x:xmpmeta><rdf:Description tiff:Orientation="{TURNED}"/></x:xmpmeta>'
 
 
 def one_of_each_kind(pixels: np.ndarray) -> dict[str, bytes]:
-    """Files by what is special about them.
+    """Files by what is special about them: grey, palettes, transparency, orientation.
 
-    Args:
-        pixels: uint8 or uint16 `(height, width, channels)`, of 1 or 3 channels.
-
-    Returns:
-        PNG and JPEG files of 8 bits, or PNG files of 16, which show the picture as far
-        as their kind can: grey, with palettes, with transparency, turned.
+    Of uint8 `(height, width, 1 or 3)` PNG and JPEG files, of uint16 PNG files of 16
+    bits, which show the picture as far as their kind can.
     """
     rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     with_alpha = np.concatenate([rgb, rgb[..., :1]], axis=-1)

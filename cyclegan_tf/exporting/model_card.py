@@ -14,12 +14,11 @@ import cyclegan_tf
 from cyclegan_tf.common.console import markdown
 from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.config.formats import Format
 from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.evaluation.results import DirectionScores, score_rows
 from cyclegan_tf.exporting import verify
-from cyclegan_tf.exporting.subject import Subject
+from cyclegan_tf.exporting.subject import Exported, Subject
 from cyclegan_tf.runs.saved import CHECKPOINTS, read_best
 
 CARD = "MODEL_CARD.md"
@@ -27,24 +26,9 @@ AVERAGED = " Its weights are averages over the latest of them."
 
 
 def write_card(
-    folder: pathlib.Path,
-    form: Format,
-    subject: Subject,
-    config: ExportConfig,
-    comparisons: list[verify.Comparison],
-    versions: dict[str, str],
-    compared: dict[str, Figures],
+    folder: pathlib.Path, exported: Exported, subject: Subject, config: ExportConfig
 ) -> None:
-    """Writes the card, and copies of the run's newest pictures, to a folder.
-
-    Args:
-        folder: gets them.
-        form: of the export.
-        subject: run and generators that it is of.
-        config: how it was exported.
-        comparisons, versions: of `verify.verify`.
-        compared: in fewer than 32 bits, figures by precision.
-    """
+    """Writes the card, and copies of the run's newest pictures, to a folder."""
     run, trained, size = subject.run, subject.trained, config.fixed_size
     options, evaluations = run.options, _evaluations(run, trained)
     height, width, *_ = options.frame
@@ -64,7 +48,7 @@ Unpaired image-to-image translation, {", ".join(trained.generators)}; trained fo
 
 ## Interface
 
-{_interface(form, trained.generators, run.domains, size)}
+{_interface(exported.form, trained.generators, run.domains, size)}
 
 {_sizes(size)} Values outside of the range are clipped.
 
@@ -81,10 +65,10 @@ than in training may not be recognised.
 In {config.precision}, beside the Keras model in float32, in grey levels, each
 1/255 of the range that comes out:
 
-{_table(verify.table(comparisons, "difference"))}
-{_beside_float32(compared)}
+{_table(verify.table(exported.comparisons, "difference"))}
+{_beside_float32(exported.compared)}
 Written by cyclegan_tf {cyclegan_tf.__version__}, keras {keras.__version__}; verified
-with {", ".join(f"{name} {version}" for name, version in versions.items())}.
+with {exported.verified_with}.
 
 {_pictures(run.path / "samples", folder, run.domains)}
 ## Options of the run

@@ -30,12 +30,7 @@ That reads `config.json` and `model/`, and runs no code from here. What lies in
 
 
 def publish(address: str, exports: dict[str, pathlib.Path], subject: Subject) -> str:
-    """Uploads exports, and the generators that they are of.
-
-    Args:
-        address: `hf://user/name`.
-        exports: directories of versions by the names of the folders that they get.
-        subject: run and generators that they are of.
+    """Uploads exports, by the folders that they get, and the generators of a subject.
 
     Returns:
         Where it can be seen.

@@ -1,14 +1,19 @@
-"""What is exported: generators of a run, and images that show what they do."""
+"""What is exported, generators of a run and images to try them on; what was kept."""
 
 import contextlib
 import dataclasses
+import pathlib
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.config.formats import Format
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.pipeline import load_images
+from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.runs.generators import Trained
 from cyclegan_tf.runs.run_dir import RunDir
 
@@ -37,6 +42,43 @@ class Subject:
     calibration: dict[str, np.ndarray] | None
 
 
+class Comparison(NamedTuple):
+    """One signature of an export beside the Keras model.
+
+    Differences are in grey levels: 1/255 of the range that comes out.
+    """
+
+    signature: str
+    max_difference: float
+    mean_difference: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """One kept version of one format.
+
+    Attributes:
+        form: which.
+        domains: what its directions lead from and to.
+        directory: of the version.
+        comparisons: its signatures beside the Keras model.
+        versions: of what it was verified with.
+        compared: in fewer than 32 bits, its figures beside those of float32.
+    """
+
+    form: Format
+    domains: Domains
+    directory: pathlib.Path
+    comparisons: list[Comparison]
+    versions: dict[str, str]
+    compared: dict[str, Figures]
+
+    @property
+    def verified_with(self) -> str:
+        """The versions in words."""
+        return ", ".join(f"{name} {version}" for name, version in self.versions.items())
+
+
 def open_subject(run: RunDir, config: ExportConfig) -> Subject:
     """Reads generators and images of a run.
 
@@ -44,12 +86,9 @@ def open_subject(run: RunDir, config: ExportConfig) -> Subject:
         InputError: there is no such model, or int8 has no images to be calibrated with.
     """
     trained = run.generators(config.checkpoint, config.weights)
-    sized = run
-    if config.size is not None:
-        options = dataclasses.replace(
-            run.options, image_size=config.size, load_size=None
-        )
-        sized = dataclasses.replace(run, options=options)
+    size = {} if config.size is None else {"image_size": config.size, "load_size": None}
+    options = dataclasses.replace(run.options, **size)
+    sized = dataclasses.replace(run, options=options)
     images, origin = held_out_images(sized, trained.generators)
     calibration = None
     if config.precision == "int8":

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from cyclegan_tf.data.arrays import MIN_SIDE
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import encode, pixels_of
 from cyclegan_tf.exporting.kinds_of_files import one_of_each_kind
-from cyclegan_tf.exporting.subject import Subject
+from cyclegan_tf.exporting.subject import Comparison, Subject
 from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
 
@@ -42,17 +41,6 @@ BOUNDS = {
 # By `<signature>/<what>`: what goes in, and what the Keras model makes of it; or the
 # name of the case that the export itself has to make the same of.
 Cases = dict[str, tuple[np.ndarray, np.ndarray | str]]
-
-
-class Comparison(NamedTuple):
-    """One signature of an export beside the Keras model.
-
-    Differences are in grey levels: 1/255 of the range that comes out.
-    """
-
-    signature: str
-    max_difference: float
-    mean_difference: float
 
 
 def make_cases(subject: Subject, config: ExportConfig) -> Cases:
@@ -95,20 +83,14 @@ def verify(
     domains: Domains,
     precision: str,
 ) -> tuple[list[Comparison], dict[str, str]]:
-    """Runs an exported model, and compares.
-
-    Args:
-        form: what it was written as.
-        directory: what was written.
-        cases: of `make_cases`.
-        domains: what the directions lead from and to.
-        precision: of the export; its bound is in `BOUNDS`.
+    """Runs what was written to a directory on cases of `make_cases`, and compares.
 
     Returns:
         The comparison of each signature, and the versions of what ran it.
 
     Raises:
-        InputError: the model does not run, or differs by more than the bound.
+        InputError: the model does not run, or differs by more than its precision's
+            bound.
     """
     given = {
         name: inputs

@@ -40,15 +40,10 @@ SUFFIXES = {".onnx": "onnx", ".tflite": "litert"}
 
 
 class Export(NamedTuple):
-    """An exported model, found and not yet loaded.
+    """An exported model, found and not yet loaded."""
 
-    Attributes:
-        form: "savedmodel", "onnx" or "litert".
-        place: its folder, or its file.
-    """
-
-    form: str
-    place: pathlib.Path
+    form: str  # "savedmodel", "onnx" or "litert"
+    place: pathlib.Path  # its folder, or its file
 
     @property
     def folder(self) -> pathlib.Path:

@@ -44,12 +44,8 @@ def make_each(
 ) -> None:
     """Makes files one after the other, and goes on over those that cannot be made.
 
-    Args:
-        jobs: what is to be made; a target that is there is left alone.
-        overwrite: whether to replace it instead.
-        outcome: is added to.
-        make: writes what a job becomes to a path beside its place; raises
-            `UnreadableImage` where it cannot be made.
+    Targets that are there are left alone, unless to `overwrite`. `make` writes what a
+    job becomes to a path beside its place, or raises `UnreadableImage`.
 
     Raises:
         OSError: a file cannot be written.

@@ -25,14 +25,10 @@ class Job(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Files to translate, and where to.
+    """Files to translate, and where to: a folder, or the file that one file becomes.
 
-    Attributes:
-        pictures, videos: files that are taken for such.
-        stacks: NIfTI volumes, and DICOM files of several frames.
-        root: the folder whose tree is kept.
-        output: a folder, or the file that one file becomes.
-        is_to_file: which of them.
+    Stacks are NIfTI volumes, and DICOM files of several frames. The tree below `root`
+    is kept.
     """
 
     pictures: list[pathlib.Path]
@@ -88,11 +84,8 @@ def find(given: str, output: str) -> Request:
 def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
     """Says which file each picture becomes.
 
-    Args:
-        request: the pictures.
-        file_format: of files in a folder, a name in `SUFFIX_OF`, or "auto": PNG where
-            it holds the target, else TIFF; of a TIFF always TIFF.
-        target: the form of what is written.
+    Files in a folder are of a format in `SUFFIX_OF`, or, of "auto", PNG where it holds
+    the target, else TIFF; of a TIFF always TIFF.
 
     Raises:
         InputError: the format does not hold the target, or the output would be among
@@ -118,12 +111,9 @@ def jobs(
     files: list[pathlib.Path],
     suffix_for: Callable[[pathlib.Path], str],
 ) -> list[Job]:
-    """Says which file each becomes; a folder's tree and its names are kept.
+    """Says which file each of a request's files becomes.
 
-    Args:
-        request: which the files are of.
-        files: its pictures, its videos, or its stacks.
-        suffix_for: the suffix of what a file in a folder becomes.
+    A folder's tree and its names are kept, but for the suffix.
 
     Raises:
         InputError: the output would be among the input.

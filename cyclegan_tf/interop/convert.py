@@ -34,7 +34,7 @@ StateDict = dict[str, np.ndarray]
 def import_models(
     models: list[tuple[pathlib.Path, StateDict]], run_dir: pathlib.Path, dataset: str
 ) -> pathlib.Path:
-    """Writes a run directory with one or two generators.
+    """Writes a run directory with one or two generators; returns it.
 
     What their tensors do not tell, and was assumed, is said.
 
@@ -42,9 +42,6 @@ def import_models(
         models: A to B, or A to B and B to A: each a state dict, and the file of it.
         run_dir: must not exist; it appears whole or not at all.
         dataset: what they were trained on, for `config.json`.
-
-    Returns:
-        The run directory.
 
     Raises:
         InputError: one is no such generator, both differ in their architecture or the
@@ -91,29 +88,19 @@ def import_models(
 def generator_from_reference(
     tensors: StateDict, source: str
 ) -> tuple[keras.Model, Recognised]:
-    """A generator of ours that computes what PyTorch's with these weights does.
-
-    Args:
-        tensors: a state dict in its order, see `torch_files.read_tensors`.
-        source: where it comes from, for errors.
+    """A generator of ours that computes what PyTorch's with this state dict does.
 
     Raises:
-        InputError: they are no such generator's, or not finite; what was found, and
-            what is missing, is named.
+        InputError: it is no such generator's, or not finite; `source`, what was found,
+            and what is missing, is named.
     """
     try:
         found = recognise(tensors)
     except ValueError as error:
         raise InputError(f"{source} is not a ResNet generator: {error}.") from None
-    filters, blocks, channels, out_channels, norm, upsampling = found.architecture
-    generator = build_generator(
-        filters,
-        blocks,
-        channels,
-        norm=norm,
-        upsampling=upsampling,
-        out_channels=out_channels,
-    )
+    *size, out_channels, norm, upsampling = found.architecture
+    how = {"norm": norm, "upsampling": upsampling, "out_channels": out_channels}
+    generator = build_generator(*size, **how)
     for layer, convolution in found.convolutions.items():
         biases = convolution.biases if layer == "head" else []
         kernel = convolution.kernel.transpose(TO_KERAS)
@@ -126,16 +113,11 @@ def generator_from_reference(
 def export_models(
     run_dir: pathlib.Path, weights: str = "average"
 ) -> dict[str, StateDict]:
-    """The generators of a run as the authors' program has them.
-
-    Args:
-        run_dir: of the run.
-        weights: "average" or "raw", see `generators.load_generators`.
+    """The generators of a run, "average" or "raw", as the authors' program has them.
 
     Returns:
-        State dicts by the names of files that the authors' program loads,
-        `latest_net_G_A.pth` and `latest_net_G_B.pth`, or one of them; float32 arrays
-        in the order of the authors' network.
+        State dicts of float32 arrays, in the order of the authors' network, by the
+        names of `FILES`, which their program loads; both or one.
 
     Raises:
         InputError: there is no such run, or its networks are not the authors'.

@@ -48,33 +48,20 @@ class Architecture(NamedTuple):
 
 
 class Convolution(NamedTuple):
-    """A kernel of a state dict, as PyTorch has it, and the vectors behind it.
-
-    Attributes:
-        name: of the kernel.
-        kernel: of four dimensions.
-        biases: of the convolution, one or none.
-        norm: scale and offset of the norm behind it, or none.
-    """
+    """A kernel of a state dict, as PyTorch has it, and the vectors behind it."""
 
     name: str
     kernel: np.ndarray
-    biases: list[np.ndarray]
-    norm: list[np.ndarray]
+    biases: list[np.ndarray]  # one or none
+    norm: list[np.ndarray]  # scale and offset, or none
 
 
 class Recognised(NamedTuple):
-    """What `recognise` found.
-
-    Attributes:
-        architecture: of our network that computes the same.
-        convolutions: by the names of our layers.
-        assumed: what neither shapes nor names tell, in words.
-    """
+    """Our network that computes the same, and its convolutions by layer."""
 
     architecture: Architecture
     convolutions: dict[str, Convolution]
-    assumed: list[str]
+    assumed: list[str]  # what neither shapes nor names tell, in words
 
 
 def convolutions(

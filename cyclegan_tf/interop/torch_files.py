@@ -14,10 +14,7 @@ from cyclegan_tf.common.files import written_aside
 
 
 def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The tensors that `torch.save(network.state_dict(), path)` wrote.
-
-    Returns:
-        Arrays by name, in the file's order, floats of any precision as float32.
+    """What `torch.save(network.state_dict(), path)` wrote, floats as float32.
 
     Raises:
         InputError: there is no such file, it is anything else, or there is no PyTorch.

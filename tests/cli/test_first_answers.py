@@ -68,6 +68,8 @@ SLIPS = {
     "export --run-dir runs/trained --output file/x": "file/x: file is a file",
     "export --run-dir runs/trained --checkpoint best": "--checkpoint best: runs/train",
     "translate flat out --model gone": "gone: no such run or export",
+    "translate flat": "expected IN and OUT",
+    "translate flat out --direction up": "invalid choice",
     "translate gone out --model runs/trained": "gone: no such picture",
     "translate flat out --model runs/begun": "has no trained model yet",
     "translate flat out --model runs/trained --checkpoint 7": "--checkpoint 7",

@@ -6,31 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf import cli
-from cyclegan_tf.data.dataset import Dataset
-from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators
-from cyclegan_tf.runs.directory import Recorded
-from tests.helpers import tiny_config, tiny_model
-
-
-@pytest.fixture(scope="session")
-def save_run(tiny_data_dir):
-    """Makes run directories with options and models, as far as an export needs them."""
-
-    def save(path, models, **options):
-        config = tiny_config(path, data_dir=str(tiny_data_dir), **options)
-        dataset = Dataset.open(tiny_data_dir / config.dataset_name)
-        run_directory.write_config(path, Recorded(config, dataset.fingerprint))
-        generators.save_generators(path, models, {"step": 0})
-        return path
-
-    return save
-
-
-@pytest.fixture(scope="session")
-def run_dir(tmp_path_factory, save_run):
-    """A run of both directions; not to be changed."""
-    return save_run(tmp_path_factory.mktemp("both") / "run", tiny_model().generators)
+from tests.helpers import tiny_model
 
 
 @pytest.fixture(scope="session")

@@ -116,27 +116,6 @@ def test_card_and_warm_up_requests_are_of_the_domains(exported):
         assert images.dtype == source.dtype and images.shape[-1] == source.channels
 
 
-def test_bytes_go_from_16_bit_grey_to_rgb_and_back(exported):
-    domains, _, output, _ = exported
-    if not domains.are_encodable:
-        pytest.skip("no PNG holds these images")
-    signatures = tf.saved_model.load(str(output / "1")).signatures
-    for direction in saved.DIRECTIONS:
-        source, target = domains.of(direction)
-        images = random_values(source, 1, 20, 31)
-        (expected,) = signatures[direction](images=images)["translated"].numpy()
-        png = imagecodecs.png_encode(images[0])
-        (output,) = signatures[f"{direction}_bytes"](image_bytes=tf.constant([png]))[
-            "translated_bytes"
-        ].numpy()
-        decoded = imagecodecs.png_decode(output)
-        assert decoded.dtype == target.dtype
-        np.testing.assert_array_equal(decoded.reshape(expected.shape), expected)
-        other = imagecodecs.png_encode(random_values(target, 1, 20, 31)[0])
-        with pytest.raises(tf.errors.InvalidArgumentError, match="bits per value"):
-            signatures[f"{direction}_bytes"](image_bytes=tf.constant([other]))
-
-
 def test_identity_returns_the_last_bit_of_16(tmp_path, capsys):
     domain = Domain(1, "uint16", 0, 65535)
     inputs = keras.Input((None, None, 1))

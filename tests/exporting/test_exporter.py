@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.locks import locked_folder
@@ -17,14 +16,13 @@ from cyclegan_tf.exporting import exporter, graph_decoding, subject, verify
 from cyclegan_tf.exporting.formats import WRITERS
 from cyclegan_tf.inference import run_exported
 from cyclegan_tf.inference.pixels import translate_all
-from cyclegan_tf.runs import checkpoint, generators
+from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.run_dir import RunDir
 from tests.helpers import (
     assert_one_line_error,
     random_pixels,
     run_here,
-    tiny_config,
     tiny_model,
 )
 
@@ -46,24 +44,13 @@ def test_command_prints_the_differences_and_what_to_try(exports):
     assert "test images of synthetic/horse2zebra" in exports[0].stderr
 
 
-def test_saved_model_has_a_card_checksums_and_warm_up_requests(exports):
-    from tensorflow_serving.apis import prediction_log_pb2
-
+def test_saved_model_has_a_card_and_checksums(exports):
     extra = exports[1] / "1" / "assets.extra"
     card = (extra / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "synthetic/horse2zebra" in card and "MIT licence" in card
     assert "| filters | 2 |" in card
     sums = (extra / "SHA256SUMS").read_text()
     assert "saved_model.pb" in sums and "assets.extra/MODEL_CARD.md" in sums
-    path = str(extra / "tf_serving_warmup_requests")
-    requests = [
-        prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-        for record in tf.data.TFRecordDataset(path)
-    ]
-    named = {request.model_spec.signature_name: request for request in requests}
-    assert set(named) == set(SIGNATURES)
-    images = tf.make_ndarray(named["a_to_b"].inputs["images"])
-    assert images.shape == (1, 32, 32, 3) and images.dtype == np.uint8
 
 
 @pytest.mark.parametrize("form, suffix", [("onnx", "onnx"), ("litert", "tflite")])
@@ -189,43 +176,3 @@ def test_best_checkpoint_is_exported(one_way, tmp_path):
     assert np.abs(translated.astype(int) - expected).max() <= 1
     card = (exported.directory / "MODEL_CARD.md").read_text()
     assert "trained for\n7 steps" in card
-
-
-@pytest.mark.parametrize(
-    "name, problem", [("none", "no such run"), (".", "not the directory of a run")]
-)
-def test_foreign_directory_is_refused(tmp_path, name, problem):
-    with pytest.raises(InputError, match=problem):
-        generators.load_generators(tmp_path / name)
-
-
-def test_run_without_a_model_is_refused(tmp_path, capsys):
-    recorded = run_directory.Recorded(tiny_config(tmp_path), None)
-    run_directory.write_config(tmp_path, recorded)
-    arguments = ("--run-dir", tmp_path, "--output", tmp_path / "out")
-    done = run_here(capsys, "export", *arguments)
-    assert_one_line_error(done, tmp_path, "no trained model yet")
-    assert not (tmp_path / "out").exists()
-
-
-def test_checkpoint_that_is_not_there_is_not_exported(one_way, tmp_path):
-    with pytest.raises(InputError, match="--checkpoint best: .* no such checkpoint"):
-        export(one_way, tmp_path / "out", checkpoint="best")
-    assert not (tmp_path / "out").exists()
-
-
-def test_damaged_scores_are_named(one_way, tmp_path):
-    shutil.copytree(one_way, tmp_path / "run")
-    (tmp_path / "run" / "scores.json").write_text("{")
-    with pytest.raises(InputError, match=r"scores\.json is damaged"):
-        export(tmp_path / "run", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_damaged_model_is_named(one_way, tmp_path, capsys):
-    shutil.copytree(one_way, tmp_path, dirs_exist_ok=True)
-    path = max((tmp_path / "model").iterdir(), key=lambda path: path.stat().st_size)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    arguments = ("--run-dir", tmp_path, "--output", tmp_path / "out")
-    done = run_here(capsys, "export", *arguments)
-    assert_one_line_error(done, path)

@@ -11,8 +11,7 @@ from cyclegan_tf.config.formats import FORMATS
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.evaluation.evaluator import DirectionScores
 from cyclegan_tf.exporting import model_card
-from cyclegan_tf.exporting.subject import Subject
-from cyclegan_tf.exporting.verify import Comparison
+from cyclegan_tf.exporting.subject import Comparison, Exported, Subject
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
@@ -59,9 +58,9 @@ def card_of(run_dir, folder, domains=Domains(), form=ONNX, **options):  # noqa: 
     folder.mkdir()
     run = RunDir(run_dir, TrainConfig(**options), "fingerprint", domains, None)
     subject = Subject(run, run, TRAINED, {}, "", None)
-    versions = {"onnxruntime": "1.2"}
-    config = ExportConfig()
-    model_card.write_card(folder, form, subject, config, COMPARISONS, versions, {})
+    of_versions = {"onnxruntime": "1.2"}
+    exported = Exported(form, domains, folder, COMPARISONS, of_versions, {})
+    model_card.write_card(folder, exported, subject, ExportConfig())
     return (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 

@@ -198,17 +198,6 @@ def test_links_of_the_cache_are_followed_and_programs_left_there(
     assert np.array_equal(translator.load(ADDRESS)(pixels), expected)
 
 
-@pytest.mark.parametrize("is_there", [True, False])
-def test_repository_without_a_run_is_one_line(cached, capsys, tmp_path, is_there):
-    (cached / "saved_model.pb").write_bytes(b"a program")
-    address = ADDRESS if is_there else "hf://user/none"
-    tmp_path = tmp_path / "a.png"
-    tmp_path.write_bytes(b"")
-    done = run_here(capsys, "translate", "--model", address, tmp_path, "out")
-    problem = "has no config.json" if is_there else "log in with"
-    assert_one_line_error(done, address, problem)
-
-
 @pytest.mark.parametrize(
     "files, problem",
     [

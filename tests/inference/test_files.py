@@ -19,13 +19,10 @@ from cyclegan_tf.inference.exported import SUMS, find_export
 from cyclegan_tf.inference.jobs import find, plan
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint, generators
-from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import (
     assert_one_line_error,
     random_pixels,
     run_here,
-    tiny_config,
     tiny_model,
     write_images,
 )
@@ -35,24 +32,10 @@ SAME = Translator(RGB, RGB, lambda images: images)
 NEGATIVE = Translator(RGB, RGB, lambda images: 255 - images)
 
 
-def save_run(path, models):
-    recorded = Recorded(tiny_config(path), "fingerprint")
-    run_directory.write_config(path, recorded)
-    generators.save_generators(path, models, {"step": 0})
-    return path
-
-
 def save_export(path, models, megapixels):
     config = ExportConfig(max_megapixels=megapixels)
     saved_model.write(models, Domains(), path, config)
     checksums.write_sums(path, SUMS)
-
-
-@pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    """A run directory with options and models, and nothing else."""
-    path = tmp_path_factory.mktemp("translated") / "run"
-    return save_run(path, tiny_model().generators)
 
 
 def planned(given, output, file_format="png", target=RGB):
@@ -89,7 +72,7 @@ def test_newest_version_is_found(tmp_path):
     assert find_export(tmp_path) == ("savedmodel", tmp_path / "10")
 
 
-def test_missing_direction_is_named(run_dir, tmp_path):
+def test_missing_direction_is_named(run_dir, save_run, tmp_path):
     model = generators.load_generators(run_dir)["b_to_a"]
     save_run(tmp_path, {"b_to_a": model})
     with pytest.raises(InputError, match="has no direction a_to_b"):
@@ -108,15 +91,13 @@ def test_best_checkpoint_of_a_run_translates(run_dir, tmp_path):
     assert np.abs(last - expected).max() > 1
 
 
-def test_checkpoint_of_an_export_is_refused(tmp_path, capsys):
+@pytest.mark.parametrize("flags", [("--checkpoint", "best"), ("--tile",)])
+def test_options_of_runs_are_refused_for_an_export(tmp_path, capsys, flags):
     write_images(tmp_path / "in", 1)
     (tmp_path / "a_to_b.onnx").touch()
-    done = run_here(
-        *(capsys, "translate", "--model", tmp_path / "a_to_b.onnx"),
-        *("--checkpoint", "best"),
-        *(tmp_path / "in", tmp_path / "out"),
-    )
-    assert_one_line_error(done, "--checkpoint best", "is an export")
+    model = ("--model", tmp_path / "a_to_b.onnx", *flags)
+    done = run_here(capsys, "translate", *model, tmp_path / "in", tmp_path / "out")
+    assert_one_line_error(done, " ".join(flags), "is an export", "of a run")
     assert not (tmp_path / "out").exists()
 
 
@@ -303,20 +284,3 @@ def test_nothing_waits_when_the_disk_is_full(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"No space.*000\.png"):
         translated(jobs, SAME, 2)
     assert not os.listdir(tmp_path / "out")
-
-
-@pytest.mark.parametrize(
-    "arguments, problem",
-    [
-        (["nowhere", "out"], "no such picture"),
-        (["only-in"], "expected IN and OUT"),
-        (["--direction", "up", "a", "b"], "invalid choice"),
-    ],
-)
-def test_bad_command_ends_in_one_line(
-    tmp_path, monkeypatch, capsys, arguments, problem
-):
-    monkeypatch.chdir(tmp_path)
-    done = run_here(capsys, "translate", *arguments)
-    assert_one_line_error(done, problem)
-    assert not list(tmp_path.iterdir())

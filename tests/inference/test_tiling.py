@@ -15,7 +15,6 @@ from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from tests.helpers import (
-    assert_one_line_error,
     random_pixels,
     run_here,
     tiny_config,
@@ -144,17 +143,6 @@ def test_loaded_function_takes_several_pictures(run_dir, tmp_path):
     whole = cyclegan_tf.load(run_dir)(pictures).astype(int)
     tiled = cyclegan_tf.load(run_dir, scratch_dir=tmp_path / "new")(pictures)
     assert np.abs(tiled - whole).max() <= 1
-
-
-def test_export_cannot_be_tiled(tmp_path, capsys):
-    (tmp_path / "1").mkdir()
-    (tmp_path / "1" / "saved_model.pb").touch()
-    Image.fromarray(random_pixels(20, 20)).save(tmp_path / "in.png")
-    done = run_here(
-        *(capsys, "translate", "--tile", "--model", tmp_path),
-        *(tmp_path / "in.png", "out"),
-    )
-    assert_one_line_error(done, "is an export", "of a run")
 
 
 def test_full_disk_ends_in_an_error_and_no_file(run_dir, tmp_path, monkeypatch):

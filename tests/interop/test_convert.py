@@ -50,21 +50,6 @@ def files():
     ]
 
 
-# Names as in the authors' files.
-
-
-def test_names_of_the_nine_block_network():
-    shapes = parity.generator_shapes(64, 9)
-    assert len(shapes) == 2 * (1 + 2 + 18 + 2 + 1)
-    assert shapes["model.1.weight"] == (64, 3, 7, 7)
-    assert shapes["model.7.weight"] == (256, 128, 3, 3)
-    assert shapes["model.18.conv_block.5.bias"] == (256,)
-    assert shapes["model.19.weight"] == (256, 128, 3, 3)
-    assert shapes["model.22.bias"] == (64,)
-    assert shapes["model.26.weight"] == (3, 64, 7, 7)
-    assert sum(np.prod(shape) for shape in shapes.values()) == 11_378_179
-
-
 def with_statistics(tensors):
     """As old versions wrote: running statistics of each norm."""
     extended = dict(tensors)
