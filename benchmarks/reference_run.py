@@ -31,7 +31,7 @@ def train_reference(config: TrainConfig) -> None:
         return
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     model, batches_from, steps = _prepare(config)
-    rate = learning_rate(config, steps)
+    rate = learning_rate(config, steps, config.learning_rate)
     state_path = run_dir.with_name("reference.pt")
     start = _load(model, state_path) if state_path.exists() else 0
     last = steps * config.epochs

@@ -20,7 +20,7 @@ from cyclegan_tf.common import checksums, console, files
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.evaluation import pictures
 from cyclegan_tf.inference import translator
-from cyclegan_tf.runs import checkpoint, generators, weights
+from cyclegan_tf.runs import checkpoint, generators, saved
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
 from tests.helpers import ROOT, tiny_config, tiny_model
@@ -157,7 +157,7 @@ def test_arrays_take_no_more_memory_than_their_file_is_long(tmp_path, content, o
     del content
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError, match="is damaged"):
-        weights.read_arrays(path)
+        saved.read_arrays(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
@@ -166,9 +166,9 @@ def test_arrays_take_no_more_memory_than_their_file_is_long(tmp_path, content, o
     "changes", [{KERNEL: np.zeros((7, 7, 3, 3))}, {KERNEL: None}, {}]
 )
 def test_weights_of_another_network_are_refused(run_dir, file, changes):
-    arrays = weights.read_arrays(run_dir / file) | changes if changes else {}
+    arrays = saved.read_arrays(run_dir / file) | changes if changes else {}
     arrays = {name: array for name, array in arrays.items() if array is not None}
-    weights.write_arrays(run_dir / file, arrays)
+    saved.write_arrays(run_dir / file, arrays)
     with pytest.raises(InputError, match=f"do not fit.*{KERNEL}"):
         generators.load_generators(run_dir, "last" if file == WEIGHTS else "4")
 

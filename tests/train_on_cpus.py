@@ -9,9 +9,14 @@ import tensorflow as tf
 
 from cyclegan_tf.cli import run
 
-if __name__ == "__main__":
-    num_devices = int(sys.argv.pop(1))
+
+def make_devices(number):
+    """Makes logical devices of the CPU; call it before anything is computed."""
     [cpu] = tf.config.list_physical_devices("CPU")
-    devices = [tf.config.LogicalDeviceConfiguration()] * num_devices
+    devices = [tf.config.LogicalDeviceConfiguration()] * number
     tf.config.set_logical_device_configuration(cpu, devices)
+
+
+if __name__ == "__main__":
+    make_devices(int(sys.argv.pop(1)))
     run("train")

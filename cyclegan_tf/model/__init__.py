@@ -7,8 +7,7 @@ from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
 from cyclegan_tf.model.networks import build_discriminator, build_generator
-from cyclegan_tf.model.optimizers import Adam
-from cyclegan_tf.model.schedules import LinearDecay
+from cyclegan_tf.model.optimizers import Adam, LinearDecay
 
 __all__ = [
     "Adam",

@@ -23,17 +23,11 @@ def copied(network: keras.Model, name: str) -> keras.Model:
 
 
 def move_average(average: keras.Model, network: keras.Model, step, share: float):
-    """Moves averaged weights towards those of a step.
+    """Moves averaged weights to `weight + beta * (average - weight)`, on all replicas.
 
-    The average is `weight + beta * (average - weight)`, with a half-life of
-    `share * step` steps: `beta = 0.5 ** (1 / (share * step))`. As long as that is less
-    than a step, it is the weights themselves.
-
-    Args:
-        average, network: models with the same variables, made in one strategy; called
-            outside of its replicas, this moves the copy of each.
-        step: number of steps taken, this one included; int tensor.
-        share: half-life as a share of the steps, above 0.
+    The half-life is `share * step` steps: `beta = 0.5 ** (1 / (share * step))`. As long
+    as that is less than a step, the average is the weights themselves. `step`, an int
+    tensor, counts the steps taken, this one included. Call it outside of the replicas.
     """
     half_life = share * tf.cast(tf.convert_to_tensor(step), tf.float32)
     beta = tf.where(half_life < 1.0, 0.0, tf.pow(0.5, 1.0 / half_life))

@@ -21,8 +21,7 @@ from cyclegan_tf.model.networks import (
     build_generator,
     with_dtype,
 )
-from cyclegan_tf.model.optimizers import Adam, LossScaling
-from cyclegan_tf.model.schedules import LinearDecay
+from cyclegan_tf.model.optimizers import Adam, LinearDecay, LossScaling
 
 # The function of each architecture of `config.architectures`.
 BUILDERS = {
@@ -54,21 +53,17 @@ def build_model(
         for direction, name in DIRECTIONS.items()
     }
     for domain, form in domains._asdict().items():
-        name, kind = f"disc_{domain}", config.discriminator
-        networks[name] = build_discriminator(
-            kind, config.filters, form.channels, config.norm, name
-        )
+        options = config.discriminator, config.filters, form.channels, config.norm
+        networks[f"disc_{domain}"] = build_discriminator(*options, f"disc_{domain}")
     if config.precision != "float32":
         policy = f"mixed_{config.precision}"
         networks = {name: with_dtype(x, policy) for name, x in networks.items()}
         teachers = {name: with_dtype(x, policy) for name, x in (teachers or {}).items()}
     # What else a step needs: image pools, weights of the losses, augmentations.
-    pools = {
-        f"pool_{name}": ImagePool(
-            config.pool_size, (*config.frame[:2], form.channels), seed
-        )
-        for (name, form), seed in zip(domains._asdict().items(), of_pools, strict=True)
-    }
+    pools = {}
+    for (name, form), seed in zip(domains._asdict().items(), of_pools, strict=True):
+        shape = (*config.frame[:2], form.channels)
+        pools[f"pool_{name}"] = ImagePool(config.pool_size, shape, seed)
     weights = {name: getattr(config, name) for name in WEIGHT_OPTIONS}
     weights["identity_weight"] = identity_weight(config, domains)
     model = CycleGAN(
@@ -82,9 +77,8 @@ def build_model(
     )
     # Two optimizers, of the generators and of the discriminators.
     rates = config.learning_rate, config.resolved_discriminator_learning_rate
-    optimizers = [
-        Adam(learning_rate(config, steps_per_epoch, rate), **ADAM) for rate in rates
-    ]
+    schedules = (learning_rate(config, steps_per_epoch, rate) for rate in rates)
+    optimizers = [Adam(schedule, **ADAM) for schedule in schedules]
     if config.precision == "float16":  # small gradients would become zeros
         optimizers = [LossScaling(optimizer) for optimizer in optimizers]
     model.compile(*optimizers, jit=_uses_jit(config.jit))
@@ -123,13 +117,11 @@ def identity_weight(config: TrainConfig, domains: Domains) -> float:
 
 
 def learning_rate(
-    config: TrainConfig, steps_per_epoch: int, start: float | None = None
+    config: TrainConfig, steps_per_epoch: int, start: float
 ) -> LinearDecay:
-    """The schedule that the config asks for, of the generators or from another rate."""
+    """The schedule that the config asks for, from a rate on."""
     constant = config.resolved_constant_epochs
-    decay = config.epochs - constant
-    start = start or config.learning_rate
-    return LinearDecay(start, constant, decay, steps_per_epoch)
+    return LinearDecay(start, constant, config.epochs - constant, steps_per_epoch)
 
 
 def _uses_jit(mode):

@@ -7,27 +7,22 @@ from keras import layers
 def multiply_adds(network: keras.Model, height: int, width: int) -> int:
     """Multiplications, each with an addition, of the convolutions for one image.
 
-    All else, such as normalizations, is a few operations per value.
-
-    Args:
-        network: a generator or a discriminator.
-        height, width: of the image in pixels.
+    All else, such as normalizations, is a few operations per value. The image has
+    `height` times `width` pixels.
     """
     image = keras.Input((height, width, network.input_shape[-1]))
-    of_this_size = keras.models.clone_model(network, input_tensors=image)
-    return sum(map(_multiply_adds, of_this_size.layers))
-
-
-def _multiply_adds(layer):
-    # Each place of the smaller side meets each weight of the kernel once.
-    match layer:
-        case layers.Conv2DTranspose():
-            place = layer.input.shape
-        case layers.Conv2D() | layers.DepthwiseConv2D():
-            place = layer.output.shape
-        case _:
-            return 0
-    return place[1] * place[2] * layer.kernel.shape.num_elements()
+    total = 0
+    for layer in keras.models.clone_model(network, input_tensors=image).layers:
+        # Each place of the smaller side meets each weight of the kernel once.
+        match layer:
+            case layers.Conv2DTranspose():
+                place = layer.input.shape
+            case layers.Conv2D() | layers.DepthwiseConv2D():
+                place = layer.output.shape
+            case _:
+                continue
+        total += place[1] * place[2] * layer.kernel.shape.num_elements()
+    return total
 
 
 def floats_per_pixel(generator: keras.Model) -> int:

@@ -42,12 +42,10 @@ class DiffAugment:
     seed: int = 0
 
     def coins(self, step, batch_size):
-        """The coins of a step, by what they alter; empty where nothing is altered.
+        """The coins of a step; empty where nothing is altered.
 
-        Args:
-            step: number of the step, int tensor.
-            batch_size: images of a replica. They have the coins that they would have
-                in the batch of all replicas on one.
+        The `batch_size` images of a replica have the coins that they would have in the
+        batch of all replicas on one.
 
         Returns:
             float32 `(batch_size, NUM_COINS)` in [0, 1) for each of `JUDGED`.
@@ -64,8 +62,8 @@ class DiffAugment:
         """Alters images; pure, and differentiable by them.
 
         Args:
-            images: float `(batch, height, width, channels)` in [-1, 1], any number of
-                channels; the sizes are static.
+            images: float `(batch, height, width, channels)` in [-1, 1]; the sizes are
+                static.
             coins: `(batch, NUM_COINS)`, see `coins`.
 
         Returns:

@@ -22,7 +22,6 @@ class PoolPlan(NamedTuple):
     stored: tf.Tensor
 
 
-@keras.saving.register_keras_serializable("cyclegan_tf")
 class ImagePool(keras.layers.Layer):
     """A history of generated images, kept in variables.
 
@@ -50,12 +49,12 @@ class ImagePool(keras.layers.Layer):
         >>> pooled = pool.exchange(plan, fakes); pool.store(plan, fakes)
     """
 
-    def __init__(self, size, image_shape, seed, **kwargs):
-        super().__init__(**kwargs)
-        self.size, self.image_shape, self.seed = size, tuple(image_shape), seed
+    def __init__(self, size, image_shape, seed):
+        super().__init__()
+        self.size, self.seed = size, seed
         # One place more than the size: images that are not kept are written there,
         # so that shapes stay static.
-        self.images = _variable((size + 1, *self.image_shape), "float32", "images")
+        self.images = _variable((size + 1, *image_shape), "float32", "images")
         self.count = _variable((), "int32", "count")
         self.built = True
 
@@ -100,11 +99,6 @@ class ImagePool(keras.layers.Layer):
         local_copy(self.images).scatter_update(rows)
         count = local_copy(self.count)
         count.assign(tf.minimum(count + tf.shape(fakes)[0], self.size))
-
-    def get_config(self):
-        """The constructor's arguments."""
-        own = {"size": self.size, "image_shape": self.image_shape, "seed": self.seed}
-        return {**super().get_config(), **own}
 
 
 def _variable(shape, dtype, name):

@@ -23,8 +23,7 @@ def build_mobile_generator(
     Args:
         width: channels of the residual blocks, at a quarter of the image's size.
         num_residual_blocks: of two separable convolutions each.
-        channels: of the input, and of the output unless `out_channels` says another
-            number.
+        channels: of the input, and of the output unless `out_channels` says otherwise.
         name: of the model.
 
     Returns:
@@ -36,7 +35,7 @@ def build_mobile_generator(
     inputs = keras.Input((None, None, channels), name="image")
     x = ReflectionPadding2D(MARGIN, name="stem_pad")(inputs)
     x = layers.Conv2D(width, PATCH, STRIDE, use_bias=False, name="stem")(x)
-    x = _norm(x, "stem")
+    x = InstanceNormalization(name="stem_norm")(x)
     x = layers.ReLU(name="stem_relu")(x)
     for i in range(1, num_residual_blocks + 1):
         y = _separable(x, f"residual{i}_conv1")
@@ -54,12 +53,7 @@ def build_mobile_generator(
 
 
 def _separable(x, name):
-    width = x.shape[-1]
     x = ReflectionPadding2D(1, name=f"{name}_pad")(x)
     x = layers.DepthwiseConv2D(3, use_bias=False, name=f"{name}_depthwise")(x)
-    x = layers.Conv2D(width, 1, use_bias=False, name=name)(x)
-    return _norm(x, name)
-
-
-def _norm(x, name):
+    x = layers.Conv2D(x.shape[-1], 1, use_bias=False, name=name)(x)
     return InstanceNormalization(name=f"{name}_norm")(x)

@@ -28,11 +28,9 @@ def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
 def values_by_replica(
     strategy: tf.distribute.Strategy, variable: keras.Variable
 ) -> list[np.ndarray]:
-    """A variable's values on the replicas of all workers, in their order. Collective.
+    """The values of a variable's own copies on all replicas, in order. Collective.
 
-    Args:
-        strategy: the one that it was made under.
-        variable: one that each replica has a copy of its own of.
+    `strategy` is the one that the variable was made under.
     """
     replicas = strategy.run(
         lambda: tf.distribute.get_replica_context().replica_id_in_sync_group[None]

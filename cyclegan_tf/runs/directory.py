@@ -42,9 +42,7 @@ REMEDY = "restore it from a copy, or begin anew with --restart"
 def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
     """Makes the directory, or takes the run in it, for this process alone.
 
-    Args:
-        path: the run directory.
-        restart: rename a run that is there already and begin an empty one.
+    With `restart`, a run that is there already is renamed, and an empty one begun.
 
     Raises:
         InputError: another process is using it, or it holds something else.
@@ -56,7 +54,9 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
         try:
             stack.enter_context(locked_folder(path))
             if restart and (path / CONFIG).exists():
-                earlier = _free_name(path)
+                names = (f"{path.name}.old-{i}" for i in itertools.count(1))
+                places = map(path.with_name, names)
+                earlier = next(place for place in places if not place.exists())
                 os.replace(path, earlier)
                 say(f"the earlier run is now {earlier}")
                 stack.enter_context(locked_folder(path))
@@ -84,11 +84,6 @@ def require_a_run(path: pathlib.Path, flag: str = "--run-dir") -> None:
         )
 
 
-def _free_name(path):
-    names = (path.with_name(f"{path.name}.old-{i}") for i in itertools.count(1))
-    return next(earlier for earlier in names if not earlier.exists())
-
-
 class Recorded(NamedTuple):
     """What `config.json` says of a run.
 
@@ -108,13 +103,11 @@ class Recorded(NamedTuple):
 
 def write_config(path: pathlib.Path, recorded: Recorded) -> None:
     """Writes `config.json` into the directory of a run."""
+    domains = recorded.domains._asdict().items()
     content = {
         "options": dataclasses.asdict(recorded.options),
         "dataset_fingerprint": recorded.fingerprint,
-        "domains": {
-            name: dataclasses.asdict(domain)
-            for name, domain in recorded.domains._asdict().items()
-        },
+        "domains": {name: dataclasses.asdict(domain) for name, domain in domains},
         "onednn": recorded.onednn,
     }
     write_json(path / CONFIG, content)
@@ -164,10 +157,13 @@ def near_runs(path: pathlib.Path) -> str:
     return f" (did you mean {os.path.relpath(runs[near[0]])}?)" if near else ""
 
 
-def require_same_options(path: pathlib.Path, config: TrainConfig) -> Recorded | None:
+def require_same_options(
+    path: pathlib.Path, config: TrainConfig, is_begun: bool = False
+) -> Recorded | None:
     """Checks that the run in a directory, if there is one, can be continued so.
 
-    An exact continuation needs the same options. More `--epochs` are allowed.
+    An exact continuation needs the same options. More `--epochs` are allowed. Another
+    worker knows that the run `is_begun`, by the first one.
 
     Returns:
         What is recorded of the run; None: it is a new one.
@@ -176,6 +172,11 @@ def require_same_options(path: pathlib.Path, config: TrainConfig) -> Recorded | 
         InputError: an option differs from the run's; all that differ are named.
     """
     if not (path / CONFIG).exists():
+        if is_begun:
+            raise InputError(
+                f"the first worker's {path} is not seen here; --run-dir must be on a "
+                f"disk that all workers share."
+            )
         return None
     recorded = read_config(path)
     if recorded.fingerprint is None:
@@ -183,13 +184,31 @@ def require_same_options(path: pathlib.Path, config: TrainConfig) -> Recorded | 
             f"{path} holds imported models, not a training run; to train them on, "
             f"give --init-from {shlex.quote(str(path))} and another --run-dir."
         )
-    if differing := _differences(recorded.options, config):
+    names = names_of(config, Nature.RESULT, Nature.SOURCE)
+    if config.epochs <= recorded.options.epochs:
+        names += names_of(config, Nature.SCHEDULE)
+    old, new = (_comparable(options) for options in (recorded.options, config))
+    differing = [
+        f"{flag(name)} was {old[name]} and is now {new[name]}"
+        for name in names
+        if old[name] != new[name]
+    ]
+    if differing:
         raise InputError(
             f"{path} holds a run that cannot be continued like this: "
             f"{', '.join(differing)}. Give the same options, another --run-dir, or "
             f"--restart."
         )
     return recorded
+
+
+def _comparable(config):
+    """Options as they will be used; the images are compared by their fingerprint."""
+    places = dict.fromkeys(SOURCES)
+    if config.init_from is not None:
+        init_from = pathlib.Path(config.init_from).expanduser()
+        places["init_from"] = str(init_from.resolve())
+    return config.resolved() | places
 
 
 def continue_run(path: pathlib.Path, begun: Recorded | None, now: Recorded) -> None:
@@ -229,25 +248,3 @@ def continue_run(path: pathlib.Path, begun: Recorded | None, now: Recorded) -> N
             f"{earlier.epochs - before})"
         )
         write_config(path, now)
-
-
-def _differences(earlier, config):
-    """Options that change what is computed, with the run's value and the new one."""
-    names = names_of(config, Nature.RESULT, Nature.SOURCE)
-    if config.epochs <= earlier.epochs:
-        names += names_of(config, Nature.SCHEDULE)
-    old, new = (_comparable(c) for c in (earlier, config))
-    return [
-        f"{flag(name)} was {old[name]} and is now {new[name]}"
-        for name in names
-        if old[name] != new[name]
-    ]
-
-
-def _comparable(config):
-    """Options as they will be used; the images are compared by their fingerprint."""
-    places = dict.fromkeys(SOURCES)
-    if config.init_from is not None:
-        init_from = pathlib.Path(config.init_from).expanduser()
-        places["init_from"] = str(init_from.resolve())
-    return config.resolved() | places

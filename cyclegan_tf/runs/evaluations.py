@@ -31,7 +31,7 @@ def record_evaluation(
     It takes the place of an earlier one of the same weights by the same protocol.
 
     Args:
-        run_dir: directory of the run.
+        run_dir: the run directory.
         step: that was scored; of imported models, None.
         results: `DirectionScores`, one of each direction.
         about: "checkpoint", "weights", and what else is to be known.
@@ -57,16 +57,18 @@ def read_evaluations(run_dir: pathlib.Path) -> list[dict[str, Any]]:
     """
     path = run_dir / SCORES_FILE
     try:
-        evaluations = read_json(path, SCORE_ANEW)["evaluations"]
-        for evaluation in evaluations:
+        found = read_json(path, SCORE_ANEW)["evaluations"]
+        for evaluation in found:
+            # Those from before there were averages do not say of which weights.
+            evaluation.setdefault("weights", "raw")
             _identity(evaluation)
     except FileNotFoundError:
         return []
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is damaged or of another version ({error!r}); {SCORE_ANEW}."
         ) from None
-    return evaluations
+    return found
 
 
 def evaluations_of(
@@ -74,15 +76,10 @@ def evaluations_of(
 ) -> list[dict[str, Any]]:
     """The evaluations of the "average" or "raw" weights of a step."""
     found = read_evaluations(run_dir)
-    return [e for e in found if (e["step"], _weights(e)) == (step, weights)]
+    return [e for e in found if (e["step"], e["weights"]) == (step, weights)]
 
 
 def _identity(evaluation):
     protocols = [entry["protocol"] for entry in evaluation["scores"]]
     protocol = json.dumps(protocols, sort_keys=True)
-    return evaluation["step"], _weights(evaluation), protocol
-
-
-def _weights(evaluation):
-    # Those from before there were averages do not say.
-    return evaluation.get("weights", "raw")
+    return evaluation["step"], evaluation["weights"], protocol

@@ -21,22 +21,25 @@ from cyclegan_tf.common.files import folder_written_aside, write_json
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.domain import DIRECTIONS, Domains
 from cyclegan_tf.model.building import new_generator
-from cyclegan_tf.runs.checkpoint import AVERAGES
+from cyclegan_tf.model.state import AVERAGES
 from cyclegan_tf.runs.directory import CONFIG, read_config
-from cyclegan_tf.runs.saved import ABOUT, FOLDER, LAST, WEIGHTS, read_weights
-from cyclegan_tf.runs.weights import write_arrays
+from cyclegan_tf.runs.saved import (
+    ABOUT,
+    FOLDER,
+    LAST,
+    WEIGHTS,
+    read_weights,
+    write_arrays,
+)
 
 # What names of arrays begin with, by the kind of weights.
 PREFIXES = {"raw": DIRECTIONS, "average": AVERAGES}
 
 
 class Trained(NamedTuple):
-    """Trained generators by direction, and what they are of.
+    """Trained generators by direction, and the step and weights that they are of.
 
-    Attributes:
-        generators: "a_to_b" and "b_to_a", or one of them.
-        step: that they are of; of imports, None.
-        weights: "average" or "raw".
+    The step of imports is None; weights are "average" or "raw".
     """
 
     generators: dict[str, keras.Model]
@@ -54,8 +57,7 @@ def save_generators(
 
     Args:
         run_dir: directory of the run.
-        generators: models by direction, "a_to_b" and "b_to_a" or one of them; none
-            where there are only averages.
+        generators: models by direction; none where there are only averages.
         about: what to say of them in `model.json`, such as dataset and step.
         averages: the same with averaged weights, if there are any.
     """
@@ -73,9 +75,7 @@ def save_generators(
 def load_generators(
     run_dir: str | os.PathLike, checkpoint: str = LAST, weights: str = "average"
 ) -> dict[str, keras.Model]:
-    """The trained generators of a run by direction, "a_to_b" and "b_to_a".
-
-    A direction that the run does not have is left out.
+    """The trained generators of a run, those of "a_to_b" and "b_to_a" that it has.
 
     Args:
         run_dir: directory of the run.

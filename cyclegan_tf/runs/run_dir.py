@@ -4,9 +4,11 @@ import dataclasses
 import functools
 import os
 import pathlib
+import shutil
 from typing import Any
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.files import folder_written_aside
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import MANIFEST, Dataset, find_dataset
@@ -15,9 +17,9 @@ from cyclegan_tf.data.findings import shown
 from cyclegan_tf.data.shards import Split
 from cyclegan_tf.data.sources.synthetic import EMBEDDED
 from cyclegan_tf.runs import evaluations
-from cyclegan_tf.runs.directory import read_config
+from cyclegan_tf.runs.directory import CONFIG, read_config
 from cyclegan_tf.runs.generators import Trained, load_trained
-from cyclegan_tf.runs.saved import LAST, read_about
+from cyclegan_tf.runs.saved import FOLDER, LAST, read_about
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +49,7 @@ class RunDir:
     ) -> "RunDir":
         """Reads the options of a run.
 
-        Args:
-            path: its directory.
-            data_dir: where its images are looked for; None: where the run had them.
+        With a `data_dir`, its images are looked for there, and not where it had them.
 
         Raises:
             InputError: there is no run, or one of its files is damaged or a link.
@@ -65,6 +65,12 @@ class RunDir:
         """The trained generators, their step and weights; see `load_generators`."""
         form = self.options, self.domains
         return load_trained(self.path, *form, checkpoint, weights)
+
+    def copy_generators(self, path: pathlib.Path) -> None:
+        """Makes a run of the same options and generators, with nothing else."""
+        with folder_written_aside(path) as aside:
+            shutil.copyfile(self.path / CONFIG, aside / CONFIG)
+            shutil.copytree(self.path / FOLDER, aside / FOLDER)
 
     def about(self) -> dict[str, Any]:
         """What `model.json` says of the generators of the last epoch."""

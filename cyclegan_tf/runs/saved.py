@@ -4,10 +4,15 @@ checkpoints/step-000000012.npz  the state after a step; the newest few are kept
 checkpoints/best.npz, .json     that of the best score, and what it is the best by
 model/generators.npz, .json     see `generators`
 
+Arrays are in uncompressed `.npz` files, read without pickle, so that loading one runs
+no code; the CRC-32 of each, which the zip format has, is compared when it is read.
 Nothing here builds a network, so that no import of TensorFlow comes before an error.
 """
 
+import io
 import pathlib
+import zipfile
+import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +22,6 @@ from cyclegan_tf.common.files import current, read_json
 from cyclegan_tf.data.domain import DIRECTIONS
 from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.runs.history import METRICS, read_history
-from cyclegan_tf.runs.weights import read_arrays
 
 CHECKPOINTS = "checkpoints"
 BEST = "best"
@@ -30,20 +34,51 @@ WRITE_ANEW = (
     "the train.py command of the run, or a new import, writes it anew; --checkpoint "
     "takes the step of a checkpoint instead"
 )
+# What NumPy and zipfile raise for bytes that are no such file.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError),
+    *(MemoryError, zipfile.BadZipFile, zlib.error),
+)
 
 
-class Weights(NamedTuple):
-    """Stored weights of generators.
+def write_arrays(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays by name to a new file."""
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
 
-    Attributes:
-        about: the content of `model.json`.
-        step: that they are of; of imports, None.
-        arrays: by name, each of which begins as in `generators.PREFIXES`.
+
+def read_arrays(
+    path: pathlib.Path, prefix: str | tuple[str, ...] = ""
+) -> dict[str, np.ndarray]:
+    """The arrays of a file whose names begin with `prefix`, or one of them.
+
+    Raises:
+        Damaged: the file is missing, damaged, or holds anything but numbers.
     """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            # Nothing that would be larger in memory than it is on the disk.
+            if sum(member.file_size for member in members) > path.stat().st_size:
+                raise ValueError("its arrays are larger than the file")
+            return {
+                name: np.lib.format.read_array(io.BytesIO(archive.read(member)))
+                for member in members
+                if (name := member.filename.removesuffix(".npy")).startswith(prefix)
+            }
+    except _UNREADABLE as error:
+        raise Damaged(f"{path} is damaged ({error}).") from None
 
-    about: dict[str, Any]
-    step: int | None
-    arrays: dict[str, np.ndarray]
+
+def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
+    """The whole checkpoints in a directory, newest first."""
+    paths = (p for p in directory.glob("step-*.npz") if p.stem[5:].isdecimal())
+    return sorted(paths, reverse=True)
+
+
+def step_of(path: pathlib.Path) -> int:
+    """The step a checkpoint was taken after."""
+    return int(path.stem.removeprefix("step-"))
 
 
 def read_best(directory: pathlib.Path) -> dict[str, Any]:
@@ -67,8 +102,7 @@ def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
     """The checkpoint that "best" or the number of a step names.
 
     Raises:
-        InputError: it is not there; those that are, are named. Or the best one is
-            damaged.
+        InputError: it is not there, or the best one is damaged.
     """
     if name == BEST and read_best(directory):
         return directory / f"{BEST}.npz"
@@ -81,20 +115,6 @@ def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
         f"--checkpoint {name}: {directory} has no such checkpoint ({file}); there are "
         f"{', '.join(['last', *best, *map(str, found)])}."
     )
-
-
-def checkpoints(directory: pathlib.Path) -> list[pathlib.Path]:
-    """The whole checkpoints in a directory, newest first."""
-    paths = (p for p in directory.glob("step-*.npz") if p.stem[5:].isdecimal())
-    return sorted(paths, reverse=True)
-
-
-def require_trained(run_dir: pathlib.Path, checkpoint: str = LAST) -> None:
-    """Raises `InputError` where there is no run, or none of its generators' weights."""
-    read_config(run_dir)
-    read_about(run_dir)
-    if checkpoint != LAST:
-        find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
 
 
 def require_checkpoints(run_dir: pathlib.Path) -> None:
@@ -115,9 +135,20 @@ def require_checkpoints(run_dir: pathlib.Path) -> None:
         )
 
 
-def step_of(path: pathlib.Path) -> int:
-    """The step a checkpoint was taken after."""
-    return int(path.stem.removeprefix("step-"))
+def require_trained(run_dir: pathlib.Path, checkpoint: str = LAST) -> None:
+    """Raises `InputError` where there is no run, or none of its generators' weights."""
+    read_config(run_dir)
+    read_about(run_dir)
+    if checkpoint != LAST:
+        find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
+
+
+class Weights(NamedTuple):
+    """What `model.json` says, the step (of imports None), and arrays by name."""
+
+    about: dict[str, Any]
+    step: int | None
+    arrays: dict[str, np.ndarray]
 
 
 def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:

@@ -8,11 +8,9 @@ import tensorflow as tf
 
 from cyclegan_tf.common.errors import InputError
 
-EXAMPLE = json.dumps(
-    {
-        "cluster": {"worker": ["host0:12345", "host1:12345"]},
-        "task": {"type": "worker", "index": 0},
-    }
+EXAMPLE = (
+    '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
+    '"task": {"type": "worker", "index": 0}}'
 )
 
 
@@ -29,8 +27,7 @@ def cluster_of_slurm() -> tuple[dict[str, list[str]], tuple[str, int]]:
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             gpus_per_node=num_tasks, gpus_per_task=1, auto_set_gpu=False
         )
-        spec = resolver.cluster_spec().as_dict()
-        return spec, resolver.get_task_info()
+        return resolver.cluster_spec().as_dict(), resolver.get_task_info()
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"--strategy multiworker: no TF_CONFIG, and the Slurm variables are not "
@@ -58,7 +55,7 @@ def cluster_of_tf_config() -> tuple[dict[str, list[str]], tuple[str, int]]:
             raise ValueError("only chief and worker take part in training")
         if not 0 <= index < len(spec.get(job, [])):
             raise ValueError(f"the cluster has no {job} {index}")
-        addresses = [address for listed in spec.values() for address in listed]
+        addresses = sum(spec.values(), [])
         if len(set(addresses)) < len(addresses):
             raise ValueError("two workers have the same address")
         if not all(re.fullmatch(r".+:\d{1,5}", address) for address in addresses):

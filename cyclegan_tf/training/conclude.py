@@ -17,27 +17,21 @@ LOSS_PLOT = "samples/losses.png"
 
 def complete(run: Run) -> None:
     """Writes what a finished run lacks, or has only damaged."""
+    weights = run.config.weights
     try:
         saved.read_weights(run.path)
+        found = evaluations.evaluations_of(run.path, run.num_steps, weights)
+        is_concluded = bool(found) and (run.path / LOSS_PLOT).is_file()
     except InputError as error:
-        say(f"{error} It is written anew.")
+        say(f"{error} It is made anew.")
+        is_concluded = False
+    if not is_concluded:  # it may have been stopped after the last checkpoint
         run.save_generators()
-    if not _is_concluded(run):
-        # It was stopped after the last checkpoint.
         conclude(run, run.evaluator.evaluate(run.model.trained_generators))
     say(
         f"{run.path} is finished: {run.config.epochs} epochs, {run.model.step} steps. "
         f"To train on give more --epochs; to begin anew, --restart."
     )
-
-
-def _is_concluded(run):
-    try:
-        found = evaluations.evaluations_of(run.path, run.num_steps, run.config.weights)
-    except InputError as error:
-        say(f"{error} It is made anew.")
-        return False
-    return bool(found) and (run.path / LOSS_PLOT).is_file()
 
 
 def conclude(run: Run, results: list[DirectionScores]) -> None:
@@ -46,8 +40,7 @@ def conclude(run: Run, results: list[DirectionScores]) -> None:
     title = f"{run.path}, last: step {run.num_steps}, {weights} weights"
     table = score_table(results, title)
     try:
-        rows = history.read_history(run.path / history.METRICS)
-        plot = pictures.loss_plot(rows)
+        plot = pictures.loss_plot(history.read_history(run.path / history.METRICS))
         write_bytes(run.path / LOSS_PLOT, plot)
     except OSError as error:
         say(f"warning: the curves cannot be written ({error.strerror})")
@@ -57,15 +50,14 @@ def conclude(run: Run, results: list[DirectionScores]) -> None:
     if run.model.teachers:
         _compare_with_teacher(run, results)
     try:
-        best = saved.read_best(run.checkpoints)
+        if best := saved.read_best(run.checkpoints):
+            say(
+                f"best by {best['best_by']}: step {best['step']} with "
+                f"{best['value']:.4g}; --checkpoint best evaluates, exports, or "
+                f"translates with it"
+            )
     except InputError as error:
         say(str(error))
-        best = {}
-    if best:
-        say(
-            f"best by {best['best_by']}: step {best['step']} with {best['value']:.4g}; "
-            f"--checkpoint best evaluates, exports, or translates with it"
-        )
     say(
         f"finished: models in {run.path / saved.FOLDER}, pictures in "
         f"{run.path / 'samples'}"
@@ -74,16 +66,15 @@ def conclude(run: Run, results: list[DirectionScores]) -> None:
 
 def _compare_with_teacher(run, results):
     """Shows and keeps what teacher and student cost, and their scores."""
-    networks = {
-        "teacher": run.model.teachers,
-        "student": run.model.trained_generators,
+    teachers, students = run.model.teachers, run.model.trained_generators
+    models = {
+        "teacher": translators_of(teachers, run.domains),
+        "student": translators_of(students, run.domains),
     }
-    scored = {
-        "teacher": run.evaluator.evaluate(run.model.teachers),
-        "student": results,
-    }
-    models = {name: translators_of(x, run.domains) for name, x in networks.items()}
+    scored = {"teacher": run.evaluator.evaluate(teachers), "student": results}
     compared = comparison.compare(models, run.config.frame, scored)
-    run.save_generators({x: dataclasses.asdict(cost) for x, cost in compared.items()})
-    show(comparison.aligned(comparison.table(compared)))
+    table = comparison.aligned(comparison.table(compared))
+    figures = {name: dataclasses.asdict(each) for name, each in compared.items()}
+    run.save_generators(compared=figures)
+    show(table)
     say(f"side by side: evaluate.py --report --run-dir {run.path} {run.path / TEACHER}")

@@ -31,11 +31,9 @@ MIN_WORSE_SCORES = 3
 
 
 class Sign(NamedTuple):
-    """A failure that a number tells.
+    """A failure that a number tells: nothing is wrong from `low` to `high`.
 
-    Attributes:
-        low, high: nothing is wrong from one to the other.
-        sentence: what was measured, `{value}`, of what, `{of}`, and which flag helps.
+    The sentence says what was measured, of what, and which flag helps.
     """
 
     low: float
@@ -121,13 +119,9 @@ class Finding(NamedTuple):
 
 
 def finding(sign: str, of: str, value: float | None, **details) -> Finding | None:
-    """What a number tells, or None.
+    """What a number, if it is known, tells of "A to B", "D_A" and so on; or None.
 
-    Args:
-        sign: in `SIGNS`.
-        of: what was measured, such as "A to B" or "D_A".
-        value: the number; None where it is not known.
-        details: what else the sentence has.
+    The sentence of the sign, one of `SIGNS`, may have more `details`.
     """
     low, high, sentence = SIGNS[sign]
     if value is None or low <= value <= high:
@@ -160,9 +154,8 @@ def mean_change(images, translated) -> float:
 def variety(images, translated) -> float | None:
     """How much the outputs vary from image to image, as a share of the inputs.
 
-    Returns:
-        Ratio of the standard deviations over the images, each averaged over the
-        pixels; None where the inputs do not vary.
+    That is the ratio of the standard deviations over the images, each averaged over the
+    pixels; None where the inputs do not vary.
     """
     before, after = (np.float64(x).std(axis=0).mean() for x in (images, translated))
     return float(after / before) if before else None
@@ -185,16 +178,10 @@ def epochs_won(losses) -> int:
 def expected_excess(scores, nothing, last_step) -> float | None:
     """What the score at the end is expected to be above that of untranslated images.
 
-    It is lenient: what is learned late is less than what is learned early.
-
-    Args:
-        scores: step and score of every evaluation, the newest last; lower is better.
-        nothing: the score of untranslated images.
-        last_step: of the run.
-
-    Returns:
-        By the pace of the last few scores; None where there are fewer, or one of them
-        is better than that of untranslated images.
+    It goes by the pace of the last few scores, which is lenient: late in a run less is
+    learned. `scores` are step and score of every evaluation, the newest last; lower is
+    better. None where there are fewer, or one of them is better than `nothing`, that of
+    untranslated images.
     """
     scores = scores[-MIN_WORSE_SCORES:]
     if len(scores) < MIN_WORSE_SCORES or min(x for _, x in scores) <= nothing:
@@ -229,23 +216,7 @@ def _lattice_power(images):
         float64 `(15,)` twice, in squared grey levels: within the peak's width, and
         what its surroundings would give in the same width.
     """
-    power = _power_spectrum(images)
-    near = [max(1, round(PEAK_WIDTH * side)) for side in power.shape]
-    # At least so many bins that the peak is a small part, which a median does not see.
-    far = [max(3, round(SURROUNDINGS_WIDTH * side)) for side in power.shape]
-    peaks, surroundings = [], []
-    for i, j in [*np.ndindex(4, 4)][1:]:
-        centre = [
-            round(n * side / 4) for n, side in zip((i, j), power.shape, strict=True)
-        ]
-        peak = _around(power, centre, near)
-        peaks.append(peak.sum())
-        surroundings.append(np.median(_around(power, centre, far)) * peak.size)
-    return np.array(peaks), np.array(surroundings)
-
-
-def _power_spectrum(images):
-    """float64 `(height, width)`, mean of images and channels; its sum is a variance."""
+    # The mean over images and channels; its sum is a variance.
     pixels = np.float64(images)
     height, width = pixels.shape[1:3]
     pixels -= pixels.mean(axis=(1, 2), keepdims=True)
@@ -253,7 +224,17 @@ def _power_spectrum(images):
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
     window /= np.sqrt(np.mean(window**2))
     transformed = np.fft.fft2(pixels * window[..., None], axes=(1, 2))
-    return np.mean(np.abs(transformed / (height * width)) ** 2, axis=(0, 3))
+    power = np.mean(np.abs(transformed / (height * width)) ** 2, axis=(0, 3))
+    near = [max(1, round(PEAK_WIDTH * side)) for side in power.shape]
+    # At least so many bins that the peak is a small part, which a median does not see.
+    far = [max(3, round(SURROUNDINGS_WIDTH * side)) for side in power.shape]
+    peaks, surroundings = [], []
+    for i, j in [*np.ndindex(4, 4)][1:]:
+        centre = round(i * height / 4), round(j * width / 4)
+        peak = _around(power, centre, near)
+        peaks.append(peak.sum())
+        surroundings.append(np.median(_around(power, centre, far)) * peak.size)
+    return np.array(peaks), np.array(surroundings)
 
 
 def _around(power, centre, half_widths):

@@ -10,47 +10,36 @@ is kept as a checkpoint at once: from then on the run depends on no other. A tea
 generators, which a student learns from to its end, are copied into its directory.
 """
 
-import dataclasses
 import pathlib
-import shutil
-
-import keras
+from typing import NamedTuple
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import folder_written_aside
 from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.layers import InstanceNormalization
 from cyclegan_tf.runs import checkpoint, saved
-from cyclegan_tf.runs.directory import CONFIG
 from cyclegan_tf.runs.history import METRICS
 from cyclegan_tf.runs.run_dir import RunDir
-from cyclegan_tf.runs.weights import read_arrays
 from cyclegan_tf.training.running import Run, steps_per_epoch
 
 TEACHER = "teacher"  # folder of a run directory
 DISCRIMINATORS = ("disc_a", "disc_b")
 
 
-@dataclasses.dataclass(frozen=True)
-class Origins:
-    """Other runs that a run starts from; None where it does not.
+class Origins(NamedTuple):
+    """Other runs that a run starts from: an earlier one, and a student's teacher.
 
-    Attributes:
-        earlier: that `--init-from` names; of a run with a checkpoint, None.
-        teacher: of a student, or the copy of it in the student's directory.
+    Of a run with a checkpoint there is no earlier one, and the teacher is its copy.
     """
 
-    earlier: RunDir | None = None
-    teacher: RunDir | None = None
+    earlier: RunDir | None
+    teacher: RunDir | None
 
 
 def open_origins(config: TrainConfig, path: pathlib.Path) -> Origins:
-    """Opens the runs that a run starts from, and compares their networks with its own.
-
-    Once the directory of the run, `path`, has a copy of the teacher, that is taken.
+    """Opens the runs that the run in `path` starts from, and compares the networks.
 
     Raises:
         InputError: there is no such run, its weights cannot be read, or it does not
@@ -91,42 +80,16 @@ def _require_same_networks(earlier, config):
 
 
 def require_same_channels(origins: Origins, domains: Domains) -> None:
-    """Compares the images of other runs with those of a run that starts from them.
-
-    Raises:
-        InputError: they have another number of channels.
-    """
+    """Raises `InputError` where other runs' images have another number of channels."""
     now = [domain.channels for domain in domains]
-    named = {"init_from": origins.earlier, "teacher": origins.teacher}
-    for name, run in named.items():
+    for name, run in zip(("--init-from", "--teacher"), origins, strict=True):
         before = [domain.channels for domain in run.domains] if run else now
         if before != now:
             raise InputError(
-                f"{flag(name)} {run.path} is of images with {before[0]} channels in A "
+                f"{name} {run.path} is of images with {before[0]} channels in A "
                 f"and {before[1]} in B, and the new ones have {now[0]} and {now[1]}; "
                 f"--channels-a and --channels-b make RGB of grey ones, and grey of RGB."
             )
-
-
-def keep_teacher(origins: Origins, path: pathlib.Path) -> None:
-    """Copies the teacher into the directory of a student, unless it is there."""
-    kept = path / TEACHER
-    if origins.teacher and not kept.is_dir():
-        with folder_written_aside(kept) as aside:
-            shutil.copyfile(origins.teacher.path / CONFIG, aside / CONFIG)
-            folder = saved.FOLDER
-            shutil.copytree(origins.teacher.path / folder, aside / folder)
-
-
-def build_teachers(origins: Origins, path: pathlib.Path) -> dict[str, keras.Model]:
-    """The generators that a student learns from, by direction; of other runs, none.
-
-    They are those of the copy, as the teacher may have been trained on meanwhile.
-    """
-    if origins.teacher is None:
-        return {}
-    copy = dataclasses.replace(origins.teacher, path=path / TEACHER)
-    return copy.generators().generators
 
 
 def restore_or_start(run: Run, origins: Origins) -> None:
@@ -136,13 +99,12 @@ def restore_or_start(run: Run, origins: Origins) -> None:
         InputError: there are checkpoints, but none can be read, or workers differ.
     """
     # 1: its own newest whole checkpoint, perhaps of other devices.
+    saved.require_checkpoints(run.path)
     restored = checkpoint.restore_newest(run.model, run.checkpoints, run.say)
     step = run.model.step
-    if restored is None:
-        saved.require_checkpoints(run.path)
-        if (run.path / METRICS).exists():
-            run.say(f"{run.checkpoints} has no checkpoint: beginning again at step 0")
-    elif step < run.num_steps:
+    if restored is None and (run.path / METRICS).exists():
+        run.say(f"{run.checkpoints} has no checkpoint: beginning again at step 0")
+    elif restored and step < run.num_steps:
         run.say(f"continuing after step {step} from {restored[0]}")
     if not run.devices.is_same_everywhere(step):
         raise InputError(
@@ -153,7 +115,7 @@ def restore_or_start(run: Run, origins: Origins) -> None:
         _change_replicas(run, restored[1])
 
     # 2 and 3: what other runs give to one without a checkpoint; all else stays fresh.
-    if restored is None and (origins.earlier or origins.teacher):
+    if restored is None and any(origins):
         if origins.earlier:
             start_generators(origins.earlier, run.model)
         if origins.teacher:
@@ -173,11 +135,10 @@ def _change_replicas(run, before):
         f"{before * run.config.batch_size} and is now {model.step}"
     )
     run.save_checkpoint()
-    if run.devices.is_first:
-        # Steps count anew, and the highest must be the newest.
-        for path in saved.checkpoints(run.checkpoints):
-            if saved.step_of(path) > model.step:
-                path.unlink()
+    # Steps count anew, and the highest must be the newest.
+    for path in saved.checkpoints(run.checkpoints) if run.devices.is_first else ():
+        if saved.step_of(path) > model.step:
+            path.unlink()
 
 
 def start_generators(earlier: RunDir, model: CycleGAN) -> None:
@@ -187,32 +148,28 @@ def start_generators(earlier: RunDir, model: CycleGAN) -> None:
     """
     trained = earlier.generators().generators
     for direction, fresh in model.generators.items():
-        if direction in trained:
-            _copy_weights(trained[direction], fresh)
-            say(f"{direction} starts from trained weights")
-        else:
+        if direction not in trained:
             say(
                 f"{direction} starts from fresh weights: --init-from has only the other"
             )
-
-
-def _copy_weights(source, target):
-    for layer in target.layers:
-        weights = source.get_layer(layer.name).get_weights()
-        # A plain norm is an affine one with the scale and offset that a fresh one has.
-        if weights or not isinstance(layer, InstanceNormalization):
-            layer.set_weights(weights)
+            continue
+        for layer in fresh.layers:
+            weights = trained[direction].get_layer(layer.name).get_weights()
+            # A plain norm is an affine one with a fresh one's scale and offset.
+            if weights or not isinstance(layer, InstanceNormalization):
+                layer.set_weights(weights)
+        say(f"{direction} starts from trained weights")
 
 
 def start_discriminators(teacher: str, model: CycleGAN) -> None:
     """Gives the discriminators of a model those of a teacher's newest checkpoint.
 
     Where they do not fit or are not there, as of imports, fresh ones stay; it is said.
-    It is the directory of the teacher's own run, as a copy of it has no checkpoints.
+    `teacher` is the directory of its own run, as the copy of it has no checkpoints.
     """
     run_dir = pathlib.Path(teacher).expanduser()
     newest = saved.checkpoints(run_dir / saved.CHECKPOINTS)[:1]
-    arrays = read_arrays(newest[0], DISCRIMINATORS) if newest else {}
+    arrays = saved.read_arrays(newest[0], DISCRIMINATORS) if newest else {}
     variables = {
         f"{part}/{variable.path}": variable
         for part in DISCRIMINATORS

@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -13,7 +12,8 @@ from cyclegan_tf.common.errors import Damaged, InputError, out_of_memory
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation.results import DirectionScores
-from cyclegan_tf.runs import checkpoint, saved
+from cyclegan_tf.model.state import NonFiniteState
+from cyclegan_tf.runs import saved
 from cyclegan_tf.training.reports.reporter import Reporter
 from cyclegan_tf.training.running import Run
 from cyclegan_tf.training.steps import Steps, Stopped
@@ -58,10 +58,9 @@ def _announce(run):
         f"{batch_size * num_replicas}{copies} to go, {run.steps_per_epoch} per epoch; "
         f"{len(run.splits['trainA'])} + {len(run.splits['trainB'])} images"
     )
-    for domain in "AB":
-        split = run.splits[f"train{domain}"]
-        if not split.domain.is_grey_levels:
-            run.say(f"domain {domain}: {split.domain} are -1 to 1 for the networks")
+    for name, domain in zip("AB", run.domains, strict=True):
+        if not domain.is_grey_levels:
+            run.say(f"domain {name}: {domain} are -1 to 1 for the networks")
     a, b = (domain.channels for domain in run.domains)
     if a != b:
         run.say(f"no identity losses: channels are {a} in A, and {b} in B")
@@ -83,11 +82,11 @@ def is_low_rate(config: TrainConfig, num_steps: int) -> bool:
 
 
 @contextlib.contextmanager
-def _failures_in_one_line(run) -> Iterator[None]:
+def _failures_in_one_line(run):
     """Says what became of the run, and what helps."""
     try:
         yield
-    except checkpoint.NonFiniteState as error:
+    except NonFiniteState as error:
         raise InputError(
             f"{run.path}: {error} after step {run.model.step}; {_kept(run)}. Begin "
             f"anew with --restart and a lower --learning-rate than "

@@ -24,7 +24,7 @@ from cyclegan_tf.common.memory import available_memory, bytes_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.runs import checkpoint, directory, saved
+from cyclegan_tf.runs import checkpoint, saved
 from cyclegan_tf.training import devices
 from cyclegan_tf.training.fit import fit_all_epochs
 from cyclegan_tf.training.prepare import prepare
@@ -61,10 +61,7 @@ class Clock(keras.callbacks.Callback):
 def plan_run(config: TrainConfig) -> dict[str, Any]:
     """What a run will take to its end, from its newest checkpoint on.
 
-    Returns:
-        To be written as JSON: "options" as they will be used, "device", "dataset",
-        "steps", "seconds" of everything once and in all, "times" that it is done,
-        "memory" and "disk" in bytes.
+    It can be written as JSON; times are in seconds, sizes in bytes.
 
     Raises:
         InputError: the run would end with it, too.
@@ -73,25 +70,26 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
         raise InputError(
             "--dry-run measures one machine; leave out --strategy multiworker."
         )
-    # What is there already.
-    path, done = config.resolved_run_dir, 0
-    directory.require_a_run(path)
-    if not config.restart:
-        directory.require_same_options(path, config)
-        found = saved.checkpoints(path / saved.CHECKPOINTS)
-        done = saved.step_of(found[0]) if found else 0
-    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
-    # Everything once, and how often it is done.
     say(f"measuring {NUM_MEASURED} steps, an evaluation and a checkpoint")
-    free = available_memory()
-    with tempfile.TemporaryDirectory("-plan") as scratch, _failures_in_one_line():
-        most_bytes = MEMORY_SHARE * free
-        run, seconds, memory, size = _measured(config, f"{scratch}/run", most_bytes)
+    free, path = available_memory(), config.resolved_run_dir
+    try:
+        with tempfile.TemporaryDirectory("-plan") as scratch, damage_named():
+            most = MEMORY_SHARE * free
+            run, seconds, memory, size = _measured(config, f"{scratch}/run", most)
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        reason = (str(error).splitlines() or ["no more memory"])[0]
+        raise InputError(
+            f"--dry-run: it does not fit ({reason}); {LESS_MEMORY}."
+        ) from None
+    # How often each is done, from what is there already.
+    found = [] if config.restart else saved.checkpoints(path / saved.CHECKPOINTS)
+    done = saved.step_of(found[0]) if found else 0
     steps = steps_per_epoch(config, run.splits, run.devices.num_replicas)
-    times = _times(config, steps, done)
+    times = count_times(config, steps, done)
     kept = min(checkpoint.NUM_KEPT, times["checkpoint"]) + 1  # and the best
     seconds["epoch_of_steps"] = steps * seconds["step"]
     seconds["total"] = sum(count * seconds[name] for name, count in times.items())
+    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
     return {
         "options": config.resolved(),
         "device": run.devices.describe(),
@@ -114,37 +112,27 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
 
 def _measured(config, run_dir, most_bytes):
     """A run that has been begun, what its parts take, and bytes of a checkpoint."""
-    begun = dataclasses.replace(
-        config,
-        run_dir=run_dir,
-        **dict.fromkeys(("restart", "dry_run", "json"), False),
-        epochs=1,
-        steps_per_epoch=NUM_SKIPPED + NUM_MEASURED + 1,
-    )
+    short = {"epochs": 1, "steps_per_epoch": NUM_SKIPPED + NUM_MEASURED + 1}
+    short |= dict.fromkeys(("restart", "dry_run", "json"), False)
+    begun = dataclasses.replace(config, run_dir=run_dir, **short)
     with contextlib.ExitStack() as stack:
         run, _ = prepare(begun, devices.choose_devices(config.strategy), stack)
         started, clock = time.monotonic(), Clock(run, most_bytes)
         fit_all_epochs(run, clock)
-        step = float(np.median(np.diff(clock.ends)[NUM_SKIPPED:]))
-        seconds = {
-            "start": clock.ends[0] - started,
-            "step": step,
-            "evaluation": _seconds_of_evaluation(run, step),
-            "checkpoint": _seconds(run.save_checkpoint),
-        }
+        seconds = {"start": clock.ends[0] - started}
+        seconds["step"] = float(np.median(np.diff(clock.ends)[NUM_SKIPPED:]))
+        # Of an evaluation, as many images as there is time for.
+        whole = run.evaluator
+        limit = int(EVALUATED_SECONDS / (2 * SHARE_OF_STEP * seconds["step"]))
+        form = whole.frame, whole.is_paired, max(4, limit), whole.features
+        some = Evaluator(*whole.splits.values(), *form)
+        share = sum(some.counts.values()) / sum(whole.counts.values())
+        scoring = _seconds(some.evaluate, run.model.trained_generators)
+        seconds["evaluation"] = scoring / share
+        seconds["checkpoint"] = _seconds(run.save_checkpoint)
         memory = {f"{name}_bytes": x for name, x in devices.peak_memory().items()}
         [written] = saved.checkpoints(run.checkpoints)
         return run, seconds, memory, written.stat().st_size
-
-
-def _seconds_of_evaluation(run, seconds_per_step):
-    """Seconds of scoring all images, from as many as there is time for."""
-    whole = run.evaluator
-    limit = max(4, int(EVALUATED_SECONDS / (2 * SHARE_OF_STEP * seconds_per_step)))
-    splits = whole.splits.values()
-    some = Evaluator(*splits, whole.frame, whole.is_paired, limit, whole.features)
-    seconds = _seconds(some.evaluate, run.model.trained_generators)
-    return seconds * sum(whole.counts.values()) / sum(some.counts.values())
 
 
 def _seconds(function, *arguments):
@@ -155,43 +143,27 @@ def _seconds(function, *arguments):
     return time.monotonic() - started
 
 
-def _times(config, steps, done):
-    """How often each thing is done from a step on, by its name in "seconds"."""
+def count_times(config: TrainConfig, steps: int, done: int) -> dict[str, int]:
+    """How often each thing is done, `steps` an epoch of which so many are `done`."""
     epochs = range(done // steps, config.epochs)
-    within = (steps - 1) // config.checkpoint_every
     scored = [is_due(epoch, config.evaluate_every, config.epochs) for epoch in epochs]
     return {
         "start": int(bool(epochs)),
         "step": max(0, config.epochs * steps - done),
         "evaluation": sum(scored),
-        "checkpoint": len(epochs) * (1 + within),
+        "checkpoint": len(epochs) * (1 + (steps - 1) // config.checkpoint_every),
     }
-
-
-@contextlib.contextmanager
-def _failures_in_one_line():
-    try:
-        with damage_named():
-            yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        reason = (str(error).splitlines() or ["no more memory"])[0]
-        raise InputError(
-            f"--dry-run: it does not fit ({reason}); {LESS_MEMORY}."
-        ) from None
 
 
 def plan_text(plan: dict[str, Any]) -> str:
     """What `plan_run` gives, in lines for people."""
-    dataset, steps, seconds, times, memory, disk = (
-        plan[x] for x in ("dataset", "steps", "seconds", "times", "memory", "disk")
-    )
+    names = ("dataset", "steps", "seconds", "times", "memory", "disk")
+    dataset, steps, seconds, times, memory, disk = map(plan.get, names)
     images = " + ".join(map(str, dataset["images"].values()))
     done = f" from step {steps['done']} on" if steps["done"] else ""
     gpu = memory.get("device_bytes")
-    on_device = f"{bytes_text(gpu)} of the GPU, " if gpu else ""
-    options = [
-        f"{x} {value}" for x, value in plan["options"].items() if value is not None
-    ]
+    on_gpu = f"{bytes_text(gpu)} of the GPU, " if gpu else ""
+    options = [f"{x} {y}" for x, y in plan["options"].items() if y is not None]
     return f"""\
 dataset: {dataset["directory"]}: {images} images
 device: {plan["device"]}
@@ -201,7 +173,7 @@ run: {_duration(seconds["total"])}{done}: {steps["left"]} steps, \
 {times["evaluation"]} evaluations of {seconds["evaluation"]:.2g} s, \
 {times["checkpoint"]} checkpoints of {seconds["checkpoint"]:.2g} s, \
 first step {seconds["start"]:.2g} s
-memory: {on_device}{bytes_text(memory["host_bytes"])} of this machine, \
+memory: {on_gpu}{bytes_text(memory["host_bytes"])} of this machine, \
 which has {bytes_text(memory["free_bytes"])} free
 disk: {disk["checkpoints_kept"]} checkpoints of \
 {bytes_text(disk["checkpoint_bytes"])}; {bytes_text(disk["free_bytes"])} are free

@@ -32,79 +32,70 @@ def prepare(
 ) -> tuple[Run, first_state.Origins]:
     """Locks the run's directory, converts the dataset, builds the model.
 
-    What is entered in `stack` is to be left when the run ends.
-
-    Returns:
-        The run, its model with fresh weights; and what its first state comes from.
+    What is entered in `stack` is to be left when the run ends. The model has fresh
+    weights; the origins are what its first state comes from.
 
     Raises:
         InputError: something the user can mend.
     """
     path = config.resolved_run_dir
+    # Each would have to skip a step whose gradient overflowed on any of them.
     if config.precision == "float16" and devices.num_replicas > 1:
-        # Each would have to skip a step whose gradient overflowed on any of them.
         raise InputError("--precision float16 is for one device; take bfloat16.")
-    # The network of KID and FID, if asked for; an image takes a while on a CPU.
-    asked_for = config.best_by in ("kid", "fid") or config.inception_weights is not None
-    network = load_inception(config.inception_weights) if asked_for else None
+    network = _load_inception(config)
     # The others wait until the first one has converted and written the config;
     # they then find the one done and compare themselves with the other.
     with devices.first_worker_first():
         # What needs no images, before anything that takes long.
         if devices.is_first:
             stack.enter_context(directory.locked(path, config.restart))
-        begun = directory.require_same_options(path, config)
-        if begun is None and not devices.is_first:
-            raise InputError(
-                f"the first worker's {path} is not seen here; --run-dir must be on a "
-                f"disk that all workers share."
-            )
+        begun = directory.require_same_options(path, config, not devices.is_first)
         origins = first_state.open_origins(config, path)
 
         # The images, in the form that the networks take.
-        dataset = findings.shown(config, _open_dataset(config, begun))
-        left_out = findings.left_out_in_words(dataset)
-        if left_out and devices.is_first:
-            say(left_out)
-        domains = _choose_domains(config, dataset)
+        dataset = open_dataset(config, begun)
+        dataset = findings.shown(config, dataset)
+        domains = Domains(*(_form_of(x, config, dataset) for x in Domains._fields))
         splits = dataset.splits(domains)
-        for name in ("trainA", "trainB") if devices.is_first else ():
-            forms.tell_of_sizes(splits[name], config.frame)
+        if devices.is_first:
+            for name in ("trainA", "trainB"):
+                forms.tell_of_sizes(splits[name], config.frame)
+            if left_out := findings.left_out_in_words(dataset):
+                say(left_out)
+        identity_weight(config, domains)  # refuses what cannot be
         first_state.require_same_channels(origins, domains)
-        if network is not None:
-            require_suitable(domains)
+        steps = steps_per_epoch(config, splits, devices.num_replicas)
         evaluator = _make_evaluator(config, splits, dataset.is_paired, network)
 
         # From here on the run is begun.
-        images = dataset.fingerprint, domains
-        now = directory.Recorded(config, *images, uses_onednn())
+        now = directory.Recorded(config, dataset.fingerprint, domains, uses_onednn())
         directory.continue_run(path, begun, now)
-        if devices.is_first:
-            first_state.keep_teacher(origins, path)
+        kept = path / first_state.TEACHER
+        if devices.is_first and origins.teacher and not kept.is_dir():
+            origins.teacher.copy_generators(kept)
 
-    # The model, with fresh weights.
-    steps = steps_per_epoch(config, splits, devices.num_replicas)
     received_signal = stack.enter_context(stop_signals())
-    is_new = devices.is_first and begun is None
-    with _taken_back_if_too_large(path, is_new), devices.strategy.scope():
-        teachers = first_state.build_teachers(origins, path)
-        model = build_model(config, domains, steps, teachers)
+    try:
+        with devices.strategy.scope():
+            # Of the copy, as the teacher may have been trained on meanwhile.
+            copy = origins.teacher and dataclasses.replace(origins.teacher, path=kept)
+            teachers = copy.generators().generators if copy else {}
+            model = build_model(config, domains, steps, teachers)
+    except tf.errors.ResourceExhaustedError as error:
+        if devices.is_first and begun is None:
+            (path / directory.CONFIG).unlink()  # it is then not begun
+        raise out_of_memory(error) from None
     given = config, domains, path, splits, evaluator, devices
     return Run(*given, model, steps, received_signal), origins
 
 
-@contextlib.contextmanager
-def _taken_back_if_too_large(path, is_new):
-    """Says what helps where memory does not suffice; a new run is then not begun."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        if is_new:
-            (path / directory.CONFIG).unlink()
-        raise out_of_memory(error) from None
+def _load_inception(config):
+    """The network of KID and FID, if asked for; an image takes a while on a CPU."""
+    asked_for = config.best_by in ("kid", "fid") or config.inception_weights is not None
+    return load_inception(config.inception_weights) if asked_for else None
 
 
-def _open_dataset(config, begun):
+def open_dataset(config: TrainConfig, begun: directory.Recorded | None) -> Dataset:
     """The images that a run has begun with, or those that the options name now.
 
     A run keeps its images; that a folder has others by now is said.
@@ -125,31 +116,23 @@ def _open_dataset(config, begun):
     return found
 
 
-def _choose_domains(config, dataset):
-    """The form of the images, by the dataset and the options."""
-    domains = []
-    for name in Domains._fields:
-        split, values = dataset.split(f"train{name.upper()}"), config.range_of(name)
-        channels = getattr(config, f"channels_{name}")
-        domain = forms.chosen_domain(split, name, channels, values)
-        resample = getattr(config, f"resample_{name}")
-        domains.append(dataclasses.replace(domain, resample=resample))
-    domains = Domains(*domains)
-    identity_weight(config, domains)  # refuses what cannot be
-    return domains
+def _form_of(name, config, dataset):
+    """The form of a domain's images, by the dataset and the options."""
+    channels = getattr(config, f"channels_{name}")
+    split, values = dataset.split(f"train{name.upper()}"), config.range_of(name)
+    domain = forms.chosen_domain(split, name, channels, values)
+    return dataclasses.replace(domain, resample=getattr(config, f"resample_{name}"))
 
 
 def _make_evaluator(config, splits, is_paired, network):
     """Makes that of the test images, or of training images if there are no others."""
     is_test = len(splits["testA"]) > 0 and len(splits["testB"]) > 0
     kind = "test" if is_test else "train"
-    evaluator = Evaluator(
-        splits[f"{kind}A"].sample(NUM_SCORED),
-        splits[f"{kind}B"].sample(NUM_SCORED),
-        config.frame,
-        is_paired and is_test,
-        features=network,
-    )
+    of_a, of_b = (splits[f"{kind}{name}"].sample(NUM_SCORED) for name in "AB")
+    if network is not None:
+        require_suitable(Domains(of_a.domain, of_b.domain))
+    is_paired = is_paired and is_test
+    evaluator = Evaluator(of_a, of_b, config.frame, is_paired, features=network)
     if config.best_by not in evaluator.names:
         needed = "test images in pairs" if network is None else "two images per domain"
         raise InputError(

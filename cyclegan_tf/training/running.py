@@ -51,19 +51,15 @@ class Run:
 
     def save_checkpoint(self) -> None:
         """Saves the state as it is now. Collective."""
-        checkpoint.save(self.model, self.checkpoints, self.model.step)
+        step, is_writer = self.model.step, self.devices.is_first
+        checkpoint.save(self.model, self.checkpoints, step, is_writer)
 
-    def save_generators(self, compared: dict | None = None) -> None:
-        """Writes `model/`: both generators, and where they come from.
-
-        `compared` are costs and scores of teacher and student, of a student at its end.
-        """
+    def save_generators(self, **more) -> None:
+        """Writes `model/`: both generators, where they come from, and what else."""
         if self.devices.is_first:
-            about = {
-                "dataset": self.config.dataset_name,
-                "step": self.model.step,
-                "epochs": self.model.step / self.steps_per_epoch,
-            } | ({"compared": compared} if compared else {})
+            step = self.model.step
+            about = {"dataset": self.config.dataset_name, "step": step}
+            about |= {"epochs": step / self.steps_per_epoch} | more
             networks = self.model.generators, about, self.model.averages
             generators.save_generators(self.path, *networks)
 

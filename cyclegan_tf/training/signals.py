@@ -28,10 +28,8 @@ def signals_handled(handler: Callable | int, *numbers: int) -> Iterator[None]:
 def stop_signals() -> Iterator[Callable[[], int | None]]:
     """Turns the first Ctrl-C or SIGTERM into a request; the second stops at once.
 
-    In another thread than the main one, none is received: whoever called handles them.
-
-    Yields:
-        A function that returns the signal received, or None.
+    Yields a function that returns the signal received, or None, as it always does in
+    another thread than the main one.
     """
     received: list[int] = []
 

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from cyclegan_tf.model.state import NonFiniteState, finite_arrays
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.training.reports.reporter import Reporter
 from cyclegan_tf.training.running import Run
@@ -21,11 +22,8 @@ class Steps(keras.callbacks.Callback):
 
     After a step, and after an epoch, it first ends the run where going on would lose
     something, then has told what there is to tell, and saves the state last: what a
-    checkpoint says has happened is then on disk.
-
-    Args:
-        run: what is trained.
-        reporter: tells; None on workers that do not.
+    checkpoint says has happened is then on disk. Workers that tell nothing have no
+    reporter.
 
     Raises:
         NonFiniteState: a loss, or after an epoch a variable, is NaN or infinite.
@@ -62,9 +60,13 @@ class Steps(keras.callbacks.Callback):
         self.step += 1
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
-                raise checkpoint.NonFiniteState(f"loss {name} is {value}")
-        if self._is_stop_requested():
-            raise Stopped
+                raise NonFiniteState(f"loss {name} is {value}")
+        # All workers must stop after the same step. They agree only now and then, since
+        # each must wait for the others.
+        devices = self.run.devices
+        if devices.num_workers == 1 or self.step % LOSSES_EVERY == 0:
+            if devices.any_worker(self.run.received_signal() is not None):
+                raise Stopped
         is_last = batch + 1 == self.params["steps"]
         if self.reporter:
             self.reporter.after_step(self.step, logs, is_last)
@@ -73,17 +75,9 @@ class Steps(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Looks at the variables, before others make something of them; saves all."""
-        checkpoint.require_finite(self.model)
+        finite_arrays(self.model)
         best = self.reporter and self.reporter.after_epoch(epoch, self.step, logs)
         if best:
             checkpoint.save_best(self.model, self.run.checkpoints, best)
         self.run.save_generators()
         self.run.save_checkpoint()
-
-    def _is_stop_requested(self):
-        # All workers must stop after the same step. They agree only now and then, since
-        # each must wait for the others.
-        devices = self.run.devices
-        if devices.num_workers > 1 and self.step % LOSSES_EVERY:
-            return False
-        return devices.any_worker(self.run.received_signal() is not None)

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.model import state
 from cyclegan_tf.model.building import build_model
-from cyclegan_tf.runs import checkpoint
 
 
 def test_model_is_a_function_of_the_seed(tiny_run):
     first, again, other = (
-        checkpoint.training_state(build_model(tiny_run(seed=seed), Domains(), 4))
+        state.variables_of(build_model(tiny_run(seed=seed), Domains(), 4))
         for seed in (0, 0, 1)
     )
     name = "gen_ab/stem/kernel"

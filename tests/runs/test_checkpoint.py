@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.common.errors import Damaged, InputError
+from cyclegan_tf.model import state
 from cyclegan_tf.runs import checkpoint, generators, saved
 from tests.helpers import random_images, tiny_model
 
@@ -21,8 +22,7 @@ def other():
 
 
 def numbers(model):
-    state = checkpoint.training_state(model)
-    return {name: np.asarray(variable) for name, variable in state.items()}
+    return state.finite_arrays(model)
 
 
 def test_state_holds_all_that_training_changes_and_is_restored(tmp_path, other):
@@ -48,11 +48,16 @@ def test_state_holds_all_that_training_changes_and_is_restored(tmp_path, other):
         np.testing.assert_array_equal(restored[name], value, err_msg=name)
 
 
-def test_newest_few_are_kept(tmp_path, model):
+def test_newest_few_are_kept_and_what_was_just_written(tmp_path, model):
+    def kept():
+        return [saved.step_of(path) for path in saved.checkpoints(tmp_path)]
+
     for step in (1, 9, 10, 100):
         checkpoint.save(model, tmp_path, step)
-    steps = [saved.step_of(path) for path in saved.checkpoints(tmp_path)]
-    assert steps == [100, 10, 9]
+    assert kept() == [100, 10, 9]
+    # Of a run that goes on with more devices, and so at a lower step.
+    checkpoint.save(model, tmp_path, 5)
+    assert kept() == [100, 10, 5]
 
 
 def test_state_that_is_not_finite_is_not_saved(tmp_path):
@@ -60,7 +65,7 @@ def test_state_that_is_not_finite_is_not_saved(tmp_path):
     checkpoint.save(model, tmp_path, 1)
     variable = model.gen_ba.trainable_variables[0]
     variable.assign(variable * np.nan)
-    with pytest.raises(checkpoint.NonFiniteState, match="gen_ba/"):
+    with pytest.raises(state.NonFiniteState, match="gen_ba/"):
         checkpoint.save(model, tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000001.npz"]
 

@@ -1,9 +1,9 @@
-"""Several processes that use one run at once."""
+"""Several users of one run at once."""
 
+import concurrent.futures
 import csv
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -14,21 +14,16 @@ from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.inference import translator
 from cyclegan_tf.runs.directory import Recorded, write_config
 from cyclegan_tf.runs.evaluations import read_evaluations
-from cyclegan_tf.runs.run_dir import RunDir
-from tests.helpers import ROOT, TINY, command, flags, random_pixels, tiny_config
-
-WRITER = """
-import pathlib, sys, time
 from cyclegan_tf.runs.generators import save_generators
-from tests.helpers import tiny_model
-
-model = tiny_model()
-for step in range(1, 9):
-    for generator in model.generators.values():
-        generator.set_weights([0 * x + step for x in generator.get_weights()])
-    save_generators(pathlib.Path(sys.argv[1]), model.generators, {"step": step})
-    time.sleep(step % 4 / 8)
-"""
+from cyclegan_tf.runs.run_dir import RunDir
+from tests.helpers import (
+    TINY,
+    command,
+    flags,
+    random_pixels,
+    tiny_config,
+    tiny_model,
+)
 
 
 def wait_for(path, process):
@@ -40,19 +35,32 @@ def wait_for(path, process):
 
 def test_models_that_are_being_replaced_are_loaded_from_one_step(tmp_path):
     write_config(tmp_path, Recorded(tiny_config(tmp_path), None))
-    with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], cwd=ROOT) as writer:
-        wait_for(tmp_path / "model" / "model.json", writer)
-        picture = random_pixels(16, 16)
-        translate = translator.load(tmp_path)
-        before, steps = translate(picture), []
+    model = tiny_model()
+
+    def save(step):
+        for generator in model.generators.values():
+            generator.set_weights([0 * x + step for x in generator.get_weights()])
+        save_generators(tmp_path, model.generators, {"step": step})
+
+    def save_all():
+        for step in range(2, 9):
+            time.sleep(step % 4 / 8)
+            save(step)
+
+    save(1)
+    picture = random_pixels(16, 16)
+    translate = translator.load(tmp_path)
+    before, steps = translate(picture), []
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(save_all)
         while not steps or steps[-1] < 8:
             loaded, step, _ = RunDir.open(tmp_path).generators()
             for generator in loaded.values():
-                assert {float(x) for w in generator.get_weights() for x in w.flat} == {
-                    step
-                }
+                values = {float(x) for w in generator.get_weights() for x in w.flat}
+                assert values == {step}
             steps.append(step)
-        assert writer.wait() == 0
+            if writing.done():
+                writing.result()
     assert steps == sorted(steps)
     # What was loaded does not change.
     np.testing.assert_array_equal(translate(picture), before)

@@ -13,18 +13,18 @@ import pytest
 from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import history, saved, weights
+from cyclegan_tf.runs import history, saved
 from tests.damages import DAMAGES
 from tests.helpers import run_here
 
 
 def write(path, value):
     with files.written_aside(path) as aside:
-        weights.write_arrays(aside, {"gen_ab/stem/kernel": np.full(9, value)})
+        saved.write_arrays(aside, {"gen_ab/stem/kernel": np.full(9, value)})
 
 
 def value_in(path):
-    return weights.read_arrays(path)["gen_ab/stem/kernel"][0]
+    return saved.read_arrays(path)["gen_ab/stem/kernel"][0]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -42,21 +42,22 @@ def test_damaged_checkpoint_is_named_or_the_same(tmp_path, damage):
             assert str(path) in str(error) and "\n" not in str(error)
 
 
-def test_changed_number_in_a_checkpoint_is_noticed(tmp_path):
-    path = tmp_path / "step-000000001.npz"
-    write(path, 1.0)
-    content = bytearray(path.read_bytes())
-    place = content.index(np.float64(1).tobytes())
-    content[place] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(Damaged, match="step-000000001.npz is damaged"):
-        value_in(path)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": NaN', "[" * 10**6])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "null",
+        '{"a": NaN',
+        "[" * 10**6,
+        '{"options": {"colour": 1}}',
+    ],
+)
 def test_damaged_config_is_named(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(InputError, match="config.json is damaged"):
+    with pytest.raises(InputError, match="config.json is damaged.*--restart"):
         run_directory.read_config(tmp_path)
 
 
@@ -72,33 +73,34 @@ def test_damaged_metrics_never_end_a_run(tmp_path, capsys):
     assert "metrics.csv is damaged: going on without 1 of" in capsys.readouterr().err
 
 
-def test_run_goes_on_over_damaged_checkpoint_best_and_metrics(
+def test_run_goes_on_over_damaged_checkpoint_best_metrics_and_models(
     tmp_path, scored_run, capsys
 ):
-    run_dir = tmp_path / "run"
-    shutil.copytree(scored_run, run_dir)
-    given = "--run-dir", run_dir, "--epochs", 4
+    run_dir = shutil.copytree(scored_run, tmp_path / "run")
     newest, before, _ = saved.checkpoints(run_dir / "checkpoints")
+    whole = newest.read_bytes()
     for path in (newest, run_dir / "checkpoints" / "best.npz"):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
     metrics = run_dir / "metrics.csv"
     metrics.write_text(metrics.read_text().replace("\n1,", "\n1x,"))
-    done = run_here(capsys, "train", *given)
+    done = run_here(capsys, "train", "--run-dir", run_dir)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     assert f"{newest} is damaged" in done.stderr
     assert f"continuing after step {saved.step_of(before)} from" in done.stderr
     assert "metrics.csv is damaged: going on without 1 of its rows" in done.stderr
+    # The same step again, to the same bits.
+    assert newest.read_bytes() == whole
     with metrics.open(newline="") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3", "4"]
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3"]
     assert saved.read_best(run_dir / "checkpoints")["step"] > 0
 
     # Of a run that is finished, the models are written anew.
     models = run_dir / "model" / "generators.npz"
     content = models.read_bytes()
     models.write_bytes(content[:-9])
-    done = run_here(capsys, "train", *given)
+    done = run_here(capsys, "train", "--run-dir", run_dir)
     assert done.returncode == 0 and "generators.npz is damaged" in done.stderr
     assert models.read_bytes() == content
 

@@ -14,11 +14,17 @@ from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.runs.directory import Recorded, write_config
 from cyclegan_tf.runs.generators import save_generators
 from cyclegan_tf.runs.run_dir import RunDir
+from cyclegan_tf.training.prepare import open_dataset
 from tests.helpers import tiny_config, tiny_model, write_images
 
 
+@pytest.fixture(scope="module")
+def generators():
+    return tiny_model().generators
+
+
 @pytest.fixture
-def run_dir(tmp_path):
+def run_dir(tmp_path, generators):
     """A run on a folder of images; its models are not trained."""
     for name in ("trainA", "trainB", "testA", "testB"):
         write_images(tmp_path / "photos" / name, 2)
@@ -26,7 +32,7 @@ def run_dir(tmp_path):
     fingerprint = Dataset.open(ensure_dataset(config)).fingerprint
     run_dir = config.resolved_run_dir
     write_config(run_dir, Recorded(config, fingerprint))
-    save_generators(run_dir, tiny_model().generators, {"step": 0})
+    save_generators(run_dir, generators, {"step": 0})
     return run_dir
 
 
@@ -92,15 +98,13 @@ def test_images_elsewhere_are_those_of_the_run(run_dir, tmp_path):
 def test_resumed_run_keeps_its_images_and_says_that_the_folder_has_changed(
     run_dir, tmp_path, capsys
 ):
-    from cyclegan_tf.training.prepare import _open_dataset
-
     run = RunDir.open(run_dir)
-    dataset = _open_dataset(run.options, run)
+    dataset = open_dataset(run.options, run)
     assert dataset.fingerprint == run.fingerprint
     assert "has changed" not in capsys.readouterr().err
     write_images(tmp_path / "photos" / "trainA", 3)
-    dataset = _open_dataset(run.options, run)
+    dataset = open_dataset(run.options, run)
     assert dataset.fingerprint == run.fingerprint
     said = "photos has changed: the run goes on with the images that it began with"
     assert said in capsys.readouterr().err
-    assert _open_dataset(run.options, None).fingerprint != run.fingerprint
+    assert open_dataset(run.options, None).fingerprint != run.fingerprint

@@ -30,7 +30,7 @@ from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.exporting import exporter
 from cyclegan_tf.inference import translator
-from cyclegan_tf.runs import directory, generators, saved, weights
+from cyclegan_tf.runs import directory, generators, saved
 from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.runs.history import read_history
 from cyclegan_tf.training import run as training
@@ -40,20 +40,12 @@ from tests.helpers import tiny_config
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """Files that are read in one way.
-
-    Attributes:
-        name: of the kind, for the table.
-        files: of which one at a time is damaged.
-        read: function without arguments: what the programs make of the files.
-        is_checked: they have checksums.
-        may_be_missing: a file that need not be there.
-    """
+    """Files that are read in one way; one at a time is damaged."""
 
     name: str
     files: list[pathlib.Path]
-    read: Callable[[], Any]
-    is_checked: bool = True
+    read: Callable[[], Any]  # what the programs make of them
+    is_checked: bool = True  # they have checksums
     may_be_missing: bool = False
 
 
@@ -92,8 +84,8 @@ def kinds_of_run(run: pathlib.Path) -> list[Kind]:
         Kind("shards", sorted(dataset.glob("*.tfrecord")), read_dataset),
         Kind("index.npz", [dataset / "index.npz"], read_dataset),
         Kind("dataset.json", [dataset / "dataset.json"], read_dataset, **plain),
-        Kind("checkpoint", [newest], lambda: weights.read_arrays(newest)),
-        Kind("best.npz", [best], lambda: weights.read_arrays(best)),
+        Kind("checkpoint", [newest], lambda: saved.read_arrays(newest)),
+        Kind("best.npz", [best], lambda: saved.read_arrays(best)),
         of_run("checkpoints/best.json", read_best, **optional),
         of_run("config.json", lambda: directory.read_config(run), **plain),
         of_run("model/generators.npz", read_models),
@@ -135,11 +127,9 @@ def kinds_of_exports(run: pathlib.Path, formats: str) -> list[Kind]:
 
 
 def try_damages(kinds: list[Kind], num_trials: int, seed: int):
-    """Damages files, and counts the outcomes.
+    """Damages files, and counts what comes of it, by kind and damage.
 
-    Returns:
-        A counter by `(kind, damage, outcome)`, the outcomes being "named", "as before"
-        and "otherwise"; and a line on each trial that ended as none may.
+    Returns the counter, and a line on each trial that ended as none may.
     """
     rng = random.Random(seed)
     expected = {kind.name: kind.read() for kind in kinds}

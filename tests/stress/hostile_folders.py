@@ -66,11 +66,7 @@ SUFFIXES = (b".png", b".jpg", b".JPEG", b".webp", b".gif", b".bmp", b".jfif")
 
 
 def make_traps(folder):
-    """Writes what is no plain file into a folder.
-
-    Returns:
-        Paths of those of which no picture may come.
-    """
+    """Writes what is no plain file; returns those of which no picture may come."""
     picture = encode(PICTURE, "PNG")
     outside = folder.parent / f"{folder.name}-outside"
     folder.mkdir(parents=True)
@@ -155,11 +151,7 @@ def write_files(folder, count, seed):
 
 @contextlib.contextmanager
 def changing_files(folder):
-    """Files that vanish, come back, grow and shrink while others read them.
-
-    Yields:
-        Their paths.
-    """
+    """Yields files that vanish, come back, grow and shrink while others read them."""
     picture = encode(Image.fromarray(random_pixels(200, 300)), "PNG")
     paths = [folder / f"{name}.png" for name in ("vanishing", "growing", "cut")]
     for path in paths:
@@ -188,11 +180,7 @@ def changing_files(folder):
 
 
 def read_by_converter(folder):
-    """The names of the files of a folder that are images for the converter.
-
-    Returns:
-        Those names, and how many others there are.
-    """
+    """Names of files that are images for the converter, and the number of others."""
     source = find_source(DatasetConfig(dataset=str(folder)))
     read, num_refused = set(), 0
     jobs = itertools.chain.from_iterable(s.jobs for s in source.open().values())
@@ -206,11 +194,7 @@ def read_by_converter(folder):
 
 
 def read_by_translator(folder, out, translate):
-    """The files of a folder that are translated; each other has a line.
-
-    Returns:
-        Those files, and how many others there are.
-    """
+    """The files that are translated, and the number of others; each has a line."""
     request = find(str(folder), str(out))
     jobs = plan(request, "png", translate.target)
     said = io.StringIO()
@@ -242,16 +226,9 @@ def model_of(folder, kind):
 
 
 def feed(count, seed, folder, kinds):
-    """Gives a folder of `count` files, and the traps, to the converter and to models.
+    """Gives so many files, and the traps, to the converter and to models of `kinds`.
 
-    Args:
-        count: number of files beside the traps.
-        seed: of their contents and names.
-        folder: where to make all this.
-        kinds: of models, "run" and "export".
-
-    Returns:
-        By reader, how many were read and refused.
+    Returns how many each has read and refused.
     """
     domain = folder / "images" / "trainA"
     bad = make_traps(domain)

@@ -85,12 +85,8 @@ def hostile_files(count, seed):
 def feed(count, seed):
     """Gives files to both readers; anything but an image or a refusal is raised.
 
-    The converter's checks include the decoder of the training; the model's signature
-    translates, with networks that are tiny.
-
-    Returns:
-        How often each reader gave what, the seconds of the slowest file, and the most
-        memory that the process had then, in bytes.
+    Returns how often each reader gave what, the seconds of the slowest file, and the
+    most memory that the process had then, in bytes.
     """
     with tempfile.TemporaryDirectory() as name:
         path = pathlib.Path(name, "1")
@@ -122,3 +118,5 @@ if __name__ == "__main__":
     for (reader, outcome), number in sorted(counted.items()):
         print(f"{number:7} {reader} {outcome}")
     print(f"slowest: {seconds:.2f} s; most memory: {most / 2**20:.0f} MiB")
+    assert {outcome for _, outcome in counted} == {"read", "translated", "refused"}
+    assert seconds < 30 and most < 4 * 2**30  # generous

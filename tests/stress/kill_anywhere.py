@@ -66,20 +66,12 @@ SPEED_COLUMNS = ("images_per_s", "input_wait")
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """A command, the folder that it starts from, and what it does undisturbed.
-
-    Attributes:
-        name: of the command.
-        initial: folder that each trial begins with a copy of.
-        events: of an undisturbed run.
-        expected: the `content` of the folder after it.
-        seconds: that it took.
-    """
+    """A command, a folder to begin with a copy of, and what it does undisturbed."""
 
     name: str
     initial: pathlib.Path
     events: list[Event]
-    expected: dict
+    expected: dict  # the `content` of the folder after it
     seconds: float
 
 
@@ -172,10 +164,7 @@ def describe(fault, scenario):
 
 
 def run_trial(scenario, folder, faults):
-    """One command with faults, then without.
-
-    Returns:
-        How each disturbed process ended, and what the undisturbed one then did.
+    """One command with faults, then without; returns what became of each.
 
     Raises:
         Failure: something was lost, is left over, or was not explained.

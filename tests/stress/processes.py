@@ -40,15 +40,10 @@ class Failure(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What a process is about to do to a file.
+    """What a process is about to do to a file."""
 
-    Attributes:
-        action: such as "rename".
-        path: relative to the process' folder; of a rename, the new name.
-    """
-
-    action: str
-    path: str
+    action: str  # such as "rename"
+    path: str  # relative to the process' folder; of a rename, the new name
 
     @property
     def phase(self) -> str:
@@ -59,26 +54,17 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What happens to a process, and when.
+    """What happens to a process, just before an event or after seconds or bytes."""
 
-    Attributes:
-        kind: one of `kill_anywhere.KINDS`.
-        event: number of the event just before which it happens, or None.
-        amount: else seconds after the start, or bytes.
-    """
-
-    kind: str
+    kind: str  # one of `kill_anywhere.KINDS`
     event: int | None = None
     amount: float = 0
 
 
 class Process:
-    """A fork of this process that runs a script in a folder.
+    """A fork of this process that runs a script, with a fault, in a folder.
 
-    Args:
-        command: the script's name and its arguments.
-        folder: the working directory; log and events are written beside it.
-        fault: that the process brings upon itself, or None.
+    Its log and its events are written beside the folder.
     """
 
     count = 0

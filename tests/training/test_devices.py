@@ -22,23 +22,36 @@ from tests.helpers import (
     tiny_config,
 )
 
-# Two replicas with a batch of 1 each: 12 images are an epoch of 6 steps. Pools that
-# are not full return what they are given, in one process as in several.
+# Two replicas with a batch of 1 each: 12 images are an epoch of 6 steps. Until then the
+# pools of each are filling, and return what they are given, as in one process.
 OPTIONS = TINY | {
     "steps_per_epoch": None,
-    "epochs": 1,
+    "epochs": 2,
     "learning_rate": 2e-4,
     "discriminator_learning_rate": 2e-4,
     "identity_weight": 5.0,
-    "pool_size": 12,
+    "pool_size": 6,
     "diffaugment": "color,translation,cutout",
     "checkpoint_every": 4,
 }
-LAST = "checkpoints/step-000000006.npz"
+FIRST_EPOCH = "checkpoints/step-000000006.npz"
+LAST = "checkpoints/step-000000012.npz"
+# On two devices, then again from the checkpoint before the last, which lies aside.
+TWICE = """
+import os, sys
+from cyclegan_tf import cli
+from tests.train_on_cpus import make_devices
+
+make_devices(2)
+last, aside, *given = sys.argv[1:]
+cli.main(["train", *given])
+os.rename(last, aside)
+cli.main(["train", *given])
+"""
 
 
-def arguments(tiny_data_dir, run_dir, **options):
-    given = OPTIONS | {"data_dir": tiny_data_dir, "run_dir": run_dir} | options
+def arguments(tiny_data_dir, **options):
+    given = OPTIONS | {"data_dir": tiny_data_dir} | options
     return flags({name: value for name, value in given.items() if value is not None})
 
 
@@ -73,38 +86,48 @@ def run_workers(arguments, directory):
     return texts
 
 
-def run_mirrored(arguments):
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory, tiny_data_dir):
+    """One process with the batch of two replicas."""
+    options = {"data_dir": str(tiny_data_dir), "batch_size": 2, "pool_size": 12}
+    config = tiny_config(tmp_path_factory.mktemp("one"), **(OPTIONS | options))
+    training.train(config)
+    return config.resolved_run_dir
+
+
+@pytest.fixture(scope="module")
+def two_workers_run(tmp_path_factory, tiny_data_dir):
+    """The directory of a run of two workers; and what each said."""
+    path = tmp_path_factory.mktemp("workers") / "run"
+    said = run_workers(arguments(tiny_data_dir, run_dir=path), path.parent)
+    return path, said
+
+
+@pytest.fixture(scope="module")
+def mirrored_run(tmp_path_factory, tiny_data_dir):
+    """The directory of a run of two devices, which was resumed; and what it said.
+
+    The last checkpoint of when it was not lies beside it.
+    """
+    path = tmp_path_factory.mktemp("mirrored") / "run"
+    places = str(path / LAST), str(path.with_name("whole.npz"))
+    given = arguments(tiny_data_dir, run_dir=path, strategy="mirrored")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.train_on_cpus", "2", *map(str, arguments)],
+        [sys.executable, "-c", TWICE, *places, *given],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    return done.stderr
-
-
-@pytest.fixture(scope="module")
-def one_run(tmp_path_factory, tiny_data_dir):
-    """One process with the batch of two replicas."""
-    options = OPTIONS | {"data_dir": str(tiny_data_dir), "batch_size": 2}
-    config = tiny_config(tmp_path_factory.mktemp("one"), **options)
-    training.train(config)
-    return config.resolved_run_dir
-
-
-@pytest.fixture(scope="module")
-def mirrored_run(tmp_path_factory, tiny_data_dir):
-    path = tmp_path_factory.mktemp("mirrored") / "run"
-    said = run_mirrored(arguments(tiny_data_dir, path, strategy="mirrored"))
-    assert "6 steps of batch size 2 (2 x 1)" in said
-    return path
+    assert "12 steps of batch size 2 (2 x 1)" in done.stderr
+    return path, done.stderr
 
 
 def assert_same_training(run_dir, one_run):
-    """Weights, losses and the images in the pools, up to rounding."""
-    with np.load(run_dir / LAST) as arrays, np.load(one_run / LAST) as expected:
+    """Weights, losses and the images in the pools, up to rounding, after an epoch."""
+    paths = run_dir / FIRST_EPOCH, one_run / FIRST_EPOCH
+    with np.load(paths[0]) as arrays, np.load(paths[1]) as expected:
         for name in expected.files:
             if name.startswith(("gen_", "disc_")):
                 np.testing.assert_allclose(
@@ -127,14 +150,34 @@ def assert_same_training(run_dir, one_run):
 
 
 @pytest.mark.slow
-def test_two_devices_equal_one_with_their_batch(mirrored_run, one_run):
-    assert_same_training(mirrored_run, one_run)
+def test_two_devices_equal_one_with_their_batch_and_resume_to_the_same_bits(
+    mirrored_run, one_run
+):
+    run_dir, said = mirrored_run
+    assert_same_training(run_dir, one_run)
+    assert "continuing after step 8" in said
+    assert_same_checkpoint(run_dir / LAST, run_dir.with_name("whole.npz"))
 
 
 @pytest.mark.slow
-def test_two_workers_equal_one_with_their_batch(tmp_path, tiny_data_dir, one_run):
-    run_dir = tmp_path / "run"
-    first, second = run_workers(arguments(tiny_data_dir, run_dir), tmp_path)
+def test_run_of_two_devices_continues_on_one(tmp_path, tiny_run, mirrored_run, capsys):
+    shutil.copytree(mirrored_run[0], tmp_path / "run")
+    training.train(tiny_run(**(OPTIONS | {"epochs": 3})))
+    said = capsys.readouterr().err
+    # An epoch is 6 steps of two devices, and 12 of one.
+    assert (
+        "not be the same to the bit; step 12 was one of batch size 2 and is now 24"
+        in said
+    )
+    newest = saved.checkpoints(tmp_path / "run" / "checkpoints")
+    assert [saved.step_of(path) for path in newest] == [36, 32, 28]
+    with np.load(newest[0]) as arrays:
+        assert "pool_a/count/1" not in arrays.files and arrays["pool_a/count"] == 6
+
+
+@pytest.mark.slow
+def test_two_workers_equal_one_with_their_batch(two_workers_run, one_run):
+    run_dir, (first, second) = two_workers_run
     assert_same_training(run_dir, one_run)
     assert {path.name for path in run_dir.iterdir()} == {
         path.name for path in one_run.iterdir()
@@ -147,61 +190,27 @@ def test_two_workers_equal_one_with_their_batch(tmp_path, tiny_data_dir, one_run
 
 
 @pytest.mark.slow
-def test_two_devices_resume_to_the_same_bits(tmp_path, tiny_data_dir, mirrored_run):
-    run_dir = tmp_path / "run"
-    shutil.copytree(mirrored_run, run_dir)
-    (run_dir / LAST).unlink()
-    said = run_mirrored(arguments(tiny_data_dir, run_dir, strategy="mirrored"))
-    assert "continuing after step 4" in said
-    assert_same_checkpoint(run_dir / LAST, mirrored_run / LAST)
-
-
-@pytest.mark.slow
-def test_run_of_two_devices_continues_on_one(tmp_path, tiny_run, mirrored_run, capsys):
-    shutil.copytree(mirrored_run, tmp_path / "run")
-    training.train(tiny_run(**(OPTIONS | {"epochs": 2})))
-    said = capsys.readouterr().err
-    # An epoch is 6 steps of two devices, and 12 of one.
-    assert (
-        "not be the same to the bit; step 6 was one of batch size 2 and is now 12"
-        in said
-    )
-    newest = saved.checkpoints(tmp_path / "run" / "checkpoints")
-    assert [saved.step_of(path) for path in newest] == [24, 20, 16]
-    with np.load(newest[0]) as arrays:
-        assert "pool_a/count/1" not in arrays.files and arrays["pool_a/count"] == 12
-
-
-@pytest.mark.slow
-def test_killed_worker_ends_the_others_and_all_continue(tmp_path, tiny_data_dir):
-    # Full pools, so that each replica's own coins and images matter.
-    options = {"steps_per_epoch": 60, "checkpoint_every": 8, "pool_size": 2}
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    run_workers(arguments(tiny_data_dir, whole, **options), tmp_path)
-    given = arguments(tiny_data_dir, cut, **options)
-    # The one that writes is killed.
-    said = kill_after_next_checkpoint(0, given, cut, tmp_path)
+def test_killed_worker_ends_the_others_and_all_continue(
+    tmp_path, tiny_data_dir, two_workers_run
+):
+    cut = tmp_path / "cut"
+    given = arguments(tiny_data_dir, run_dir=cut)
+    # The one that writes is killed after the first checkpoint.
+    logs = [tmp_path / "killed0", tmp_path / "killed1"]
+    victim, other = processes = start_workers(given, logs)
+    deadline = time.monotonic() + 200
+    while not saved.checkpoints(cut / "checkpoints"):
+        texts = [log.read_text() for log in logs]
+        assert all(process.poll() is None for process in processes), texts
+        assert time.monotonic() < deadline, texts
+        time.sleep(0.01)
+    victim.kill()
+    victim.wait()
+    assert other.wait(120) == 2
+    said = logs[1].read_text()
     assert "Traceback" not in said
     last_line = said.splitlines()[-1]
     assert "error: worker 1 of 2: another worker has ended" in last_line
     first, _ = run_workers(given, tmp_path)
     assert "continuing after step" in first
-    last = "checkpoints/step-000000060.npz"
-    assert_same_checkpoint(cut / last, whole / last)
-
-
-def kill_after_next_checkpoint(victim, arguments, run_dir, directory):
-    """Kills one of two workers in the middle; returns what the other one said."""
-    logs = [directory / "killed0", directory / "killed1"]
-    before = set(saved.checkpoints(run_dir / "checkpoints"))
-    processes = start_workers(arguments, logs)
-    deadline = time.monotonic() + 200
-    while not set(saved.checkpoints(run_dir / "checkpoints")) - before:
-        texts = [log.read_text() for log in logs]
-        assert all(process.poll() is None for process in processes), texts
-        assert time.monotonic() < deadline, texts
-        time.sleep(0.01)
-    processes[victim].kill()
-    processes[victim].wait()
-    assert processes[1 - victim].wait(120) == 2
-    return logs[1 - victim].read_text()
+    assert_same_checkpoint(cut / LAST, two_workers_run[0] / LAST)

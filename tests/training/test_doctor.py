@@ -213,7 +213,7 @@ def test_scores_that_will_stay_worse_than_nothing_are_found(scores, last_step, e
     assert doctor.expected_excess(scores, 150.0, last_step) == excess
 
 
-def every_finding():
+def test_findings_name_flags_that_exist_and_tell_numbers():
     scored = {"score": "swd", "now": 300.0, "nothing": 150.0, "last_step": 2999}
     wrong = {
         "colour inversion": -1.0,
@@ -226,18 +226,12 @@ def every_finding():
         "starved input": 0.43,
     }
     assert wrong.keys() == doctor.SIGNS.keys()
-    return [doctor.finding(sign, "A", x, **scored) for sign, x in wrong.items()]
-
-
-def test_every_flag_that_a_finding_names_exists():
+    findings = [doctor.finding(sign, "A", x, **scored) for sign, x in wrong.items()]
     flags = {flag(field.name) for field in dataclasses.fields(TrainConfig)}
-    for finding in every_finding():
+    for finding in findings:
         named = re.findall(r"--[a-z-]+", finding.sentence)
         assert named and set(named) <= flags
-
-
-def test_numbers_are_told():
-    said = " ".join(finding.sentence for finding in every_finding())
+    said = " ".join(finding.sentence for finding in findings)
     for words in (
         "43% of the time",
         "(standard deviation 0.0010)",

@@ -8,6 +8,7 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.runs.directory import read_config
 from cyclegan_tf.training import plan as planning
 from tests.helpers import TINY, assert_one_line_error, flags, run_here
 
@@ -49,9 +50,9 @@ def test_plan_converts_measures_and_leaves_the_dataset_only(tmp_path, scratch, c
         assert line in text
 
 
-def test_plan_of_a_run_that_is_there_is_of_what_is_left(scored_run, scratch):
+def test_plan_of_a_run_that_is_there_is_of_what_is_left(scored_run, scratch, capsys):
     before = {path: path.stat().st_mtime_ns for path in scored_run.rglob("*")}
-    config = planning.directory.read_config(scored_run).options
+    config = read_config(scored_run).options
     plan = planning.plan_run(dataclasses.replace(config, epochs=5))
     assert plan["steps"] == {"per_epoch": 4, "done": 12, "left": 8}
     newest = max((scored_run / "checkpoints").glob("step-*"))
@@ -59,8 +60,9 @@ def test_plan_of_a_run_that_is_there_is_of_what_is_left(scored_run, scratch):
     assert plan["disk"]["checkpoints_kept"] == 3
     assert {path: path.stat().st_mtime_ns for path in scored_run.rglob("*")} == before
     assert is_clean(scratch)
-    with pytest.raises(InputError, match="cannot be continued like this: --filters"):
-        planning.plan_run(dataclasses.replace(config, filters=3))
+    given = "--run-dir", scored_run, "--filters", "3", "--dry-run"
+    done = run_here(capsys, "train", *given)
+    assert_one_line_error(done, "cannot be continued like this: --filters")
 
 
 def test_run_that_does_not_fit_is_refused(tiny_run, scratch, monkeypatch):
@@ -75,11 +77,11 @@ def test_times_are_counted_as_the_callbacks_do():
     # Scores after 5, 10 and 12; of 600 steps there is one checkpoint within, after 300.
     config = TrainConfig(epochs=12, evaluate_every=5, checkpoint_every=300)
     whole = {"start": 1, "step": 7200, "evaluation": 3, "checkpoint": 24}
-    assert planning._times(config, 600, 0) == whole
+    assert planning.count_times(config, 600, 0) == whole
     # From the middle of the tenth epoch on.
     rest = {"start": 1, "step": 1500, "evaluation": 2, "checkpoint": 6}
-    assert planning._times(config, 600, 5700) == rest
-    assert set(planning._times(config, 600, 7200).values()) == {0}
+    assert planning.count_times(config, 600, 5700) == rest
+    assert set(planning.count_times(config, 600, 7200).values()) == {0}
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,12 @@ import keras
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.runs import checkpoint
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.model.state import NonFiniteState
 from cyclegan_tf.training import steps
 from cyclegan_tf.training.devices import choose_devices
+from cyclegan_tf.training.fit import is_low_rate
 from tests.helpers import random_images, tiny_model
-
-
-@pytest.fixture
-def run(tmp_path):
-    """What `Steps` asks of a run; nothing is saved."""
-    return types.SimpleNamespace(
-        config=types.SimpleNamespace(checkpoint_every=1000),
-        checkpoints=tmp_path,
-        devices=choose_devices("one"),
-        steps_per_epoch=13,
-        received_signal=lambda: None,
-        save_checkpoint=lambda: None,
-        save_generators=lambda: None,
-    )
 
 
 class Recorder(keras.callbacks.Callback):
@@ -39,7 +27,17 @@ class Recorder(keras.callbacks.Callback):
         self.epochs.append(logs)
 
 
-def test_losses_are_read_at_the_ends_of_an_epoch_and_at_every_tenth_step(run):
+def test_losses_are_read_now_and_then_and_weights_that_are_no_numbers_end_all(tmp_path):
+    saved = []
+    run = types.SimpleNamespace(
+        config=types.SimpleNamespace(checkpoint_every=1000),
+        checkpoints=tmp_path,
+        devices=choose_devices("one"),
+        steps_per_epoch=13,
+        received_signal=lambda: None,
+        save_checkpoint=lambda: saved.append("checkpoint"),
+        save_generators=lambda: saved.append("generators"),
+    )
     model, recorder = tiny_model(), Recorder()
     images = random_images(1, seed=1), random_images(1, seed=2)
     model.fit(
@@ -53,10 +51,25 @@ def test_losses_are_read_at_the_ends_of_an_epoch_and_at_every_tenth_step(run):
     # Steps 1, 10, 13 of the run, and 14, 20, 26.
     assert recorder.batches == [0, 9, 12, 0, 6, 12]
     assert all("G_A" in logs for logs in recorder.epochs)
-    # A weight that is no number ends the run before anything is made of it.
+    assert saved == ["generators", "checkpoint"] * 2
+    # Before anything is made of it.
     bias = model.gen_ab.get_layer("head").bias
     bias.assign(bias * float("nan"))
-    with pytest.raises(checkpoint.NonFiniteState, match="gen_ab/head/bias"):
-        guard = steps.Steps(run, None)
-        guard.set_model(model)
+    guard = steps.Steps(run, None)
+    guard.set_model(model)
+    with pytest.raises(NonFiniteState, match="gen_ab/head/bias"):
         guard.on_epoch_end(0)
+    assert len(saved) == 4
+
+
+@pytest.mark.parametrize(
+    "options, num_steps, expected",
+    [
+        ({}, 3000, True),
+        ({}, 200_000, False),
+        ({"learning_rate": 1e-3}, 3000, False),
+        ({"recipe": "paper"}, 3000, False),
+    ],
+)
+def test_rate_that_is_low_for_so_few_steps(options, num_steps, expected):
+    assert is_low_rate(TrainConfig(**options), num_steps) == expected

@@ -6,13 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.ranges import to_shown, to_unit_range
 from cyclegan_tf.inference.pixels import PIXELS_AT_ONCE, translate_all
-from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.training import doctor
 from cyclegan_tf.training.reports.event_log import EventLog
 from cyclegan_tf.training.reports.record import Record
+from cyclegan_tf.training.running import Run
 
 NUM_IMAGES = 16  # per domain
 # Before, the networks are close to their initial weights; more often costs too much.
@@ -23,44 +22,29 @@ class Checkup:
     """Measures what `training.doctor` has limits for, and tells its findings.
 
     Each is a line in the console, a shorter one as long as it stays, and all are a
-    text in TensorBoard. Nothing of the training is changed.
-
-    Args:
-        images: of A and of B, `(count, height, width, channels)`, fixed ones.
-        domains: their form.
-        score: the one that the best is kept by.
-        last_step: of the run.
-        log: gets the text.
+    text in the log. Nothing of the training is changed. The images, of A and of B, are
+    always the same, `(count, height, width, channels)` in their domains' form.
     """
 
-    def __init__(
-        self,
-        images: list[np.ndarray],
-        domains: Domains,
-        score: str,
-        last_step: int,
-        log: EventLog,
-    ):
-        self.images, self.domains, self.log = images, domains, log
-        self.score, self.last_step = score, last_step
+    def __init__(self, run: Run, images: list[np.ndarray], log: EventLog):
+        self.run, self.images, self.log = run, images, log
         # Of this process.
         self.checked_step, self.losses, self.scored, self.told = 0, [], [], set()
 
-    def examine(self, model: CycleGAN, record: Record) -> None:
-        """Looks at a model after an epoch, unless that was done a few steps ago."""
+    def examine(self, record: Record) -> None:
+        """Looks at the model after an epoch, unless that was done a few steps ago."""
         if record.results:
             self.scored.append((record.step, record.results))
         if record.step - self.checked_step < CHECK_EVERY:
             return
         self.checked_step = record.step
         self.losses.append(record.losses)
-        found = [*self._of_networks(model), *self._of_scores()]
-        found.append(doctor.finding("starved input", "", record.input_wait))
-        self._tell(found, record.step)
+        starved = doctor.finding("starved input", "", record.input_wait)
+        found = [*self._of_networks(), *self._of_scores(), starved]
+        self._tell([finding for finding in found if finding], record.step)
 
     def _tell(self, findings, step):
-        """Says findings, each at length only the first time; None is no finding."""
-        findings = [finding for finding in findings if finding]
+        """Says findings, each at length only the first time."""
         for name, sentence in findings:
             if name not in self.told:
                 say(f"doctor: {sentence}")
@@ -70,10 +54,12 @@ class Checkup:
         self.told = {name for name, _ in findings}
         if findings:
             text = "\n".join(f"- {sentence}" for _, sentence in findings)
-            self.log.text("doctor", text, step)
+            with self.log.at(step):
+                tf.summary.text("doctor", text)
 
-    def _of_networks(self, model) -> Iterator[doctor.Finding | None]:
-        (real_a, real_b), (form_a, form_b) = self.images, self.domains
+    def _of_networks(self) -> Iterator[doctor.Finding | None]:
+        (real_a, real_b), (form_a, form_b) = self.images, self.run.domains
+        model = self.run.model
         gen_ab, gen_ba = model.trained_generators.values()
         fake_b = translate_all(gen_ab, real_a, form_a, form_b)
         fake_a = translate_all(gen_ba, real_b, form_b, form_a)
@@ -101,13 +87,14 @@ class Checkup:
             yield doctor.finding("has given up", name, deviation)
 
     def _of_scores(self) -> Iterator[doctor.Finding | None]:
+        score, last_step = self.run.config.best_by, self.run.num_steps
         for i, direction in enumerate(("A to B", "B to A")) if self.scored else ():
-            history = [(step, x[i].scores[self.score]) for step, x in self.scored]
-            nothing = self.scored[-1][1][i].nothing.get(self.score)
+            history = [(step, x[i].scores[score]) for step, x in self.scored]
+            nothing = self.scored[-1][1][i].nothing.get(score)
             if nothing is not None:  # domains of other channels have none
-                excess = doctor.expected_excess(history, nothing, self.last_step)
-                details = {"score": self.score, "now": history[-1][1]}
-                details |= {"nothing": nothing, "last_step": self.last_step}
+                excess = doctor.expected_excess(history, nothing, last_step)
+                details = {"score": score, "now": history[-1][1]}
+                details |= {"nothing": nothing, "last_step": last_step}
                 yield doctor.finding("worse than nothing", direction, excess, **details)
 
 

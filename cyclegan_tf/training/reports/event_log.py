@@ -4,7 +4,6 @@ import contextlib
 import pathlib
 from collections.abc import Iterator
 
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.common.console import say
@@ -13,11 +12,7 @@ from cyclegan_tf.training.reports.record import Record
 
 
 class EventLog:
-    """TensorBoard's events of a run, and the warnings of all that cannot be written.
-
-    Args:
-        directory: gets the event file.
-    """
+    """TensorBoard's events of a run, and the warnings of all that cannot be written."""
 
     def __init__(self, directory: pathlib.Path):
         self.said, self.writer = set(), tf.summary.create_noop_writer()
@@ -27,10 +22,9 @@ class EventLog:
 
     @contextlib.contextmanager
     def errors_said_once(self, kind: str) -> Iterator[None]:
-        """Turns an error of the system, such as a full disk, into one warning a kind.
+        """Turns an error of the system, such as a full disk, into a warning.
 
-        Args:
-            kind: what is written, such as "samples".
+        It is said once of a `kind` of what is written, such as "samples".
         """
         try:
             yield
@@ -43,34 +37,25 @@ class EventLog:
                     f"the training goes on without, and they are tried again"
                 )
 
-    def scalars(self, record: Record) -> None:
-        """Writes the numbers of a record."""
-        scores = flat_scores(record.results)
-        with self._at(record.step):
-            for name, loss in record.losses.items():
-                tf.summary.scalar(f"losses/{name}", loss)
-            tf.summary.scalar("learning_rate", record.learning_rate)
-            tf.summary.scalar("speed/images_per_s", record.images_per_s)
-            tf.summary.scalar("speed/input_wait", record.input_wait)
-            for place, peak in record.peaks.items():
-                tf.summary.scalar(f"memory/{place}_peak_mib", peak / 2**20)
-            for name, score in scores.items():
-                tf.summary.scalar(f"scores/{name}", score)
-
-    def text(self, name: str, text: str, step: int) -> None:
-        """Writes a text in Markdown."""
-        with self._at(step):
-            tf.summary.text(name, text)
-
-    def picture(self, name: str, picture: np.ndarray, step: int) -> None:
-        """Writes a picture, uint8 `(height, width, 3)`."""
-        with self._at(step):
-            tf.summary.image(name, picture[None])
-
     @contextlib.contextmanager
-    def _at(self, step):
+    def at(self, step: int) -> Iterator[None]:
+        """Within the block, `tf.summary` writes here, of a step."""
         with self.errors_said_once("tensorboard"), self.writer.as_default(step=step):
             yield
+
+    def scalars(self, record: Record) -> None:
+        """Writes the numbers of a record."""
+        numbers = {f"losses/{name}": loss for name, loss in record.losses.items()}
+        numbers["learning_rate"] = record.learning_rate
+        numbers["speed/images_per_s"] = record.images_per_s
+        numbers["speed/input_wait"] = record.input_wait
+        for place, peak in record.peaks.items():
+            numbers[f"memory/{place}_peak_mib"] = peak / 2**20
+        for name, score in flat_scores(record.results).items():
+            numbers[f"scores/{name}"] = score
+        with self.at(record.step):
+            for name, number in numbers.items():
+                tf.summary.scalar(name, number)
 
     def flush(self) -> None:
         """Writes what waits."""

@@ -6,13 +6,7 @@ from cyclegan_tf.training.reports.record import Record
 
 
 class ProgressBar:
-    """A bar over the whole run, the losses below; a line per finished epoch.
-
-    Args:
-        epochs: of the whole run.
-        num_steps: of the whole run.
-        score: the one to show.
-    """
+    """A bar over the whole run, the losses below; a line with a score per epoch."""
 
     def __init__(self, epochs: int, num_steps: int, score: str):
         self.epochs, self.num_steps, self.score = epochs, num_steps, score
@@ -32,7 +26,12 @@ class ProgressBar:
             self.bar.set_description(self.epoch, refresh=False)
             rate = f"{images_per_s:.3g} images/s"
             if is_terminal():
-                self.losses.set_description_str(_in_brief(losses), refresh=False)
+                # All of them within 80 columns.
+                brief = "  ".join(
+                    f"{kind}_A|B {losses[f'{kind}_A']:.2f} {losses[f'{kind}_B']:.2f}"
+                    for kind in dict.fromkeys(name[:-2] for name in losses)
+                )
+                self.losses.set_description_str(brief, refresh=False)
             else:
                 rate = f"{rate}, {_in_words(losses, 2)}"
             self.bar.set_postfix_str(rate, refresh=False)
@@ -61,11 +60,3 @@ class ProgressBar:
 
 def _in_words(losses, digits):
     return " ".join(f"{name} {loss:.{digits}f}" for name, loss in losses.items())
-
-
-def _in_brief(losses):
-    """All losses within 80 columns."""
-    return "  ".join(
-        f"{kind}_A|B {losses[f'{kind}_A']:.2f} {losses[f'{kind}_B']:.2f}"
-        for kind in dict.fromkeys(name[:-2] for name in losses)
-    )

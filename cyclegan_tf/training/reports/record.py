@@ -13,7 +13,7 @@ class Record:
     Attributes:
         step: the last of them.
         losses: their means by name, in the order of the model.
-        learning_rate: of the generators, in the last of them.
+        learning_rate: of the generators.
         images_per_s: of the epoch so far; images of both domains are counted.
         input_wait: the share of that time, 0 to 1, spent waiting for images.
         peaks: of the memory, in bytes, see `devices.peak_memory`.
@@ -30,21 +30,16 @@ class Record:
 
     def row(self, epoch: int) -> dict[str, float]:
         """What `metrics.csv` has of an epoch, counted from 1."""
-        return {
-            "epoch": epoch,
-            "step": self.step,
-            **self.losses,
-            "learning_rate": self.learning_rate,
-            "images_per_s": self.images_per_s,
-            "input_wait": self.input_wait,
-            **flat_scores(self.results),
-        }
+        names = ("learning_rate", "images_per_s", "input_wait")
+        numbers = {name: getattr(self, name) for name in names}
+        row = {"epoch": epoch, "step": self.step}
+        return row | self.losses | numbers | flat_scores(self.results)
 
 
 class Speed:
     """Images per second, and the share of the time spent waiting for input.
 
-    The first step of each `fit`, which compiles, is left out.
+    The first step after `start` is set to None, which may compile, is left out.
     """
 
     def __init__(self, images_per_step: int):

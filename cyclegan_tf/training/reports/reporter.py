@@ -5,13 +5,12 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
+import tensorflow as tf
 
 from cyclegan_tf.common.console import markdown, say
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.evaluation.results import mean_score
-from cyclegan_tf.model.building import learning_rate
 from cyclegan_tf.runs.history import METRICS, read_history, write_history
 from cyclegan_tf.runs.saved import read_best
 from cyclegan_tf.training.devices import peak_memory
@@ -23,52 +22,41 @@ from cyclegan_tf.training.reports.samples import Samples
 from cyclegan_tf.training.running import Run, is_due
 
 RECORD_EVERY = 50  # steps
-NUM_SAMPLES = 4
 
 
 class Reporter:
     """Makes the records of a run, and gives them to TensorBoard, file, and console.
 
-    Args:
-        run: at the step that it goes on from.
-        stack: closes what is open at the end.
-
-    Attributes:
-        results: the scores of the epoch that has ended last, if it was scored.
+    Leaving the `stack` closes what is open. `results` are the scores of the epoch that
+    has ended last, if it was scored.
     """
 
     def __init__(self, run: Run, stack: contextlib.ExitStack):
-        self.run, self.model = run, run.model
-        config, domains = run.config, run.domains
+        self.run, self.model, config = run, run.model, run.config
         self.log = EventLog(run.path / "tensorboard")
         stack.enter_context(contextlib.closing(self.log))
         if run.model.step == 0:
             options = config.resolved().items()
             rows = (f"| {name} | {markdown(value)} |" for name, value in options)
-            self.log.text("config", "| option | value |\n|-|-|\n" + "\n".join(rows), 0)
-        images = self._fixed_images()
-        self.checkup = Checkup(images, domains, config.best_by, run.num_steps, self.log)
-        self.samples = Samples(
-            [some[:NUM_SAMPLES] for some in images],
-            *(domains, run.path / "samples", config.sample_every, config.epochs),
-            self.log,
-        )
+            with self.log.at(0):
+                tf.summary.text(
+                    "config", "\n".join(["| option | value |\n|-|-|", *rows])
+                )
+        # A few images per domain: of the test set, or else of the training set.
+        splits = (run.splits[f"test{x}"] or run.splits[f"train{x}"] for x in "AB")
+        images = [pipeline.load_images(x, config.frame, NUM_IMAGES) for x in splits]
+        self.checkup = Checkup(run, images, self.log)
+        self.samples = Samples(run, images, self.log)
         self.results = []
         self.rows = None  # of `metrics.csv`; once they are read, the file may vanish
-        self.schedule = learning_rate(config, run.steps_per_epoch)
         self.speed = Speed(2 * config.batch_size * run.devices.num_replicas)
         self.bar = ProgressBar(config.epochs, run.num_steps, config.best_by)
         stack.enter_context(contextlib.closing(self.bar))
 
-    def _fixed_images(self) -> list[np.ndarray]:
-        """A few per domain: of the test set, or else of the training set."""
-        splits, frame = self.run.splits, self.run.config.frame
-        chosen = (splits[f"test{x}"] or splits[f"train{x}"] for x in "AB")
-        return [pipeline.load_images(split, frame, NUM_IMAGES) for split in chosen]
-
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Begins an epoch, counted from 0, or its rest, after a step."""
         self.speed.start, self.sums = None, self._sums()
+        self.learning_rate = float(self.model.generator_optimizer.learning_rate)
         self.bar.begin_epoch(epoch, step)
 
     def after_step(self, step: int, logs: dict | None, is_last: bool) -> None:
@@ -77,7 +65,13 @@ class Reporter:
             self.speed.measure(step, self.model.seconds_waited)
         self.bar.after_step(self._in_order(logs), self.speed.images_per_s)
         if step % RECORD_EVERY == 0 and not is_last:
-            self.log.scalars(self._record(step, self._means(), []))
+            # The means of the losses since the last time within the epoch.
+            before, self.sums = self.sums, self._sums()
+            losses = {
+                name: (total - before[name][0]) / max(1.0, count - before[name][1])
+                for name, (total, count) in self.sums.items()
+            }
+            self.log.scalars(self._record(step, losses, []))
 
     def after_epoch(self, epoch: int, step: int, logs: dict) -> dict[str, Any] | None:
         """Scores, records and shows an epoch.
@@ -89,12 +83,12 @@ class Reporter:
         config, generators = self.run.config, self.model.trained_generators
         is_scored = is_due(epoch, config.evaluate_every, config.epochs)
         self.results = self.run.evaluator.evaluate(generators) if is_scored else []
-        self.log.scalars(self._record(step, self._means(), self.results))
         record = self._record(step, self._in_order(logs), self.results)
+        self.log.scalars(record)
         self.bar.after_epoch(record)
         self._add_row(epoch, record)
-        self.samples.draw(self.model, epoch, step)
-        self.checkup.examine(self.model, record)
+        self.samples.draw(epoch, step)
+        self.checkup.examine(record)
         self.log.flush()
         return self._best(epoch, record) if is_scored else None
 
@@ -109,27 +103,12 @@ class Reporter:
             write_history(path, self.rows)
 
     def _record(self, step, losses, results):
-        return Record(
-            step,
-            losses,
-            float(self.schedule(step - 1)),
-            self.speed.images_per_s,
-            self.speed.input_wait,
-            peak_memory(),
-            results,
-        )
+        speed = self.speed.images_per_s, self.speed.input_wait
+        return Record(step, losses, self.learning_rate, *speed, peak_memory(), results)
 
     def _in_order(self, logs):
         """The losses as the model lists them; graphs sort them by name."""
         return {name: float(logs[name]) for name in self.model.trackers if logs}
-
-    def _means(self):
-        """The means of the losses since the last time within the epoch."""
-        before, self.sums = self.sums, self._sums()
-        return {
-            name: (total - before[name][0]) / max(1.0, count - before[name][1])
-            for name, (total, count) in self.sums.items()
-        }
 
     def _sums(self):
         return {
@@ -151,10 +130,8 @@ class Reporter:
         except Damaged as error:
             say(str(error))
             earlier = {}
-        is_best = (
-            not _is_comparable(about, earlier) or about["value"] < earlier["value"]
-        )
-        return about if is_best else None
+        is_worse = _is_comparable(about, earlier) and about["value"] >= earlier["value"]
+        return None if is_worse else about
 
 
 def _is_comparable(about, earlier):

@@ -2,13 +2,16 @@
 
 import re
 
+import numpy as np
+import tensorflow as tf
+
 from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.evaluation.pictures import sample_grid, save_png
 from cyclegan_tf.inference.pixels import translate_all
-from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.training.reports.event_log import EventLog
-from cyclegan_tf.training.running import is_due
+from cyclegan_tf.training.running import Run, is_due
 
+NUM_SAMPLES = 4
 NUM_NEWEST = 20
 NUM_EARLIER = 40  # at most
 
@@ -16,42 +19,37 @@ NUM_EARLIER = 40  # at most
 class Samples:
     """Translates the same images after every few epochs: real, fake, cycled, identity.
 
+    They are the first of `images`, of A and of B, `(count, height, width, channels)`.
     Of a long run the newest 20 stay, and before them the first and every 2nd, 4th, 8th
-    and so on, so that they are at most 40. TensorBoard gets at most 40 in all.
-
-    Args:
-        images: of A and of B, `(count, height, width, channels)`, fixed ones.
-        domains: their form. Where they differ in channels, no identity is drawn.
-        directory: gets `epoch-0001-a.png` and `epoch-0001-b.png`.
-        every: number of epochs from one to the next; the last epoch is always drawn.
-        epochs: of the whole run.
-        log: gets the same pictures.
+    and so on, so that they are at most 40. The log gets at most 40 in all.
     """
 
-    def __init__(self, images, domains, directory, every, epochs, log: EventLog):
-        self.images, self.domains, self.directory = images, domains, directory
-        self.every, self.epochs, self.log = every, epochs, log
+    def __init__(self, run: Run, images: list[np.ndarray], log: EventLog):
+        self.run, self.images, self.log = run, images, log
+        self.every, self.epochs = run.config.sample_every, run.config.epochs
 
-    def draw(self, model: CycleGAN, epoch: int, step: int) -> None:
+    def draw(self, epoch: int, step: int) -> None:
         """Draws one grid for A and one for B after an epoch, if it is time."""
         if not is_due(epoch, self.every, self.epochs):
             return
-        gen_ab, gen_ba = model.trained_generators.values()
-        (images_a, images_b), (a, b) = self.images, self.domains
-        for domain, grid in (
-            ("A", _grid("AB", images_a, a, b, gen_ab, gen_ba)),
-            ("B", _grid("BA", images_b, b, a, gen_ba, gen_ab)),
+        folder = self.run.path / "samples"
+        there, back = self.run.model.trained_generators.values()
+        (images_a, images_b), (a, b) = self.images, self.run.domains
+        for names, *given in (
+            ("AB", images_a, a, b, there, back),
+            ("BA", images_b, b, a, back, there),
         ):
+            domain, grid = names[0], _grid(names, *given)
             with self.log.errors_said_once("samples"):
-                path = self.directory / f"epoch-{epoch + 1:04d}-{domain.lower()}.png"
-                save_png(path, grid)
+                save_png(folder / f"epoch-{epoch + 1:04d}-{domain.lower()}.png", grid)
             if is_spaced(epoch // self.every, self.epochs // self.every):
-                self.log.picture(f"samples/{domain}", grid, step)
+                with self.log.at(step):
+                    tf.summary.image(f"samples/{domain}", grid[None])
         with self.log.errors_said_once("samples"):
-            self._remove_some(epoch + 1)
+            self._remove_some(folder, epoch + 1)
 
-    def _remove_some(self, newest):
-        for path in self.directory.glob("epoch-*.png"):
+    def _remove_some(self, folder, newest):
+        for path in folder.glob("epoch-*.png"):
             found = re.fullmatch(r"epoch-(\d{4,})-[ab].png", path.name)
             epoch = int(found[1]) if found else newest
             is_new = newest - epoch < NUM_NEWEST * self.every
@@ -60,10 +58,11 @@ class Samples:
                 path.unlink()
 
 
-def _grid(names, reals, form, other_form, there, back):
+def _grid(names, images, form, other_form, there, back):
+    domain, other = names
+    reals = images[:NUM_SAMPLES]
     fakes = translate_all(there, reals, form, other_form)
     cycled = translate_all(back, fakes, other_form, form)
-    domain, other = names
     columns = {
         f"real {domain}": to_shown(reals, form),
         f"fake {other}": to_shown(fakes, other_form),

@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,24 +21,28 @@ def model():
 
 
 @pytest.fixture
-def checkup(tmp_path):
+def checkup(tmp_path, model):
     """That of a run of 9000 steps."""
+    config = types.SimpleNamespace(best_by="swd")
+    run = types.SimpleNamespace(
+        config=config, domains=Domains(), model=model, num_steps=9000
+    )
     images = [
         np.stack([drawing.draw((0, i), coat, 64).image[::4, ::4] for i in range(4)])
         for coat in ("brown", "striped")
     ]
     log = EventLog(tmp_path)
-    yield Checkup(images, Domains(), "swd", 9000, log)
+    yield Checkup(run, images, log)
     log.close()
 
 
 @pytest.fixture
-def said(checkup, model, capsys):
+def said(checkup, capsys):
     """What is said of an epoch that ends at a step."""
 
     def examine(step, waited=0.5, results=()):
         record = Record(step, LOSSES, 1e-3, 1.0, waited, {}, list(results))
-        checkup.examine(model, record)
+        checkup.examine(record)
         return capsys.readouterr().err
 
     return examine

@@ -1,5 +1,6 @@
 import csv
 import json
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
+from cyclegan_tf.training.reports.record import Speed
 from tests.helpers import tiny_config, write_images
 
 
@@ -98,3 +100,16 @@ def test_tensorboard_has_what_was_promised(scored_run):
     }.values()
     loss = tf.make_ndarray(written.tensor_proto)
     assert float(read_csv(scored_run)[1]["D_B"]) == pytest.approx(loss, rel=1e-4)
+
+
+def test_speed_and_wait_are_of_the_time_since_the_first_step(monkeypatch):
+    now = iter([100.0, 104.0, 110.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    speed = Speed(images_per_step=2)
+    speed.measure(7, waited=50.0)  # compiles, and is left out
+    assert (speed.images_per_s, speed.input_wait) == (0, 0)
+    speed.measure(9, waited=51.0)
+    assert (speed.images_per_s, speed.input_wait) == (1.0, 0.25)
+    speed.measure(12, waited=58.0)
+    assert speed.images_per_s == 1.0
+    assert speed.input_wait == pytest.approx(0.8)

@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 
@@ -14,13 +16,20 @@ def test_newest_pictures_and_some_of_before_are_kept(
     told, empty = [], np.zeros((8, 8, 3), np.uint8)
     monkeypatch.setattr(samples, "_grid", lambda *_: empty)
     monkeypatch.setattr(samples, "save_png", lambda path, _: path.touch())
-    model = type("Model", (), {"trained_generators": {"a_to_b": None, "b_to_a": None}})
-    images, log = [empty[None]] * 2, EventLog(tmp_path / "tensorboard")
-    monkeypatch.setattr(log, "picture", lambda *_: told.append(epoch))
-    drawn = samples.Samples(images, Domains(), tmp_path, every, epochs, log)
+    monkeypatch.setattr(samples.tf.summary, "image", lambda *_: told.append(epoch))
+    run = types.SimpleNamespace(
+        path=tmp_path,
+        domains=Domains(),
+        config=types.SimpleNamespace(sample_every=every, epochs=epochs),
+        model=types.SimpleNamespace(trained_generators={"a_to_b": 0, "b_to_a": 0}),
+    )
+    (tmp_path / "samples").mkdir()
+    log = EventLog(tmp_path / "tensorboard")
+    drawn = samples.Samples(run, [empty[None]] * 2, log)
     for epoch in range(1, epochs + 1):
-        drawn.draw(model, epoch - 1, epoch)
-    left = sorted(path.name for path in tmp_path.glob("*.png"))
+        drawn.draw(epoch - 1, epoch)
+    log.close()
+    left = sorted(path.name for path in tmp_path.glob("samples/*.png"))
     assert left[::2] == [name.replace("-b", "-a") for name in left[1::2]]
     left, told = [int(name.split("-")[1]) for name in left[::2]], told[::2]
     if epochs == 40:  # all of them
