@@ -158,7 +158,9 @@ class Dataset:
         start -= start[ends[shard]]
         paths = [str(self.directory / shard["file"]) for shard in shards]
         places = np.stack([shard, number, start, length], axis=1)
-        return Split(name, paths, places, sizes, domain)
+        # Earlier versions did not count these images.
+        has_nodata = any(shard.get("nodata", 1) for shard in shards)
+        return Split(name, paths, places, sizes, domain, has_nodata)
 
 
 def find_dataset(config: DatasetConfig, fingerprint: str | None) -> Dataset | None:

@@ -22,7 +22,7 @@ from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.looks import LOOK, Levels, looks_of, see
 from cyclegan_tf.data.picture import About, Picture
-from cyclegan_tf.data.shards import damage_named, examples, plain
+from cyclegan_tf.data.shards import damage_named, examples
 
 # What was found, so that it need not be looked for again.
 FOUND, VERSION = "check.json", 4
@@ -67,15 +67,13 @@ def found_in(dataset: Dataset) -> dict[str, Any]:
 def _look_at(split, bar):
     """What the images of a split look like, and their values."""
 
-    @plain
-    def decode(example):
+    def decode(_, example):
         pixels = records.decode(example, split.domain)
         valid = records.decode_valid(example, split.domain)
         return pixels, valid, example["image/encoded"]
 
     looks, levels = np.empty(len(split), LOOK), None
-    found = examples(split, tf.data.Dataset.range(len(split)))
-    decoded = found.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    decoded = examples(split, tf.data.Dataset.range(len(split)), decode)
     for i, (*picture, encoded) in enumerate(decoded.as_numpy_iterator()):
         about = About()
         with (

@@ -74,10 +74,12 @@ def read_file(path: pathlib.Path) -> bytes:
         UnreadableImage: it is not a regular file, cannot be read, or is empty.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening may wait
+        status = os.stat(path)  # before opening, which may wait
+        if not stat.S_ISREG(status.st_mode):
             raise UnreadableImage("not a regular file")
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            # So much memory is taken before anything is read.
+            data = file.read(min(status.st_size, MAX_BYTES + 1))
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from None
     if not data:

@@ -31,7 +31,8 @@ class Part:
     """A shard of a split.
 
     Attributes:
-        shard: what a manifest says of it: file, count, bytes, sha256.
+        shard: what a manifest says of it: file, count, bytes, sha256, and how many of
+            its images have pixels without a value.
         rows: of `ROW`, one for each job.
         levels: the values of its images.
         notes: what was left out or changed: of how many files, and one of them.

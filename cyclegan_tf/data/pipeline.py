@@ -139,21 +139,22 @@ def valid_batches(
     Returns:
         bool `(count, height, width, 1)`: whether some channel has one.
     """
-    found = examples(split, tf.data.Dataset.range(len(split.places[:limit])))
-    if not any(found.map(plain(records.has_nodata)).as_numpy_iterator()):
+    if not split.has_nodata:
         return None
-    sizes = frames.covering_sizes(split.sizes, frame)[:limit]
+    indices = tf.data.Dataset.range(len(split.places[:limit]))
+    found = examples(split, indices, lambda _, example: records.has_nodata(example))
+    if not any(found.as_numpy_iterator()):
+        return None
+    sizes = _covering_sizes(split, frame)
 
-    @plain
-    def valid_of(example, size):
+    def valid_of(index, example):
         valid = records.decode_valid(example, split.domain)
         weights = tf.cast(tf.reduce_any(valid, axis=-1, keepdims=True), tf.float32)
-        weights = frames.covering(weights, size, frame, split.domain.resample)
+        size, resample = sizes[index], split.domain.resample
+        weights = frames.covering(weights, size, frame, resample)
         return tf.ensure_shape(frames.centre(weights, frame) > 0.5, (*frame[:2], 1))
 
-    pairs = tf.data.Dataset.zip((found, tf.data.Dataset.from_tensor_slices(sizes)))
-    valid = pairs.map(valid_of, num_parallel_calls=tf.data.AUTOTUNE)
-    return valid.batch(batch_size).prefetch(1)
+    return examples(split, indices, valid_of).batch(batch_size).prefetch(1)
 
 
 @damage_named()
@@ -174,13 +175,13 @@ def load_masks(
 
 def _covering(split, indices, frame):
     """The images at those indices, in what a crop of the frame's size is taken from."""
-    with tf.device("CPU"):
-        sizes = tf.constant(frames.covering_sizes(split.sizes, frame), tf.int32)
+    sizes = _covering_sizes(split, frame)
 
-    @plain
     def cover(index, example):
         size, domain = sizes[index], split.domain
         image = records.decode(example, domain)
+        if not split.has_nodata:
+            return frames.covering(image, size, frame, domain.resample)
         return tf.cond(
             records.has_nodata(example),
             lambda: frames.covering_valid(
@@ -194,8 +195,12 @@ def _covering(split, indices, frame):
             lambda: frames.covering(image, size, frame, domain.resample),
         )
 
-    pairs = tf.data.Dataset.zip((indices, examples(split, indices)))
-    return pairs.map(cover, num_parallel_calls=tf.data.AUTOTUNE)
+    return examples(split, indices, cover)
+
+
+def _covering_sizes(split, frame):
+    with tf.device("CPU"):
+        return tf.constant(frames.covering_sizes(split.sizes, frame))
 
 
 def _crops(split, domain, frame, load_frame, flip, seed, keep_in_memory):

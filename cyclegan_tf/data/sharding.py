@@ -85,7 +85,7 @@ def _write_split(directory, split, count, results, parts, bar):
     while left:
         path = directory / shard_name(split, len(finished))
         part, rows, looks = Part({"file": path.name}, np.empty(0, ROW)), [], []
-        num_bytes = 0
+        num_bytes = num_nodata = 0
         with tf.io.TFRecordWriter(str(path)) as writer:
             while left and num_bytes < SHARD_BYTES:
                 done = next(results)
@@ -100,6 +100,7 @@ def _write_split(directory, split, count, results, parts, bar):
                 writer.write(done.serialized)
                 num_bytes += len(done.serialized) + records.OVERHEAD
                 looks.append(done.look)
+                num_nodata += bool(done.image.valid)
                 if part.note(done):
                     # Now, and not when all is converted.
                     common_form(split[-1], _forms_of(split[-1], parts, part))
@@ -108,7 +109,7 @@ def _write_split(directory, split, count, results, parts, bar):
             return
         files.sync(path)
         part.rows = np.array(rows, ROW)
-        part.shard |= {"count": len(looks), "bytes": num_bytes}
+        part.shard |= {"count": len(looks), "bytes": num_bytes, "nodata": num_nodata}
         part.shard["sha256"] = checksums.file_digest(path)
         part.save(directory, looks)
         finished.append(part)

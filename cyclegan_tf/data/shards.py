@@ -9,7 +9,7 @@ import functools
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -41,6 +41,7 @@ class Split:
             its record begins in the file, and the length of the serialized example.
         sizes: int64 `(count, 2)`: height and width of each image in pixels.
         domain: the form in which its images are read.
+        has_nodata: whether an image may have pixels without a value.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Split:
     places: np.ndarray
     sizes: np.ndarray
     domain: Domain
+    has_nodata: bool = True
 
     def __len__(self):
         return len(self.places)
@@ -118,8 +120,19 @@ def serialized_examples(split: Split, indices: tf.data.Dataset) -> tf.data.Datas
     )
 
 
-def examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
-    """Their features, see `records.parse`; damage ends it, see `damage_named`."""
+def examples(
+    split: Split,
+    indices: tf.data.Dataset,
+    decode: Callable = lambda _, example: example,
+) -> tf.data.Dataset:
+    """What is made of examples, in their order; damage ends it, see `damage_named`.
+
+    Args:
+        split: has them.
+        indices: scalars, in the order in which they are wanted.
+        decode: makes a value of an index and an example's features, see
+            `records.parse`; several at a time.
+    """
     paths, places = split.tensors
 
     @plain
@@ -128,7 +141,7 @@ def examples(split: Split, indices: tf.data.Dataset) -> tf.data.Dataset:
         what = ["damaged record", paths[shard], number]
         is_whole = tf.debugging.Assert(tf.strings.length(serialized) > 0, what)
         with tf.control_dependencies([is_whole]):
-            return records.parse(tf.identity(serialized))
+            return decode(index, records.parse(tf.identity(serialized)))
 
     pairs = tf.data.Dataset.zip((indices, serialized_examples(split, indices)))
     return pairs.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
