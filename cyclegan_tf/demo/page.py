@@ -69,7 +69,8 @@ def build(
     import gradio
 
     def pick(event: gradio.SelectData):
-        return event.index, None, samples[event.index].direction
+        direction = samples[event.index].direction
+        return (None, event.index, direction), None, direction
 
     with gradio.Blocks(
         title=f"{name} – cyclegan_tf",
@@ -77,57 +78,67 @@ def build(
         delete_cache=(KEPT_SECONDS, KEPT_SECONDS),
     ) as page:
         gradio.Markdown(f"# {markdown(name)}")
-        picked = gradio.State(None)
+        # The file, or the number of the example, and the direction.
+        asked = gradio.State(None)
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):
                 file, direction, gallery = _controls(gradio, translators, samples)
             with gradio.Column(scale=2):
-                outputs = [
-                    gradio.Textbox(
-                        label="This picture cannot be translated",
-                        elem_id="problem",
-                        visible=False,
-                    )
-                ]
-                for each in translators:
-                    outputs += _outputs(gradio, each)
-        update = functools.partial(_update, gradio, translators, samples, folder)
-        run = {"fn": update, "inputs": [file, picked, direction], "outputs": outputs}
-        run |= {"concurrency_id": "translate", "concurrency_limit": 1}
-        file.upload(lambda: None, None, picked).success(**run)
-        gallery.select(pick, None, [picked, file, direction]).success(**run)
-        direction.input(**run)
+                gradio.render(asked, triggers=[asked.change], concurrency_limit=1)(
+                    functools.partial(_show, gradio, translators, samples, folder)
+                )
+        file.upload(lambda x, way: (x, None, way), [file, direction], asked)
+        gallery.select(pick, None, [asked, file, direction])
+        direction.input(
+            lambda way, asked: asked and (*asked[:2], way), [direction, asked], asked
+        )
     return page
 
 
-def _update(gradio, translators, samples, folder, file, picked, direction):
-    """New values of the outputs, for an upload or the number of an example."""
+def _show(gradio, translators, samples, folder, asked):
+    """Shows the translations of what is asked for, or why there are none."""
+    if asked is None:
+        return
+    file, picked, direction = asked
+    directions = list(translators) if direction == BOTH else [direction]
     # Gradio serves copies, and has made those of the last call.
     newest = folder / "newest"
     shutil.rmtree(newest, ignore_errors=True)
     newest.mkdir()
-    answers, problem = {}, ""
-    wanted = list(translators) if direction == BOTH else [direction]
     try:
-        if file or picked is not None:
-            source = translators[wanted[0]].source
-            pixels, name = _chosen(file, picked, samples, source)
-            answers = {
-                each: answer(pixels, each, translators, newest, name) for each in wanted
-            }
+        if picked is not None:
+            pixels, name = samples[picked].pixels, f"example-{picked + 1}"
+        else:
+            source = translators[directions[0]].source
+            pixels, name = pixels_of(read_file(file), source), pathlib.Path(file).stem
+        answers = [answer(pixels, x, translators, newest, name) for x in directions]
     except (UnreadableImage, ValueError) as error:
-        problem = str(error)
-    updates = [gradio.update(value=problem, visible=bool(problem))]
-    for each in translators:
-        updates += _updates(gradio, answers.get(each))
-    return updates
-
-
-def _chosen(file, picked, samples, source):
-    """The pixels of an upload, or of an example, and a name for what becomes of it."""
-    if picked is not None:
-        return samples[picked].pixels, f"example-{picked + 1}"
-    return pixels_of(read_file(file), source), pathlib.Path(file).stem
+        problem = "This picture cannot be translated"
+        gradio.Textbox(str(error), label=problem, elem_id="problem")
+        return
+    for direction, (before, after, cycled, file) in zip(
+        directions, answers, strict=True
+    ):
+        there = TITLES[direction]
+        with gradio.Row():
+            for what, title, image in (
+                ("translated", f"translated, {there}", after),
+                ("cycled", f"round trip, {there} and back", cycled),
+            ):
+                if image is not None:
+                    gradio.ImageSlider(
+                        (before, image),
+                        label=f"Real and {title}",
+                        elem_id=f"{direction}-{what}",
+                        format="png",
+                        interactive=False,
+                        buttons=["fullscreen"],
+                    )
+        gradio.DownloadButton(
+            f"Download the translation, {there}",
+            value=str(file),
+            elem_id=f"{direction}-download",
+        )
 
 
 def _controls(gradio, translators, samples):
@@ -159,43 +170,3 @@ def _controls(gradio, translators, samples):
         visible=bool(samples),
     )
     return file, direction, gallery
-
-
-def _outputs(gradio, direction):
-    """What is shown of a direction, nothing at first."""
-    there = TITLES[direction]
-    with gradio.Column(visible=False, elem_id=direction) as group:
-        with gradio.Row():
-            sliders = [
-                gradio.ImageSlider(
-                    label=label,
-                    elem_id=f"{direction}-{what}",
-                    format="png",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                )
-                for what, label in (
-                    ("translated", f"Real and translated, {there}"),
-                    ("cycled", f"Real and round trip, {there} and back"),
-                )
-            ]
-        download = gradio.DownloadButton(
-            f"Download the translation, {there}", elem_id=f"{direction}-download"
-        )
-    return [group, *sliders, download]
-
-
-def _updates(gradio, answered):
-    """The values of `_outputs` for an answer, or none."""
-    if answered is None:
-        return [gradio.update(visible=False), *[gradio.update(value=None)] * 3]
-    before, after, cycled, file = answered
-    return [
-        gradio.update(visible=True),
-        gradio.update(value=(before, after)),
-        gradio.update(
-            value=None if cycled is None else (before, cycled),
-            visible=cycled is not None,
-        ),
-        gradio.update(value=str(file)),
-    ]

@@ -57,12 +57,6 @@ class Video:
             return self.stream.frames or None
         return round(length * MICROSECOND * rate)
 
-    def aspect(self, size: tuple[int, int]) -> Fraction:
-        """Width of a pixel by its height, in upright frames of a height and width."""
-        aspect = self.stream.sample_aspect_ratio or Fraction(1)
-        is_turned = size != (self.stream.height, self.stream.width)
-        return 1 / aspect if is_turned else aspect
-
     @property
     def start(self) -> Fraction:
         """When it starts, in seconds: cameras and broadcasts begin anywhere."""
@@ -176,7 +170,9 @@ def writing(
         rate = source.average_rate or source.guessed_rate or 25
         stream = container.add_stream(codec, rate=rate, options=settings)
         context = stream.codec_context
-        aspect = video.aspect(size)
+        aspect = source.sample_aspect_ratio or Fraction(1)
+        if size != (source.height, source.width):  # it was turned
+            aspect = 1 / aspect
         context.height, context.width = size
         if name == "webm":  # which PyAV cannot tell the aspect
             context.width, aspect = round(size[1] * aspect), Fraction(1)

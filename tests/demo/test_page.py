@@ -87,7 +87,7 @@ def test_bad_file_is_a_message(shown, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     upload(shown, tmp_path / "bad.png")
     message = find(shown, "#problem textarea").get_property("value")
-    assert "not a JPEG, PNG" in message
+    assert "not a JPEG, JPEG 2000" in message
     assert not shown.find_elements("id", "a_to_b-cycled")
 
 
