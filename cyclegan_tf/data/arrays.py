@@ -12,7 +12,6 @@ MIN_SIDE = 16
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 300_000_000
 NPY_START = b"\x93NUMPY"
-CHANNELS_LAST = "its last axis taken for channels, although it is longer than the first"
 EXACT = 2**24  # up to here float32 has all integers
 ROUNDED = f"integers above {EXACT} rounded to float32"
 TURNED_ASIDE = (5, 6, 7, 8)  # orientations that exchange height and width
@@ -160,5 +159,7 @@ def read_npy(data: bytes) -> Picture:
         raise UnreadableImage("it is cut off: fewer values than its header says")
     flat = np.frombuffer(data, dtype, count, file.tell())
     pixels = flat.reshape((height, width, channels), order="F" if is_fortran else "C")
-    is_likely_turned = height < channels and MIN_SIDE <= channels
-    return Picture(pixels, note=CHANNELS_LAST if is_likely_turned else "")
+    note = ""
+    if height < channels and MIN_SIDE <= channels:
+        note = "its last axis taken for channels, although it is longer than the first"
+    return Picture(pixels, note=note)

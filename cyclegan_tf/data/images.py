@@ -39,10 +39,8 @@ class EncodedImage(NamedTuple):
         format: "jpeg" (8 bits), "png" (8 or 16 bits), both of 1 or 3 channels, or
             "raw".
         height, width: in pixels.
-        channels: 1 is grey, 3 is RGB, any other number are bands.
-        dtype: "uint8", "uint16" or "float32".
-        note: what was left out or changed, such as "first of 12 pages"; empty where
-            nothing was.
+        channels, dtype: see `Domain`.
+        note: see `Picture`.
         valid: grey PNG of the same height, 255 where there is a value, and of the same
             width or once for each channel, side by side; empty where all have one.
     """

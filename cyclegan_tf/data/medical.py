@@ -74,7 +74,7 @@ def is_stack(path: pathlib.Path) -> bool:
 
 
 def num_slices(path: pathlib.Path) -> int:
-    """How many pictures a file has: slices, frames, or one, also of what is damaged.
+    """How many pictures a file has: slices, frames, or one; one of a damaged DICOM.
 
     Raises:
         InputError: it is a NIfTI file that cannot be read.

@@ -67,21 +67,13 @@ def is_nodata(pixels: np.ndarray, nodata: str) -> np.ndarray:
     As GDAL does, the value is compared in the type of the pixels: what this does not
     hold is nowhere. All are values where the tag is no number.
     """
-    value = number(nodata)
+    value = _number(nodata)
     if value is not None and pixels.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return (pixels == pixels.dtype.type(value)) | np.isnan(pixels)
-    if not holds(pixels.dtype, value):
+    if not holds(pixels.dtype, nodata):
         return np.zeros(pixels.shape, bool)
     return pixels == int(value)
-
-
-def number(text: str) -> float | None:
-    """What a text says, if it is a number."""
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def with_nodata(
@@ -107,13 +99,21 @@ def with_nodata(
     return filled(moved, valid, value)
 
 
-def holds(dtype: np.dtype, value: float | None) -> bool:
-    """Whether a type of numbers has a value; of floats all but those out of range."""
+def holds(dtype: np.dtype, nodata: str) -> bool:
+    """Whether a tag is a number that a type has; of floats all within the range."""
+    value = _number(nodata)
     if value is None:
         return False
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return bool(np.isfinite(dtype.type(value)) or not np.isfinite(value))
-    if dtype.kind not in "iu" or not float(value).is_integer():
+    if dtype.kind not in "iu" or not value.is_integer():
         return False
     return np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return None

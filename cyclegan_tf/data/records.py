@@ -45,14 +45,15 @@ def parse(serialized):
     """The features of one serialized example, as a dict of scalar tensors by key."""
     string = tf.io.FixedLenFeature((), tf.string)
     integer = tf.io.FixedLenFeature((), tf.int64)
+    optional = tf.io.FixedLenFeature((), tf.string, default_value="")
     schema = {
         "image/encoded": string,
         "image/format": string,
         "image/height": integer,
         "image/width": integer,
         "image/filename": string,
-        "image/mask": tf.io.FixedLenFeature((), tf.string, default_value=""),
-        "image/valid": tf.io.FixedLenFeature((), tf.string, default_value=""),
+        "image/mask": optional,
+        "image/valid": optional,
     }
     return tf.io.parse_single_example(serialized, schema)
 

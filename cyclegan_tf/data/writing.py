@@ -21,7 +21,6 @@ from cyclegan_tf.data.picture import (
     INCH,
     Picture,
     holds,
-    number,
     with_nodata,
 )
 from cyclegan_tf.data.tiff_tags import GDAL_NODATA, MASK
@@ -71,7 +70,7 @@ def lost(suffix: str, pixels: np.ndarray, source: Picture) -> list[str]:
     """What is known of a picture that a file of pixels made of it cannot keep."""
     about, is_tiff = source.about, suffix.lower() in TIFF_SUFFIXES
     is_array = suffix.lower() == ".npy"
-    is_nodata_lost = about.nodata and not holds(pixels.dtype, number(about.nodata))
+    is_nodata_lost = about.nodata and not holds(pixels.dtype, about.nodata)
     has_nodata = about.nodata or source.valid is not None
     wanted = {
         "its place on the map": about.tags and not is_tiff,
@@ -110,7 +109,7 @@ def write(
     _, valid, _, about = source or Picture(pixels)
     if valid is not None and valid.shape[-1] not in (1, channels):
         valid = valid.any(axis=-1, keepdims=True)
-    if holds(pixels.dtype, number(about.nodata)):
+    if holds(pixels.dtype, about.nodata):
         pixels, valid = with_nodata(pixels, valid, about.nodata), None
     else:
         about = dataclasses.replace(about, nodata="")

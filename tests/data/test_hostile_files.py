@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 import tensorflow as tf
@@ -50,26 +49,19 @@ def test_file_that_is_cut_off_is_an_image_or_refused(share):
         read(data[: int(share * len(data))])
 
 
-@pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1)])
-def test_gigantic_header_is_refused_without_decoding(size):
-    start = time.monotonic()
-    assert read(hostile_files.png((*size, 8, 2, 0), (b"IDAT", b""))) is None
-    assert time.monotonic() - start < 5  # generous: decoding would take all memory
-
-
-def test_scans_without_end_are_refused_before_they_take_long():
-    many = hostile_files.bombs()["scans"]
-    assert len(many) < 50_000
-    with pytest.raises(images.UnreadableImage, match="more than 200 scans"):
-        images.normalize(many)
-    assert read(hostile_files.progressive(150)) == (1000, 1000)
-
-
-def test_comment_that_inflates_is_refused():
-    bomb = hostile_files.bombs()["comment"]
+@pytest.mark.parametrize(
+    "name, reason",
+    [("scans", "more than 200 scans"), ("comment", "[Tt]oo large|memory|exceed")],
+)
+def test_few_bytes_that_become_many_are_refused_before_they_do(name, reason):
+    bomb = hostile_files.bombs()[name]
     assert len(bomb) < 100_000
-    with pytest.raises(images.UnreadableImage, match="[Tt]oo large|memory|exceed"):
+    with pytest.raises(images.UnreadableImage, match=reason):
         images.normalize(bomb)
+
+
+def test_jpeg_of_many_scans_is_read():
+    assert read(hostile_files.progressive(150)) == (1000, 1000)
 
 
 @pytest.mark.parametrize("entry", hostile_files.BROKEN_EXIF)

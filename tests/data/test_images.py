@@ -35,26 +35,21 @@ def decoded(data):
     return pixels.reshape(shape)
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("kind, bits", [("JPEG", 8), ("PNG", 8), ("PNG", 16)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_plain_jpeg_and_png_keep_their_bytes(image_format, channels):
-    picture = Image.fromarray(PIXELS if channels == 3 else PIXELS[..., 0])
-    data = encode(picture, image_format)
+def test_plain_jpeg_and_png_keep_their_bytes(kind, bits, channels):
+    pixels = np.squeeze((PIXELS if bits == 8 else DEEP)[..., :channels])
+    if bits == 8:
+        data = encode(Image.fromarray(pixels), kind)
+    else:
+        data = imagecodecs.png_encode(pixels.copy())
     image = normalize(data)
     assert image.encoded == data
-    assert image[1:6] == (image_format.lower(), 24, 32, channels, "uint8")
+    assert image[1:6] == (kind.lower(), 24, 32, channels, f"uint{bits}")
     assert not image.note and not image.valid
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_png_of_16_bits_keeps_its_bytes(channels):
-    pixels = DEEP[..., :channels]
-    data = imagecodecs.png_encode(np.ascontiguousarray(pixels))
-    image = normalize(data)
-    assert image.encoded == data
-    assert image[1:6] == ("png", 24, 32, channels, "uint16")
-    found = images.pixels_of(data, Domain(channels, "uint16"))
-    np.testing.assert_array_equal(found, pixels, strict=True)
+    if kind == "PNG":
+        found = images.pixels_of(data, Domain(channels, image.dtype))
+        np.testing.assert_array_equal(np.squeeze(found), pixels, strict=True)
 
 
 @pytest.mark.parametrize("image_format", ["BMP", "WEBP"])
@@ -63,42 +58,41 @@ def test_other_formats_become_png_without_loss(image_format):
     np.testing.assert_array_equal(decoded(data), PIXELS)
 
 
-def test_first_picture_of_an_animation_is_taken():
-    frames = [Image.new("RGB", (20, 20), color) for color in ("red", "blue")]
-    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert decoded(data)[10, 10].tolist() == [255, 0, 0]
-
-
-@pytest.mark.parametrize("mode, white", [("RGBA", [255] * 3), ("LA", [255])])
-def test_transparency_is_composited_on_white(mode, white):
+def half_transparent(mode):
+    """A black picture whose right half is transparent."""
     rgba = np.zeros((20, 20, 4), np.uint8)
-    rgba[..., 3] = [255] * 10 + [0] * 10
-    pixels = decoded(encode(Image.fromarray(rgba).convert(mode), "PNG"))
-    assert pixels[0, 0].tolist() == [0] * len(white)
-    assert pixels[0, 19].tolist() == white
+    rgba[:, :10, 3] = 255
+    return encode(Image.fromarray(rgba).convert(mode), "PNG")
+
+
+def one_colour(colour, mode="RGB", image_format="PNG", **options):
+    return encode(Image.new(mode, (20, 20), colour), image_format, **options)
+
+
+FRAMES = {"save_all": True, "append_images": [Image.new("RGB", (20, 20), "blue")]}
+
+
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        (half_transparent("RGBA"), [0, 0, 0, 255, 255, 255]),
+        (half_transparent("LA"), [0, 255]),
+        (one_colour(0, "P", transparency=0), [255] * 6),
+        (one_colour((1, 2, 3), transparency=(1, 2, 3)), [255] * 6),
+        (one_colour("red", image_format="GIF", **FRAMES), [255, 0, 0] * 2),
+    ],
+)
+def test_transparency_becomes_white_and_the_first_frame_is_taken(data, expected):
+    assert decoded(data)[10, [0, 19]].ravel().tolist() == expected
 
 
 def test_transparency_of_16_bits_is_composited_on_white():
     colour, alpha = DEEP[..., :3] / 65535, DEEP[..., 3:] / 65535
     expected = np.rint(65535 * (colour * alpha + 1 - alpha))
-    data = imagecodecs.png_encode(DEEP)
-    np.testing.assert_array_equal(decoded(data), expected)
-    grey = np.ascontiguousarray(DEEP[..., 2:])
-    np.testing.assert_array_equal(
-        decoded(imagecodecs.png_encode(grey)), expected[..., 2:]
-    )
-
-
-def test_transparent_palette_entry_becomes_white():
-    image = Image.new("P", (20, 20), 0)
-    image.putpalette([10, 20, 30] * 256)
-    assert decoded(encode(image, "PNG", transparency=0))[5, 5].tolist() == [255] * 3
-
-
-def test_transparent_colour_of_an_rgb_png_becomes_white():
-    image = Image.new("RGB", (20, 20), (1, 2, 3))
-    data = encode(image, "PNG", transparency=(1, 2, 3))
-    assert decoded(data)[5, 5].tolist() == [255] * 3
+    for channels in (3, 1):
+        some = DEEP[..., 3 - channels :].copy()
+        found = decoded(imagecodecs.png_encode(some))
+        np.testing.assert_array_equal(found, expected[..., 3 - channels :])
 
 
 def test_one_bit_becomes_grey_of_8_bits():
@@ -108,8 +102,8 @@ def test_one_bit_becomes_grey_of_8_bits():
 
 
 def test_cmyk_jpeg_becomes_rgb():
-    cmyk = Image.new("CMYK", (20, 20), (0, 255, 255, 0))
-    red, green, blue = decoded(encode(cmyk, "JPEG", quality=95))[10, 10]
+    data = one_colour((0, 255, 255, 0), "CMYK", "JPEG", quality=95)
+    red, green, blue = decoded(data)[10, 10]
     assert red > 240 and green < 15 and blue < 15
 
 
@@ -131,29 +125,22 @@ def test_exif_orientation_is_applied(orientation):
     np.testing.assert_array_equal(decoded(data), PIXELS)
 
 
-@pytest.mark.parametrize("cut", [1, 20, 200])
-def test_truncated_jpeg_is_refused(cut):
-    data = encode(Image.fromarray(PIXELS), "JPEG")
-    with pytest.raises(UnreadableImage):
-        normalize(data[:-cut])
-
-
-@pytest.mark.parametrize("cut", [20, 1000])
-def test_truncated_png_of_16_bits_is_refused(cut):
-    data = imagecodecs.png_encode(DEEP)
-    with pytest.raises(UnreadableImage):
-        normalize(data[:-cut])
-
-
-@pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"%PDF-1.4"])
-def test_other_bytes_are_refused(data):
-    with pytest.raises(UnreadableImage):
+@pytest.mark.parametrize(
+    "data, reason",
+    [
+        *(
+            (encode(Image.fromarray(PIXELS), "JPEG")[:-cut], None)
+            for cut in (1, 20, 200)
+        ),
+        *((imagecodecs.png_encode(DEEP)[:-cut], None) for cut in (20, 1000)),
+        *((data, "not a JPEG, ") for data in (b"", b"hello", b"%PDF-1.4")),
+        (b"\xff\xd8\xff", None),
+        (encode(Image.new("RGB", (15, 16)), "PNG"), "15x16 pixels, smaller than 16x16"),
+    ],
+)
+def test_what_is_cut_off_small_or_no_image_is_refused(data, reason):
+    with pytest.raises(UnreadableImage, match=reason):
         normalize(data)
-
-
-def test_too_small_is_refused():
-    with pytest.raises(UnreadableImage, match="15x16 pixels, smaller than 16x16"):
-        normalize(encode(Image.new("RGB", (15, 16)), "PNG"))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -301,17 +288,18 @@ def test_jpeg_xl_and_avif_keep_their_numbers(codec, bits, channels):
         normalize(data[:40])
 
 
-@pytest.mark.parametrize("codec", ["jpegxl", "avif"])
-@pytest.mark.parametrize("colours", [1, 3])
-def test_alpha_of_jpeg_xl_and_avif_is_put_on_white(codec, colours):
-    pixels = np.full((20, 24, colours + 1), 50, np.uint8)
-    pixels[:10, :, -1], pixels[10:, :, -1] = 0, 255
+@pytest.mark.parametrize("codec, bits", [("jpegxl", 8), ("avif", 8), ("avif", 10)])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_of_jpeg_xl_and_avif_is_put_on_white(codec, bits, channels):
+    white = 2**bits - 1
+    pixels = np.full((20, 24, channels), 50, np.uint8 if bits == 8 else np.uint16)
+    pixels[:10, :, -1], pixels[10:, :, -1] = 0, white
     if codec == "jpegxl":
         data = imagecodecs.jpegxl_encode(pixels, lossless=True)
     else:
-        data = imagecodecs.avif_encode(pixels, level=100)
+        data = imagecodecs.avif_encode(pixels, level=100, bitspersample=bits)
     found = decoded(data)
-    assert (found[:10] == 255).all() and (found[10:] == 50).all()
+    assert (found[:10] == white).all() and (found[10:] == 50).all()
 
 
 @pytest.mark.parametrize("size", [(20, 24), (17, 300), (300, 17)])
@@ -339,13 +327,6 @@ def test_size_of_jpeg_xl_is_known_before_it_is_decoded(size, dtype):
     place = data.find(b"jxlc") + 4 if dtype == np.uint16 else 0
     with pytest.raises(UnreadableImage, match=f"^{size[1]}x{size[0]} pixels, smaller"):
         normalize(data[: place + 40])
-
-
-def test_alpha_of_ten_bits_is_put_on_the_white_of_ten_bits():
-    pixels = np.full((20, 24, 4), 50, np.uint16)
-    pixels[:10, :, -1], pixels[10:, :, -1] = 0, 1023
-    found = decoded(imagecodecs.avif_encode(pixels, level=100, bitspersample=10))
-    assert (found[:10] == 1023).all() and (found[10:] == 50).all()
 
 
 def test_heic_without_its_package_is_said_to_need_it(monkeypatch):

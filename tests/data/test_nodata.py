@@ -151,14 +151,6 @@ def test_resized_values_are_means_of_those_that_are_there(size):
     assert abs(np.mean(is_near) - share) < 0.03
 
 
-def test_mirrored_up_holes_stay_holes():
-    image, valid = HEIGHTS[..., None], ~HOLE[..., None]
-    frame = Frame(40, 40, "none")
-    found = frames.covering_valid(image, valid, (40, 40), frame, tf.constant(7.0))
-    expected = frames.covering(np.where(valid, image, 7), (40, 40), frame)
-    np.testing.assert_array_equal(found, expected)
-
-
 def test_dataset_counts_only_what_has_a_value(tmp_path, capsys):
     for split, count in (("trainA", 3), ("trainB", 3), ("testA", 1), ("testB", 1)):
         (tmp_path / "dem" / split).mkdir(parents=True)

@@ -125,17 +125,20 @@ def with_tag(data, tag, value):
     return data[:place] + struct.pack(form, value) + data[place + size :]
 
 
-@pytest.mark.parametrize("pixels", [GREY, DEEP[..., 0]])
-def test_white_that_is_zero_becomes_the_largest_value(pixels):
-    data = tiff(pixels, photometric="miniswhite")
-    assert_reads(data, np.iinfo(pixels.dtype).max - pixels)
+BITS = GREY > 120
 
 
-@pytest.mark.parametrize("kind", ["minisblack", "miniswhite"])
-def test_one_bit_becomes_black_and_white(kind):
-    bits = GREY > 120
-    is_white = bits if kind == "minisblack" else ~bits
-    assert_reads(tiff(bits, photometric=kind), np.where(is_white, 255, 0).astype("u1"))
+@pytest.mark.parametrize(
+    "pixels, kind, expected",
+    [
+        (GREY, "miniswhite", 255 - GREY),
+        (DEEP[..., 0], "miniswhite", 65535 - DEEP[..., 0]),
+        (BITS, "miniswhite", np.where(BITS, 0, 255).astype("u1")),
+        (BITS, "minisblack", np.where(BITS, 255, 0).astype("u1")),
+    ],
+)
+def test_white_is_the_largest_value(pixels, kind, expected):
+    assert_reads(tiff(pixels, photometric=kind), expected)
 
 
 def packed(levels, bits):
@@ -146,15 +149,11 @@ def packed(levels, bits):
     return with_tag(data, 258, bits)
 
 
-@pytest.mark.parametrize("bits, factor", [(2, 85), (4, 17)])
-def test_few_bits_are_scaled_to_8(bits, factor):
-    levels = GREY >> (8 - bits)
-    assert_reads(packed(levels, bits), levels * factor)
-
-
-def test_12_bits_keep_their_values():
-    levels = DEEP[..., 0] >> 4
-    assert_reads(packed(levels, 12), levels)
+@pytest.mark.parametrize("bits, factor", [(2, 85), (4, 17), (12, 1)])
+def test_few_bits_are_scaled_to_8_and_12_keep_their_values(bits, factor):
+    levels = DEEP[..., 0] >> (16 - bits)
+    expected = (levels * factor).astype(np.uint8 if bits < 8 else np.uint16)
+    assert_reads(packed(levels, bits), expected)
 
 
 def test_palette_becomes_rgb():
@@ -166,11 +165,10 @@ def test_palette_becomes_rgb():
 
 
 def test_palette_of_one_bit_becomes_rgb():
-    bits = GREY > 120
     colours = np.array([[200, 20], [30, 90], [10, 220]], np.uint16)
     tag = (320, 3, 6, tuple(int(x) * 257 for x in colours.ravel()), True)
-    data = with_tag(tiff(bits, extratags=[tag]), 262, 3)
-    expected = np.where(bits[..., None], colours[:, 1], colours[:, 0]).astype("u1")
+    data = with_tag(tiff(BITS, extratags=[tag]), 262, 3)
+    expected = np.where(BITS[..., None], colours[:, 1], colours[:, 0]).astype("u1")
     assert_reads(data, expected, "its palette became RGB")
 
 
