@@ -12,10 +12,14 @@ from PIL import Image
 
 from cyclegan_tf import cli
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.diffaugment import DiffAugment
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.networks import build_discriminator, build_generator
+from cyclegan_tf.runs import directory, generators
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TINY = {
@@ -72,6 +76,19 @@ def tiny_model(
     optimizer = optimizer or (lambda: keras.optimizers.Adam(1e-3, beta_1=0.5))
     model.compile(optimizer(), optimizer(), jit=jit)
     return model
+
+
+def write_run(config, models, domains=None, step: int | None = 4):
+    """Writes a run as if it had been trained to a step; without one, imported."""
+    fingerprint = None
+    if step is not None:
+        fingerprint = Dataset.open(ensure_dataset(config)).fingerprint
+    run_dir = config.resolved_run_dir
+    recorded = directory.Recorded(config, fingerprint, domains or Domains())
+    directory.write_config(run_dir, recorded)
+    about = {} if step is None else {"step": step}
+    generators.save_generators(run_dir, models, about)
+    return run_dir
 
 
 def random_images(count, size=16, seed=0):

@@ -49,16 +49,16 @@ def parse(
     positionals: Sequence[str] = (),
     arguments: Sequence[str] | None = None,
 ) -> Config:
-    """Parses the command line into `config_class`.
+    """Parses the command line into a dataclass of options.
 
     What is not given is, of a training, as `--recipe` sets it, then as the run in
     `--run-dir` has it, or else as is recommended for the dataset.
 
     Args:
-        config_class: a dataclass of options.
+        config_class: the dataclass.
         description: what the command does, for `--help`.
-        positionals: fields that may be given without their flags, in this order; a
-            list takes all.
+        positionals: fields that may be given without their flags, in this order; a list
+            takes all.
         arguments: instead of `sys.argv[1:]`.
 
     Raises:

@@ -1,11 +1,10 @@
 """What a command refuses before it imports TensorFlow, which takes seconds.
 
-That is whatever shows in the options and in names on the disk. What uses a file looks
-at it again, as it may have changed meanwhile.
+That is whatever shows in the options and in names on the disk, raised as `InputError`.
+What uses a file looks at it again, as it may have changed meanwhile.
 """
 
 import contextlib
-import dataclasses
 import glob
 import importlib.util
 import io
@@ -28,10 +27,7 @@ from cyclegan_tf.runs import directory, saved
 
 
 def before_training(config: TrainConfig) -> None:
-    """Raises `InputError` for what a run, or a plan of one, cannot begin or go on with.
-
-    The same holds of the functions below, each for its command.
-    """
+    """What a run, or a plan of one, cannot begin or go on with."""
     path = config.resolved_run_dir
     directory.require_a_run(path)
     _require_weights_of_inception(config)
@@ -77,11 +73,8 @@ def before_evaluation(config: EvaluateConfig) -> None:
                 f"compared with the others in a table."
             )
     _require_weights_of_inception(config)
-    if config.dataset is not None:
-        options = TrainConfig(dataset=config.dataset)
-        if config.data_dir is not None:
-            options = dataclasses.replace(options, data_dir=config.data_dir)
-        before_conversion(options)
+    if config.dataset_options is not None:
+        before_conversion(config.dataset_options)
     elif not runs:
         raise InputError(
             f"{config.run_dir[0]} does not say which images it is to be scored on: put "

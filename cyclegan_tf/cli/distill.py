@@ -23,10 +23,8 @@ BATCH_SIZE = 4
 def student_options(config: DistillConfig) -> TrainConfig:
     """The options of the student's run, by those of the teacher's.
 
-    Images, number of steps and discriminators are the teacher's.
-
-    Raises:
-        InputError: there is no such run, or its student would not be smaller.
+    Images, number of steps and discriminators are the teacher's. Raises `InputError`
+    where the student would not be smaller.
     """
     run = RunDir.open(config.run_dir)
     teacher = run.options

@@ -1,7 +1,6 @@
 """Checksums of files, so that what is read is what was written.
 
-They reveal damage. They are no signatures: whoever can write a file can write its
-checksum.
+They reveal damage, and are no signatures: whoever writes a file can write its sum.
 """
 
 import hashlib
@@ -22,10 +21,8 @@ def write_sums(folder: pathlib.Path, name: str = SUMS) -> None:
 def check_sums(folder: pathlib.Path, name: str, remedy: str) -> None:
     """Compares the files below a folder with their checksums in `folder/name`.
 
-    Raises:
-        Damaged: one is damaged, missing, or not listed (hidden ones are none of ours).
-        InputError: one is a link.
-        OSError: one cannot be read.
+    Raises `Damaged` if one is damaged, missing, or not listed (hidden ones are none of
+    ours), and `InputError` if one is a link.
     """
     require_no_links(folder)
     path = folder / name
@@ -57,9 +54,9 @@ def file_digest(path: pathlib.Path) -> str:
 
 
 def require_no_links(folder: pathlib.Path) -> None:
-    """Raises `InputError` if a symbolic link is below a folder.
+    """Raises `InputError` for a symbolic link below a folder.
 
-    A folder from somebody else could so have other files read, or written to.
+    One in a folder from somebody else could have other files read, or written to.
     """
     for path in folder.rglob("*"):
         if path.is_symlink():

@@ -1,6 +1,7 @@
-"""What the console shows: lines, results, progress; names from elsewhere made harmless.
+"""What the console shows: lines, results, progress.
 
-A file name may hold anything: line breaks, sequences that a terminal obeys, Markdown.
+Names from elsewhere may hold line breaks, sequences that a terminal obeys, Markdown:
+they are made harmless.
 """
 
 import contextlib
@@ -19,10 +20,7 @@ MARKDOWN = {c: f"\\{c}" for c in "\\`*_{}[]()#!|~"} | {"<": "&lt;", "&": "&amp;"
 
 
 def say(message: str) -> None:
-    """Prints a line to standard error, without breaking a progress bar.
-
-    What a terminal would obey, in a name for instance, is shown escaped.
-    """
+    """Prints a line, made `printable`, to standard error, above a progress bar."""
     if tqdm := sys.modules.get("tqdm"):
         tqdm.tqdm.write(printable(message), file=sys.stderr)
     else:
@@ -31,9 +29,9 @@ def say(message: str) -> None:
 
 
 def show(text: str) -> None:
-    """Prints the lines of a result to standard output, escaped likewise.
+    """Prints the lines of a result to standard output, made `printable`.
 
-    So is what its encoding lacks: names may have letters that a log file has not.
+    Letters that its encoding lacks are escaped, too.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     lines = "\n".join(map(printable, text.split("\n")))
@@ -42,10 +40,9 @@ def show(text: str) -> None:
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
-    """Imports TensorFlow without its start-up chatter on the console.
+    """Imports TensorFlow without its start-up chatter, which C++ writes.
 
-    Import what needs it inside of the block. The chatter is written by C++ and says
-    nothing that an exception, or the line on the devices, does not say.
+    Import what needs it inside of the block; exceptions say all that matters.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -79,8 +76,7 @@ def progress_bar(
 ) -> "tqdm":
     """A progress bar on standard error, sparse where that is not a terminal.
 
-    Without a total it counts, and says no time left. It appears `delay` seconds after
-    its start, if there is anything left to do then.
+    Without a total it counts. It appears if anything is left after `delay` seconds.
     """
     from tqdm import tqdm
 

@@ -7,10 +7,9 @@ LESS_MEMORY = (
 
 
 class InputError(Exception):
-    """Something the user gave is wrong; the message is one line that says what to do.
+    """Something the user gave is wrong: one line that names it, and says what to do.
 
-    It names the file or flag, what was found, and the way out. The commands print it
-    without a traceback and end with status 2.
+    The commands print it without a traceback and end with status 2.
     """
 
 

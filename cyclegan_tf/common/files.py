@@ -20,10 +20,7 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3a?):", re.IGNOR
 
 
 def require_local(flag: str, value: str | os.PathLike | None) -> None:
-    """Raises `InputError` for what is no path of this machine.
-
-    Such are addresses elsewhere, `gs://...` or `hf:...`, and the home of nobody.
-    """
+    """Raises `InputError` for an address elsewhere, or a home of nobody."""
     try:
         pathlib.Path(value or "").expanduser()
     except RuntimeError:
@@ -64,8 +61,8 @@ class Claim:
     def keep(self) -> None:
         """Puts what was written into its place.
 
-        It is flushed to the disk before, so that after a power cut the name stands for
-        the whole old or the whole new content.
+        It is flushed to the disk before: after a power cut the name stands for the
+        whole old or the whole new content.
         """
         sync(self.aside)
         os.replace(self.aside, self.path)
@@ -214,7 +211,7 @@ def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
 
     Raises:
         Damaged: it is no JSON object.
-        OSError: it is not there, or cannot be read.
+        OSError: it cannot be read.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

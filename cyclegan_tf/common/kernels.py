@@ -1,8 +1,8 @@
 """Whose kernels TensorFlow computes with on x86 processors: oneDNN's, unless told else.
 
-TensorFlow takes them by itself only on processors with instructions for networks (VNNI,
-BF16 or AMX), and they are faster on others, too. It decides once, when it is imported,
-and results of other kernels differ in their last bits; so a run keeps its choice.
+TensorFlow takes them by itself only on processors with VNNI, BF16 or AMX; they are
+faster on others, too. It decides once, when it is imported. Results of other kernels
+differ in their last bits, so a run keeps its choice.
 """
 
 import os
@@ -18,10 +18,9 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
 def choose_kernels(onednn: bool | None = True) -> None:
-    """Chooses, unless the user has, or TensorFlow is imported already.
+    """Asks for oneDNN's kernels or others; None leaves it to TensorFlow.
 
-    Args:
-        onednn: whether to take oneDNN's kernels; None leaves it to TensorFlow.
+    What the user has set, and an import of TensorFlow before, go first.
     """
     if not IS_X86 or IS_USERS or "tensorflow" in sys.modules:
         return

@@ -18,12 +18,8 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
 def hold(path: pathlib.Path, how: int = fcntl.LOCK_NB) -> BinaryIO | None:
     """Opens a file that is this process's until it is closed; None: it is another's.
 
-    Args:
-        path: is made if need be; a symbolic link is an `OSError`.
-        how: 0 waits for the other.
-
-    Raises:
-        OSError: one of `NO_LOCKS`, or it cannot be opened.
+    With `how` 0 it waits for the other. Raises `OSError`, with one of `NO_LOCKS` where
+    a file system has none.
     """
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
@@ -45,14 +41,8 @@ def hold(path: pathlib.Path, how: int = fcntl.LOCK_NB) -> BinaryIO | None:
 def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
     """Holds a lock file until the end of the `with` block, or of the process.
 
-    Where the file system has no locks, everybody does.
-
-    Args:
-        path: the lock file.
-        waiting: said before waiting for another process that holds it.
-
-    Raises:
-        TimeoutError: another process holds it, and `waiting` is None.
+    While another process holds it, that says `waiting` and waits, or is a
+    `TimeoutError`. Where the file system has no locks, everybody holds it.
     """
     try:
         file = hold(path)
@@ -71,7 +61,7 @@ def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
-    """Makes a folder and holds it for this process alone; arguments as of `locked`.
+    """Makes a folder and holds it for this process alone, as `locked` does.
 
     What was made is removed again if nothing is in it at the end.
     """

@@ -28,8 +28,7 @@ def peak_memory() -> int:
         # Of this program alone; what getrusage says may be of the one that started it.
         [line] = [x for x in status.read_text().splitlines() if x.startswith("VmHWM")]
         return int(line.split()[1]) * 1024
-    memory = psutil.Process().memory_info()
-    return getattr(memory, "peak_wset", memory.rss)
+    return psutil.Process().memory_info().rss
 
 
 def bytes_text(num_bytes: float) -> str:

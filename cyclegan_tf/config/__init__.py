@@ -16,24 +16,3 @@ from cyclegan_tf.config.losses import LOSS_TERMS, LOSSES, LossTerm
 from cyclegan_tf.config.options import Nature, flag, names_of
 from cyclegan_tf.config.recipes import RECIPES, RECOMMENDED, settings
 from cyclegan_tf.config.train import TrainConfig
-
-__all__ = [
-    "LOSSES",
-    "LOSS_TERMS",
-    "RECIPES",
-    "RECOMMENDED",
-    "BuildConfig",
-    "DatasetConfig",
-    "DemoConfig",
-    "DistillConfig",
-    "EvaluateConfig",
-    "ExportConfig",
-    "ImportConfig",
-    "LossTerm",
-    "Nature",
-    "TrainConfig",
-    "TranslateConfig",
-    "flag",
-    "names_of",
-    "settings",
-]

@@ -1,7 +1,6 @@
 """The architectures of generators and discriminators, an entry each.
 
-Help, choices and the checks of sizes follow from these tables; `model.networks` has the
-function that builds each.
+Help, choices and checks of sizes follow from them; `model.networks` builds each.
 """
 
 from typing import Literal, NamedTuple
@@ -62,11 +61,7 @@ DiscriminatorName = Literal[tuple(kind.name for kind in DISCRIMINATORS)]
 
 
 def kind_of(kinds: tuple, name: str):
-    """The entry of that name.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """The entry of that name; `ValueError` if there is none."""
     for kind in kinds:
         if kind.name == name:
             return kind

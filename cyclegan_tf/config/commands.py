@@ -7,7 +7,9 @@ from typing import Literal
 from cyclegan_tf.common.hub import name_of, require_address
 from cyclegan_tf.config.formats import NAMES, Format, formats_of, require_possible
 from cyclegan_tf.config.options import Nature, Options, option, require
+from cyclegan_tf.config.recipes import settings
 from cyclegan_tf.config.sizes import require_multiples, size_of, size_option
+from cyclegan_tf.config.train import TrainConfig
 
 Weights = Literal["average", "raw"]
 DEFAULT_RUN = "runs/synthetic/horse2zebra"
@@ -96,6 +98,14 @@ class EvaluateConfig(Options):
     def run_dirs(self) -> list[pathlib.Path]:
         """The directories of the runs."""
         return [pathlib.Path(run_dir).expanduser() for run_dir in self.run_dir]
+
+    @property
+    def dataset_options(self) -> TrainConfig | None:
+        """What is recommended for `--dataset`; None: the images are a run's."""
+        if self.dataset is None:
+            return None
+        place = {} if self.data_dir is None else {"data_dir": self.data_dir}
+        return TrainConfig(self.dataset, **settings(self.dataset), **place)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The formats of export, an entry each.
 
-Help and the checks of options follow from this table; `exporting.formats` has the
-function that writes each, and `inference.run_exported` the one that runs it.
+Help and the checks of options follow from them; `exporting.formats` writes each, and
+`inference.run_exported` runs it.
 """
 
 import importlib.util
@@ -39,11 +39,7 @@ NAMES = ",".join(form.name for form in FORMATS)
 
 
 def formats_of(names: str) -> list[Format]:
-    """The formats of names with commas between them, each once.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+    """The formats of names with commas between them, each once, or an `InputError`."""
     known = {form.name: form for form in FORMATS}
     chosen = dict.fromkeys(names.replace(" ", "").split(","))
     for name in chosen:

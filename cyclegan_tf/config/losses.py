@@ -11,9 +11,9 @@ class LossTerm(NamedTuple):
 
     Attributes:
         name: in logs, `metrics.csv`, TensorBoard and the progress bar.
-        formula: what it is, a mean over the batch; a and b are images, G_AB and G_BA
-            the generators, T_AB and T_BA their teachers, D_A judges images of domain A,
-            F_A is what comes out of its stages.
+        formula: a mean over the batch; a and b are images, G_AB and G_BA the
+            generators, T_AB and T_BA their teachers, D_A judges images of domain A, F_A
+            is what comes out of its stages.
         weight: option that it is multiplied by in its player's objective, or none.
         is_of_generators: minimized by the generators, or else by the discriminators.
     """

@@ -1,8 +1,7 @@
-"""What an option is: its default, its help, its nature, and its least value.
+"""What an option is: its default, help, nature, and least value.
 
-Everything that treats options differently asks for their nature: whether a run can be
-continued, what a report or a model card shows. A new option is so filed right where it
-is defined.
+Whether a run can be continued, and what a report or a model card shows, follow from the
+natures of options.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Ranges of values as options give them: 0,4095, or the percentiles p0.5,p99.5.
 
-Of one channel after the other, such as 0,60000,100,900; or those of each channel by
-itself: per-channel, or per-channel,p0.5,p99.5.
+Of one channel after the other, such as 0,60000,100,900; or found for each by itself:
+per-channel, or per-channel,p0.5,p99.5.
 """
 
 from typing import NamedTuple
@@ -27,15 +27,7 @@ class Range(NamedTuple):
 
 
 def require_range(name: str, text: str) -> Range:
-    """The range that an option gives.
-
-    Args:
-        name: of the flag.
-        text: its value.
-
-    Raises:
-        InputError: it is neither pairs of numbers nor of percentiles, or is empty.
-    """
+    """The range that the value of a flag gives; `InputError` if it is none."""
     first, *rest = parts = [part.strip() for part in text.split(",")]
     if first == PER_CHANNEL:
         parts = rest or ["p0", "p100"]

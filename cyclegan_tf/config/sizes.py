@@ -27,26 +27,20 @@ class Frame(NamedTuple):
 
 
 def size_option(text: str) -> int | str:
-    """An option's value: a number for a square, or text such as "256x512".
-
-    Raises:
-        argparse.ArgumentTypeError: neither of them.
-    """
-    try:
-        return size_text(*size_of(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(error) from None
+    """An option's value: a number for a square, or text such as "256x512"."""
+    return size_text(*size_of(text))
 
 
 def size_of(value: int | str) -> tuple[int, int]:
     """Height and width in pixels.
 
     Raises:
-        ValueError: it is neither a number nor two with an x between them.
+        argparse.ArgumentTypeError: it is neither a number nor two with an x between.
     """
     parts = str(value).split("x")
     if len(parts) > 2 or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise ValueError(f"expected pixels, such as 256 or 256x512, got {value!r}")
+        problem = f"expected pixels, such as 256 or 256x512, got {value!r}"
+        raise argparse.ArgumentTypeError(problem)
     return int(parts[0]), int(parts[-1])
 
 
@@ -56,23 +50,15 @@ def size_text(height: int, width: int) -> int | str:
 
 
 def require_size(name: str, value: int | str) -> tuple[int, int]:
-    """Height and width in pixels that an option gives.
-
-    Raises:
-        InputError: it is no size.
-    """
+    """Height and width in pixels of an option; `InputError` if it is no size."""
     try:
         return size_of(value)
-    except ValueError as error:
+    except argparse.ArgumentTypeError as error:
         raise InputError(f"{name}: {error}.") from None
 
 
 def require_multiples(name: str, value: int | str) -> tuple[int, int]:
-    """As `require_size`, of sizes that generators take as they are.
-
-    Raises:
-        InputError: it is no size, or not of multiples of 4 from 16 on.
-    """
+    """A size that generators take, of multiples of 4 from 16 on, or `InputError`."""
     size = require_size(name, value)
     if min(size) < MIN_SIDE or any(side % SIDE_MULTIPLE for side in size):
         raise InputError(

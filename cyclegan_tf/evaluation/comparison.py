@@ -1,12 +1,8 @@
-"""Models beside each other: what each takes up, costs, and is worth.
-
-Runs and exports, a student and its teacher, an export in 8 bits and in 32.
-"""
+"""Runs and exports, students and teachers, beside each other: costs and scores."""
 
 import dataclasses
 import statistics
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +10,6 @@ import numpy as np
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.arrays import UnreadableImage
-from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.results import DirectionScores, flat_scores, score_text
@@ -22,6 +17,9 @@ from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.model.cost import multiply_adds
 
 NUM_TIMED = 9
+# How the figures of a model that are no scores are told.
+COSTS = {"megabytes": "{:,.2f}", "milliseconds": "{:,.1f}", "multiply_adds": "{:,}"}
+NOTHING = "nothing"  # the name of untranslated images among models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +50,10 @@ def compare(
     frame: Frame,
     results: dict[str, list[DirectionScores]],
 ) -> dict[str, Figures]:
-    """Measures models on this machine, beside their scores.
+    """Measures models, translators by direction, on this machine, beside their scores.
 
-    Args:
-        models: translators by direction, by the names of the models.
-        frame: height and width of the image that is translated again and again.
-        results: scores by the same names; of none, none.
+    The image that is translated again and again has the size of `frame`. In `results`
+    are scores by the same names; of none, none.
     """
     milliseconds = _milliseconds(models, frame)
     compared = {}
@@ -74,58 +70,40 @@ def compare(
 
 
 def score_alone(
-    evaluator: Evaluator, directions: dict[str, Translator], domains: Domains
+    evaluator: Evaluator, directions: dict[str, Translator]
 ) -> list[DirectionScores]:
     """Scores a model, of which the pixels that it makes are all that is known.
 
-    Args:
-        evaluator: has the images.
-        directions: of the model.
-        domains: of these images; of an export it says the range of values.
-
     Raises:
-        InputError: the model is of other images, or does not take their size.
+        InputError: it is of other images than the evaluator, or does not take their
+            size.
     """
+    generators = {}
     for direction, translator in directions.items():
-        for has, wanted in zip(
-            (translator.source, translator.target), domains.of(direction), strict=True
-        ):
+        domains = evaluator.domains.of(direction)
+        forms = (translator.source, translator.target), domains
+        for has, wanted in zip(*forms, strict=True):
             if (has.channels, has.dtype) != (wanted.channels, wanted.dtype):
                 raise InputError(f"a model of {has} cannot be scored on {wanted}.")
+        generators[direction] = _as_generator(translator, *domains)
     try:
-        return evaluator.evaluate(
-            {
-                direction: _as_generator(translator, *domains.of(direction))
-                for direction, translator in directions.items()
-            }
-        )
+        return evaluator.evaluate(generators)
     except UnreadableImage as error:
         raise InputError(f"the images cannot be translated: {error}.") from None
 
 
-def table(
-    compared: dict[str, Figures], nothing: Sequence[DirectionScores] = ()
-) -> list[list[str]]:
-    """The figures as text: a head, and a line for each; of two models their ratio.
-
-    With `nothing`, the scores of untranslated images, these stand before.
-    """
-    before = flat_scores(nothing)
-    lines = [["", "nothing", *compared, "ratio"]]
-    for name, text in (
-        ("megabytes", "{:,.2f}".format),
-        ("milliseconds", "{:,.1f}".format),
-        ("multiply_adds", "{:,}".format),
-    ):
-        values = [getattr(figures, name) for figures in compared.values()]
-        cells = [text(value) if value else "" for value in values]
-        lines.append([name, "", *cells, _ratio(values)])
-    scores = [figures.scores for figures in compared.values()]
-    for name in dict.fromkeys(name for each in scores for name in each):
-        values = [each.get(name) for each in scores]
-        texts = map(score_text, [before.get(name), *values])
-        lines.append([name, *texts, _ratio(values)])
-    # What nobody knows is left out: a cost, doing nothing, the ratio of one or three.
+def table(compared: dict[str, Figures]) -> list[list[str]]:
+    """The figures as text: a head, and a line for each; of two models their ratio."""
+    figures = compared.values()
+    rows = {name: [getattr(each, name) for each in figures] for name in COSTS}
+    for name in dict.fromkeys(name for each in figures for name in each.scores):
+        rows[name] = [each.scores.get(name) for each in figures]
+    lines = [["", *compared, "ratio"]]
+    for name, values in rows.items():
+        show = COSTS[name].format if name in COSTS else score_text
+        cells = ["" if value is None else show(value) for value in values]
+        lines.append([name, *cells, _ratio(values[NOTHING in compared :])])
+    # What nobody knows is left out: a cost, the ratio of one or three.
     columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
     return [list(line) for line in zip(*columns, strict=True) if any(line[1:])]
 
@@ -147,7 +125,7 @@ def _ratio(values):
 
 
 def _milliseconds(models, frame):
-    """The medians by model, in turn: a slow moment of the machine meets each."""
+    """Medians by model, measured in turn: a slow moment of the machine meets each."""
     times = {name: [] for name in models}
     for turn in range(NUM_TIMED + 1):
         for name, directions in models.items():

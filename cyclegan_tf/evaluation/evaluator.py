@@ -99,41 +99,44 @@ class Evaluator:
             generators: models by direction, "a_to_b" and "b_to_a".
             watch: called with each direction and `Batch`, to see single images.
         """
-        total = len(generators) * sum(self.counts.values())
+        results, total = [], len(generators) * sum(self.counts.values())
         with progress_bar(total, "scoring", " images", delay=2) as bar:
-            return [self._evaluate(name, generators, bar, watch) for name in generators]
+            for direction in generators:
+                fakes = self._new_kept()
+                for images in self._batches():
+                    batch = self._translated(direction, generators, images)
+                    fakes.add(batch)
+                    if watch is not None:
+                        watch(direction, batch)
+                    bar.update(sum(len(x) for x, _ in images.values() if x is not None))
+                scores = self._scores(direction, fakes)
+                about = self._nothing[direction], self.protocol(direction)
+                results.append(DirectionScores(direction, scores, *about))
+        return results
 
-    def _evaluate(self, direction, generators, bar, watch):
-        fakes = self._new_kept()
-        for images, valid in zip(self._batches(), self._valid_batches(), strict=False):
-            batch = self._translated(direction, generators, images, valid)
-            fakes.add(batch)
-            if watch is not None:
-                watch(direction, batch)
-            bar.update(sum(len(x) for x in images.values() if x is not None))
-        scores, levels = self._scores(direction, fakes)
-        nothing, protocol = self._nothing[direction], self.protocol(direction)
-        return DirectionScores(direction, scores, nothing, levels, protocol)
+    def _translated(self, direction, generators, images):
+        """What the generators make of images of both domains.
 
-    def _translated(self, direction, generators, images, valid):
-        """Images by domain, and what the generators make of them.
-
-        Where pixels have no value, see `records.decode_valid`, neither has that.
+        Where pixels have no value, see `records.decode_valid`, neither has what becomes
+        of them.
         """
         source, target = DOMAINS[direction]
         form, other_form = self.domains.of(direction)
-        real, other = images[source], images[target]
+        (real, valid), (other, other_valid) = images[source], images[target]
         there, back = generators[direction], generators.get(f"{target}_to_{source}")
-        fake = cycled = same = None
-        if real is not None:
-            fake = translate(there, real, form, other_form).numpy()
-            fake = filled(fake, valid[source], other_form.middle)
-            if back is not None:
-                cycled = translate(back, fake, other_form, form).numpy()
-                cycled = filled(cycled, valid[source], form.middle)
-        if other is not None and self._has_same_channels:
-            same = translate(there, other, other_form, other_form).numpy()
-            same = filled(same, valid[target], other_form.middle)
+
+        def made(generator, pixels, valid, of, to):
+            if generator is None or pixels is None:
+                return None
+            return filled(
+                translate(generator, pixels, of, to).numpy(), valid, to.middle
+            )
+
+        fake = made(there, real, valid, form, other_form)
+        cycled = made(back, fake, valid, other_form, form)
+        same = None
+        if self._has_same_channels:
+            same = made(there, other, other_valid, other_form, other_form)
         others = _grey_levels(other, other_form)
         return Batch(
             _grey_levels(real, form),
@@ -145,18 +148,18 @@ class Evaluator:
         )
 
     def _scores(self, direction, fakes):
-        """The scores of what became of a domain, and the SWD by level."""
+        """The scores of what became of the images of a domain."""
         target, form = DOMAINS[direction][1], self.domains.of(direction)[1]
         reals = self._untranslated[target, form.channels]
         sets = Sets(fakes, reals, self._as_fakes(direction), self._masks)
-        return sets.scores(self.names), sets.swd_levels
+        return sets.scores(self.names)
 
     @functools.cached_property
     def _nothing(self):
         """The scores of doing nothing, by direction."""
         kept = {direction: self._as_fakes(direction) for direction in DOMAINS}
         return {
-            direction: self._scores(direction, fakes)[0] if fakes else {}
+            direction: self._scores(direction, fakes) if fakes else {}
             for direction, fakes in kept.items()
         }
 
@@ -175,19 +178,16 @@ class Evaluator:
         kept = collections.defaultdict(self._new_kept)
         for images in self._batches():
             for direction, (source, target) in DOMAINS.items():
-                if images[source] is None:
-                    continue
+                real, truth = images[source][0], images[target][0]
                 form, other_form = self.domains.of(direction)
-                forms = {form.channels}
+                channels = {form.channels}
                 if form.is_encodable and other_form.channels in (1, 3):
-                    forms.add(other_form.channels)
-                for channels in forms:
-                    real = with_channels(images[source], channels)
-                    truth = None
-                    if self.is_paired and channels == other_form.channels:
-                        truth = _grey_levels(images[target], other_form)
-                    levels = _grey_levels(real, form)
-                    kept[source, channels].add(Batch(levels, levels, truth=truth))
+                    channels.add(other_form.channels)
+                for number in channels if real is not None else ():
+                    levels = _grey_levels(with_channels(real, number), form)
+                    is_comparable = self.is_paired and number == other_form.channels
+                    true = _grey_levels(truth, other_form) if is_comparable else None
+                    kept[source, number].add(Batch(levels, levels, truth=true))
         return kept
 
     @property
@@ -204,50 +204,40 @@ class Evaluator:
             return None
         return masks
 
-    @functools.cached_property
-    def _images(self):
-        # Not before they are scored: a training has its first batch sooner.
-        return {domain: self._open(split) for domain, split in self.splits.items()}
-
-    @functools.cached_property
-    def _valid(self):
-        return {
-            domain: pipeline.valid_batches(
-                split, self.frame, self._batch_size, self.limit
-            )
-            for domain, split in self.splits.items()
-        }
-
     def _new_kept(self):
         is_whole = self._masks is not None
         return Kept(self.patches_per_image, self.features, is_whole)
 
-    def _open(self, split):
-        """The images in batches, decoded once where they are few."""
+    @functools.cached_property
+    def _opened(self):
+        """By domain, its images and which pixels of them have a value, in batches."""
+        # Not before they are scored: a training has its first batch sooner.
         num_pixels = self.frame.height * self.frame.width
-        options = self.frame, self._batch_size, self.limit
-        batches = pipeline.image_batches(split, *options)
-        pixel_bytes = split.domain.channels * np.dtype(split.domain.dtype).itemsize
-        num_bytes = len(split) * num_pixels * pixel_bytes
-        return batches.cache() if num_bytes <= MAX_KEPT_BYTES else batches
-
-    @property
-    def _batch_size(self):
-        return max(1, BATCH_PIXELS // (self.frame.height * self.frame.width))
-
-    def _valid_batches(self):
-        """Of `_batches`, which pixels have a value; None of a domain where all have."""
-        batches = [
-            itertools.repeat(None) if valid is None else valid.as_numpy_iterator()
-            for valid in self._valid.values()
-        ]
-        while True:
-            yield {x: next(each, None) for x, each in zip("ab", batches, strict=True)}
+        options = self.frame, max(1, BATCH_PIXELS // num_pixels), self.limit
+        opened = {}
+        for domain, split in self.splits.items():
+            images = pipeline.image_batches(split, *options)
+            pixel_bytes = split.domain.channels * np.dtype(split.domain.dtype).itemsize
+            # Few are decoded once.
+            if len(split) * num_pixels * pixel_bytes <= MAX_KEPT_BYTES:
+                images = images.cache()
+            opened[domain] = images, pipeline.valid_batches(split, *options)
+        return opened
 
     def _batches(self):
-        """Batches by domain, "a" and "b"; None of one that has no more."""
-        batches = [images.as_numpy_iterator() for images in self._images.values()]
-        for pair in itertools.zip_longest(*batches):
+        """By domain, the next images and which pixels have a value.
+
+        The latter is None where all have; both are of a domain that has no more.
+        """
+        domains = [
+            zip(
+                images.as_numpy_iterator(),
+                itertools.repeat(None) if valid is None else valid.as_numpy_iterator(),
+                strict=False,
+            )
+            for images, valid in self._opened.values()
+        ]
+        for pair in itertools.zip_longest(*domains, fillvalue=(None, None)):
             yield dict(zip("ab", pair, strict=True))
 
     def protocol(self, direction: str) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """Features of InceptionV3, on which FID and KID are defined.
 
-By default of the ImageNet weights of keras.applications, from Keras' cache or
-downloaded into it; a file `.h5` with other weights of that network takes their place.
-Numbers on these are not those that papers print, which come from another training of
-the network. Numbers of different weights do not compare, so the file's SHA-256 is part
-of the protocol.
+Of the ImageNet weights of keras.applications, from Keras' cache or downloaded into it,
+or of other weights in a file `.h5`. Papers' numbers are on another training of the
+network. Numbers of different weights do not compare: their SHA-256 is in the protocol.
 """
 
 import dataclasses
@@ -60,11 +58,7 @@ class FeatureNetwork:
 
 
 def require_suitable(domains: Domains) -> None:
-    """Refuses images that the network cannot look at: of neither 1 nor 3 channels.
-
-    Raises:
-        InputError: it names the domain.
-    """
+    """Raises `InputError` for a domain of neither 1 nor 3 channels."""
     for name, domain in domains._asdict().items():
         if domain.channels not in (1, 3):
             raise InputError(
@@ -74,10 +68,7 @@ def require_suitable(domains: Domains) -> None:
 
 
 def load_inception(weights: str | None = None) -> FeatureNetwork:
-    """The network with the weights of a file, or those of keras.applications.
-
-    Args:
-        weights: a file `.h5`; None: from Keras' cache, or downloaded.
+    """The network with the weights of a file `.h5`, or those of keras.applications.
 
     Raises:
         InputError: the file cannot be used, or there is neither a file, nor a cached

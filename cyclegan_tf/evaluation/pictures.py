@@ -29,9 +29,8 @@ def sample_grid(columns: dict[str, np.ndarray]) -> np.ndarray:
         columns: uint8 `(rows, height, width, 3)` by column heading, such as "real A".
 
     Returns:
-        uint8 `(STRIP_HEIGHT + rows * height, columns * width, 3)`: the pictures as they
-        are, below a strip of headings; of small ones height and width are `_scale`
-        times their own, and a pixel is a square of as many.
+        uint8 `(height, width, 3)`: the pictures below a strip of headings; a pixel of
+        small ones is a square of `_scale` pixels.
     """
     pictures = []
     for name, images in columns.items():
@@ -54,11 +53,7 @@ def _heading(text, width):
 
 
 def read_png(path: pathlib.Path) -> np.ndarray:
-    """A picture of a run, uint8 `(height, width, 3)`.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """A picture of a run, uint8 `(height, width, 3)`, or `InputError`."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"))
@@ -70,12 +65,7 @@ def read_png(path: pathlib.Path) -> np.ndarray:
 def real_pictures(path: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
     """The first column in a file of `sample_grid`, uint8 `(rows, height, width, 3)`.
 
-    Args:
-        path: the PNG file.
-        size: height and width of the images in pixels.
-
-    Raises:
-        InputError: it cannot be read, or has no rows of that size.
+    Raises `InputError` if it cannot be read, or has no rows of that height and width.
     """
     scale = _scale(size[1])
     height, width = (scale * side for side in size)
@@ -95,10 +85,9 @@ def save_png(path: pathlib.Path, pixels: np.ndarray) -> None:
 
 
 def loss_plot(rows: list[dict[str, float]]) -> bytes:
-    """The losses over the epochs, generators left and discriminators right, as PNG.
+    """Generators' losses left and discriminators' right over the epochs, as PNG.
 
-    Args:
-        rows: of `metrics.csv`, see `runs.history`; losses they lack are left out.
+    Losses that the rows of `metrics.csv` lack are left out.
     """
     figure = Figure(figsize=(10, 4), layout="tight")
     of_teacher = [t.name for t in TEACHER_TERMS if any(t.name in row for row in rows)]
@@ -144,13 +133,9 @@ def _plot(axis, rows, column, **style):
 
 
 def error_map(errors: np.ndarray) -> np.ndarray:
-    """Errors as colours, from black over red to yellow, always on the same scale.
+    """Errors in grey levels `(height, width)` as colours, uint8 `(height, width, 3)`.
 
-    Args:
-        errors: `(height, width)` in grey levels.
-
-    Returns:
-        uint8 `(height, width, 3)`; `HOTTEST` grey levels and more are the last colour.
+    From black over red to yellow, which stands for `HOTTEST` grey levels and more.
     """
     colours = matplotlib.colormaps["inferno"](np.clip(errors / HOTTEST, 0, 1))
     return np.uint8(np.round(colours[..., :3] * 255))

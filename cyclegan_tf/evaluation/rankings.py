@@ -1,7 +1,4 @@
-"""Which test images come out best and worst.
-
-Images are seen in batches, in passing; of each ranking six are kept.
-"""
+"""Which test images come out best and worst: seen in passing, six are kept of each."""
 
 from typing import NamedTuple
 

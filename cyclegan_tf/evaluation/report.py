@@ -1,11 +1,12 @@
 """One page on one run, or on several side by side: `report.html`.
 
-The page is a single file that fetches nothing, and that can be mailed. The names
-of images and runs may hold anything; jinja2 escapes all of them, and by the page's
-content security policy only the script in `report.js` runs.
+It is a single file that fetches nothing, and that can be mailed. Names of images and
+runs may hold anything; jinja2 escapes all of them, and by the page's content security
+policy only the script in `report.js` runs.
 """
 
 import base64
+import collections
 import dataclasses
 import hashlib
 import io
@@ -63,7 +64,9 @@ class Run:
     samples: dict[str, dict[int, np.ndarray]]  # sheets by domain and epoch
     # By direction: scores, rankings by name, and names of the test images.
     results: dict[str, DirectionScores] = dataclasses.field(default_factory=dict)
-    rankings: dict[str, dict[str, Ranking]] = dataclasses.field(default_factory=dict)
+    rankings: dict[str, dict[str, Ranking]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(_new_rankings)
+    )
     names: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     missing: str = ""  # why it has no scores or no pictures of test images
 
@@ -74,12 +77,16 @@ class Run:
         return {flag(option): value for option, value in shown.items()}
 
 
+def _new_rankings():
+    return {name: Ranking(pair) for name, pair in RANKINGS.items()}
+
+
 def write(config: EvaluateConfig) -> str:
     """Scores the runs and writes the page into the directory of the first.
 
-    A run whose images are gone is shown with what its directory holds. Scores are
-    shown as they come. Returns where the page is, and its size; raises `InputError` for
-    what a user can mend, and `OSError` where it cannot be written.
+    A run whose images are gone is shown with what its directory holds. Returns where
+    the page is, and its size; raises `InputError` for what a user can mend, and
+    `OSError` where it cannot be written.
     """
     paths = config.run_dirs
     names = [path.resolve().name for path in paths]
@@ -123,9 +130,8 @@ def _score(run, config):
     """Adds the scores, which are shown, and the best and worst images."""
 
     def rank(direction, batch):
-        rankings = run.rankings.setdefault(direction, {})
-        for name, pair in RANKINGS.items():
-            rankings.setdefault(name, Ranking(pair)).add(batch)
+        for ranking in run.rankings[direction].values():
+            ranking.add(batch)
 
     try:
         run.opened.convert_if_never()
@@ -177,11 +183,9 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
 
 
 def _score_tables(runs):
-    """Runs of one protocol share a table.
+    """Runs of one protocol share a table: its direction, protocol, runs, and rows.
 
-    Returns:
-        Of each the direction, the protocol, the runs, and rows: score, values of the
-        runs, best one, value of doing nothing.
+    A row is a score, its values of the runs, the best one, and that of doing nothing.
     """
     groups = {}
     for direction, run in itertools.product(DOMAINS, runs):

@@ -19,14 +19,12 @@ class DirectionScores:
         direction: "a_to_b" or "b_to_a".
         scores: of the generator, by name.
         nothing: those that untranslated images would have, by name, where there are.
-        swd_levels: SWD by level of the pyramid, the finest first.
         protocol: what was compared with what, and how.
     """
 
     direction: str
     scores: dict[str, float]
     nothing: dict[str, float]
-    swd_levels: list[float]
     protocol: dict[str, Any]
 
     @classmethod

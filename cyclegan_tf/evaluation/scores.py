@@ -1,13 +1,12 @@
 """Every score, a row each, and what is kept of images for them.
 
 Images come in batches and are forgotten; what is kept of each are 128 patches or fewer,
-its features, and its errors. Only the images of a split with masks, of the embedded
-dataset, are kept whole.
-
-To add a score, write its function and its row in `SCORES`: the evaluator, the files,
-tables, curves, the report and the model card go by these rows.
+its features, and its errors. Only those of a split with masks, of the embedded dataset,
+are kept whole. To add a score, write its function and its row in `SCORES`: the
+evaluator, the files, tables, curves, the report and the model card go by these rows.
 """
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Container
@@ -58,7 +57,7 @@ class Kept:
     """What is kept of a set of translated images to score it.
 
     Args:
-        patches_per_image: number of patches of each image and level, for the SWD.
+        patches_per_image: of each level, for the SWD.
         network: for KID and FID, or None for neither.
         is_whole: whether the images are kept whole, too, in `images`.
     """
@@ -69,18 +68,17 @@ class Kept:
         self.patches_per_image, self.network = patches_per_image, network
         self.is_whole, self.images, self.count = is_whole, [], 0
         self._patches, self._features = [], []
-        self._errors: dict[str, list[np.ndarray]] = {}
+        self._errors = collections.defaultdict(list)
 
     def add(self, batch: Batch) -> None:
         """Looks at the next images."""
         for score in SCORES:
             if score.of in PAIRS and (images := batch.pair(score.of)):
-                errors = self._errors.setdefault(score.name, [])
-                errors.append(score.function(*images))
+                self._errors[score.name].append(score.function(*images))
         if batch.fake is None:
             return
-        patches = self.patches_per_image, self.count
-        self._patches.append(wasserstein.pyramid_patches(batch.fake, *patches))
+        places = self.patches_per_image, self.count
+        self._patches.append(wasserstein.pyramid_patches(batch.fake, *places))
         if self.network is not None:
             self._features.append(self.network(batch.fake))
         if self.is_whole:
@@ -108,23 +106,15 @@ class Kept:
 
 @dataclasses.dataclass(frozen=True)
 class Sets:
-    """What is scored.
+    """What is scored: translated images, real ones of the target, and those before.
 
-    Attributes:
-        fakes, reals: translated images, and real ones of the target domain.
-        before: the images that were translated.
-        masks: of all three, bool `(count, height, width)`; None: there are none.
+    `masks`, bool `(count, height, width)`, are of all three; None: there are none.
     """
 
     fakes: Kept
     reals: Kept
     before: Kept
     masks: np.ndarray | None
-
-    @functools.cached_property
-    def swd_levels(self) -> list[float]:
-        """SWD by level of the pyramid, the finest first."""
-        return wasserstein.pyramid_distance(self.fakes.patches, self.reals.patches)
 
     @functools.cached_property
     def kid(self) -> feature_distances.Kid:
@@ -160,6 +150,10 @@ class Score(NamedTuple):
     is_higher_better: bool = False
 
 
+def _swd(sets):
+    return np.mean(wasserstein.pyramid_distance(sets.fakes.patches, sets.reals.patches))
+
+
 def _fid(sets):
     return feature_distances.fid(sets.fakes.features, sets.reals.features)
 
@@ -169,11 +163,11 @@ def _outside(sets):
 
 
 def _coats(sets):
-    return coat_distance(sets.fakes.images, sets.masks, sets.reals.images, sets.masks)
+    return coat_distance(sets.fakes.images, sets.reals.images, sets.masks)
 
 
 SCORES = (
-    Score("swd", "sets", lambda x: np.mean(x.swd_levels), f"texture, colour, {REALS}"),
+    Score("swd", "sets", _swd, f"texture, colour, {REALS}"),
     Score("kid", "features", lambda x: x.kid.value, f"Inception features, {REALS}"),
     Score("kid_low", "features", lambda x: x.kid.low, "lower end of its 95 % interval"),
     Score("kid_high", "features", lambda x: x.kid.high, "upper end of that interval"),

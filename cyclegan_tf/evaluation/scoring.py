@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import EvaluateConfig, TrainConfig, settings
+from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.config.sizes import Frame, require_size
 from cyclegan_tf.data.check import seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
@@ -21,6 +21,7 @@ from cyclegan_tf.evaluation.features import load_inception, require_suitable
 from cyclegan_tf.evaluation.results import (
     BETTER,
     DirectionScores,
+    flat_scores,
     protocol_lines,
     protocol_text,
     score_table,
@@ -34,13 +35,11 @@ from cyclegan_tf.runs.run_dir import RunDir
 
 
 def evaluate(config: EvaluateConfig) -> str:
-    """Scores runs and exports, and returns their scores as lines of text.
+    """Scores runs and exports on images of `config.dataset`, or of the first run.
 
-    The images are those of `config.dataset`, or else of the first run. What a run is
-    worth on its own images is added to its `scores.json`.
-
-    Raises:
-        InputError: there is no such model, or it is of other images.
+    What a run is worth on its own images is added to its `scores.json`. Returns the
+    scores as lines of text; raises `InputError` for no such model, or one of other
+    images.
     """
     path, *others = config.run_dirs
     if others or config.dataset is not None or find_export(path):
@@ -58,11 +57,8 @@ def score(
 ) -> tuple[list[DirectionScores], str]:
     """Scores a checkpoint of a run, and adds the result to its `scores.json`.
 
-    Args:
-        run: its images are converted where nothing of their name ever has been.
-        trained: the checkpoint.
-        config: on which images.
-        watch: sees single images, see `Evaluator.evaluate`.
+    The run's images are converted where nothing of their name ever has been; `watch`
+    sees single ones, see `Evaluator.evaluate`.
 
     Returns:
         The scores of each direction; and these as lines of text, which also say whether
@@ -104,35 +100,34 @@ def _side_by_side(config):
             run = runs[name] = RunDir.open(path, config.data_dir)
             trained[name] = run.generators(config.checkpoint, config.weights)
             models[name] = translators_of(trained[name].generators, run.domains)
-    dataset, domains, evaluator = _images(config, runs, models)
+    dataset, evaluator = _images(config, runs, models)
+    scored_on = dataset.fingerprint, evaluator.domains
     # Score each on the same images.
     results, added = {}, []
     for name, directions in models.items():
-        scored = comparison.score_alone(evaluator, directions, domains)
-        results[name], run = scored, runs.get(name)
-        if run and (run.fingerprint, run.domains) == (dataset.fingerprint, domains):
-            added.append(_added(run, trained[name], scored, config))
+        results[name] = comparison.score_alone(evaluator, directions)
+        run = runs.get(name)
+        if run and (run.fingerprint, run.domains) == scored_on:
+            added.append(_added(run, trained[name], results[name], config))
     # Measure them, and show all beside doing nothing.
-    compared = comparison.compare(models, evaluator.frame, results)
     both = max(results.values(), key=len)  # one may have one direction only
     nothing = [dataclasses.replace(each, scores=each.nothing) for each in both]
-    lines = [BETTER, comparison.aligned(comparison.table(compared, nothing))]
+    compared = {comparison.NOTHING: comparison.Figures(scores=flat_scores(nothing))}
+    compared |= comparison.compare(models, evaluator.frame, results)
+    lines = [BETTER, comparison.aligned(comparison.table(compared))]
     lines += protocol_lines(both)
     lines += [protocol_text(both)] if config.protocol else []
     return "\n".join([*lines, *added])
 
 
 def _images(config, runs, models):
-    """The dataset, the form in which it is read, and what scores by it."""
-    if config.dataset is None:
+    """The dataset that is scored on, and what scores by it."""
+    options = config.dataset_options
+    if options is None:
         if not runs:
             raise InputError("no run says which images to score on; give --dataset.")
         run = next(iter(runs.values()))
-        evaluator = _evaluator_of(run, config)
-        return run.dataset, run.domains, evaluator
-    options = TrainConfig(dataset=config.dataset, **settings(config.dataset))
-    if config.data_dir is not None:
-        options = dataclasses.replace(options, data_dir=config.data_dir)
+        return run.dataset, _evaluator_of(run, config)
     dataset = Dataset.open(ensure_dataset(options))
     # As the first model was trained to see them, where it says how.
     direction, translate = next(iter(next(iter(models.values())).items()))
@@ -144,7 +139,7 @@ def _images(config, runs, models):
         size = require_size("--image-size", config.image_size)
     if size is not None:
         frame = Frame(*size, frame.resize)
-    return dataset, domains, _evaluator(dataset, domains, frame, config)
+    return dataset, _evaluator(dataset, domains, frame, config)
 
 
 def _ranged(domain, known):
@@ -159,7 +154,7 @@ def _evaluator_of(run, config):
     return _evaluator(run.dataset, run.domains, run.options.frame, config)
 
 
-def _evaluator(dataset, domains: Domains, frame, config):
+def _evaluator(dataset, domains, frame, config):
     """Scores by the images that a command names, read in the form of `domains`."""
     network = _network_if_possible(config.inception_weights, domains)
     images = [
@@ -187,10 +182,9 @@ def _network_if_possible(weights, domains):
 
 
 def require_pairs(split_a: Split, split_b: Split) -> None:
-    """Compares the names: another order would give plausible, wrong numbers.
+    """Raises `InputError` for the first images whose names are no pair.
 
-    Raises:
-        InputError: it names the first pair whose names differ.
+    Another order would give plausible, wrong numbers.
     """
     names = [names_of(split) for split in (split_a, split_b)]
     for first, second in itertools.zip_longest(*names, fillvalue="no image"):

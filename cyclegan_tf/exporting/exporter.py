@@ -110,7 +110,7 @@ def _beside_float32(form, directory, subject, config):
                 is_paired = run.dataset.is_paired
                 evaluator = Evaluator(*images, frame, is_paired, NUM_SCORED)
                 results = {
-                    name: comparison.score_alone(evaluator, directions, run.domains)
+                    name: comparison.score_alone(evaluator, directions)
                     for name, directions in models.items()
                 }
         return comparison.compare(models, frame, results)

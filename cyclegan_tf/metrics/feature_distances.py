@@ -55,7 +55,7 @@ def kid(first, second, num_resamples=NUM_RESAMPLES):
     """Kernel distance between two sets of features: unbiased, with an interval.
 
     The squared maximum mean discrepancy under the kernel `(x . y / dimensions + 1)^3`.
-    It does not depend on the number of images but for noise, and may be below 0. The
+    But for noise it does not depend on the number of images, and may be below 0. The
     interval comes from drawing both sets anew with replacement, without the pairs of an
     image with its own copy, which would shift it.
 

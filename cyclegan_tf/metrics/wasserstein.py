@@ -1,10 +1,10 @@
 """Sliced Wasserstein distance, of clouds of points and of sets of images.
 
 The images' one is the SWD of Karras et al. 2018, arXiv:1710.10196, Sec. 5: patches of
-7x7 pixels from every level of a Laplacian pyramid, compared level by level. It needs no
-trained network. The authors normalize each of the two sets by itself, which is blind to
-a wrong overall colour or contrast. Here both are measured by the mean and spread of the
-second, the real images: values are not those of papers.
+7x7 pixels from every level of a Laplacian pyramid, compared level by level, without any
+trained network. The authors normalize each set by itself, which is blind to a wrong
+overall colour or contrast. Here both are measured by the mean and spread of the second,
+the real images: values are not those of papers.
 """
 
 import numpy as np
@@ -22,34 +22,32 @@ SCALE = 1000.0
 BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
-def sliced_wasserstein(first, second, seed=0, num_projections=NUM_PROJECTIONS):
+def sliced_wasserstein(first, second):
     """Sliced Wasserstein-1 distance between two clouds of points.
 
     Args:
         first, second: arrays `(n, dimensions)` and `(m, dimensions)`, in any unit.
-        seed: of the random directions.
-        num_projections: number of directions.
 
     Returns:
-        float, in the unit of the points: the mean over random unit vectors of the
+        float, in the unit of the points: the mean over 256 random unit vectors of the
         mean absolute difference between the sorted projections. Where n and m differ,
         the quantiles of the larger cloud are taken at the places of the smaller.
 
     Source: Rabin et al. 2011; Karras et al. 2018, arXiv:1710.10196, Sec. 5.
     """
-    rng = np.random.default_rng(seed)
-    directions = rng.normal(size=(first.shape[1], num_projections))
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(first.shape[1], NUM_PROJECTIONS))
     directions = np.float32(directions / np.linalg.norm(directions, axis=0)).T
     # Single precision sorts three times as fast; its rounding is a millionth.
     first, second = np.float32(first), np.float32(second)
     num_quantiles = min(len(first), len(second))
     total = 0.0
-    for start in range(0, num_projections, BLOCK):  # large clouds have to fit
+    for start in range(0, NUM_PROJECTIONS, BLOCK):  # large clouds have to fit
         block = directions[start : start + BLOCK]
         gap = _quantiles(np.sort(block @ first.T), num_quantiles)
         gap = gap - _quantiles(np.sort(block @ second.T), num_quantiles)
         total += np.sum(np.abs(gap), dtype=np.float64)
-    return float(total / num_projections / num_quantiles)
+    return float(total / NUM_PROJECTIONS / num_quantiles)
 
 
 def _quantiles(ordered, number):
@@ -70,15 +68,12 @@ def patches_per_image(num_images):
 
 
 def laplacian_pyramid(images):
-    """Splits images into octaves of detail.
-
-    Args:
-        images: `(n, height, width, channels)`, in grey levels.
+    """Splits images `(n, height, width, channels)` into octaves of detail.
 
     Returns:
-        A list of float32 arrays, the finest level first and each of half the size of
-        the one before (rounded up), as long as both sides are at least 16 pixels.
-        The last is what remains, the others are what the next lacks.
+        float32 arrays, the finest level first and each of half the size of the one
+        before (rounded up), as long as both sides are at least 16 pixels. The last is
+        what remains, the others are what the next lacks.
     """
     levels = [np.asarray(images, np.float32)]
     while min(levels[-1].shape[1:3]) >= 2 * MIN_LEVEL_SIDE:
@@ -130,12 +125,11 @@ def pyramid_distance(fakes, reals):
 
     Args:
         fakes, reals: by level, what `pyramid_patches` returned of each set. The second
-            sets the unit: its patches get mean 0 and standard deviation 1 per channel,
-            over patches and pixels.
+            sets the unit: its patches get mean 0 and standard deviation 1 per channel.
 
     Returns:
-        By level, the finest first: a thousand times the sliced Wasserstein distance
-        between the normalized patches. Their mean is the SWD of the sets.
+        By level, the finest first: a thousand times the sliced Wasserstein distance.
+        The SWD of the sets is their mean.
     """
     distances = []
     for fake, real in zip(fakes, reals, strict=True):

@@ -10,22 +10,19 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DistillConfig
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.runs import directory, generators, saved
-from tests.helpers import assert_one_line_error, run_here, tiny_config
+from tests.helpers import assert_one_line_error, run_here, tiny_config, write_run
 
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory, tiny_data_dir):
     """The directory of a run with options, as if it had been trained."""
-    path = tmp_path_factory.mktemp("taught") / "run"
-    config = tiny_config(path, run_dir=str(path), data_dir=str(tiny_data_dir))
-    config = dataclasses.replace(config, filters=8, learning_rate=5e-4)
-    directory.write_config(path, directory.Recorded(config, "of the images"))
+    path, data_dir = tmp_path_factory.mktemp("taught"), str(tiny_data_dir)
+    config = tiny_config(path, data_dir=data_dir, filters=8, learning_rate=5e-4)
     networks = {
         direction: generators.new_generator(config, Domains(), direction)
         for direction in saved.DIRECTIONS
     }
-    generators.save_generators(path, networks, {"step": 8})
-    return path
+    return write_run(config, networks)
 
 
 @pytest.mark.parametrize("student, filters", [("tiny", 2), ("small", 4), ("medium", 8)])

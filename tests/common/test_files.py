@@ -46,26 +46,18 @@ def test_failed_rename_restores_the_earlier_folder(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["folder"]
 
 
-def test_folder_of_a_kill_between_two_renames_is_found_and_restored(tmp_path):
+@pytest.mark.parametrize("text", ["old", "new"])
+def test_folder_that_a_kill_left_while_it_was_replaced_is_mended(tmp_path, text):
     path = tmp_path / "folder"
     write(path, "old")
     path.rename(tmp_path / ".earlier-folder")
     (tmp_path / ".partial-folder").mkdir()
-    assert (files.current(path) / "content").read_text() == "old"
+    if text == "new":
+        (tmp_path / ".partial-folder" / "content").write_text("new")
+        (tmp_path / ".partial-folder").rename(path)
+    assert (files.current(path) / "content").read_text() == text
     files.mend(path)
-    assert (path / "content").read_text() == "old"
-    assert os.listdir(tmp_path) == ["folder"]
-
-
-def test_earlier_folder_that_a_kill_left_is_removed(tmp_path):
-    path = tmp_path / "folder"
-    write(path, "old")
-    path.rename(tmp_path / ".earlier-folder")
-    write(tmp_path / "other", "new")
-    (tmp_path / "other").rename(path)
-    assert (files.current(path) / "content").read_text() == "new"
-    files.mend(path)
-    assert (path / "content").read_text() == "new"
+    assert (path / "content").read_text() == text
     assert os.listdir(tmp_path) == ["folder"]
 
 
@@ -87,17 +79,12 @@ def test_locked_folder_is_refused_or_waited_for(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_locked_folder_is_removed_if_nothing_is_in_it(tmp_path, is_kept):
+def test_locked_folder_is_removed_if_it_is_new_and_empty(tmp_path, is_kept):
     path = tmp_path / "new" / "folder"
-    with locked_folder(path):
+    with locked_folder(tmp_path), locked_folder(path):
         if is_kept:
             (path / "content").touch()
     assert (tmp_path / "new").exists() == is_kept
-
-
-def test_locked_folder_that_was_there_stays(tmp_path):
-    with locked_folder(tmp_path):
-        pass
     assert tmp_path.is_dir()
 
 
@@ -116,15 +103,12 @@ def test_json_that_is_no_object_is_damaged(tmp_path, text):
         files.read_json(tmp_path / "x.json", "delete it")
 
 
-@pytest.mark.parametrize("value", ["gs://b/x", "https://x", "hf:a/b", "S3://x", "s3:x"])
-def test_place_elsewhere_is_refused(value):
-    with pytest.raises(InputError, match=f"--output {value}: only local paths work"):
+def test_places_elsewhere_are_refused():
+    for value in ("gs://b/x", "https://x", "hf:a/b", "S3://x", "s3:x"):
+        with pytest.raises(InputError, match=f"--output {value}: only local paths"):
+            files.require_local("--output", value)
+    for value in (None, "", "runs/x", "C:\\x", "maps:3.0", "/x://y"):
         files.require_local("--output", value)
-
-
-@pytest.mark.parametrize("value", [None, "", "runs/x", "C:\\x", "maps:3.0", "/x://y"])
-def test_local_place_is_taken(value):
-    files.require_local("--output", value)
 
 
 def test_error_names_the_path_and_not_what_lies_aside(tmp_path):

@@ -8,7 +8,6 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import (
     RECIPES,
-    DatasetConfig,
     EvaluateConfig,
     ExportConfig,
     TrainConfig,
@@ -41,15 +40,6 @@ def test_residual_blocks_follow_the_image_size(size, blocks):
     assert given.resolved_residual_blocks == 2
 
 
-def test_embedded_dataset_recommends_settings_that_flags_override():
-    config = parse("--filters", "32")
-    assert (config.image_size, config.filters) == (64, 32)
-
-
-def test_recommended_settings_are_of_one_dataset_only():
-    assert parse("--dataset", "cycle_gan/maps").image_size == 256
-
-
 def test_sizes_are_height_by_width():
     config = parse("--image-size", "64x128")
     assert (config.frame, config.load_frame) == (Frame(64, 128), Frame(72, 143))
@@ -71,14 +61,8 @@ def test_recipe_comes_before_the_dataset_and_flags_before_it():
     # Of what the recipe does not set, the dataset's own.
     assert (paper.image_size, paper.filters) == (64, 16)
     assert (recommended.recipe, paper.recipe) == ("default", "paper")
-    with pytest.raises(InputError, match="--recipe"):
-        parse("--recipe", "mine")
-
-
-def test_recipes_set_options_that_there_are():
     for name in RECIPES:
-        config = TrainConfig("photos", **settings("photos", name))
-        assert config.recipe == name
+        assert TrainConfig("photos", **settings("photos", name)).recipe == name
 
 
 def test_recipe_of_a_run_stays(tmp_path):
@@ -139,35 +123,6 @@ def test_bad_value_is_refused_by_its_flag(options, message):
         TrainConfig(**options)
 
 
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["--epochs", "many"], "--epochs"),
-        (["--jit", "maybe"], "--jit"),
-    ],
-)
-def test_bad_command_line_is_refused(arguments, message):
-    with pytest.raises(InputError, match=message):
-        parse(*arguments)
-
-
-@pytest.mark.parametrize(
-    "arguments", [["a/b", "--data-seed", "3"], ["--data-seed", "3", "a/b"]]
-)
-def test_positional_dataset_may_stand_anywhere(arguments):
-    config = command_line.parse(
-        DatasetConfig, "test", positionals=["dataset"], arguments=arguments
-    )
-    assert config == DatasetConfig(dataset="a/b", data_seed=3)
-
-
-def test_positionals_may_stand_on_both_sides_of_a_flag():
-    config = command_line.parse(
-        TranslateConfig, "test", ["input", "output"], ["in.png", "--tile", "out.png"]
-    )
-    assert config == TranslateConfig(input="in.png", output="out.png", tile=True)
-
-
 @pytest.mark.parametrize("config", [EvaluateConfig, ExportConfig, TranslateConfig])
 def test_checkpoint_is_last_best_or_a_step(config):
     for name in ("last", "best", "3000"):
@@ -175,6 +130,11 @@ def test_checkpoint_is_last_best_or_a_step(config):
     for name in ("", "newest", "-1", "3.5", "²"):
         with pytest.raises(InputError, match="--checkpoint takes last, best, or"):
             config(checkpoint=name)
+
+
+def test_no_more_than_eight_models_are_compared():
+    with pytest.raises(InputError, match="--run-dir takes at most 8 runs, got 9"):
+        EvaluateConfig(["runs/x"] * 9)
 
 
 @pytest.mark.parametrize("config", [TrainConfig, EvaluateConfig])

@@ -19,17 +19,20 @@ FRAME = Frame(32, 32)
 
 
 @pytest.fixture(scope="module")
-def splits(tiny_data_dir):
-    """Training images, 12 of each domain."""
-    directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    return [Dataset.open(directory).split(name) for name in ("trainA", "trainB")]
+def dataset(tiny_data_dir):
+    return Dataset.open(tiny_data_dir / "synthetic" / "horse2zebra")
 
 
 @pytest.fixture(scope="module")
-def pair(tiny_data_dir):
+def splits(dataset):
+    """Training images, 12 of each domain."""
+    return [dataset.split(name) for name in ("trainA", "trainB")]
+
+
+@pytest.fixture(scope="module")
+def pair(dataset):
     """The test set: one image in both coats, with its mask."""
-    directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    return [Dataset.open(directory).split(name) for name in ("testA", "testB")]
+    return [dataset.split(name) for name in ("testA", "testB")]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +116,6 @@ def test_distances_are_those_of_the_fakes_to_the_targets(splits, pixels):
     levels = wasserstein.pyramid_distance(
         *(wasserstein.pyramid_patches(images, 128) for images in (fakes, reals))
     )
-    np.testing.assert_allclose(there.swd_levels, levels)
     assert there.scores["swd"] == pytest.approx(np.mean(levels))
     features = [COLOURS(np.uint8(images)) for images in (fakes, reals)]
     assert there.scores["kid"] == pytest.approx(kid(*features).value)

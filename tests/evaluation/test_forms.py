@@ -18,14 +18,12 @@ from cyclegan_tf.evaluation import pictures, report
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import FeatureNetwork, require_suitable
 from cyclegan_tf.model.networks import build_discriminator, build_generator
-from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators
 from cyclegan_tf.training import doctor
 from cyclegan_tf.training.reports import checkup
 from cyclegan_tf.training.reports.event_log import EventLog
 from cyclegan_tf.training.reports.record import Record
 from cyclegan_tf.training.reports.samples import Samples
-from tests.helpers import random_pixels, tiny_config
+from tests.helpers import random_pixels, tiny_config, write_run
 
 RNG = np.random.default_rng(0)
 WIDE = Frame(32, 48)
@@ -53,7 +51,7 @@ def photos(first_seed, count=4, height=32, width=48):
 def open_splits(tmp_path):
     """Converts images of A and B to a dataset; returns its test images, and options."""
 
-    def make(images_a, images_b, suffix=".tif", domains=None):
+    def make(images_a, images_b, suffix=".tif", domains=(None, None)):
         for split, images in (("A", images_a), ("B", images_b)):
             for part in ("train", "test"):
                 folder = tmp_path / "images" / f"{part}{split}"
@@ -61,13 +59,9 @@ def open_splits(tmp_path):
                 for i, image in enumerate(images):
                     write(folder / f"{i}{suffix}", image)
         config = tiny_config(tmp_path, dataset=str(tmp_path / "images"))
-        dataset = convert.ensure_dataset(config)
-        return [
-            Dataset.open(dataset).split(name, domain)
-            for name, domain in zip(
-                ("testA", "testB"), domains or (None, None), strict=True
-            )
-        ], config
+        dataset = Dataset.open(convert.ensure_dataset(config))
+        pairs = zip(("testA", "testB"), domains, strict=True)
+        return [dataset.split(*pair) for pair in pairs], config
 
     return make
 
@@ -258,13 +252,7 @@ def test_report_shows_bands_and_says_which(open_splits, tmp_path, no_weights, ca
     }
     sizes = {"image_size": "32x48", "load_size": None}
     options = tiny_config(tmp_path, dataset=config.dataset, **sizes)
-    run_dir = options.resolved_run_dir
-    dataset = tmp_path / "tfrecords" / "images"
-    fingerprint = Dataset.open(dataset).fingerprint
-    run_directory.write_config(
-        run_dir, run_directory.Recorded(options, fingerprint, domains)
-    )
-    generators.save_generators(run_dir, models, {"step": 4})
+    run_dir = write_run(options, models, domains)
     (run_dir / "samples").mkdir()
     draw(run_dir / "samples", (deep, photos(0)), domains, models)
     report.write(EvaluateConfig([str(run_dir)], report=True, paired=True))

@@ -7,7 +7,7 @@ PROTOCOL = {
     "resize": "to 8x8",
 }
 THERE, BACK = (
-    DirectionScores(direction, scores, nothing, [], PROTOCOL)
+    DirectionScores(direction, scores, nothing, PROTOCOL)
     for direction, scores, nothing in (
         ("a_to_b", {"swd": 20.0, "cycle_mae": 0.25}, {"swd": 30.0}),
         ("b_to_a", {"swd": 10.0}, {"swd": 40.0}),

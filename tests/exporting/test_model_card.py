@@ -28,7 +28,6 @@ RESULTS = [
         direction=direction,
         scores={"swd": 12.3456, "cycle_mae": 5.0},
         nothing={"swd": 45.6},
-        swd_levels=[12.3456],
         protocol={
             "fakes_from": f"12 images of {name}",
             "compared_with": "20 images",

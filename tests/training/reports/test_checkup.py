@@ -106,7 +106,7 @@ def test_checkup_changes_no_variable_and_no_random_state(said, model):
 
 def test_scores_worse_than_those_of_untranslated_images_are_told(said):
     results = [
-        DirectionScores(direction, {"swd": swd}, {"swd": 100.0}, [], {})
+        DirectionScores(direction, {"swd": swd}, {"swd": 100.0}, {})
         for direction, swd in (("a_to_b", 200.0), ("b_to_a", 50.0))
     ]
     told = [said(step, results=results) for step in (500, 1000, 1500)]
