@@ -3,7 +3,6 @@
 import dataclasses
 import statistics
 import time
-from typing import Any
 
 import numpy as np
 
@@ -37,12 +36,6 @@ class Figures:
     milliseconds: float | None = None
     multiply_adds: int | None = None
     scores: dict[str, float] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def of(cls, content: dict[str, Any]) -> "Figures":
-        """From `dataclasses.asdict`; what else earlier versions wrote is left out."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: content[name] for name in names if name in content})
 
 
 def compare(

@@ -29,7 +29,12 @@ from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.tfds import in_words
 from cyclegan_tf.evaluation import pictures, scoring
 from cyclegan_tf.evaluation.rankings import RANKINGS, Ranking
-from cyclegan_tf.evaluation.results import DOMAINS, DirectionScores, score_text
+from cyclegan_tf.evaluation.results import (
+    DOMAINS,
+    DirectionScores,
+    recorded,
+    score_text,
+)
 from cyclegan_tf.evaluation.scores import SCORES
 from cyclegan_tf.runs import history
 from cyclegan_tf.runs.generators import Trained
@@ -140,7 +145,8 @@ def _score(run, config):
         say(f"going on with what {run.opened.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
         earlier = run.opened.scores(run.trained.step, run.trained.weights)
-        scored = [DirectionScores.of(x) for e in earlier[-1:] for x in e["scores"]]
+        entries = earlier[-1]["scores"] if earlier else []
+        scored = [recorded(DirectionScores, entry) for entry in entries]
     else:
         scored, table = scoring.score(run.opened, run.trained, config, rank)
         show(f"{table}\n")

@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 # From which domain to which.
 DOMAINS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
+Kind = TypeVar("Kind")
 BETTER = "lower is better, but of ssim and psnr higher"
 
 
@@ -27,11 +28,11 @@ class DirectionScores:
     nothing: dict[str, float]
     protocol: dict[str, Any]
 
-    @classmethod
-    def of(cls, recorded: dict[str, Any]) -> "DirectionScores":
-        """From a file, which may say more: earlier versions had other columns."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: recorded[name] for name in names})
+
+def recorded(kind: type[Kind], content: dict[str, Any]) -> Kind:
+    """A dataclass from its `asdict` in a file; what else is there is left out."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: content[name] for name in names if name in content})
 
 
 def mean_score(results: list[DirectionScores], name: str) -> float:

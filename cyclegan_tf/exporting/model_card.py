@@ -16,7 +16,7 @@ from cyclegan_tf.common.files import write_text
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.evaluation.comparison import Figures
-from cyclegan_tf.evaluation.results import DirectionScores, score_rows
+from cyclegan_tf.evaluation.results import DirectionScores, recorded, score_rows
 from cyclegan_tf.exporting import verify
 from cyclegan_tf.exporting.subject import Exported, Subject
 from cyclegan_tf.runs.saved import CHECKPOINTS, read_best
@@ -163,7 +163,7 @@ def _beside_teacher(compared):
     """What a student and its teacher cost, as `model.json` says; of other runs none."""
     if not compared:
         return ""
-    figures = {name: Figures.of(content) for name, content in compared.items()}
+    figures = {name: recorded(Figures, each) for name, each in compared.items()}
     return f"""\
 ## Beside its teacher
 
@@ -183,7 +183,7 @@ def _evaluations(run, trained) -> list[list[DirectionScores]]:
     exported = trained.step, trained.weights
     if not known and (best.get("step", -1), run.options.weights) == exported:
         known = [best]
-    return [[DirectionScores.of(scores) for scores in e["scores"]] for e in known]
+    return [[recorded(DirectionScores, x) for x in e["scores"]] for e in known]
 
 
 def _scores(evaluations):

@@ -51,7 +51,7 @@ class Kid(NamedTuple):
     high: float
 
 
-def kid(first, second, num_resamples=NUM_RESAMPLES):
+def kid(first, second):
     """Kernel distance between two sets of features: unbiased, with an interval.
 
     The squared maximum mean discrepancy under the kernel `(x . y / dimensions + 1)^3`.
@@ -61,7 +61,6 @@ def kid(first, second, num_resamples=NUM_RESAMPLES):
 
     Args:
         first, second: `(n, dimensions)` and `(m, dimensions)`, at least 2 rows each.
-        num_resamples: how many the interval comes from.
 
     Source: Binkowski et al. 2018, arXiv:1801.01401, Sec. 3 (who report the mean and
     spread over random subsets instead).
@@ -70,7 +69,7 @@ def kid(first, second, num_resamples=NUM_RESAMPLES):
     # The first column is the sample as it is.
     times1, times2 = (
         np.column_stack(
-            [np.ones(n), rng.multinomial(n, [1 / n] * n, num_resamples).T]
+            [np.ones(n), rng.multinomial(n, [1 / n] * n, NUM_RESAMPLES).T]
         ).astype(np.float64)
         for n in (len(first), len(second))
     )

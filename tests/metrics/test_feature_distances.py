@@ -82,9 +82,7 @@ def test_kid_equals_the_formula_over_more_than_one_block():
 def test_kid_interval_covers_as_often_as_it_says():
     # The expected value, from far more points than the samples have.
     options = {"shift": 0.5, "scale": 1.2}
-    truth = kid(
-        cloud(2000, seed=1), cloud(2000, seed=2, **options), num_resamples=2
-    ).value
+    truth = kid(cloud(2000, seed=1), cloud(2000, seed=2, **options)).value
     results = [
         kid(cloud(60, seed=10 + i), cloud(60, seed=500 + i, **options))
         for i in range(50)
