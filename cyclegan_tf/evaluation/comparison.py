@@ -86,16 +86,19 @@ def score_alone(
 
 
 def table(compared: dict[str, Figures]) -> list[list[str]]:
-    """The figures as text: a head, and a line for each; of two models their ratio."""
-    figures = compared.values()
+    """The figures as text: a head, and a line for each; of two models their ratio.
+
+    `NOTHING`, where it is among them, comes first and has no part in that.
+    """
+    figures, start = list(compared.values()), int(NOTHING in compared)
     rows = {name: [getattr(each, name) for each in figures] for name in COSTS}
-    for name in dict.fromkeys(name for each in figures for name in each.scores):
+    for name in dict.fromkeys(name for each in figures[start:] for name in each.scores):
         rows[name] = [each.scores.get(name) for each in figures]
     lines = [["", *compared, "ratio"]]
     for name, values in rows.items():
         show = COSTS[name].format if name in COSTS else score_text
         cells = ["" if value is None else show(value) for value in values]
-        lines.append([name, *cells, _ratio(values[NOTHING in compared :])])
+        lines.append([name, *cells, _ratio(values[start:])])
     # What nobody knows is left out: a cost, the ratio of one or three.
     columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
     return [list(line) for line in zip(*columns, strict=True) if any(line[1:])]
