@@ -9,10 +9,8 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.evaluation import features
-from cyclegan_tf.runs import directory, generators
-from tests.helpers import tiny_config, tiny_model
+from tests.helpers import tiny_config, tiny_model, write_run
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +37,8 @@ def save_run(tiny_data_dir):
     """Makes run directories with options and models, which is what is used of a run."""
 
     def save(path, models, **options):
-        config = tiny_config(path, data_dir=str(tiny_data_dir), **options)
-        dataset = Dataset.open(tiny_data_dir / config.dataset_name)
-        directory.write_config(path, directory.Recorded(config, dataset.fingerprint))
-        generators.save_generators(path, models, {"step": 0})
-        return path
+        places = {"data_dir": str(tiny_data_dir), "run_dir": str(path)}
+        return write_run(tiny_config(path, **places, **options), models, step=0)
 
     return save
 
