@@ -98,6 +98,9 @@ class TrainConfig(ImageConfig):
         "alter all that discriminators see at random, for few images: some of "
         "color,translation,cutout with commas, or none",
     )
+    discriminator_head_start: int = option(
+        0, "steps that the discriminators alone take before the first", at_least=0
+    )
     pool_size: int = option(50, "fakes kept per domain; 0: no image pool", at_least=0)
     batch_size: int = option(
         1, "images of each domain per step and device", at_least=1, heading="schedule"

@@ -77,12 +77,21 @@ def build_model(
     )
     # Two optimizers, of the generators and of the discriminators.
     rates = config.learning_rate, config.resolved_discriminator_learning_rate
-    schedules = (learning_rate(config, steps_per_epoch, rate) for rate in rates)
-    optimizers = [Adam(schedule, **ADAM) for schedule in schedules]
-    if config.precision == "float16":  # small gradients would become zeros
-        optimizers = [LossScaling(optimizer) for optimizer in optimizers]
+    optimizers = [
+        new_optimizer(config, learning_rate(config, steps_per_epoch, rate))
+        for rate in rates
+    ]
     model.compile(*optimizers, jit=_uses_jit(config.jit))
     return model
+
+
+def new_optimizer(
+    config: TrainConfig, rate: float | LinearDecay
+) -> keras.optimizers.Optimizer:
+    """An optimizer as the options of a run ask for, at a rate or a schedule of one."""
+    optimizer = Adam(rate, **ADAM)
+    # Small gradients would become zeros in float16.
+    return LossScaling(optimizer) if config.precision == "float16" else optimizer
 
 
 def new_generator(config: TrainConfig, domains: Domains, direction: str) -> keras.Model:

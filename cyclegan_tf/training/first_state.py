@@ -4,6 +4,7 @@
 2. Without one, `--init-from` gives the generators of an earlier run or of an import.
 3. Without one, a teacher gives its discriminators to a student.
 4. What none of them gives has fresh weights, by the seed: `building.build_model`.
+5. Discriminators then get their head start, if one is asked for: `head_start`.
 
 What 2 and 3 name is opened and compared before anything takes long, and what they give
 is kept as a checkpoint at once: from then on the run depends on no other. A teacher's
@@ -22,6 +23,7 @@ from cyclegan_tf.model.layers import InstanceNormalization
 from cyclegan_tf.runs import checkpoint, saved
 from cyclegan_tf.runs.history import METRICS
 from cyclegan_tf.runs.run_dir import RunDir
+from cyclegan_tf.training.head_start import give_head_start
 from cyclegan_tf.training.running import Run, steps_per_epoch
 
 TEACHER = "teacher"  # folder of a run directory
@@ -114,12 +116,17 @@ def restore_or_start(run: Run, origins: Origins) -> None:
     if restored and restored[1] != run.devices.num_replicas:
         _change_replicas(run, restored[1])
 
-    # 2 and 3: what other runs give to one without a checkpoint; all else stays fresh.
-    if restored is None and any(origins):
-        if origins.earlier:
-            start_generators(origins.earlier, run.model)
-        if origins.teacher:
-            start_discriminators(run.config.teacher, run.model)
+    if restored:
+        return
+    # 2 and 3: what other runs give; all else stays fresh.
+    if origins.earlier:
+        start_generators(origins.earlier, run.model)
+    if origins.teacher:
+        start_discriminators(run.config.teacher, run.model)
+    # 5: what the discriminators learn before the first step.
+    if run.config.discriminator_head_start:
+        give_head_start(run)
+    if any(origins) or run.config.discriminator_head_start:
         run.save_checkpoint()
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.errors import Damaged, InputError, out_of_memory
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.data import pipeline
+from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.results import DirectionScores
 from cyclegan_tf.model.state import NonFiniteState
 from cyclegan_tf.runs import saved
@@ -34,8 +34,6 @@ def fit(run: Run) -> list[DirectionScores]:
     """
     _announce(run)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_failures_in_one_line(run))
-        stack.enter_context(pipeline.damage_named())
         reporter = Reporter(run, stack) if run.devices.is_first else None
         try:
             fit_all_epochs(run, Steps(run, reporter))
@@ -82,10 +80,11 @@ def is_low_rate(config: TrainConfig, num_steps: int) -> bool:
 
 
 @contextlib.contextmanager
-def _failures_in_one_line(run):
+def failures_in_one_line(run: Run):
     """Says what became of the run, and what helps."""
     try:
-        yield
+        with damage_named():
+            yield
     except NonFiniteState as error:
         raise InputError(
             f"{run.path}: {error} after step {run.model.step}; {_kept(run)}. Begin "
@@ -105,21 +104,11 @@ def _kept(run):
 
 def fit_all_epochs(run: Run, callback: keras.callbacks.Callback) -> None:
     """Trains from the step of the model to the end of the run."""
-    batches_from = pipeline.training_input(
-        run.splits["trainA"],
-        run.splits["trainB"],
-        frame=run.config.frame,
-        load_frame=run.config.load_frame,
-        flip=run.config.flip,
-        batch_size=run.config.batch_size,
-        seed=run.config.seed,
-        cache=run.config.cache,
-    )
 
     def fit_epochs(first, last, steps_per_epoch):
         run.model.fit(
             run.devices.strategy.distribute_datasets_from_function(
-                lambda context: batches_from(run.model.step, context)
+                lambda context: run.batches_from(run.model.step, context)
             ),
             initial_epoch=first,
             epochs=last,

@@ -7,7 +7,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.training.conclude import complete, conclude
 from cyclegan_tf.training.devices import choose_devices
 from cyclegan_tf.training.first_state import restore_or_start
-from cyclegan_tf.training.fit import fit
+from cyclegan_tf.training.fit import failures_in_one_line, fit
 from cyclegan_tf.training.prepare import prepare
 
 
@@ -23,6 +23,7 @@ def train(config: TrainConfig) -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(devices.lost_workers_in_one_line())
         run, origins = prepare(config, devices, stack)
+        stack.enter_context(failures_in_one_line(run))
         restore_or_start(run, origins)
         if run.model.step < run.num_steps:
             results = fit(run)

@@ -1,8 +1,11 @@
 """A run that is being trained: what fitting, reporting and concluding work on."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
+
+import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import TrainConfig
@@ -43,6 +46,20 @@ class Run:
     def __post_init__(self):
         self.checkpoints = self.path / saved.CHECKPOINTS
         self.num_steps = self.config.epochs * self.steps_per_epoch
+
+    @functools.cached_property
+    def batches_from(self) -> Callable[..., tf.data.Dataset]:
+        """The training images, as of `pipeline.training_input`."""
+        return pipeline.training_input(
+            self.splits["trainA"],
+            self.splits["trainB"],
+            frame=self.config.frame,
+            load_frame=self.config.load_frame,
+            flip=self.config.flip,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            cache=self.config.cache,
+        )
 
     def say(self, message: str) -> None:
         """What all workers would say, one does."""

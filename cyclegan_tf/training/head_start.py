@@ -1,0 +1,59 @@
+"""A head start of the discriminators: steps that they alone take, before the first."""
+
+import signal
+import sys
+
+import tensorflow as tf
+
+from cyclegan_tf.common.console import progress_bar
+from cyclegan_tf.model.building import new_optimizer
+from cyclegan_tf.training.running import Run
+
+
+def give_head_start(run: Run) -> None:
+    """Teaches fresh discriminators to know what the generators make. Collective.
+
+    A discriminator that cannot yet tell the domains apart has nothing to teach, and a
+    generator that alters its images little at first shows it little. The optimizer is
+    one of its own, at the discriminators' first rate; the run's counts no step.
+
+    Raises:
+        SystemExit: a stop was requested; nothing is kept.
+    """
+    model, strategy, config = run.model, run.devices.strategy, run.config
+    with strategy.scope():
+        optimizer = new_optimizer(config, config.resolved_discriminator_learning_rate)
+        optimizer.build(model.discriminator_variables)
+
+    def take_step(batch, step):
+        coins = model.diffaugment.coins(step, batch[0].shape[0])
+        variables = [variable.value for variable in model.discriminator_variables]
+        fake_b, fake_a = model(batch)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            losses = model.discriminator_losses(*batch, fake_a, fake_b, coins)
+            objective = sum(losses.values()) / model.num_replicas
+            objective = optimizer.scale_loss(objective)
+        gradients = tape.gradient(objective, variables)
+        optimizer.apply(gradients, model.discriminator_variables)
+
+    # AutoGraph would take a second to rewrite what has nothing to be rewritten.
+    take_step = tf.autograph.experimental.do_not_convert(take_step)
+    on_all_replicas = tf.function(
+        lambda batch, step: strategy.run(take_step, args=(batch, step)),
+        autograph=False,
+    )
+    steps = config.discriminator_head_start
+    batches = iter(
+        strategy.distribute_datasets_from_function(
+            lambda context: run.batches_from(0, context)
+        )
+    )
+    label = "head start of the discriminators"
+    with progress_bar(steps, label, " steps") as bar:
+        for step in range(steps):
+            on_all_replicas(next(batches), tf.constant(step, tf.int64))
+            bar.update()
+            if run.devices.any_worker(run.received_signal() is not None):
+                run.say("stopped in the head start; the same command begins it again")
+                sys.exit(128 + (run.received_signal() or signal.SIGTERM))

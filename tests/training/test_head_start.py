@@ -1,0 +1,49 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.runs import saved
+from cyclegan_tf.training import run as training
+from tests.helpers import assert_same_checkpoint
+
+PARTS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
+
+
+@pytest.fixture
+def trained(tiny_run):
+    """Trains a run of two steps; returns its checkpoints, newest first."""
+
+    def train(name, head_start):
+        options = {"generator": "attention", "discriminator_head_start": head_start}
+        config = tiny_run(name, epochs=1, steps_per_epoch=2, **options)
+        training.train(config)
+        return saved.checkpoints(config.resolved_run_dir / "checkpoints")
+
+    return train
+
+
+def discriminator_losses(checkpoint):
+    rows = (checkpoint.parent.parent / "metrics.csv").read_text().splitlines()
+    row = dict(zip(rows[0].split(","), rows[1].split(","), strict=True))
+    return float(row["D_A"]) + float(row["D_B"])
+
+
+def test_head_start_teaches_discriminators_alone_and_resumes_to_the_bit(trained):
+    last, first = trained("ahead", 60)
+    last_behind, first_behind = trained("behind", 1)
+    assert (saved.step_of(last), saved.step_of(first)) == (2, 0)
+    # They know the domains before the first step, and the generators nothing.
+    assert discriminator_losses(last) < 0.7 * discriminator_losses(last_behind)
+    ahead, behind = (saved.read_arrays(path, PARTS) for path in (first, first_behind))
+    for name, array in ahead.items():
+        is_same = np.array_equal(array, behind[name])
+        assert is_same == name.startswith("gen"), name
+    # Neither the run's steps nor its optimizers know of it.
+    with np.load(first) as arrays:
+        slots = [name for name in arrays if "velocit" in name or "iteration" in name]
+        assert slots and not any(np.any(arrays[name]) for name in slots)
+    # After a kill it is not done again.
+    kept = shutil.copy(last, last.parent.parent / "whole.npz")
+    last.unlink()
+    assert_same_checkpoint(trained("ahead", 60)[0], kept)
