@@ -102,24 +102,23 @@ def chosen_domain(
             f"--range-{domain} gives ranges of {len(given.lows)} channels; the images "
             f"of domain {domain.upper()} have {found.channels}."
         )
-    # One list of values for each range: of all channels, or of each.
+    # One array of values for each range: of all channels, or of each.
     values = _values(split, found)
     if not given.is_per_channel:
         values = [np.concatenate(values)]
-    bounds = np.array([np.broadcast_to(x, len(values)) for x in given[:2]], float)
+    bounds = np.broadcast_to(np.transpose(given[:2]), (len(values), 2)).astype(float)
     if given.are_percentiles:
-        bounds = np.array(list(map(np.percentile, values, bounds.T)), float).T
-    for number in np.flatnonzero(bounds[0] == bounds[1]):
-        where = f" of channel {number + 1}" if given.is_per_channel else ""
-        raise InputError(
-            f"--range-{domain}: both percentiles{where} are {bounds[0, number]:g}; "
-            f"take others, or give values."
-        )
-    outside = [
-        (some < low) | (some > high)
-        for some, (low, high) in zip(values, bounds.T, strict=True)
-    ]
-    low, high = bounds.tolist() if given.is_per_channel else bounds[:, 0].tolist()
+        bounds = np.array(list(map(np.percentile, values, bounds)), float)
+    outside = []
+    for number, (some, (low, high)) in enumerate(zip(values, bounds, strict=True), 1):
+        if low == high:
+            where = f" of channel {number}" if given.is_per_channel else ""
+            raise InputError(
+                f"--range-{domain}: both percentiles{where} are {low:g}; take others, "
+                f"or give values."
+            )
+        outside.append((some < low) | (some > high))
+    low, high = bounds.T.tolist() if given.is_per_channel else bounds[0].tolist()
     chosen = Domain(found.channels, found.dtype, low, high)
     say(
         f"domain {domain.upper()}: {chosen.range_text} become -1 to 1, and "
