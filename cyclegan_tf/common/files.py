@@ -101,6 +101,7 @@ def claim(path: pathlib.Path) -> Claim | None:
         file = hold(aside)
     except OSError as error:
         if error.errno in NO_LOCKS:
+            aside.unlink(missing_ok=True)
             return _unlocked(path)
         _rename_in(error, aside, path)
         raise

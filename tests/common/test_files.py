@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cyclegan_tf.common import files
+from cyclegan_tf.common import files, locks
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.locks import locked_folder
 
@@ -86,6 +86,21 @@ def test_locked_folder_is_removed_if_it_is_new_and_empty(tmp_path, is_kept):
             (path / "content").touch()
     assert (tmp_path / "new").exists() == is_kept
     assert tmp_path.is_dir()
+
+
+def test_file_system_without_locks_lets_everybody_write(tmp_path, monkeypatch):
+    def without_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks.fcntl, "flock", without_locks)
+    path = tmp_path / "file"
+    with locked_folder(tmp_path), locked_folder(tmp_path):
+        with files.claim(path) as first, files.claim(path) as second:
+            assert first.aside != second.aside
+            second.aside.write_text("second")
+            second.keep()
+    assert path.read_text() == "second"
+    assert sorted(os.listdir(tmp_path)) == [".lock", "file"]
 
 
 def test_long_name_is_written_aside(tmp_path):
