@@ -24,11 +24,8 @@ class UnreadableImage(Exception):
 def require_size(height: int, width: int, pixel_bytes: int) -> None:
     """Raises `UnreadableImage` for fewer than 16 x 16 pixels, or too many of them.
 
-    Too many are more than 100 million, or more than 300 MB.
-
-    Args:
-        height, width: in pixels.
-        pixel_bytes: of one pixel with all its channels.
+    Too many are more than 100 million, or more than 300 MB, of which each pixel with
+    all its channels has `pixel_bytes`.
     """
     problem = ""
     if min(height, width) < MIN_SIDE:
@@ -114,8 +111,7 @@ def on_white(
 ) -> np.ndarray:
     """Composites uint8 or uint16 `(height, width, channels)`, the last alpha, on white.
 
-    White is the largest value of the type, if not another. Rounded to the nearest; the
-    same type, without the last channel.
+    White is the largest value of the type, if not another. Rounded to the nearest.
     """
     white = np.uint32(white or np.iinfo(pixels.dtype).max)
     colour, alpha = pixels[..., :-1].astype(np.uint32), pixels[..., -1:].astype("u4")

@@ -61,9 +61,9 @@ class Domain:
 
     @property
     def middle(self) -> np.ndarray:
-        """What stands in for a value where there is none; 0 for the networks.
+        """What stands in for a value where there is none, as many as there are ranges.
 
-        Of the domain's type, as many as there are ranges.
+        Of the domain's type; 0 for the networks.
         """
         middle = self.bounds.mean(axis=0)
         if self.dtype != "float32":

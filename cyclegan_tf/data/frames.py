@@ -64,12 +64,10 @@ def centre(image, frame: Frame):
 
 
 def random_flip(image, flip: str, seeds):
-    """A picture as it is or mirrored, as the option `--flip` says; square ones turned.
+    """A picture of a known size, perhaps mirrored or turned, as `--flip` says.
 
-    Args:
-        image: `(height, width, channels)`, of a known size.
-        flip: "horizontal", "none", or "all".
-        seeds: three int64 `(2,)`: of the mirror across, of that down, of the turn.
+    The seeds are int64 `(2,)`: of the mirror across, of that down, of the turn, which
+    only square ones take.
     """
     across, down, turn = seeds
     if flip == "none":

@@ -64,9 +64,7 @@ def without_warnings() -> Iterator[None]:
 
 
 def read_file(path: pathlib.Path) -> bytes:
-    """The content of a file that may be anything: a pipe, a device, endless.
-
-    Of one with more than 300 MB a part, which is no image either.
+    """The content of a file, or of one with more than 300 MB, too many, a part.
 
     Raises:
         UnreadableImage: it is not a regular file, cannot be read, or is empty.
@@ -127,11 +125,10 @@ def normalize_decoded(
 
 
 def from_picture(picture: Picture) -> tuple[EncodedImage, Picture]:
-    """Stores a picture of numbers of any type, see `normalize`; and what is stored.
+    """What `normalize` makes of a picture of numbers of any type, and their picture.
 
     Raises:
-        UnreadableImage: it is too small or too large, or has values that are not
-            finite, or none.
+        UnreadableImage: see `normalize`.
     """
     pixels = picture.pixels
     arrays.require_size(*pixels.shape[:2], pixels.shape[2] * pixels.itemsize)

@@ -106,10 +106,8 @@ def profile_name(profile: bytes) -> str:
 def shrunk(pixels: np.ndarray, is_exact: bool = True) -> np.ndarray:
     """An image of any size and type as float32 `(bands, 32, 32)`, antialiased.
 
-    Args:
-        pixels: `(height, width, channels)`, of which the first three are taken.
-        is_exact: False: of uint8 whole numbers, as blocks of pixels are averaged first,
-            in half the time.
+    The first three channels are taken. Unless `is_exact`, of uint8 come whole numbers,
+    as blocks of pixels are averaged first, in half the time.
     """
     bands, size, way = pixels[..., :3], (SIDE, SIDE), Image.Resampling.BILINEAR
     if bands.dtype == np.uint8 and bands.shape[-1] != 2 and not is_exact:

@@ -91,7 +91,10 @@ def num_slices(path: pathlib.Path) -> int:
 
 
 def slices_of(path: pathlib.Path) -> Iterator[Picture]:
-    """All slices of a volume, or frames of a DICOM file.
+    """All slices of a volume, or frames of a DICOM file; axial, from below to above.
+
+    The front is above in each. Of several volumes they are those of the first. What is
+    NaN has no value.
 
     Raises:
         InputError: it cannot be read.
@@ -209,7 +212,6 @@ def open_volume(path: pathlib.Path) -> Any:
 
 
 def _slices(image):
-    """The axial slices of a volume, or of the first; what is NaN has no value."""
     others = image.shape[3:]
     try:
         values = np.asanyarray(image.dataobj[(..., *(0 for _ in others))])

@@ -45,7 +45,7 @@ class Picture(NamedTuple):
         valid: which of them have a value, bool `(height, width, 1)`, or by channel; or
             None where all have. The others are 0.
         note: what was left out or changed, such as "first of 12 pages", or "".
-        about: what places and describes it.
+        about: the rest of what its file says.
     """
 
     pixels: np.ndarray
@@ -81,12 +81,8 @@ def with_nodata(
 ) -> np.ndarray:
     """Pixels with the value of the tag where they have none, and nowhere else.
 
-    What came out as this value by chance is moved by the smallest step.
-
-    Args:
-        pixels: `(height, width, channels)`.
-        valid: bool `(height, width, 1)`, or of as many channels; None: all are.
-        nodata: a number that the type holds, see `holds`.
+    What came out as this value by chance is moved by the smallest step. The type holds
+    the value, see `holds`; `valid` is as of `Picture`.
     """
     value = float(nodata)
     if pixels.dtype.kind == "f":

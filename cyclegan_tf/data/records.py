@@ -59,14 +59,10 @@ def parse(serialized):
 
 
 def decode(example, domain: Domain):
-    """The picture of an example, `(height, width, channels)` in a domain's type.
+    """The picture of a parsed example, `(height, width, channels)` in a domain's type.
 
     Grey pictures in a domain of RGB become RGB, and the other way round. What pixels
     without a value have is of no account, see `decode_valid`.
-
-    Args:
-        example: of `parse`.
-        domain: the form of all pictures of its domain.
     """
     encoded = example["image/encoded"]
     if not domain.is_encodable:
