@@ -7,7 +7,6 @@ against the truth. Nothing is shipped and nothing is downloaded.
 Lengths are in units of the picture's side.
 """
 
-import dataclasses
 from typing import Literal
 
 import numpy as np
@@ -20,7 +19,6 @@ VERSION = 1
 
 Coat = Literal["brown", "striped"]
 
-MIN_SIZE = 32
 # Small pictures are drawn twice as large and averaged: thin legs stay smooth at 64 px.
 SUPERSAMPLED_BELOW = 128
 
@@ -45,32 +43,18 @@ GRASSES = np.array(  # far, near
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """One drawn scene.
-
-    Attributes:
-        image: uint8 `(size, size, 3)`.
-        mask: uint8 `(size, size)`, 255 on the animals and 0 on the background.
-    """
-
-    image: np.ndarray
-    mask: np.ndarray
-
-
-def draw(seed: tuple[int, ...], coat: Coat, size: int) -> Picture:
+def draw(seed: tuple[int, ...], coat: Coat, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws one scene.
 
     Args:
         seed: non-negative integers; the scene is a function of them alone.
         coat: which coat the animals wear; all else is the same for both.
-        size: side of the square picture in pixels, at least 32.
+        size: side of the square picture in pixels; below 32 an animal has no legs left.
 
-    Raises:
-        ValueError: `size` is below 32, where an animal has no legs left.
+    Returns:
+        uint8 `(size, size, 3)`; and its mask, uint8 `(size, size)`, 255 on the animals
+        and 0 on the background.
     """
-    if size < MIN_SIZE:
-        raise ValueError(f"size must be at least {MIN_SIZE}, got {size}.")
     rng = np.random.default_rng(seed)
     factor = 2 if size < SUPERSAMPLED_BELOW else 1
     side = size * factor
@@ -81,9 +65,7 @@ def draw(seed: tuple[int, ...], coat: Coat, size: int) -> Picture:
         draw_animal(canvas, mask, animal, coat == "striped")
     canvas += rng.normal(0, 2.0, canvas.shape).astype(np.float32)
     image = np.clip(np.rint(_shrink(canvas, factor)), 0, 255).astype(np.uint8)
-    return Picture(
-        image, np.where(_shrink(mask, factor) >= 0.5, 255, 0).astype(np.uint8)
-    )
+    return image, np.where(_shrink(mask, factor) >= 0.5, 255, 0).astype(np.uint8)
 
 
 def _shrink(pixels, factor):

@@ -6,6 +6,8 @@ once more. What could hurt them is refused before it is decoded, see `images`.
 """
 
 import concurrent.futures
+import contextlib
+import hashlib
 import itertools
 import os
 from collections import deque
@@ -14,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.data import looks, records
+from cyclegan_tf.data import images, looks, records
 from cyclegan_tf.data.images import EncodedImage, UnreadableImage
-from cyclegan_tf.data.sources.source import Job, digest, load
+from cyclegan_tf.data.picture import Picture
+from cyclegan_tf.data.sources import Job
 
 NUM_WORKERS = os.cpu_count() or 1
 CHUNK = 8  # jobs: to hand on each by itself takes a tenth of decoding it
@@ -27,7 +30,8 @@ class Done(NamedTuple):
 
     Attributes:
         name: of the image.
-        digest: of the content that it was made from; empty if there is none.
+        digest: what tells contents apart: the first half of the SHA-256 of what it was
+            made from; empty if it was drawn, or could not be read.
         problem: why it cannot be used; None if it can, and what follows is there.
         serialized: its example.
         image: its form; the bytes are left out.
@@ -51,7 +55,7 @@ def load_in_order(jobs: Iterable[Job]) -> Iterator[Done]:
 
 def digests_in_order(jobs: Iterable[Job]) -> Iterator[bytes]:
     """Digests of what jobs name, in parallel and in their order."""
-    return _in_order(lambda some: list(map(digest, some)), jobs)
+    return _in_order(_digests, jobs)
 
 
 def _in_order(function: Callable[[list[Job]], list], jobs):
@@ -73,14 +77,50 @@ def _in_order(function: Callable[[list[Job]], list], jobs):
 def _load(jobs):
     done, seen = [], []
     for job in jobs:
+        digest = b""
         try:
-            image, picture, mask, content = load(job, records.decode_file)
+            content = _content_of(job)
+            digest = _digest_of(content)
+            image, picture, mask = _stored(content, job.keeps_alpha)
         except UnreadableImage as error:
-            done.append(Done(job.name, digest(job), str(error)))
+            done.append(Done(job.name, digest, str(error)))
             continue
         seen.append(looks.see(picture))
         serialized = records.serialize(image, job.name, mask)
         form, levels = image._replace(encoded=b""), seen[-1].levels
-        done.append(Done(job.name, content, None, serialized, form, levels))
+        done.append(Done(job.name, digest, None, serialized, form, levels))
     found = iter(looks.looks_of(seen))
     return [x if x.problem else x._replace(look=next(found)) for x in done]
+
+
+def _digests(jobs):
+    digests = []
+    for job in jobs:
+        digests.append(b"")  # where nothing can be read
+        with contextlib.suppress(UnreadableImage):
+            digests[-1] = _digest_of(_content_of(job))
+    return digests
+
+
+def _content_of(job):
+    if isinstance(job.content, str):
+        return images.read_file(job.content)
+    if job.content == b"":
+        raise UnreadableImage("it is empty")
+    return job.content
+
+
+def _digest_of(content):
+    if callable(content):
+        return b""
+    data = content.pixels.tobytes() if isinstance(content, Picture) else content
+    return hashlib.sha256(data).digest()[:16]
+
+
+def _stored(content, keeps_alpha):
+    """What is stored, the picture that it holds, and its mask as PNG, or nothing."""
+    if callable(content):
+        return content()
+    if isinstance(content, Picture):
+        return *images.from_picture(content), b""
+    return *images.normalize_decoded(content, keeps_alpha, records.decode_file), b""

@@ -18,7 +18,7 @@ import numpy as np
 from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.data.loading import Done
-from cyclegan_tf.data.looks import LOOK, Levels
+from cyclegan_tf.data.looks import Levels
 from cyclegan_tf.data.sources import SPLITS
 
 PARTS, IDENTITY = "parts", "source.json"
@@ -34,6 +34,7 @@ class Part:
         shard: what a manifest says of it: file, count, bytes, sha256, and how many of
             its images have pixels without a value.
         rows: of `ROW`, one for each job.
+        looks: of `LOOK`, one for each image.
         levels: the values of its images.
         notes: what was left out or changed: of how many files, and one of them.
         forms: number of channels and type of images, and the name of one, of each kind.
@@ -41,6 +42,7 @@ class Part:
 
     shard: dict[str, Any]
     rows: np.ndarray
+    looks: np.ndarray
     levels: Levels | None = None
     notes: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
     forms: list[tuple[int, str, str]] = dataclasses.field(default_factory=list)
@@ -62,11 +64,12 @@ class Part:
         self.forms.append((image.channels, image.dtype, done.name))
         return True
 
-    def save(self, directory: pathlib.Path, looks: list[np.void]) -> None:
-        """Writes all that is known, and what the images look like, for the end."""
-        about = json.dumps(vars(self) | {"rows": None})
+    def save(self, directory: pathlib.Path) -> None:
+        """Writes all that is known, beside the shards of a directory."""
+        arrays = {"rows": self.rows, "looks": self.looks}
+        about = json.dumps(vars(self) | dict.fromkeys(arrays))
         with files.written_aside(_path_of(directory, self.shard["file"])) as aside:
-            np.savez(aside, rows=self.rows, looks=np.array(looks, LOOK), about=about)
+            np.savez(aside, about=about, **arrays)
 
 
 def finished_parts(
@@ -103,16 +106,6 @@ def row_of(done: Done) -> tuple[bytes, int, tuple[int, int]]:
     return done.digest.ljust(16, b"\0"), len(done.serialized), size
 
 
-def looks_of(directory: pathlib.Path, parts: list[Part]) -> np.ndarray:
-    """What the images of shards look like."""
-    found = [np.empty(0, LOOK)]
-    for part in parts:
-        path = _path_of(directory, part.shard["file"])
-        with np.load(path, allow_pickle=False) as saved:
-            found.append(saved["looks"])
-    return np.concatenate(found)
-
-
 def _path_of(directory, shard):
     return directory / PARTS / f"{shard}.npz"
 
@@ -124,7 +117,7 @@ def _read(directory, split):
             name = shard_name(split, number)
             with np.load(_path_of(directory, name), allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))
-                part = Part(**about | {"rows": saved["rows"]})
+                part = Part(**about | {x: saved[x] for x in ("rows", "looks")})
             if (directory / name).stat().st_size != part.shard["bytes"]:
                 return
             part.levels = Levels(*part.levels)

@@ -18,7 +18,6 @@ VERSION = 1
 
 Contrast = Literal["t1", "t2"]
 CONTRASTS = ("t1", "t2")
-MIN_SIZE = 32
 # Small pictures are drawn twice as large and averaged: thin layers stay whole.
 SUPERSAMPLED_BELOW = 128
 MAX_VALUE = 4095  # 12 bits, as scanners give them
@@ -56,16 +55,12 @@ def draw(seed: tuple[int, ...], contrast: Contrast, size: int) -> np.ndarray:
         seed: non-negative integers; the head is a function of them alone.
         contrast: how its tissues are seen; where they lie is the same for both. The
             noise is drawn for each by itself.
-        size: side of the square picture in pixels, at least 32.
+        size: side of the square picture in pixels; below 32 a skull has no thickness
+            left.
 
     Returns:
         uint16 `(size, size, 1)`, 0 to 4095.
-
-    Raises:
-        ValueError: `size` is below 32, where a skull has no thickness left.
     """
-    if size < MIN_SIZE:
-        raise ValueError(f"size must be at least {MIN_SIZE}, got {size}.")
     rng = np.random.default_rng(seed)
     factor = 2 if size < SUPERSAMPLED_BELOW else 1
     head = _Head(rng, size * factor, contrast)

@@ -19,12 +19,12 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.forms import common_form, default_domain
 from cyclegan_tf.data.images import without_warnings
 from cyclegan_tf.data.loading import load_in_order
+from cyclegan_tf.data.looks import LOOK
 from cyclegan_tf.data.parts import (
     PARTS,
     ROW,
     Part,
     finished_parts,
-    looks_of,
     row_of,
     shard_name,
 )
@@ -84,7 +84,8 @@ def _write_split(directory, split, count, results, parts, bar):
     left = count - sum(len(part.rows) for part in finished)
     while left:
         path = directory / shard_name(split, len(finished))
-        part, rows, looks = Part({"file": path.name}, np.empty(0, ROW)), [], []
+        none = np.empty(0, ROW), np.empty(0, LOOK)
+        part, rows, looks = Part({"file": path.name}, *none), [], []
         num_bytes = num_nodata = 0
         with tf.io.TFRecordWriter(str(path)) as writer:
             while left and num_bytes < SHARD_BYTES:
@@ -108,10 +109,10 @@ def _write_split(directory, split, count, results, parts, bar):
             path.unlink()
             return
         files.sync(path)
-        part.rows = np.array(rows, ROW)
+        part.rows, part.looks = np.array(rows, ROW), np.array(looks, LOOK)
         part.shard |= {"count": len(looks), "bytes": num_bytes, "nodata": num_nodata}
         part.shard["sha256"] = checksums.file_digest(path)
-        part.save(directory, looks)
+        part.save(directory)
         finished.append(part)
 
 
@@ -131,7 +132,8 @@ def _write_manifest(source, splits, directory, parts):
         images = [part.images for part in parts[name]]
         images = np.concatenate([np.empty(0, ROW), *images])
         index[name], index[f"{name}_sizes"] = images["length"], images["size"]
-        looks[name], levels[name] = looks_of(directory, parts[name]), None
+        seen = [part.looks for part in parts[name]]
+        looks[name], levels[name] = np.concatenate([np.empty(0, LOOK), *seen]), None
         for part in parts[name]:
             levels[name] = part.levels.joined(levels[name])
         written[name] = {

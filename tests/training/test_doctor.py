@@ -17,7 +17,7 @@ SIZE = 64
 
 
 def drawn(coat, seeds):
-    return np.stack([drawing.draw((0, i), coat, SIZE).image for i in seeds])
+    return np.stack([drawing.draw((0, i), coat, SIZE)[0] for i in seeds])
 
 
 BROWN, STRIPED = drawn("brown", range(16)), drawn("striped", range(16))

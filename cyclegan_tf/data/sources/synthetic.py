@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import drawing, images, phantoms
 from cyclegan_tf.data.picture import Picture
-from cyclegan_tf.data.sources.source import Job, Loaded, Source, Split
+from cyclegan_tf.data.sources.source import Job, Source, Split
 
 
 class Embedded(NamedTuple):
@@ -15,7 +15,7 @@ class Embedded(NamedTuple):
 
     looks: tuple[str, str]  # of domain A, and of domain B
     version: int
-    draw: Callable[[tuple[int, ...], str, int], Loaded]
+    draw: Callable  # of a seed, a look and a size; see `Job`
 
 
 def find(config: DatasetConfig) -> Source | None:
@@ -58,15 +58,15 @@ def find(config: DatasetConfig) -> Source | None:
 
 
 def _draw_animals(seed, coat, size):
-    picture = drawing.draw(seed, coat, size)
+    pixels, inside = drawing.draw(seed, coat, size)
     has_mask = seed[1] == TEST_STREAM
-    mask = images.encode(picture.mask[..., None]).encoded if has_mask else b""
-    return Loaded(images.encode(picture.image), Picture(picture.image), mask)
+    mask = images.encode(inside[..., None]).encoded if has_mask else b""
+    return images.encode(pixels), Picture(pixels), mask
 
 
 def _draw_head(seed, contrast, size):
     pixels = phantoms.draw(seed, contrast, size)
-    return Loaded(images.encode(pixels), Picture(pixels))
+    return images.encode(pixels), Picture(pixels), b""
 
 
 TEST_STREAM = 2  # of scenes

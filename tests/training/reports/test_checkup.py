@@ -28,7 +28,7 @@ def checkup(tmp_path, model):
         config=config, domains=Domains(), model=model, num_steps=9000
     )
     images = [
-        np.stack([drawing.draw((0, i), coat, 64).image[::4, ::4] for i in range(4)])
+        np.stack([drawing.draw((0, i), coat, 64)[0][::4, ::4] for i in range(4)])
         for coat in ("brown", "striped")
     ]
     log = EventLog(tmp_path)
