@@ -183,17 +183,25 @@ def test_circles_stay_circles_in_scores_and_samples(open_splits, tmp_path, frame
     domains = Domains(*(split.domain for split in splits))
     loaded = [pipeline.load_images(split, frame) for split in splits]
     draw(tmp_path, loaded, domains, both)
-    sheet = pictures.read_png(tmp_path / "epoch-0001-a.png")[pictures.STRIP_HEIGHT :]
+    sheet = pictures.read_png(tmp_path / "samples" / "epoch-0001-a.png")
+    sheet = sheet[pictures.STRIP_HEIGHT :]
     scale = sheet.shape[1] // (4 * frame.width)
     first = sheet[: scale * frame.height : scale, ::scale]
     for cell in np.split(first, 4, axis=1):
         assert_round(cell[..., 0])
 
 
-def draw(folder, images, domains, models):
-    log = EventLog(folder / "tensorboard")
-    model = types.SimpleNamespace(trained_generators=models)
-    Samples(images, domains, folder, 1, 1, log).draw(model, 0, 1)
+def draw(run_dir, images, domains, models):
+    """Draws the samples of a run's only epoch, in its directory."""
+    (run_dir / "samples").mkdir()
+    run = types.SimpleNamespace(
+        path=run_dir,
+        domains=domains,
+        config=types.SimpleNamespace(sample_every=1, epochs=1),
+        model=types.SimpleNamespace(trained_generators=models),
+    )
+    log = EventLog(run_dir / "tensorboard")
+    Samples(run, list(images), log).draw(0, 1)
     log.close()
 
 
@@ -206,7 +214,7 @@ def test_samples_of_other_channels_have_three_columns(tmp_path):
     models = {"a_to_b": repeated, "b_to_a": averaged}
     draw(tmp_path, (deep, rgb), domains, models)
     for name, shown in (("a", to_shown(deep, domains.a)), ("b", rgb)):
-        path = tmp_path / f"epoch-0001-{name}.png"
+        path = tmp_path / f"samples/epoch-0001-{name}.png"
         reals = pictures.real_pictures(path, (32, 48))
         np.testing.assert_array_equal(reals, shown)
     sheet = pictures.read_png(path)[pictures.STRIP_HEIGHT :: 2, ::2]
@@ -234,7 +242,11 @@ def test_doctor_looks_at_what_is_shown(tmp_path, monkeypatch):
     )
     losses = {"D_A": 0.2, "D_B": 0.2, "G_A": 0.3, "G_B": 0.3}
     record = Record(checkup.CHECK_EVERY, losses, 1e-3, 1.0, 0.0, {}, [])
-    checkup.Checkup(images, domains, "swd", 1000, log).examine(model, record)
+    config = types.SimpleNamespace(best_by="swd")
+    run = types.SimpleNamespace(
+        config=config, domains=domains, model=model, num_steps=1000
+    )
+    checkup.Checkup(run, list(images), log).examine(record)
     log.close()
     shown = [to_shown(*pair) for pair in zip(images, domains, strict=True)]
     for (fakes, real), expected in zip(seen, shown[::-1], strict=True):
@@ -253,8 +265,7 @@ def test_report_shows_bands_and_says_which(open_splits, tmp_path, no_weights, ca
     sizes = {"image_size": "32x48", "load_size": None}
     options = tiny_config(tmp_path, dataset=config.dataset, **sizes)
     run_dir = write_run(options, models, domains)
-    (run_dir / "samples").mkdir()
-    draw(run_dir / "samples", (deep, photos(0)), domains, models)
+    draw(run_dir, (deep, photos(0)), domains, models)
     report.write(EvaluateConfig([str(run_dir)], report=True, paired=True))
     text, said = capsys.readouterr()
     assert "identity" not in text and "truth_mae" in text
