@@ -128,9 +128,9 @@ def _with_form(translator, direction, form):
         return translator
     domains, frame = form
     source, target = domains.of(direction)
-    for found, known in ((translator.source, source), (translator.target, target)):
-        if (found.channels, found.dtype) != (known.channels, known.dtype):
-            return translator
+    without_ranges = [Domain(x.channels, x.dtype) for x in (source, target)]
+    if without_ranges != [translator.source, translator.target]:
+        return translator
     return dataclasses.replace(translator, source=source, target=target, frame=frame)
 
 
@@ -155,17 +155,17 @@ def _first_line(error):
 
 def _translator(export, runner, name):
     try:
-        (shape, dtype), (out_shape, out_dtype) = runner.forms(name)
+        forms = runner.forms(name)
     except Exception as error:  # files are loaded only now
         raise _unloadable(export, error) from None
-    for one, kind in ((shape, dtype), (out_shape, out_dtype)):
-        if len(one) != 4 or not one[-1] or kind not in DTYPES:
+    for shape, dtype in forms:
+        if len(shape) != 4 or not shape[-1] or dtype not in DTYPES:
             raise InputError(
                 f"{export.place} is no model of pictures as cyclegan export writes "
-                f"them: {name} has {kind} {one}, expected (count, height, width, "
+                f"them: {name} has {dtype} {shape}, expected (count, height, width, "
                 f"channels)."
             )
-    count, *size, channels = shape
+    count, *size, _ = forms[0][0]
 
     def translate(images):
         at_once = count or len(images)
@@ -176,8 +176,7 @@ def _translator(export, runner, name):
             raise UnreadableImage(_reason(error)) from None
 
     return Translator(
-        Domain(channels, dtype),
-        Domain(out_shape[-1], out_dtype),
+        *(Domain(shape[-1], dtype) for shape, dtype in forms),
         translate,
         tuple(size) if all(size) else None,
         _megabytes(export, runner, name),

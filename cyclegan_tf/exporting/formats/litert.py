@@ -43,11 +43,10 @@ def write(
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [function.get_concrete_function()], generator
         )
+        if config.precision != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if config.precision == "float16":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
-        if config.precision == "int8-weights":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if config.precision == "int8":
             content = _quantized(converter, calibration[direction])
         else:
@@ -61,7 +60,6 @@ def _quantized(converter, images):
 
     names = filter(str.isupper, vars(BuiltinOperator))
     stay = [name for name in names if name not in CONVOLUTIONS]
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image[None]] for image in images)
     with warnings.catch_warnings():  # it runs TensorFlow's own, deprecated interpreter
         warnings.simplefilter("ignore", UserWarning)
