@@ -46,7 +46,7 @@ def save(canvas, path):
 
 def scene(seed, coat, size=96):
     """A picture of the embedded dataset, uint8 `(size, size, 3)`."""
-    return draw((7, seed), coat, size).image
+    return draw((7, seed), coat, size)[0]
 
 
 def unit(pixels):
