@@ -87,7 +87,6 @@ def versions_of(data_dir: pathlib.Path, name: str) -> list[Version]:
         InputError: a manifest is damaged.
     """
     first, found = data_dir / name, []
-    files.mend(first)  # which earlier versions of this program replaced
     for path in [first, *first.parent.glob(f"{glob.escape(first.name)}@*")]:
         number = "1" if path == first else path.name[len(first.name) + 1 :]
         if number.isdecimal() and (path / MANIFEST).is_file():

@@ -22,6 +22,7 @@ from cyclegan_tf.data.looks import Levels
 from cyclegan_tf.data.sources import SPLITS
 
 PARTS, IDENTITY = "parts", "source.json"
+SHARD = "{}-{:05d}.tfrecord"
 # Of a job: what its file was, and length and size of its image; 0 where it gave none.
 ROW = np.dtype([("digest", "V16"), ("length", np.int64), ("size", np.int64, 2)])
 
@@ -95,17 +96,6 @@ def finished_parts(
     return {split: [] for split in SPLITS}
 
 
-def shard_name(split: str, number: int) -> str:
-    """What the file of a shard is called."""
-    return f"{split}-{number:05d}.tfrecord"
-
-
-def row_of(done: Done) -> tuple[bytes, int, tuple[int, int]]:
-    """What became of a job, of `ROW`."""
-    size = (done.image.height, done.image.width) if done.image else (0, 0)
-    return done.digest.ljust(16, b"\0"), len(done.serialized), size
-
-
 def _path_of(directory, shard):
     return directory / PARTS / f"{shard}.npz"
 
@@ -114,7 +104,7 @@ def _read(directory, split):
     # It goes on with the first that is missing or damaged.
     with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
         for number in itertools.count():
-            name = shard_name(split, number)
+            name = SHARD.format(split, number)
             with np.load(_path_of(directory, name), allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))
                 part = Part(**about | {x: saved[x] for x in ("rows", "looks")})

@@ -23,10 +23,9 @@ from cyclegan_tf.data.looks import LOOK
 from cyclegan_tf.data.parts import (
     PARTS,
     ROW,
+    SHARD,
     Part,
     finished_parts,
-    row_of,
-    shard_name,
 )
 from cyclegan_tf.data.sources import SPLITS, Source
 
@@ -83,7 +82,7 @@ def _write_split(directory, split, count, results, parts, bar):
     unreadable = sum(len(part.rows) - len(part.images) for part in finished)
     left = count - sum(len(part.rows) for part in finished)
     while left:
-        path = directory / shard_name(split, len(finished))
+        path = directory / SHARD.format(split, len(finished))
         none = np.empty(0, ROW), np.empty(0, LOOK)
         part, rows, looks = Part({"file": path.name}, *none), [], []
         num_bytes = num_nodata = 0
@@ -92,7 +91,8 @@ def _write_split(directory, split, count, results, parts, bar):
                 done = next(results)
                 left -= 1
                 bar.update()
-                rows.append(row_of(done))
+                size = (done.image.height, done.image.width) if done.image else (0, 0)
+                rows.append((done.digest.ljust(16, b"\0"), len(done.serialized), size))
                 if done.problem:
                     unreadable += 1
                     say(f"skipped {done.name}: {done.problem}")
