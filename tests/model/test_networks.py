@@ -200,13 +200,6 @@ def test_attentive_generator_of_other_channels_has_nothing_to_change():
     assert generator(np.zeros((1, 16, 16, 5), np.float32)).shape == (1, 16, 16, 1)
 
 
-def test_residual_block_has_no_relu_after_the_sum():
-    generator = build_generator(4, 1)
-    sums = generator.get_layer("residual1_sum").output
-    probe = keras.Model(generator.input, sums)
-    assert probe(np.random.default_rng(0).normal(size=(1, 16, 16, 3))).numpy().min() < 0
-
-
 @pytest.mark.parametrize("kind, scores", [("patch46", 31), ("patch70", 30)])
 def test_discriminator_scores_per_patch_at_256(kind, scores):
     discriminator = build_discriminator(kind, filters=2)

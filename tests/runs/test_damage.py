@@ -154,9 +154,3 @@ def test_kill_while_the_models_are_replaced_leaves_a_whole_folder(tmp_path, numb
     replace(3.0)
     assert value_in(tmp_path / "model" / "generators.npz") == 3
     assert os.listdir(tmp_path) == ["model"]
-
-
-def test_longest_names_are_written(tmp_path):
-    path = tmp_path / ("馬" * 83 + ".json")
-    files.write_text(path, "{}")
-    assert [each.name for each in tmp_path.iterdir()] == [path.name]

@@ -109,6 +109,7 @@ def test_run_whose_logs_fail_goes_on_and_a_full_disk_ends_it_with_its_checkpoint
     with (path / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert [bool(row["swd_a_to_b"]) for row in rows] == [False] * 4 + [True]
     for row in rows:
         assert 0 < float(row["images_per_s"]) < 10_000
         assert 0 <= float(row["input_wait"]) <= 1
