@@ -67,10 +67,8 @@ def conclude(run: Run, results: list[DirectionScores]) -> None:
 def _compare_with_teacher(run, results):
     """Shows and keeps what teacher and student cost, and their scores."""
     teachers, students = run.model.teachers, run.model.trained_generators
-    models = {
-        "teacher": translators_of(teachers, run.domains),
-        "student": translators_of(students, run.domains),
-    }
+    networks = {"teacher": teachers, "student": students}
+    models = {name: translators_of(x, run.domains) for name, x in networks.items()}
     scored = {"teacher": run.evaluator.evaluate(teachers), "student": results}
     compared = comparison.compare(models, run.config.frame, scored)
     table = comparison.aligned(comparison.table(compared))
