@@ -36,13 +36,10 @@ class CycleGAN(keras.Model):
         pool_a, pool_b: `ImagePool` of fakes of each domain.
         cycle_weight: weight of each cycle loss (paper: 10).
         identity_weight: weight of each identity loss (paper: half the cycle weight);
-            0 where the domains differ in channels: no generator can take both, and the
-            losses are 0.
-        remat: forget what is inside of a generator after it was called, and compute
-            it again for the gradient: slower, and less memory.
+            the losses are 0 where the domains differ in channels.
+        remat: compute the insides of generators again for the gradient, to save memory.
         average_share: keep averages of the generators' weights beside them, with a
-            half-life of this share of the steps taken; 0: none. The training does not
-            see them.
+            half-life of this share of the steps taken; 0: none.
         diffaugment: alters all that the discriminators see; without, nothing does.
         teachers: trained generators by direction; the others learn their translations.
         teacher_weight, feature_weight: of the distance to each teacher, and of the same
@@ -50,8 +47,7 @@ class CycleGAN(keras.Model):
 
     Attributes:
         averages: the averaged generators by direction; empty without.
-        returns_logs: whether `fit` gets the losses of its next step. Reading them waits
-            for the device; a callback may spare most steps that.
+        returns_logs: whether `fit` reads the losses of its next step, and so waits.
         seconds_waited: for batches, in this process since it began.
 
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 3 and 4. Both generators receive
@@ -109,9 +105,7 @@ class CycleGAN(keras.Model):
         """Sets the optimizers: one for both generators, one for both discriminators.
 
         Args:
-            generator_optimizer: a Keras optimizer; where it scales losses, this is
-                done before the gradients are taken.
-            discriminator_optimizer: another one.
+            generator_optimizer, discriminator_optimizer: Keras optimizers.
             jit: compile losses and gradients with XLA. The optimizers stay outside
                 of it, which is what lets the same step run under a
                 `tf.distribute` strategy. Without, normalizations are fused ones.
