@@ -12,7 +12,10 @@ from cyclegan_tf.common.console import progress_bar, say
 from cyclegan_tf.common.files import Claim, claim
 from cyclegan_tf.data import images, writing
 from cyclegan_tf.inference.direction import Translator, count_at_once
-from cyclegan_tf.inference.jobs import Job
+from cyclegan_tf.inference.jobs import Job, find, plan
+
+# What a caller needs, from what is given to files: see `find` and `plan` of `jobs`.
+__all__ = ["Job", "Outcome", "find", "make_each", "plan", "translate_files"]
 
 
 class Outcome(Counter):
