@@ -1,5 +1,6 @@
 """Opening a converted dataset, and finding the one that a run was trained on."""
 
+import json
 import shutil
 
 import numpy as np
@@ -57,3 +58,13 @@ def test_damage_is_told_unless_the_images_are_elsewhere_too(data_dir):
     (other / "index.npz").write_bytes(b"PK")
     with pytest.raises(Damaged, match=r"index\.npz is damaged"):
         find(data_dir, fingerprint)
+
+
+def test_images_may_lack_values_where_an_earlier_version_did_not_count_them(data_dir):
+    assert not Dataset.open(data_dir / NAME).split("trainA").has_nodata
+    path = data_dir / NAME / "dataset.json"
+    manifest = json.loads(path.read_text())
+    del manifest["splits"]["trainA"]["shards"][0]["nodata"]
+    path.write_text(json.dumps(manifest))
+    splits = Dataset.open(data_dir / NAME).splits()
+    assert [split.has_nodata for split in splits.values()] == [True, *[False] * 3]
