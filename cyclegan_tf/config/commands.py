@@ -44,6 +44,12 @@ class EvaluateConfig(Options):
         "images to score on, of an export without a run; default: the run's",
         Nature.SOURCE,
     )
+    image_size: int | str | None = option(
+        None,
+        "with --dataset: size of the images; default: the model's, or as recommended",
+        type=size_option,
+        metavar="size",
+    )
     report: bool = option(
         False, "also write report.html, to be opened in a browser, into the first"
     )
@@ -81,6 +87,11 @@ class EvaluateConfig(Options):
             number <= MAX_COMPARED_RUNS,
             "--run-dir",
             f"takes at most {MAX_COMPARED_RUNS} runs, got {number}",
+        )
+        require(
+            self.image_size is None or self.dataset is not None,
+            "--image-size",
+            "is for --dataset; a run is scored at its own size",
         )
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
-from cyclegan_tf.config.sizes import Frame
+from cyclegan_tf.config.sizes import Frame, require_size
 from cyclegan_tf.data.check import seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
@@ -135,8 +135,11 @@ def _images(config, runs, models):
     if translate.frame is not None:
         frame, known = translate.frame, Domains(translate.source, translate.target)
         domains = Domains(*map(_ranged, domains, known.of(direction)))
-    if translate.size is not None:
-        frame = Frame(*translate.size, frame.resize)
+    size = translate.size
+    if config.image_size is not None:
+        size = require_size("--image-size", config.image_size)
+    if size is not None:
+        frame = Frame(*size, frame.resize)
     return dataset, _evaluator(dataset, domains, frame, config)
 
 

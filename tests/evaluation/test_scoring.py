@@ -158,6 +158,14 @@ def test_paired_folders_are_scored_against_the_truth(
     assert there["scores"]["truth_mae"] == pytest.approx(expected, rel=1e-3)
 
 
+def test_images_of_a_dataset_are_seen_at_the_size_asked_for(
+    make_pairs, no_weights, tmp_path
+):
+    run_dir, photos = make_pairs(["x.png"], ["y.png"]), str(tmp_path / "photos")
+    text = evaluate(run_dir, dataset=photos, image_size="16x24", protocol=True)
+    assert "stretched to 16x24" in text
+
+
 @pytest.mark.parametrize(
     "names_b, beside",
     [(["1_B.png", "3_B.png"], "testB/3_B.png"), (["1_B.png"], "no image")],
