@@ -42,8 +42,7 @@ class CycleGAN(keras.Model):
             half-life of this share of the steps taken; 0: none.
         diffaugment: alters all that the discriminators see; without, nothing does.
         teachers: trained generators by direction; the others learn their translations.
-        teacher_weight, feature_weight: of the distance to each teacher, and of the same
-            as the discriminators see it.
+        teacher_weight, feature_weight: of distances to it, see `losses.teacher_losses`.
 
     Attributes:
         averages: the averaged generators by direction; empty without.
