@@ -49,17 +49,15 @@ def build_generator(
     Args:
         filters: channels of the first convolution (paper: 64).
         num_residual_blocks: 9 for images from 256 px on, 6 below.
-        channels: of the input, and of the output unless `out_channels` says another
-            number.
+        channels: of the input, and of the output unless `out_channels` says otherwise.
         norm: "affine", instance normalization learns a scale and an offset; "plain",
             it does not, as in the authors' program.
-        upsampling: "transpose", the paper's transposed convolutions; "resize", each
-            pixel repeated 2x2 and then convolved, which cannot draw a checkerboard
-            by itself (Odena et al. 2016, doi:10.23915/distill.00003).
+        upsampling: "transpose", the paper's; "resize", each pixel 2x2, convolved,
+            without checkerboards (Odena et al. 2016, doi:10.23915/distill.00003).
         name: of the model.
         has_attention: a second head draws a mask of where the image is changed, and
-            the first by how much: it begins near to no change, and what it need not
-            change passes as it is. Where channels differ, there is nothing to change.
+            the first by how much, at the start by next to nothing. Where channels
+            differ, there is nothing to change.
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to the
@@ -71,15 +69,9 @@ def build_generator(
     Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Johnson et al. 2016. No ReLU
     after the sum of a residual block. Convolutions before a normalization have no
     bias, which the normalization would cancel. The mask: Mejjati et al. 2018,
-    arXiv:1806.02311, and Tang et al. 2019, arXiv:1911.11897, whose contents are drawn
-    from nothing.
+    arXiv:1806.02311, and Tang et al. 2019, arXiv:1911.11897.
     """
-    affine = _is_affine(norm)
-    upsample = {"transpose": _upsample, "resize": _resize_upsample}.get(upsampling)
-    if upsample is None:
-        raise ValueError(
-            f"upsampling must be 'transpose' or 'resize', got {upsampling!r}."
-        )
+    affine, upsample = _is_affine(norm), _upsampling_of(upsampling)
     inputs = keras.Input((None, None, channels), name="image")
     x = ReflectionPadding2D(3, name="stem_pad")(inputs)
     x = _conv(x, filters, 7, "stem")
@@ -94,18 +86,32 @@ def build_generator(
         x = upsample(x, factor * filters, f"up{i}")
         x = _norm_relu(x, f"up{i}", affine)
     x = ReflectionPadding2D(3, name="head_pad")(x)
+    # float32 at the end: pixels and losses inherit no half-precision rounding.
     out_channels = out_channels or channels
-    # float32, so that pixels and losses do not inherit a half-precision rounding.
     if has_attention and out_channels == channels:
-        mask = _conv(x, 1, 7, "mask", use_bias=True)
-        mask = layers.Activation("sigmoid", name="mask_sigmoid")(mask)
-        x = _conv(x, channels, 7, "head", use_bias=True, stddev=FIRST_CHANGE_STDDEV)
-        x = layers.Activation("tanh", name="head_tanh")(x)
-        outputs = MaskedChange(dtype="float32", name="translated")([inputs, x, mask])
+        outputs = _masked_change(x, inputs)
     else:
         x = _conv(x, out_channels, 7, "head", use_bias=True)
         outputs = layers.Activation("tanh", dtype="float32", name="translated")(x)
     return keras.Model(inputs, outputs, name=name)
+
+
+def _upsampling_of(name):
+    if name == "transpose":
+        return _upsample
+    if name == "resize":
+        return _resize_upsample
+    raise ValueError(f"upsampling must be 'transpose' or 'resize', got {name!r}.")
+
+
+def _masked_change(x, inputs):
+    # Both heads draw from the same; the change begins near to none.
+    mask = _conv(x, 1, 7, "mask", use_bias=True)
+    mask = layers.Activation("sigmoid", name="mask_sigmoid")(mask)
+    stddev = FIRST_CHANGE_STDDEV
+    x = _conv(x, inputs.shape[-1], 7, "head", use_bias=True, stddev=stddev)
+    x = layers.Activation("tanh", name="head_tanh")(x)
+    return MaskedChange(dtype="float32", name="translated")([inputs, x, mask])
 
 
 def build_discriminator(
