@@ -107,6 +107,12 @@ def chosen_domain(
     if not given.is_per_channel:
         values = [np.concatenate(values)]
     bounds = np.broadcast_to(np.transpose(given[:2]), (len(values), 2)).astype(float)
+    for number, some in enumerate(values, 1):
+        if not some.size:
+            raise InputError(
+                f"--range-{domain}: channel {number} has no value in any image; give "
+                f"one range for all channels."
+            )
     if given.are_percentiles:
         bounds = np.array(list(map(np.percentile, values, bounds)), float)
     outside = []

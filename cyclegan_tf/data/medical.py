@@ -4,18 +4,19 @@ Both are of the extra `medical` and imported within. Of what files say only pixe
 their size are taken: nothing of a person comes into records, names or messages.
 """
 
+import contextlib
 import gzip
 import io
 import logging
 import math
 import pathlib
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import MAX_BYTES, UnreadableImage, require_size
 from cyclegan_tf.data.picture import CENTIMETRE, About, Picture
 
@@ -63,8 +64,8 @@ def read_dicom(data: bytes) -> Picture:
     Raises:
         UnreadableImage: it has no pixels that are read, or pydicom is missing.
     """
-    dataset = _dataset(io.BytesIO(data))
-    picture, count = _frame(dataset, 0), _num_frames(dataset)
+    dataset, count = _dataset(io.BytesIO(data))
+    picture = _frame(dataset, 0, count)
     return picture._replace(note=f"first of {count} frames" if count > 1 else "")
 
 
@@ -77,15 +78,16 @@ def num_slices(path: pathlib.Path) -> int:
     """How many pictures a file has: slices, frames, or one; one of a damaged DICOM.
 
     Raises:
-        InputError: it is a NIfTI file that cannot be read.
+        UnreadableImage: it is a NIfTI file that cannot be read.
     """
     if is_volume(path.name):
         return open_volume(path).shape[2]
     if not may_be_dicom(path):
         return 1
     try:
-        with path.open("rb") as file:
-            return _num_frames(_dataset(file, stop_before_pixels=True))
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # which may quote the file
+            return _dataset(file, stop_before_pixels=True)[1]
     except (UnreadableImage, OSError):
         return 1
 
@@ -97,56 +99,60 @@ def slices_of(path: pathlib.Path) -> Iterator[Picture]:
     NaN has no value.
 
     Raises:
-        InputError: it cannot be read.
+        UnreadableImage: it cannot be read.
     """
+    if is_volume(path.name):
+        yield from _slices(open_volume(path))
+        return
     try:
-        if is_volume(path.name):
-            yield from _slices(open_volume(path))
-            return
-        dataset = _dataset(io.BytesIO(path.read_bytes()))
-        for frame in range(_num_frames(dataset)):
-            yield _frame(dataset, frame)
-    except (UnreadableImage, OSError) as error:
-        raise InputError(f"{path}: {error}") from None
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(str(error)) from None
+    dataset, count = _dataset(io.BytesIO(data))
+    for frame in range(count):
+        yield _frame(dataset, frame, count)
 
 
-def _num_frames(dataset):
-    return max(1, int(dataset.get("NumberOfFrames") or 1))
+@contextlib.contextmanager
+def _unreadable(what):
+    """Names the type of what a library raises; its text may quote the file."""
+    try:
+        yield
+    except UnreadableImage:
+        raise
+    except Exception as error:
+        raise UnreadableImage(f"{what} ({type(error).__name__})") from None
 
 
 def _dataset(file, **options):
+    """A dataset of pydicom, and how many frames it has."""
     try:
         import pydicom
     except ImportError:
         raise UnreadableImage(f"DICOM needs pydicom; {NEEDED}") from None
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-    try:
-        return pydicom.dcmread(file, **options)
-    except Exception as error:  # of any type; its text may quote the file
-        raise UnreadableImage(f"damaged DICOM ({type(error).__name__})") from None
+    with _unreadable("damaged DICOM"):
+        dataset = pydicom.dcmread(file, **options)
+        return dataset, max(1, int(dataset.get("NumberOfFrames") or 1))
 
 
-def _frame(dataset, frame):
+def _frame(dataset, frame, count):
     if "Rows" not in dataset or "PixelData" not in dataset:
         raise UnreadableImage("a DICOM file without an image")
-    samples = int(dataset.get("SamplesPerPixel", 1))
-    size = int(dataset.Rows), int(dataset.Columns)
-    require_size(*size, samples * int(dataset.BitsAllocated) // 8)
-    try:
-        pixels = _pixels(dataset, frame)
-    except Exception as error:  # of any type; its text may quote the file
-        raise UnreadableImage(
-            f"damaged, or a DICOM of a kind that is not read ({type(error).__name__})"
-        ) from None
-    return Picture(np.atleast_3d(pixels), about=About(resolution=_size(dataset)))
+    with _unreadable("damaged, or a DICOM of a kind that is not read"):
+        samples = int(dataset.get("SamplesPerPixel", 1))
+        size = int(dataset.Rows), int(dataset.Columns)
+        require_size(*size, samples * int(dataset.BitsAllocated) // 8)
+        pixels = np.atleast_3d(_pixels(dataset, frame, count))
+    return Picture(pixels, about=About(resolution=_size(dataset)))
 
 
-def _pixels(dataset, frame):
+def _pixels(dataset, frame, count):
     from pydicom import pixels
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in (*JPEG, *JPEG_LS):
-        values = _decoded(dataset, frame, syntax)
+        values = _decoded(dataset, frame, count, syntax)
     else:
         values = pixels.pixel_array(dataset, index=frame)
     kind = dataset.PhotometricInterpretation
@@ -161,11 +167,10 @@ def _pixels(dataset, frame):
     return values
 
 
-def _decoded(dataset, frame, syntax):
+def _decoded(dataset, frame, count, syntax):
     import imagecodecs
     from pydicom.encaps import get_frame
 
-    count = _num_frames(dataset)
     encoded = get_frame(dataset.PixelData, frame, number_of_frames=count)
     decode = imagecodecs.jpeg_decode if syntax in JPEG else imagecodecs.jpegls_decode
     values = decode(encoded)
@@ -193,30 +198,26 @@ def open_volume(path: pathlib.Path) -> Any:
     Its axes go from left to right, from back to front, and from below to above.
 
     Raises:
-        InputError: nibabel is missing, or it is damaged, too large, or no volume.
+        UnreadableImage: nibabel is missing, or it is damaged, too large, or no volume.
     """
     try:
         import nibabel
     except ImportError:
-        raise InputError(f"{path}: NIfTI needs nibabel; {NEEDED}.") from None
-    try:
+        raise UnreadableImage(f"NIfTI needs nibabel; {NEEDED}") from None
+    with _unreadable("damaged NIfTI"):
         image = nibabel.as_closest_canonical(nibabel.load(path))
         shape, dtype = image.shape, image.get_data_dtype()
-    except Exception as error:  # of any type
-        raise InputError(f"{path}: damaged NIfTI ({type(error).__name__}).") from None
     if len(shape) < 3 or 0 in shape or dtype.kind not in "iuf":
-        raise InputError(f"{path}: {dtype} {shape}; expected a volume.")
+        raise UnreadableImage(f"{dtype} {shape}; expected a volume")
     if np.prod(shape[:3], dtype=float) * dtype.itemsize > 4 * MAX_BYTES:
-        raise InputError(f"{path}: {shape} values, too many for the memory.")
+        raise UnreadableImage(f"{shape} values, too many for the memory")
     return image
 
 
 def _slices(image):
     others = image.shape[3:]
-    try:
+    with _unreadable("damaged NIfTI"):
         values = np.asanyarray(image.dataobj[(..., *(0 for _ in others))])
-    except Exception as error:  # of any type
-        raise UnreadableImage(f"damaged NIfTI ({type(error).__name__})") from None
     require_size(*values.shape[1::-1], values.itemsize)
     count = math.prod(others)
     note = f"first of {count} volumes" if count > 1 else ""

@@ -3,6 +3,7 @@
 Importing this needs no TensorFlow, as all that reads and writes files.
 """
 
+import contextlib
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -103,13 +104,15 @@ def holds(dtype: np.dtype, nodata: str) -> bool:
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return bool(np.isfinite(dtype.type(value)) or not np.isfinite(value))
-    if dtype.kind not in "iu" or not value.is_integer():
+    if dtype.kind not in "iu" or not float(value).is_integer():
         return False
     return np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
 def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    for kind in (int, float):  # of 64 bits not all integers are floats
+        with contextlib.suppress(ValueError, OverflowError):
+            number = kind(text)
+            float(number)  # or it is too large for any type
+            return number
+    return None

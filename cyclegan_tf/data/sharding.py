@@ -143,6 +143,9 @@ def _write_manifest(source, splits, directory, parts):
         }
     _tell_of_parts(splits, parts, written)
     np.savez(directory / INDEX, **index)
+    for domain in "AB":
+        if not written[f"train{domain}"]["count"]:
+            raise InputError(f"domain {domain} has no training images.")
     forms = {x: common_form(x, _forms_of(x, parts)) for x in "AB"}
     domains = Domains(
         *(default_domain(x, forms[x], *levels[f"train{x}"][:2]) for x in "AB")

@@ -60,20 +60,14 @@ def translate_volumes(
 
     def make(job, aside):
         slices = _translated(job.source, translate, batch_size)
-        try:
-            if not medical.is_volume(job.source.name):
-                writing.write_pages(aside, slices, medical.num_slices(job.source))
-                return
-            if translate.target.channels != 1:
-                raise UnreadableImage(
-                    "the model makes no grey pictures, as a volume's are"
-                )
-            values = [_with_nan(fake, real.valid) for fake, real in slices]
-            is_zipped = job.target.name.lower().endswith(ZIPPED)
-            aside.write_bytes(medical.encode_volume(values, job.source, is_zipped))
-        except InputError as error:
-            reason = str(error).removeprefix(f"{job.source}: ").removesuffix(".")
-            raise UnreadableImage(reason) from None
+        if not medical.is_volume(job.source.name):
+            writing.write_pages(aside, slices, medical.num_slices(job.source))
+            return
+        if translate.target.channels != 1:
+            raise UnreadableImage("the model makes no grey pictures, as a volume's are")
+        values = [_with_nan(fake, real.valid) for fake, real in slices]
+        is_zipped = job.target.name.lower().endswith(ZIPPED)
+        aside.write_bytes(medical.encode_volume(values, job.source, is_zipped))
 
     make_each(jobs, overwrite, outcome, make)
 

@@ -83,6 +83,22 @@ def test_colours_become_rgb():
     assert (palette.channels, palette.dtype) == (3, "uint8")
 
 
+def test_damaged_frames_are_refused_without_a_word_of_the_file(tmp_path):
+    path = saved(tmp_path / "cine.dcm", NumberOfFrames=2)
+    data = path.read_bytes()
+    place = data.index(b"\x28\0\x08\0IS") + 8
+    path.write_bytes(data[:place] + b"x " + data[place + 2 :])
+    assert medical.num_slices(path) == 1
+    with pytest.raises(UnreadableImage, match=r"^damaged DICOM \(ValueError\)$"):
+        normalize(path.read_bytes())
+    path = saved(tmp_path / "no-bits.dcm", NumberOfFrames=2)
+    dataset = pydicom.dcmread(path)
+    del dataset.BitsAllocated
+    dataset.save_as(path)
+    with pytest.raises(UnreadableImage, match="kind that is not read"):
+        list(medical.slices_of(path))
+
+
 @pytest.mark.parametrize("name", ["rtstruct.dcm", "MR_truncated.dcm", "badVR.dcm"])
 def test_what_has_no_image_is_refused_and_names_nobody(name, tmp_path):
     data = dicom(name).read_bytes()

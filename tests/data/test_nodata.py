@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tifffile
 
+from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.ranges import Range
 from cyclegan_tf.config.sizes import Frame
@@ -115,6 +116,30 @@ def test_tag_that_no_pixel_has_changes_nothing(nodata):
     assert normalize(other) == normalize(plain)
     example = records.parse(records.serialize(normalize(plain), "name"))
     assert not records.has_nodata(example)
+
+
+@pytest.mark.parametrize("dtype", ["u8", "i8"])
+def test_largest_integers_can_mean_that_there_is_no_value(dtype):
+    largest = np.iinfo(dtype).max  # which no float is
+    heights = np.where(HOLE, largest, HEIGHTS.astype(dtype))
+    tags = [*PLACE, (42113, 2, 0, str(largest), True)]
+    found = read(tiff(heights, extratags=tags, metadata=None), Domain(1, "float32"))
+    np.testing.assert_array_equal(found.valid[..., 0], ~HOLE)
+
+
+def test_range_of_a_band_without_any_value_is_refused(tmp_path):
+    bands = np.stack([HEIGHTS, np.full_like(HEIGHTS, np.nan)], axis=-1)
+    tags = [*PLACE, (42113, 2, 0, "nan", True)]
+    for domain in "AB":
+        (tmp_path / "in" / domain).mkdir(parents=True)
+        content = tiff(bands, extratags=tags, metadata=None, planarconfig="contig")
+        for name in ("0.tif", "1.tif"):
+            (tmp_path / "in" / domain / name).write_bytes(content)
+    places = {"dataset": str(tmp_path / "in"), "data_dir": str(tmp_path / "out")}
+    split = Dataset.open(ensure_dataset(DatasetConfig(**places))).split("trainA")
+    given = Range((0.0,), (100.0,), are_percentiles=True, is_per_channel=True)
+    with pytest.raises(InputError, match="--range-a: channel 2 has no value"):
+        forms.chosen_domain(split, "a", None, given)
 
 
 def test_image_without_any_value_is_refused():

@@ -1,5 +1,6 @@
 """The files of one domain: pictures below a folder, or files of many pictures."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -41,8 +42,11 @@ class Files(NamedTuple):
         """How many pictures there are, of volumes and the like their slices."""
         if reader := self._reader():
             return sum(reader.count(f"{self.root}/{name}") for name in self.names)
-        paths = (pathlib.Path(self.root, name) for name in self.names)
-        return sum(map(medical.num_slices, paths))
+        total = 0
+        for name in self.names:
+            with _named(path := pathlib.Path(self.root, name)):
+                total += medical.num_slices(path)
+        return total
 
     def jobs(self) -> Iterator[Job]:
         """Of each picture one."""
@@ -61,8 +65,9 @@ class Files(NamedTuple):
                 yield name, str(path)
                 continue
             stem = name[: len(name) - len(suffix_of(name))]
-            for i, picture in enumerate(medical.slices_of(path)):
-                yield f"{stem}_{i:04d}", picture
+            with _named(path):
+                for i, picture in enumerate(medical.slices_of(path)):
+                    yield f"{stem}_{i:04d}", picture
 
     def add_to(
         self, listing: "hashlib._Hash", sizes: "hashlib._Hash", part: str
@@ -82,6 +87,14 @@ class Files(NamedTuple):
             sizes.update(os.fsencode(f"{part}\0{name}\0{size}\0"))
             stamp = size if time is None else f"{size}\0{time}"
             listing.update(os.fsencode(f"{part}\0{name}\0{stamp}\0"))
+
+
+@contextlib.contextmanager
+def _named(path):
+    try:
+        yield
+    except images.UnreadableImage as error:
+        raise InputError(f"{path}: {error}.") from None
 
 
 def suffix_of(name: str) -> str:

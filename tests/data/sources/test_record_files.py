@@ -88,6 +88,12 @@ def test_glob_of_records_is_a_domain(folders):
     ]
 
 
+def test_domain_of_empty_files_is_named(folders):
+    write_records(folders / "empty" / "0.tfrec")
+    with pytest.raises(InputError, match="domain A has no training images"):
+        ensure_dataset(config_of(folders, "empty"))
+
+
 def test_records_may_lie_in_a_folder_for_both(folders):
     (folders / "monet_tfrec").rename(folders / "A")
     (folders / "photos").rename(folders / "B")
