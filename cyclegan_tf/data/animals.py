@@ -63,13 +63,10 @@ def blend(canvas, colour, alpha):
 
 
 def draw_animal(canvas, mask, animal, striped):
-    """Paints one animal, back to front.
+    """Paints one of `place_animals`, back to front.
 
-    Args:
-        canvas: float32 `(side, side, 3)` grey levels, changed.
-        mask: float32 `(side, side)`, changed: raised to 1 on the animal.
-        animal: one of `place_animals`.
-        striped: whether it wears stripes, or brown.
+    Changes the canvas, float32 `(side, side, 3)` grey levels, and the mask, float32
+    `(side, side)`, which is raised to 1 on the animal.
     """
     brush = _Brush(canvas, mask, animal, striped)
 

@@ -52,12 +52,8 @@ class Version(NamedTuple):
 def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib.Path:
     """Converts the dataset unless that has been done; returns its directory.
 
-    What has just been converted is checked, see `check`; but not the embedded datasets,
-    which are drawn.
-
-    Args:
-        config: which images.
-        check_anyway: also where they had been converted before, or are drawn.
+    What has just been converted is checked, see `check`; the embedded datasets, which
+    are drawn, and what had been converted before, only with `check_anyway`.
 
     Raises:
         InputError: the source cannot be used, or the directory is not ours.

@@ -84,9 +84,7 @@ class Dataset:
     def split(self, name: str, domain: Domain | None = None) -> Split:
         """The images of a split, once the sizes of its shards are what they should be.
 
-        Args:
-            name: of the split, such as "trainA".
-            domain: the form in which to read its images; None: as they are.
+        They are read in the form of a domain, or as they are.
 
         Raises:
             Damaged: a shard is missing or has another size.
@@ -167,11 +165,8 @@ def find_dataset(config: DatasetConfig, fingerprint: str | None) -> Dataset | No
     """The images of a run, where its data directory has them; nothing is converted.
 
     They are known by their fingerprint and not by their place: a folder of images that
-    has changed since has shards of its own beside those of the run.
-
-    Args:
-        config: names the dataset and the data directory.
-        fingerprint: of the run; None, of imported models: the dataset of that name.
+    has changed since has shards of its own beside those of the run. Without one, as of
+    imported models, it is the dataset of that name.
 
     Raises:
         InputError: what is there under the dataset's name is damaged, and the images

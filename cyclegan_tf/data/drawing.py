@@ -47,8 +47,8 @@ def draw(seed: tuple[int, ...], coat: Coat, size: int) -> tuple[np.ndarray, np.n
     """Draws one scene.
 
     Args:
-        seed: non-negative integers; the scene is a function of them alone.
-        coat: which coat the animals wear; all else is the same for both.
+        seed: non-negative integers; all but the coat is a function of them alone.
+        coat: of the animals.
         size: side of the square picture in pixels; below 32 an animal has no legs left.
 
     Returns:

@@ -98,15 +98,10 @@ def examine(
 ) -> dict[str, Any]:
     """Finds empty images, copies, and domains of several colour profiles.
 
-    Args:
-        looks: of the images of each split, see `looks`.
-        levels: their values; None where there are no images.
-        domains: the form of the images.
-
     Returns:
-        By split, the indices of empty images and the `levels`; and by what was compared
-        with what, pairs of indices and how many were compared; and a sentence for each
-        domain of several colour profiles. JSON can hold it.
+        By split, the indices of empty images and the `levels`, None where there are no
+        images; and by what was compared with what, pairs of indices and how many were
+        compared; and a sentence for each domain of several colour profiles.
     """
     empty, filled, compared = {}, {}, {}
     for name, seen in looks.items():

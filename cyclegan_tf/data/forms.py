@@ -25,9 +25,7 @@ VISIBLE_STRETCH = 0.1
 def common_form(domain: str, names: dict[tuple[int, str], str]) -> tuple[int, str]:
     """Number of channels and type of all images of a domain, "A" or "B".
 
-    Args:
-        domain: named in errors.
-        names: of an image of each number of channels and type that was found.
+    Of an image of each form that was found, `names` has the name.
 
     Raises:
         InputError: they are mixed, and not only grey and RGB of integers; an image of
@@ -47,13 +45,8 @@ def common_form(domain: str, names: dict[tuple[int, str], str]) -> tuple[int, st
 def default_domain(domain: str, form: tuple[int, str], low, high) -> Domain:
     """A domain, "A" or "B", with the range that its type, or its images, have.
 
-    Of 16 bits the smallest of 10, 12, 14 or 16 bits that holds all; of floats what was
-    found.
-
-    Args:
-        domain: named in errors.
-        form: number of channels, and type.
-        low, high: smallest and largest value in all training images.
+    Of 16 bits the smallest of 10, 12, 14 or 16 bits that holds all; of floats `low` and
+    `high`, which were found in the training images.
 
     Raises:
         InputError: all values are the same.
@@ -75,13 +68,8 @@ def chosen_domain(
 ) -> Domain:
     """The form in which a training reads a domain: by its images, unless options say.
 
-    A range that is given is said, and how many values are outside of it.
-
-    Args:
-        split: the training images.
-        domain: "a" or "b".
-        channels: 1 or 3, or what its images have; or None.
-        given: the range, or None.
+    A range that is given is said, and how many values of the training images, `split`,
+    are outside of it.
 
     Raises:
         InputError: the images have neither 1 nor 3 channels, or the range is empty.

@@ -12,12 +12,8 @@ from cyclegan_tf.config.sizes import Frame, Resample
 def covering_sizes(sizes: np.ndarray, frame: Frame) -> np.ndarray:
     """What becomes of pictures before a crop of the size of a frame is taken.
 
-    Args:
-        sizes: int `(count, 2)`, height and width of each in pixels.
-        frame: says which size and how, see `Frame`.
-
-    Returns:
-        int32 `(count, 2)`, nowhere smaller than the frame.
+    Both are int `(count, 2)`, height and width in pixels; the results nowhere smaller
+    than the frame.
     """
     if frame.resize == "stretch":
         return np.broadcast_to(np.int32(frame[:2]), sizes.shape)
@@ -42,11 +38,8 @@ def covering_valid(image, valid, size, frame: Frame, fill, resample="bicubic"):
     These have no weight among the pixels that one is resized from; where half of the
     weight or more is theirs, it has none either. Of the nearest it is as that one is.
 
-    Args:
-        image, size, frame, resample: as of `covering`.
-        valid: bool of the image's shape.
-        fill: of the image's type, for pixels without a value; a scalar, or one of each
-            channel.
+    `valid` is bool of the image's shape, `fill` of its type: a scalar, or one of each
+    channel.
     """
     if frame.resize == "none" or resample == "nearest":
         return covering(tf.where(valid, image, fill), size, frame, resample)

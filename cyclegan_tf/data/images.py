@@ -112,10 +112,8 @@ def normalize_decoded(
 ) -> tuple[EncodedImage, Picture]:
     """What `normalize` makes of a file, and its picture, decoded once.
 
-    Args:
-        data, keeps_alpha: see `normalize`.
-        decode: makes pixels `(height, width, channels)` of the bytes, and "jpeg" or
-            "png", of an 8-bit grey or RGB file that is kept as it is; None: Pillow.
+    Pixels `(height, width, channels)` of an 8-bit grey or RGB file that is kept as it
+    is are what `decode` makes of its bytes and "jpeg" or "png", or else Pillow.
 
     Raises:
         UnreadableImage: as `normalize`, and whatever `decode` raises.

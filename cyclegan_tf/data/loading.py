@@ -35,8 +35,7 @@ class Done(NamedTuple):
         problem: why it cannot be used; None if it can, and what follows is there.
         serialized: its example.
         image: its form; the bytes are left out.
-        levels: its values.
-        look: one of type `LOOK`.
+        levels, look: see `looks`.
     """
 
     name: str

@@ -235,11 +235,8 @@ def encode_volume(
 ) -> bytes:
     """The content of a NIfTI file, perhaps zipped, that has the place of another.
 
-    Args:
-        slices: `(height, width, 1)` each, as `slices_of` gives those of the other.
-        path: of the other file, whose axes, affine, codes and units it has, and
-            nothing else that its header says.
-        is_zipped: as `.nii.gz`.
+    It has the axes, affine, codes and units of the file at `path`, and nothing else of
+    its header. Slices are `(height, width, 1)`, as `slices_of` gives them.
     """
     import nibabel
     from nibabel import orientations

@@ -76,11 +76,9 @@ class Part:
 def finished_parts(
     directory: pathlib.Path, identity: dict[str, Any]
 ) -> dict[str, list[Part]]:
-    """The shards of a conversion that was ended, by split; others are removed.
+    """The shards of a conversion that was ended, by split.
 
-    Args:
-        directory: of the conversion; made if it is missing.
-        identity: of the source; what another one left behind is removed.
+    What else is there is removed, and all that a source of another identity left.
     """
     path = directory / PARTS / IDENTITY
     with contextlib.suppress(FileNotFoundError, Damaged):

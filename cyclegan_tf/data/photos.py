@@ -36,10 +36,8 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
     Palettes and CMYK become RGB, transparency is composited on white, and of an
     animation the first picture is taken.
 
-    Args:
-        data: the file's content.
-        decode: makes the pixels of bytes that can stay and have 8 bits, of these and
-            their kind; None: they are Pillow's image.
+    What `decode` is for says `images.normalize_decoded`; without it, pixels of bytes
+    that can stay are Pillow's image.
 
     Raises:
         UnreadableImage: too small, too large, or made to take long.

@@ -44,11 +44,8 @@ def training_input(
     flip.
 
     Args:
-        split_a, split_b: training images of both domains.
         frame, load_frame: size of the crop, and of what it is taken from.
-        flip: see `frames.random_flip`.
         batch_size: images of each domain per step and replica.
-        seed: of the order, the crops and the flips.
         cache: "memory" decodes and resizes all images once, here; "none" does so each
             time; "auto" is "memory" where that takes a quarter of what is free.
 

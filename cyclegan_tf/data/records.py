@@ -139,10 +139,7 @@ def _decode_jpeg(encoded, channels):
 def read_example(path, offset, length):
     """Reads one record without those before it, from within `tf.data`.
 
-    Args:
-        path: of a TFRecord file, a scalar string tensor.
-        offset, length: int64 scalar tensors: where the record begins in the file, and
-            the length of the serialized example in it.
+    It begins at an offset in the file, and its example has that length: int64 scalars.
 
     Returns:
         A dataset of one scalar string: the serialized example, or an empty one where

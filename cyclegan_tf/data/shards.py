@@ -127,11 +127,8 @@ def examples(
 ) -> tf.data.Dataset:
     """What is made of examples, in their order; damage ends it, see `damage_named`.
 
-    Args:
-        split: has them.
-        indices: scalars, in the order in which they are wanted.
-        decode: makes a value of an index and an example's features, see
-            `records.parse`; several at a time.
+    `decode` makes a value of an index and an example's features, see `records.parse`;
+    several at a time.
     """
     paths, places = split.tensors
 

@@ -24,11 +24,8 @@ def nodata_of(page) -> str:
 def about(file, series, channels: int, is_turned: bool) -> About:
     """What places and describes the first image of a file.
 
-    Args:
-        file, series: of tifffile.
-        channels: that the image has.
-        is_turned: whether its orientation changed height and width; its place on a map
-            is then left out.
+    Where its orientation changed height and width (`is_turned`), its place on a map is
+    left out.
     """
     page = series.keyframe
     kept = () if is_turned else (*GEO, GDAL_METADATA)

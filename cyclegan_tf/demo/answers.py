@@ -77,11 +77,9 @@ def answer(
     folder: pathlib.Path,
     name: str,
 ) -> Answer:
-    """Translates a picture by one of `translators`, and its translation back.
+    """Translates pixels by one of `translators`, and their translation back.
 
-    Args:
-        pixels: `(height, width, channels)` as the direction takes it.
-        folder: gets the file of the translation, named by `name` and direction.
+    The folder gets the file of the translation, named by `name` and direction.
 
     Raises:
         UnreadableImage, ValueError: as `Translator`.

@@ -39,14 +39,8 @@ NOT_SAID = -1
 def decode_upright(encoded, domain: Domain, min_side: int, max_pixels: int):
     """Decodes one picture, for a domain that `is_encodable`.
 
-    Args:
-        encoded: scalar string tensor, the content of a PNG file, or, of 8 bits, a JPEG
-            file; of an animation the first picture is taken.
-        domain: what it becomes.
-        min_side, max_pixels: of height and width, and of their product.
-
-    Returns:
-        `(height, width, channels)` of the domain's type and channels.
+    It is the content of a PNG file, or, of 8 bits, a JPEG file; of an animation the
+    first picture is taken. Pixels are `(height, width, channels)`.
 
     Raises:
         tf.errors.InvalidArgumentError: another format or depth, damaged, too small or

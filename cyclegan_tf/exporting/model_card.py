@@ -34,6 +34,9 @@ def write_card(
     height, width, *_ = options.frame
     steps = "an unknown number of" if trained.step is None else trained.step
     averaged = AVERAGED if trained.weights == "average" else ""
+    sizes = "Sides from 16 px on; what comes out has the size of what went in."
+    if size:
+        sizes = "Pictures of {}x{} px (height x width), and no others.".format(*size)
     teacher = run.about().get("compared", {})
     text = f"""\
 ---
@@ -50,7 +53,7 @@ Unpaired image-to-image translation, {", ".join(trained.generators)}; trained fo
 
 {_interface(exported.form, trained.generators, run.domains, size)}
 
-{_sizes(size)} Values outside of the range are clipped.
+{sizes} Values outside of the range are clipped.
 
 Trained on crops of {height}x{width} px (height x width); objects much larger or smaller
 than in training may not be recognised.
@@ -106,13 +109,6 @@ def _pixels(domain, size):
     sides = "1, {}, {}".format(*size) if size else "N, H, W"
     kind = {1: ", grey", 3: ", RGB"}.get(domain.channels, "")
     return f"{domain.dtype} [{sides}, {domain.channels}]{kind}, {domain.range_text}"
-
-
-def _sizes(size):
-    """Which pictures are taken; `size` is the height and width of the only ones."""
-    if size:
-        return f"Pictures of {size[0]}x{size[1]} px (height x width), and no others."
-    return "Sides from 16 px on; what comes out has the size of what went in."
 
 
 def _table(lines):

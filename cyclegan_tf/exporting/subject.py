@@ -58,9 +58,7 @@ class Exported:
     """One kept version of one format.
 
     Attributes:
-        form: which.
         domains: what its directions lead from and to.
-        directory: of the version.
         comparisons: its signatures beside the Keras model.
         versions: of what it was verified with.
         compared: in fewer than 32 bits, its figures beside those of float32.

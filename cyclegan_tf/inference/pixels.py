@@ -27,11 +27,8 @@ def translate(generator, images, source: Domain, target: Domain):
     Args:
         generator: from float32 to float32 `(count, height, width, channels)` in
             [-1, 1], sides multiples of 4.
-        images: of any size, type and channels those of `source`.
+        images: `(count, height, width, channels)` of any size, in the form of `source`.
         source, target: the form of what the generator takes and gives.
-
-    Returns:
-        A tensor of the same size, with the type and channels of `target`.
     """
     shape = tf.shape(images)
     # Mirrored as floats: LiteRT does not gather values of 16 bits.

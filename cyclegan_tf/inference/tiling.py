@@ -57,14 +57,10 @@ def translate_in_stripes(
 
     Args:
         generator: a float32 model from `networks` or `mobile`.
-        image: `(height, width, channels)`, type and channels those of `source`.
+        image: `(height, width, channels)`, in the form of `source`.
         source, target: the form of what the generator takes and gives.
-        scratch_dir: where scratch files without a name are written; they vanish with
-            the process.
+        scratch_dir: of scratch files without a name, which vanish with the process.
         stripe_bytes: size of a stripe of one layer; never less than one row.
-
-    Returns:
-        The same size, type and channels of `target`.
 
     Raises:
         UnreadableImage: the scratch space does not suffice.

@@ -67,7 +67,7 @@ class Video:
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Decodes the frames in the order in which they are shown.
 
-        Of the streams `sounds`, `copy` gets the packets as they come.
+        Packets of the streams `sounds` go to `copy` as they come.
 
         Yields:
             The time from the start, in ticks of `stream.time_base`, and upright uint8
@@ -145,12 +145,8 @@ def writing(
 ) -> Iterator["Writer"]:
     """Opens a file to be written, with the time base and the sound of another video.
 
-    Sound that it cannot hold is said to be left out.
-
-    Args:
-        path: its suffix is one of `CONTAINERS`.
-        size: height and width; if one is odd, H.264 has colours of full resolution.
-        video: the other.
+    Sound that it cannot hold is said to be left out. The suffix is one of `CONTAINERS`;
+    if height or width is odd, H.264 has colours of full resolution.
 
     Raises:
         OSError: the disk is full, or the like.

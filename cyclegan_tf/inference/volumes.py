@@ -4,16 +4,12 @@ A NIfTI volume becomes a NIfTI volume in the same place, and a DICOM file of sev
 frames a TIFF of as many pages.
 """
 
-import pathlib
-from collections.abc import Iterator
-
 import numpy as np
 
 from cyclegan_tf.common.console import printable, progress_bar, say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data import medical, writing
 from cyclegan_tf.data.arrays import UnreadableImage, in_form, of_supported_type
-from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.files import Outcome, make_each
 from cyclegan_tf.inference.jobs import Job, Request, jobs
@@ -72,9 +68,7 @@ def translate_volumes(
     make_each(jobs, overwrite, outcome, make)
 
 
-def _translated(
-    source: pathlib.Path, translate: Translator, batch_size: int
-) -> Iterator[tuple[np.ndarray, Picture]]:
+def _translated(source, translate, batch_size):
     """The translation of each slice of a file, and the slice."""
 
     def slices():

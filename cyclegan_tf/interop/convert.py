@@ -36,12 +36,9 @@ def import_models(
 ) -> pathlib.Path:
     """Writes a run directory with one or two generators; returns it.
 
-    What their tensors do not tell, and was assumed, is said.
-
-    Args:
-        models: A to B, or A to B and B to A: each a state dict, and the file of it.
-        run_dir: must not exist; it appears whole or not at all.
-        dataset: what they were trained on, for `config.json`.
+    What their tensors do not tell, and was assumed, is said. Models are A to B, or A to
+    B and B to A, each a state dict and the file of it. The directory appears whole or
+    not at all; its `config.json` names the dataset.
 
     Raises:
         InputError: one is no such generator, both differ in their architecture or the

@@ -1,7 +1,6 @@
 """The files of one domain: pictures below a folder, or files of many pictures."""
 
 import contextlib
-import hashlib
 import os
 import pathlib
 from collections import Counter
@@ -69,24 +68,20 @@ class Files(NamedTuple):
                 for i, picture in enumerate(medical.slices_of(path)):
                     yield f"{stem}_{i:04d}", picture
 
-    def add_to(
-        self, listing: "hashlib._Hash", sizes: "hashlib._Hash", part: str
-    ) -> None:
-        """Adds to digests what changes when the files do, or what is made of them.
+    def stamps(self, part: str) -> Iterator[tuple[str, str]]:
+        """Name and size of each file of a split, and its time.
 
-        Args:
-            listing: gets names, sizes and times.
-            sizes: gets no times.
-            part: the split.
+        They change when the files do, or what is made of them.
         """
         if self.keeps_alpha:
-            listing.update(b"keeps alpha\0")
-            sizes.update(b"keeps alpha\0")
+            yield "keeps alpha\0", ""
         for name in self.names:
-            size, time = _stamp(os.path.join(self.root, name))
-            sizes.update(os.fsencode(f"{part}\0{name}\0{size}\0"))
-            stamp = size if time is None else f"{size}\0{time}"
-            listing.update(os.fsencode(f"{part}\0{name}\0{stamp}\0"))
+            try:
+                status = os.stat(os.path.join(self.root, name))
+                size, time = status.st_size, f"{status.st_mtime_ns}\0"
+            except OSError:  # vanished, or a link to nowhere
+                size, time = "none", ""
+            yield f"{part}\0{name}\0{size}\0", time
 
 
 @contextlib.contextmanager
@@ -236,12 +231,3 @@ def _scan(folder, suffixes, others):
             else:
                 others[suffix or "suffixless"] += 1
     return sorted(names, key=lambda name: name.rstrip("/"), reverse=True)
-
-
-def _stamp(file):
-    """Size and time of a file, of which either changes when the file does."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return "none", None  # vanished, or a link to nowhere
-    return status.st_size, status.st_mtime_ns

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import itertools
+import os
 import pathlib
 
 import numpy as np
@@ -51,7 +52,9 @@ def find(config: DatasetConfig) -> Source | None:
         if files:
             keeps_alpha = getattr(config, f"channels_{part[-1].lower()}") in (2, 4)
             parts[part] = files._replace(keeps_alpha=keeps_alpha)
-            parts[part].add_to(listing, sizes, part)
+            for named, time in parts[part].stamps(part):
+                sizes.update(os.fsencode(named))
+                listing.update(os.fsencode(named + time))
     identity = {
         "kind": "folder",
         "seed": config.data_seed,
