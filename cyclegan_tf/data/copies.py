@@ -22,9 +22,7 @@ def find_copies(
 ) -> tuple[np.ndarray, int]:
     """Which images show the same picture as which of the others.
 
-    Args:
-        images: `LOOK`s to be compared.
-        others: what with; None: of the images those that come before.
+    They are compared by their `LOOK`s; without others with those that come before.
 
     Returns:
         int64 `(num_found, 2)`, sorted: the index of an image, and of one of the others,

@@ -153,13 +153,7 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     """The pHash of grey images, and of their mirror images.
 
     A bit says whether a low frequency of the cosine transform is above the median of
-    the 64 lowest.
-
-    Args:
-        images: float `(count, 32, 32)`.
-
-    Returns:
-        uint64 `(count, 2)`.
+    the 64 lowest. Of floats `(count, 32, 32)` they are uint64 `(count, 2)`.
 
     Source: `phash` of the package ImageHash, after Krawetz, "Looks Like It", 2011.
     """

@@ -32,8 +32,7 @@ class Part:
     """A shard of a split.
 
     Attributes:
-        shard: what a manifest says of it: file, count, bytes, sha256, and how many of
-            its images have pixels without a value.
+        shard: what a manifest says of it.
         rows: of `ROW`, one for each job.
         looks: of `LOOK`, one for each image.
         levels: the values of its images.

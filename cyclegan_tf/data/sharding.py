@@ -71,11 +71,6 @@ def write_shards(source: Source, directory: pathlib.Path) -> dict[str, Any]:
     return manifest
 
 
-def _all(parts):
-    """Of all splits, in their order."""
-    return [part for split in SPLITS for part in parts[split]]
-
-
 def _write_split(directory, split, count, results, parts, bar):
     """Writes the results of a split to shards, and adds them to the finished parts."""
     finished = parts[split]
@@ -152,26 +147,26 @@ def _write_manifest(source, splits, directory, parts):
     )
     found = findings.examine(looks, levels, domains)
     files.write_json(directory / findings.FOUND, found)
-    sums = (part.shard["sha256"] for part in _all(parts))
-    digests = itertools.chain(*(part.rows["digest"].tolist() for part in _all(parts)))
+    every = [part for split in SPLITS for part in parts[split]]
+    sums = (part.shard["sha256"] for part in every)
+    digests = itertools.chain(*(part.rows["digest"].tolist() for part in every))
     contents = b"".join(filter(any, digests))  # of what could be read
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": source.name,
         "source": source.identity | ({"path": source.path} if source.path else {}),
-        "content": {"sizes": source.sizes, "sha256": _digest(contents)},
+        "content": {
+            "sizes": source.sizes,
+            "sha256": hashlib.sha256(contents).hexdigest(),
+        },
         "is_paired": source.is_paired,
         "domains": {x: domain.form() for x, domain in domains._asdict().items()},
-        "fingerprint": _digest("".join(sums).encode()),
+        "fingerprint": hashlib.sha256("".join(sums).encode()).hexdigest(),
         "index_sha256": checksums.file_digest(directory / INDEX),
         "splits": written,
     }
     files.write_json(directory / MANIFEST, manifest)
     return manifest
-
-
-def _digest(content):
-    return hashlib.sha256(content).hexdigest()
 
 
 def _tell_of_parts(splits, parts, written):
@@ -180,7 +175,7 @@ def _tell_of_parts(splits, parts, written):
         total = sum(split.count for split in splits.values())
         say(f"{num_unreadable} of {total} images could not be used (named above)")
     counts, firsts = Counter(), {}
-    for part in _all(parts):
+    for part in itertools.chain(*parts.values()):
         for note, (count, first) in part.notes.items():
             counts[note] += count
             firsts.setdefault(note, first)

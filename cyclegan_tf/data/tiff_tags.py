@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from fractions import Fraction
 from typing import Any
 
 from cyclegan_tf.data.picture import About
@@ -50,12 +51,23 @@ def _value(tag):
 
 
 def _resolution(page, is_turned):
-    across, down = (page.tags.valueof(x) for x in (X_RESOLUTION, Y_RESOLUTION))
+    found = [page.tags.valueof(x) or (0, 1) for x in (X_RESOLUTION, Y_RESOLUTION)]
+    try:
+        across, down = map(_fraction, found)
+    except (ValueError, OverflowError):  # no number
+        return None
     # Of 1, which tifffile writes where nothing is known, nothing is known.
-    if not across or not down or 0 in (*across, *down) or {across, down} == {(1, 1)}:
+    if min(*across, *down) < 1 or across == down == (1, 1):
         return None
     unit = int(page.tags.valueof(RESOLUTION_UNIT, 2))  # an inch, if it is not said
     return (down, across, unit) if is_turned else (across, down, unit)
+
+
+def _fraction(value):
+    """Numerator and denominator; some programs write one number, perhaps a float."""
+    if len(value) == 2:
+        return value
+    return Fraction(value[0]).limit_denominator(1000).as_integer_ratio()
 
 
 def _of_program(file, kind, channels) -> tuple[str, dict[str, Any]]:

@@ -62,10 +62,7 @@ def build(
     samples: list[Example],
     folder: pathlib.Path,
 ):
-    """The page of a model with some examples, as Gradio's `Blocks`.
-
-    Translations are written to the folder.
-    """
+    """Gradio's `Blocks` of a model and examples; translations go to the folder."""
     import gradio
 
     def pick(event: gradio.SelectData):

@@ -77,14 +77,10 @@ class Translator:
     def stream(
         self, pictures: Iterable[tuple[Any, np.ndarray]], batch_size: int
     ) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-        """Translates pictures of one size as they come, at most `batch_size` per call.
+        """Translates pictures of one size as they come, some per call.
 
-        Args:
-            pictures: each with whatever belongs to it.
-            batch_size: lessened where pictures are large.
-
-        Yields:
-            What belongs to a picture, the picture, and its translation.
+        These are at most `batch_size`, and fewer where pictures are large. What comes
+        with a picture is yielded before it and its translation.
 
         Raises:
             UnreadableImage: one cannot be translated.

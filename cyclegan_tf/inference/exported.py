@@ -146,11 +146,7 @@ def _runner(export):
 
 
 def _unloadable(export, error):
-    return InputError(f"{export.place} cannot be loaded ({_first_line(error)}).")
-
-
-def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return InputError(f"{export.place} cannot be loaded ({_reason(error)}).")
 
 
 def _translator(export, runner, name):
@@ -184,12 +180,12 @@ def _translator(export, runner, name):
 
 
 def _reason(error):
-    """Why a picture could not be translated; of an assertion in the graph that."""
+    """What a library says was wrong; of an assertion in the graph that."""
     if type(error).__name__ == "ResourceExhaustedError":
         return "too large for the memory; --tile, with a run, needs little"
-    lines = str(error).splitlines()
+    lines = str(error).splitlines() or [type(error).__name__]
     said = (line for line in lines if line.startswith("assertion failed"))
-    return next(said, _first_line(error))
+    return next(said, lines[0])
 
 
 def _megabytes(export, runner, name):

@@ -92,17 +92,12 @@ def translate_in_stripes(
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """A layer's output, computed when it is asked for.
-
-    Attributes:
-        height, width, channels: of all of it.
-        read: float32 tensor `(stop - start, width, channels)` of rows start to stop.
-    """
+    """A layer's output, computed when rows from one to before another are asked for."""
 
     height: int
     width: int
     channels: int
-    read: Callable[[int, int], tf.Tensor]
+    read: Callable[[int, int], tf.Tensor]  # float32 `(stop - start, width, channels)`
 
     def then(self, function) -> "_Rows":
         """These rows after a function that keeps their shape."""

@@ -64,10 +64,7 @@ def translate_videos(
     """Translates videos by a model of 8-bit RGB, and goes on over bad ones.
 
     A call takes at most `batch_size` frames. With `is_steadied` flicker is lessened,
-    see `Steadier`.
-
-    Raises:
-        OSError: a translation cannot be written.
+    see `Steadier`. Errors are as of `make_each`.
     """
 
     def make(job, aside):

@@ -48,10 +48,7 @@ def translate_volumes(
     """Translates files of `volume_jobs`, at most `batch_size` slices per call.
 
     Goes on over bad ones, and over what the model cannot make: of NIfTI a model whose
-    target is grey is needed.
-
-    Raises:
-        OSError: a translation cannot be written.
+    target is grey is needed. Errors are as of `make_each`.
     """
 
     def make(job, aside):

@@ -143,10 +143,8 @@ def _convolutions_of(tensors):
         if name.endswith(STATISTICS):
             statistics = name
             continue
-        if (
-            not np.issubdtype(tensor.dtype, np.floating)
-            or not np.isfinite(tensor).all()
-        ):
+        is_float = np.issubdtype(tensor.dtype, np.floating)
+        if not is_float or not np.isfinite(tensor).all():
             raise ValueError(
                 f"{name!r} is of {tensor.dtype}, or holds NaN or infinity; expected "
                 f"finite floats"
@@ -191,10 +189,8 @@ def _require_vectors(found, layer, architecture):
 
 
 def _assumptions(found, architecture):
-    """What shapes do not tell, and numbers of layers do not either, in words.
-
-    A padding layer takes a number in a `Sequential`, and padding with zeros none.
-    """
+    """What neither shapes nor numbers of layers tell, in words."""
+    # A padding layer takes a number in a `Sequential`, and padding with zeros none.
     assumed = []
     if architecture.residual_blocks and not _number(found[3].name):  # none, or first
         assumed.append("residual blocks mirror the border of what they convolve")

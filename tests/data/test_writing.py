@@ -1,4 +1,5 @@
 import pathlib
+import struct
 
 import numpy as np
 import pytest
@@ -218,3 +219,28 @@ def test_suffix_is_of_a_format_that_holds_it_and_of_a_tiff_comes_a_tiff(
     require_holds(suffix, channels, dtype)
     assert suffix == suffix_for(domain) and suffix in HOLDS
     assert suffix_for(domain, pathlib.Path("map.TIFF")) == ".tif"
+
+
+@pytest.mark.parametrize(
+    "kind, value, resolution",
+    [
+        (4, struct.pack("<I", 300), ((300, 1), (300, 1), 2)),
+        (11, struct.pack("<f", 72.5), ((145, 2), (145, 2), 2)),
+        (11, struct.pack("<f", np.nan), None),
+    ],
+)
+def test_resolution_of_one_number_is_kept(tmp_path, kind, value, resolution):
+    pixels = np.zeros((32, 32), np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", pixels, resolution=(9, 9), metadata=None)
+    data = bytearray((tmp_path / "in.tif").read_bytes())
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    for place in range(start + 2, start + 2 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", data, place)
+        if tag in (282, 283):
+            data[place + 2 : place + 12] = struct.pack("<HI", kind, 1) + value
+    picture = read(bytes(data), Domain(1))
+    assert picture.about.resolution == resolution
+    write(tmp_path / "out.tif", picture.pixels, picture)
+    again = read((tmp_path / "out.tif").read_bytes(), Domain(1))
+    assert again.about.resolution == resolution
