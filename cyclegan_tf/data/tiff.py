@@ -137,10 +137,10 @@ def _first_image(file, series, data):
     is_first = (places[:, others] == places[0, others]).all(axis=1)
     numbers = np.arange(num_pages).reshape(shape[:split])
     numbers = numbers[np.ix_(*map(np.unique, places[is_first].T))]
-    sizes = dict(zip(axes, shape, strict=True))
-    num_images = math.prod(n for axis, n in sizes.items() if axis not in "YXCS")
+    sizes = list(zip(axes, shape, strict=True))  # of unknown axes there may be two
+    num_images = math.prod(n for axis, n in sizes if axis not in "YXCS")
 
-    height, width = sizes["Y"], sizes["X"]
+    height, width = shape[axes.index("Y")], shape[axes.index("X")]
     try:
         require_size(height, width, page.nbytes * numbers.size // (height * width))
     except UnreadableImage as error:

@@ -1,7 +1,9 @@
 """A head start of the discriminators: steps that they alone take, before the first."""
 
+import itertools
 import signal
 import sys
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -14,11 +16,25 @@ def give_head_start(run: Run) -> None:
     """Teaches fresh discriminators to know what the generators make. Collective.
 
     A discriminator that cannot yet tell the domains apart has nothing to teach, and a
-    generator that alters its images little at first shows it little. The optimizer is
-    one of its own, at the discriminators' first rate; the run's counts no step.
+    generator that alters its images little at first shows it little.
 
     Raises:
         SystemExit: a stop was requested; nothing is kept.
+    """
+    count = run.config.discriminator_head_start
+    label = "head start of the discriminators"
+    with progress_bar(count, label, " steps") as bar:
+        for _ in itertools.islice(steps_of_head_start(run), count):
+            bar.update()
+            if run.devices.any_worker(run.received_signal() is not None):
+                run.say("stopped in the head start; the same command begins it again")
+                sys.exit(128 + (run.received_signal() or signal.SIGTERM))
+
+
+def steps_of_head_start(run: Run) -> Iterator[None]:
+    """Takes a step of the discriminators alone each time, without an end.
+
+    The optimizer is one of its own, at their first rate; the run's counts no step.
     """
     model, strategy, config = run.model, run.devices.strategy, run.config
     with strategy.scope():
@@ -43,17 +59,11 @@ def give_head_start(run: Run) -> None:
         lambda batch, step: strategy.run(take_step, args=(batch, step)),
         autograph=False,
     )
-    steps = config.discriminator_head_start
     batches = iter(
         strategy.distribute_datasets_from_function(
             lambda context: run.batches_from(0, context)
         )
     )
-    label = "head start of the discriminators"
-    with progress_bar(steps, label, " steps") as bar:
-        for step in range(steps):
-            on_all_replicas(next(batches), tf.constant(step, tf.int64))
-            bar.update()
-            if run.devices.any_worker(run.received_signal() is not None):
-                run.say("stopped in the head start; the same command begins it again")
-                sys.exit(128 + (run.received_signal() or signal.SIGTERM))
+    for step, batch in enumerate(batches):
+        on_all_replicas(batch, tf.constant(step, tf.int64))
+        yield

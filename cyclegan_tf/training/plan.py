@@ -6,6 +6,7 @@ stays. What else runs on the machine meanwhile counts.
 
 import contextlib
 import dataclasses
+import itertools
 import pathlib
 import shutil
 import sys
@@ -27,6 +28,7 @@ from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.runs import checkpoint, saved
 from cyclegan_tf.training import devices
 from cyclegan_tf.training.fit import fit_all_epochs
+from cyclegan_tf.training.head_start import steps_of_head_start
 from cyclegan_tf.training.prepare import prepare
 from cyclegan_tf.training.running import Run, is_due, steps_per_epoch
 
@@ -86,6 +88,8 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
     done = saved.step_of(found[0]) if found else 0
     steps = steps_per_epoch(config, run.splits, run.devices.num_replicas)
     times = count_times(config, steps, done)
+    if config.discriminator_head_start and not found:
+        times["head_start_step"] = config.discriminator_head_start
     kept = min(checkpoint.NUM_KEPT, times["checkpoint"]) + 1  # and the best
     seconds["epoch_of_steps"] = steps * seconds["step"]
     seconds["total"] = sum(count * seconds[name] for name, count in times.items())
@@ -130,9 +134,19 @@ def _measured(config, run_dir, most_bytes):
         scoring = _seconds(some.evaluate, run.model.trained_generators)
         seconds["evaluation"] = scoring / share
         seconds["checkpoint"] = _seconds(run.save_checkpoint)
+        if config.discriminator_head_start:
+            seconds["head_start_step"] = _seconds_of_head_start(run)
         memory = {f"{name}_bytes": x for name, x in devices.peak_memory().items()}
         [written] = saved.checkpoints(run.checkpoints)
         return run, seconds, memory, written.stat().st_size
+
+
+def _seconds_of_head_start(run):
+    ends, count = [], NUM_SKIPPED + NUM_MEASURED + 1
+    for _ in itertools.islice(steps_of_head_start(run), count):
+        np.asarray(run.model.discriminator_variables[0])  # so that a GPU has ended it
+        ends.append(time.monotonic())
+    return float(np.median(np.diff(ends)[NUM_SKIPPED:]))
 
 
 def _seconds(function, *arguments):
@@ -163,13 +177,17 @@ def plan_text(plan: dict[str, Any]) -> str:
     done = f" from step {steps['done']} on" if steps["done"] else ""
     gpu = memory.get("device_bytes")
     on_gpu = f"{bytes_text(gpu)} of the GPU, " if gpu else ""
+    ahead = ""
+    if count := times.get("head_start_step"):
+        each = seconds["head_start_step"]
+        ahead = f"{count} steps of {each:.3g} s of the discriminators alone, "
     options = [f"{x} {y}" for x, y in plan["options"].items() if y is not None]
     return f"""\
 dataset: {dataset["directory"]}: {images} images
 device: {plan["device"]}
 step: {seconds["step"]:.3g} s
 epoch: {_duration(seconds["epoch_of_steps"])}: {steps["per_epoch"]} steps
-run: {_duration(seconds["total"])}{done}: {steps["left"]} steps, \
+run: {_duration(seconds["total"])}{done}: {ahead}{steps["left"]} steps, \
 {times["evaluation"]} evaluations of {seconds["evaluation"]:.2g} s, \
 {times["checkpoint"]} checkpoints of {seconds["checkpoint"]:.2g} s, \
 first step {seconds["start"]:.2g} s

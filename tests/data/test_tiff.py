@@ -80,6 +80,7 @@ def test_other_types_become_float32(dtype):
     [
         (STACK[0], {}, STACK[0, 0], 5),
         (STACK[0], {"compression": "zlib"}, STACK[0, 0], 5),
+        (STACK, {}, STACK[0, 0], 10),  # of two axes of which nothing is said
         (STACK, {"imagej": True, "metadata": {"axes": "TZYX"}}, STACK[0, 0], 10),
         (STACK, {"imagej": True, "metadata": {"axes": "ZCYX"}}, STACK[0], 2),
         (STACK, {"ome": True, "metadata": {"axes": "CZYX"}}, STACK[:, 0], 5),

@@ -65,6 +65,19 @@ def test_plan_of_a_run_that_is_there_is_of_what_is_left(scored_run, scratch, cap
     assert_one_line_error(done, "cannot be continued like this: --filters")
 
 
+def test_plan_counts_the_head_start_until_it_is_over(tiny_run, scratch):
+    config = tiny_run(discriminator_head_start=7)
+    plan = planning.plan_run(config)
+    seconds, times = plan["seconds"], plan["times"]
+    assert times["head_start_step"] == 7 and seconds["head_start_step"] > 0
+    assert seconds["total"] == sum(n * seconds[name] for name, n in times.items())
+    assert "7 steps of " in planning.plan_text(plan)
+    begun = config.resolved_run_dir / "checkpoints" / "step-000000000.npz"
+    begun.parent.mkdir(parents=True)
+    begun.touch()
+    assert "head_start_step" not in planning.plan_run(config)["times"]
+
+
 def test_run_that_does_not_fit_is_refused(tiny_run, scratch, monkeypatch):
     monkeypatch.setattr(planning, "available_memory", lambda: 200 * 2**20)
     problem = r"does not fit \(it takes more than 180 MiB\).* --batch-size"
