@@ -31,12 +31,14 @@ class DiscriminatorKind(NamedTuple):
         meaning: for the help.
         strides: of its stages of 4x4 convolutions, before that of the scores.
         least_side: the smallest side of an image, in pixels, that gives a score at all.
+        has_half_scale: a second one of the kind judges the image at half its size.
     """
 
     name: str
     meaning: str
     strides: tuple[int, ...]
     least_side: int
+    has_half_scale: bool = False
 
 
 GENERATORS = (
@@ -55,6 +57,9 @@ GENERATORS = (
 DISCRIMINATORS = (
     DiscriminatorKind("patch46", "PatchGAN of 64-128-256 channels", (2, 2, 2), 16),
     DiscriminatorKind("patch70", "the paper's, 70x70", (2, 2, 2, 1), 24),
+    DiscriminatorKind(
+        "two-scale", "patch46 of the image and of its half", (2, 2, 2), 32, True
+    ),
 )
 GeneratorName = Literal[tuple(kind.name for kind in GENERATORS)]
 DiscriminatorName = Literal[tuple(kind.name for kind in DISCRIMINATORS)]

@@ -19,7 +19,6 @@ from cyclegan_tf.config.architectures import (
 )
 from cyclegan_tf.model.layers import (
     InstanceNormalization,
-    MaskedChange,
     ReflectionPadding2D,
 )
 
@@ -29,8 +28,8 @@ UpsamplingName = Literal["transpose", "resize"]
 
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
-# Of what changes an image: a few grey levels, with 16 to 64 filters before it.
-FIRST_CHANGE_STDDEV = 0.005
+# The mask of an attentive generator begins at the sigmoid of this, about an eighth.
+FIRST_MASK_BIAS = -2.0
 LEAKY_SLOPE = 0.2
 
 
@@ -55,9 +54,9 @@ def build_generator(
         upsampling: "transpose", the paper's; "resize", each pixel 2x2, convolved,
             without checkerboards (Odena et al. 2016, doi:10.23915/distill.00003).
         name: of the model.
-        has_attention: a second head draws a mask of where the image is changed, and
-            the first by how much, at the start by next to nothing. Where channels
-            differ, there is nothing to change.
+        has_attention: a second head draws a mask of where what the first draws takes
+            the image's place, at the start by an eighth. Where channels differ, there
+            is nothing to keep.
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to the
@@ -89,7 +88,7 @@ def build_generator(
     # float32 at the end: pixels and losses inherit no half-precision rounding.
     out_channels = out_channels or channels
     if has_attention and out_channels == channels:
-        outputs = _masked_change(x, inputs)
+        outputs = _masked(x, inputs)
     else:
         x = _conv(x, out_channels, 7, "head", use_bias=True)
         outputs = layers.Activation("tanh", dtype="float32", name="translated")(x)
@@ -104,14 +103,15 @@ def _upsampling_of(name):
     raise ValueError(f"upsampling must be 'transpose' or 'resize', got {name!r}.")
 
 
-def _masked_change(x, inputs):
-    # Both heads draw from the same; the change begins near to none.
-    mask = _conv(x, 1, 7, "mask", use_bias=True)
-    mask = layers.Activation("sigmoid", name="mask_sigmoid")(mask)
-    stddev = FIRST_CHANGE_STDDEV
-    x = _conv(x, inputs.shape[-1], 7, "head", use_bias=True, stddev=stddev)
-    x = layers.Activation("tanh", name="head_tanh")(x)
-    return MaskedChange(dtype="float32", name="translated")([inputs, x, mask])
+def _masked(x, inputs):
+    # Both heads draw from the same; float32 as without a mask.
+    contents = _conv(x, inputs.shape[-1], 7, "head", use_bias=True)
+    contents = layers.Activation("tanh", dtype="float32", name="contents")(contents)
+    mask = _conv(x, 1, 7, "mask", use_bias=True, bias=FIRST_MASK_BIAS)
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask_sigmoid")(mask)
+    change = layers.Subtract(dtype="float32", name="change")([contents, inputs])
+    change = layers.Multiply(dtype="float32", name="masked_change")([change, mask])
+    return layers.Add(dtype="float32", name="translated")([inputs, change])
 
 
 def build_discriminator(
@@ -126,7 +126,8 @@ def build_discriminator(
     Args:
         kind: "patch46", three stages (1, 2, 4 times `filters`) of stride 2, each score
             sees 46x46 pixels; "patch70", the paper's, one more stage (8 times
-            `filters`) of stride 1, each score sees 70x70 pixels.
+            `filters`) of stride 1, each score sees 70x70 pixels; "two-scale", one of
+            "patch46" for the image and one for its half, each half of all scores.
         filters: channels of the first convolution (paper: 64).
         channels: of the input.
         norm: see `build_generator`.
@@ -134,28 +135,40 @@ def build_discriminator(
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to float32
-        patch scores `(batch, rows, columns, 1)`: 1 is real, 0 is fake, no sigmoid.
+        patch scores `(batch, rows, columns, 1)`, of two scales `(batch, scores, 1)`: 1
+        is real, 0 is fake, no sigmoid.
 
     Raises:
         ValueError: an unknown `kind` or `norm`.
 
-    Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Isola et al. 2017.
+    Source: Zhu et al. 2017, arXiv:1703.10593, Sec. 7.2; Isola et al. 2017. Two scales:
+    Wang et al. 2018, arXiv:1711.11585, Sec. 3.2.
     """
-    strides = kind_of(DISCRIMINATORS, kind).strides
-    affine = _is_affine(norm)
+    architecture, affine = kind_of(DISCRIMINATORS, kind), _is_affine(norm)
     inputs = keras.Input((None, None, channels), name="image")
-    x = inputs
-    for i, stride in enumerate(strides):
-        x = layers.ZeroPadding2D(1, name=f"stage{i + 1}_pad")(x)
-        is_first = i == 0
-        x = _conv(x, filters * 2**i, 4, f"stage{i + 1}", stride, use_bias=is_first)
-        if not is_first:
-            x = InstanceNormalization(affine=affine, name=f"stage{i + 1}_norm")(x)
-        x = layers.LeakyReLU(LEAKY_SLOPE, name=f"stage{i + 1}_relu")(x)
-    x = layers.ZeroPadding2D(1, name="scores_pad")(x)
-    x = _conv(x, 1, 4, "scores_conv", use_bias=True)
+    x = _patch_scores(inputs, architecture.strides, filters, affine)
+    if architecture.has_half_scale:
+        half = layers.AveragePooling2D(2, name="half")(inputs)
+        half = _patch_scores(half, architecture.strides, filters, affine, "half_")
+        # Four times, so that both scales count alike.
+        half = layers.UpSampling2D(name="half_scores_repeated")(half)
+        both = [layers.Reshape((-1, 1))(scores) for scores in (x, half)]
+        x = layers.Concatenate(axis=1, name="both_scales")(both)
     scores = layers.Activation("linear", dtype="float32", name="scores")(x)
     return keras.Model(inputs, scores, name=name)
+
+
+def _patch_scores(x, strides, filters, affine, prefix=""):
+    for i, stride in enumerate(strides):
+        name = f"{prefix}stage{i + 1}"
+        x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+        is_first = i == 0
+        x = _conv(x, filters * 2**i, 4, name, stride, use_bias=is_first)
+        if not is_first:
+            x = InstanceNormalization(affine=affine, name=f"{name}_norm")(x)
+        x = layers.LeakyReLU(LEAKY_SLOPE, name=f"{name}_relu")(x)
+    x = layers.ZeroPadding2D(1, name=f"{prefix}scores_pad")(x)
+    return _conv(x, 1, 4, f"{prefix}scores_conv", use_bias=True)
 
 
 def stages_of(discriminator: keras.Model) -> keras.Model:
@@ -204,18 +217,19 @@ def _is_affine(norm):
     return norm == "affine"
 
 
-def _initializer(stddev=WEIGHT_STDDEV):
-    return keras.initializers.RandomNormal(stddev=stddev)
+def _initializer():
+    return keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV)
 
 
-def _conv(x, filters, size, name, strides=1, use_bias=False, stddev=WEIGHT_STDDEV):
+def _conv(x, filters, size, name, strides=1, use_bias=False, bias=0.0):
     return layers.Conv2D(
         filters,
         size,
         strides,
         padding="valid",
         use_bias=use_bias,
-        kernel_initializer=_initializer(stddev),
+        kernel_initializer=_initializer(),
+        bias_initializer=keras.initializers.Constant(bias),
         name=name,
     )(x)
 
