@@ -13,10 +13,13 @@ from cyclegan_tf.training.running import Run
 
 
 def give_head_start(run: Run) -> None:
-    """Teaches fresh discriminators to know what the generators make. Collective.
+    """Teaches fresh discriminators to tell the domains apart. Collective.
 
-    A discriminator that cannot yet tell the domains apart has nothing to teach, and a
-    generator that alters its images little at first shows it little.
+    A discriminator that cannot has nothing to teach, and a generator that alters its
+    images little at first shows it little. Its fakes are here the other domain's images
+    as they are: what generators make it would learn to know by their hand, and trained
+    ones would then be better off to change nothing. Only where channels differ, it is
+    what generators make.
 
     Raises:
         SystemExit: a stop was requested; nothing is kept.
@@ -44,7 +47,9 @@ def steps_of_head_start(run: Run) -> Iterator[None]:
     def take_step(batch, step):
         coins = model.diffaugment.coins(step, batch[0].shape[0])
         variables = [variable.value for variable in model.discriminator_variables]
-        fake_b, fake_a = model(batch)
+        real_a, real_b = batch
+        comparable = real_a.shape[-1] == real_b.shape[-1]
+        fake_b, fake_a = (real_a, real_b) if comparable else model(batch)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             losses = model.discriminator_losses(*batch, fake_a, fake_b, coins)
