@@ -24,10 +24,10 @@ import sys
 import time
 
 import numpy as np
-import psutil
 from common import field, quartiles, quiet_start, report, script
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.memory import peak_memory
 from cyclegan_tf.config import TrainConfig
 
 SCRIPT = pathlib.Path(__file__).resolve()
@@ -157,7 +157,7 @@ def be_contestant(options):
         for i in range(int(line)):
             step(*images[i % NUM_IMAGES])
         elapsed = time.perf_counter() - start
-        answer = {"seconds": elapsed, "peak_mib": peak_mib()}
+        answer = {"seconds": elapsed, "peak_mib": peak_memory() // 2**20}
         if about:
             answer |= about()
             about = None
@@ -244,16 +244,6 @@ def pytorch(options):
     return step, None
 
 
-def peak_mib():
-    """The most memory that this process has had; None where the system is silent."""
-    memory = psutil.Process().memory_info()
-    status = pathlib.Path("/proc/self/status")
-    if status.exists():
-        (line,) = [x for x in status.read_text().splitlines() if x.startswith("VmHWM")]
-        return int(line.split()[1]) // 1024
-    return getattr(memory, "peak_wset", memory.rss) // 2**20
-
-
 def gigaflop(model, options):
     """Multiplications and additions of the convolutions of one step, in 10^9.
 
@@ -261,28 +251,14 @@ def gigaflop(model, options):
     gradients. Discriminators: two passes with the gradient of their input for the
     generators, and four with that of their weights, and of all inputs but the first.
     """
+    from cyclegan_tf.model.cost import multiply_adds
+
     generator, discriminator = (
-        convolution_flop(network, options.image_size) * options.batch_size
+        2 * multiply_adds(network, options.image_size, options.image_size)
         for network in (model.gen_ab, model.disc_a)
     )
-    return (6 * 3 * generator + (2 * 2 + 4 * 3) * discriminator) / 1e9
-
-
-def convolution_flop(network, side):
-    """Of one pass over one image."""
-    import keras
-
-    kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-    convolutions = [layer for layer in network.layers if isinstance(layer, kinds)]
-    # Every weight is used at every place of the output, or of a transposed one's input.
-    places = keras.Model(
-        network.inputs,
-        [x.output if isinstance(x, kinds[0]) else x.input for x in convolutions],
-    ).compute_output_spec(keras.KerasTensor((1, side, side, 3)))
-    return sum(
-        2 * place.shape[1] * place.shape[2] * int(np.prod(layer.kernel.shape))
-        for layer, place in zip(convolutions, places, strict=True)
-    )
+    passes = 6 * 3 * generator + (2 * 2 + 4 * 3) * discriminator
+    return options.batch_size * passes / 1e9
 
 
 def matrix_product_speed(tf, side=2048, repeats=5):
