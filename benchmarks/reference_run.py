@@ -18,6 +18,7 @@ from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import convert, pipeline
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.interop.convert import import_models
+from cyclegan_tf.interop.torch_files import read_tensors
 from cyclegan_tf.model.building import learning_rate
 
 SAVE_EVERY = 500  # steps
@@ -44,7 +45,8 @@ def train_reference(config: TrainConfig) -> None:
     paths = [run_dir.with_name(f"{name}.pth") for name in ("gen_ab", "gen_ba")]
     for path in paths:
         torch.save(model.networks[path.stem].state_dict(), path)
-    import_models(paths, run_dir, config.dataset)
+    models = [(path, read_tensors(path)) for path in paths]
+    import_models(models, run_dir, config.dataset)
 
 
 def seconds_per_step(config: TrainConfig) -> float:
