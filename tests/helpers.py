@@ -1,12 +1,15 @@
 """Builders and comparisons that several tests share."""
 
+import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
@@ -143,6 +146,23 @@ def run_here(capsys, *arguments):
     finally:
         sys.argv = argv
     return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+
+@contextlib.contextmanager
+def small_disk(path, kilobytes):
+    """A disk of its own at a path; skips where that is not permitted."""
+    path.mkdir(parents=True, exist_ok=True)
+    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)]
+    if not shutil.which("mount"):
+        pytest.skip("there is no mount")
+    mounted = subprocess.run(["mount", *options], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        yield path
+    finally:
+        # Writers may have it open still.
+        subprocess.run(["umount", "-l", path], check=True)
 
 
 def command(name, *arguments):

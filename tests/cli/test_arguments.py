@@ -149,8 +149,13 @@ def test_imported_models_bring_no_options(run_dir):
 @pytest.mark.parametrize(
     "content",
     [
+        "",
         "{",
+        "[]",
         "{}",
+        "null",
+        '{"a": NaN',
+        "[" * 10**6,
         '{"dataset_fingerprint": "f00d"}',
         '{"options": 1, "dataset_fingerprint": "f00d"}',
         '{"options": {"epochs": "many"}, "dataset_fingerprint": "f00d"}',

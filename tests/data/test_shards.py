@@ -29,10 +29,6 @@ def damage(split, number, at):
         file.write(bytes([byte ^ 1]))
 
 
-def test_whole_dataset_is_verified(dataset):
-    Dataset.open(dataset).verify()
-
-
 @pytest.mark.parametrize("at", [0, 8, 100, -1])
 def test_damaged_records_are_named_and_the_others_read(dataset, capsys, at):
     split = Dataset.open(dataset).split("trainA")

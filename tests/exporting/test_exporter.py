@@ -126,9 +126,7 @@ def test_export_that_reads_one_kind_of_file_otherwise_is_not_kept(
 @pytest.mark.parametrize(
     "arguments, problem",
     [
-        (["--format", "onnx,pytorch"], "takes savedmodel, onnx, litert, got 'pytorch'"),
         (["--format", "onnx", "--precision", "bfloat16"], "take float32 or float16 or"),
-        (["--precision", "int8"], "int8 is not for --format savedmodel; take float32"),
         (["--size", "32"], "--size is for onnx and litert; --format savedmodel takes"),
         (["--format", "onnx", "--size", "30"], "--size must be multiples of 4"),
         (["--format", "onnx", "--size", "8x64"], "--size must be multiples of 4"),

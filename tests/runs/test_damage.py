@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.common import files
-from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.runs import directory as run_directory
+from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.runs import history, saved
 from tests.damages import DAMAGES
 from tests.helpers import run_here
@@ -40,25 +39,6 @@ def test_damaged_checkpoint_is_named_or_the_same(tmp_path, damage):
             assert value_in(path) == 1  # of some bits in the names, nobody asks
         except Damaged as error:
             assert str(path) in str(error) and "\n" not in str(error)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[]",
-        "{}",
-        "null",
-        '{"a": NaN',
-        "[" * 10**6,
-        '{"options": {"colour": 1}}',
-    ],
-)
-def test_damaged_config_is_named(tmp_path, text):
-    (tmp_path / "config.json").write_text(text)
-    with pytest.raises(InputError, match="config.json is damaged.*--restart"):
-        run_directory.read_config(tmp_path)
 
 
 def test_damaged_metrics_never_end_a_run(tmp_path, capsys):

@@ -101,19 +101,8 @@ def assert_same_run(run_dir, whole_run):
     assert rows == expected
 
 
-def test_run_killed_in_its_second_epoch_continues_to_the_same_bits(
-    started, config, whole_run, capsys
-):
-    process = started(42)
-    process.kill()
-    process.wait()
-    training.train(config)
-    assert "continuing after step" in capsys.readouterr().err
-    assert_same_run(config.resolved_run_dir, whole_run)
-
-
-def test_run_is_one_process_and_ctrl_c_saves_and_the_same_command_continues(
-    started, config, whole_run, tmp_path
+def test_run_that_is_interrupted_and_then_killed_continues_to_the_same_bits(
+    started, config, whole_run, tmp_path, capsys
 ):
     process, run_dir = started(7), config.resolved_run_dir
     with pytest.raises(InputError, match="run is in use by another process"):
@@ -125,7 +114,13 @@ def test_run_is_one_process_and_ctrl_c_saves_and_the_same_command_continues(
     # Saved at the step it was stopped at, not only at every seventh.
     newest = saved.step_of(saved.checkpoints(run_dir / "checkpoints")[0])
     assert f"saved after step {newest};" in output
+    # Then killed in its second epoch.
+    process = started(max(42, 7 * (newest // 7 + 1)))
+    process.kill()
+    process.wait()
+    assert f"continuing after step {newest} " in (tmp_path / "log").read_text()
     training.train(config)
+    assert "continuing after step" in capsys.readouterr().err
     assert_same_run(run_dir, whole_run)
 
 

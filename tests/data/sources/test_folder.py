@@ -38,12 +38,6 @@ def test_links_to_folders_are_named_and_not_followed(tmp_path, capsys):
     assert "in/link: links to folders are not followed" in capsys.readouterr().err
 
 
-def test_other_layout_is_refused(tmp_path):
-    write_images(tmp_path / "horses", 1)
-    with pytest.raises(InputError, match="neither trainA/ and trainB/"):
-        folder.find(DatasetConfig(dataset=str(tmp_path)))
-
-
 @pytest.mark.parametrize("layout, missing", [("trainA", "trainB"), ("B", "A")])
 def test_missing_domain_is_named(tmp_path, layout, missing):
     write_images(tmp_path / layout, 1)

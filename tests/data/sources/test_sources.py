@@ -17,6 +17,8 @@ PAIR = "did you mean synthetic/horse2zebra or cycle_gan/horse2zebra?"
         ("cycle_gan/map", "did you mean cycle_gan/maps?"),
         ("my-photo", "did you mean my-photos?"),
         ("./my-photo/", "did you mean my-photos?"),
+        ("cycle_gan/horse2camel", "cycle_gan/horse2zebra"),
+        ("synthetic/cats", "synthetic/horse2zebra"),
         ("nothing/like/it", "try synthetic/horse2zebra or synthetic/t1_t2."),
         ("t1t2", "did you mean synthetic/t1_t2?"),
     ],

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import itertools
 import shutil
-import subprocess
 import time
 
 import pytest
@@ -19,24 +18,8 @@ from tests.helpers import (
     assert_same_checkpoint,
     flags,
     run_here,
+    small_disk,
 )
-
-
-@contextlib.contextmanager
-def small_disk(path, kilobytes):
-    """A disk of its own at a path; skips where that is not permitted."""
-    path.mkdir(parents=True, exist_ok=True)
-    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)]
-    if not shutil.which("mount"):
-        pytest.skip("there is no mount")
-    mounted = subprocess.run(["mount", *options], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    try:
-        yield path
-    finally:
-        # Writers may have it open still.
-        subprocess.run(["umount", "-l", path], check=True)
 
 
 def test_folder_that_cannot_be_written_is_said_once(tmp_path, capsys):
@@ -120,7 +103,7 @@ def test_run_whose_logs_fail_goes_on_and_a_full_disk_ends_it_with_its_checkpoint
     # Neither logs nor clocks change what is learned.
     with small_disk(tmp_path / "small", 20_000) as full:
         done = train(full, None, None, fill)
-        assert_one_line_error(done, "No space left on device")
+        assert_one_line_error(done, full, "No space left on device")
         assert_warned_once(done)
         kept = saved.checkpoints(full / "checkpoints")
         assert [saved.step_of(file) for file in kept] == [12, 8, 4]
