@@ -1,3 +1,6 @@
+import collections
+import contextlib
+import itertools
 import shutil
 
 import numpy as np
@@ -5,6 +8,9 @@ import pytest
 
 from cyclegan_tf.runs import saved
 from cyclegan_tf.training import run as training
+from cyclegan_tf.training.devices import choose_devices
+from cyclegan_tf.training.head_start import steps_of_head_start
+from cyclegan_tf.training.prepare import prepare
 from tests.helpers import assert_same_checkpoint
 
 PARTS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
@@ -47,3 +53,17 @@ def test_head_start_teaches_discriminators_alone_and_resumes_to_the_bit(trained)
     kept = shutil.copy(last, last.parent.parent / "whole.npz")
     last.unlink()
     assert_same_checkpoint(trained("ahead", 60)[0], kept)
+
+
+def test_head_start_is_on_the_domains_and_not_on_what_generators_make(tiny_run):
+    taught = []
+    for factor in (1, 0):
+        with contextlib.ExitStack() as stack:
+            config = tiny_run(f"times {factor}")
+            run, _ = prepare(config, choose_devices(config.strategy), stack)
+            for variable in run.model.generator_variables:
+                variable.assign(factor * variable)
+            collections.deque(itertools.islice(steps_of_head_start(run), 3), maxlen=0)
+            taught.append([x.numpy() for x in run.model.discriminator_variables])
+    for one, other in zip(*taught, strict=True):
+        np.testing.assert_array_equal(one, other)
