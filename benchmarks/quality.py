@@ -245,7 +245,9 @@ def sheet_rows(on, variants, seed):
     """Images by label: real ones, and what each variant makes of them."""
     tests = {domain: on.splits[f"test{domain.upper()}"] for domain in "ab"}
     frame = on.config.frame
-    images = {d: load_images(split, frame, NUM_SHOWN) for d, split in tests.items()}
+    images = {
+        d: load_images(split.first(NUM_SHOWN), frame) for d, split in tests.items()
+    }
     rows = {"real": np.concatenate(list(images.values()))}
     for variant in variants:
         found = models(on.run_dir(variant, seed))

@@ -31,11 +31,7 @@ def run(name: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command that the first word names, such as `cyclegan train --seed 1`.
-
-    Args:
-        arguments: instead of `sys.argv[1:]`.
-    """
+    """Runs the command that the first word of `arguments`, or `sys.argv[1:]`, names."""
     name, *others = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     # What help and errors call the program.
     sys.argv = [f"cyclegan {name}" if name in COMMANDS else "cyclegan", *others]

@@ -37,8 +37,6 @@ THEIR_NAMES = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises its errors."""
-
     def error(self, message):
         raise InputError(f"{message} (see --help)")
 
@@ -49,17 +47,11 @@ def parse(
     positionals: Sequence[str] = (),
     arguments: Sequence[str] | None = None,
 ) -> Config:
-    """Parses the command line into a dataclass of options.
+    """Parses `arguments`, or `sys.argv[1:]`, into a dataclass of options.
 
     What is not given is, of a training, as `--recipe` sets it, then as the run in
-    `--run-dir` has it, or else as is recommended for the dataset.
-
-    Args:
-        config_class: the dataclass.
-        description: what the command does, for `--help`.
-        positionals: fields that may be given without their flags, in this order; a list
-            takes all.
-        arguments: instead of `sys.argv[1:]`.
+    `--run-dir` has it, or else as is recommended for the dataset. `positionals` are
+    fields that may be given without their flags, in this order; a list takes all.
 
     Raises:
         InputError: an unknown flag, or a value that does not fit.
@@ -113,7 +105,6 @@ def _argument(field, types):
 
 
 def _training(given):
-    """The options of a training, of which some are given."""
     recipe = given.get("recipe", TrainConfig.recipe)
     named = given.keys() & {"dataset", "domain_a"}
     require_local("--run-dir", given.get("run_dir"))

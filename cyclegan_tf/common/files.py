@@ -46,12 +46,8 @@ def require_folder(flag: str, path: pathlib.Path) -> None:
 class Claim:
     """A file that one process makes, of several that may be about to.
 
-    It ends with the `with` block, or with the process: what a killed one has begun is
-    taken over by the next.
-
-    Attributes:
-        path: of the file.
-        aside: a path beside it, to write to.
+    It is written `aside`. It ends with the `with` block, or with the process: what a
+    killed one has begun is taken over by the next.
     """
 
     def __init__(self, path: pathlib.Path, aside: pathlib.Path, file: BinaryIO):
@@ -208,12 +204,7 @@ def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: pathlib.Path, remedy: str) -> dict[str, Any]:
-    """The object in a JSON file; `remedy` says what to do about a damaged one.
-
-    Raises:
-        Damaged: it is no JSON object.
-        OSError: it cannot be read.
-    """
+    """The object in a JSON file; `remedy` says what to do about a `Damaged` one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):

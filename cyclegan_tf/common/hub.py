@@ -48,10 +48,8 @@ def local_copy(model: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     What was downloaded stays in the cache of huggingface_hub; the copy, without the
     links that this consists of, is there until the end of the `with` block. An error in
-    the block that names the copy names the address instead.
-
-    Raises:
-        InputError: it is not on the Hub and not in the cache, or holds no run.
+    the block that names the copy names the address instead. Raises `InputError` for
+    what cannot be had, or holds no run.
     """
     address = os.fspath(model)
     require_model("--model", address)
@@ -83,11 +81,7 @@ def local_copy(model: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def make_repository(address: str) -> None:
-    """Makes a private repository on the Hub, unless it is there and may be written to.
-
-    Raises:
-        InputError: that is not allowed, or the Hub cannot be reached.
-    """
+    """Makes a private repository on the Hub, unless it is there, or `InputError`."""
     with _library(address) as (hub, repository, _):
         hub.HfApi().create_repo(repository, private=True, exist_ok=True)
 
@@ -95,10 +89,8 @@ def make_repository(address: str) -> None:
 def upload(folder: pathlib.Path, address: str, message: str) -> str:
     """Uploads what is in a folder as one commit; returns where it can be seen.
 
-    Of the folders in it nothing else stays there.
-
-    Raises:
-        InputError: that is not allowed, or the Hub cannot be reached.
+    Of the folders in it nothing else stays there. Raises `InputError` where that is not
+    allowed, or the Hub cannot be reached.
     """
     with _library(address) as (hub, repository, revision):
         commit = hub.HfApi().upload_folder(

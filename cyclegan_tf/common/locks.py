@@ -18,8 +18,7 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
 def hold(path: pathlib.Path, how: int = fcntl.LOCK_NB) -> BinaryIO | None:
     """Opens a file that is this process's until it is closed; None: it is another's.
 
-    With `how` 0 it waits for the other. Raises `OSError`, with one of `NO_LOCKS` where
-    a file system has none.
+    With `how` 0 it waits. A file system without locks raises one of `NO_LOCKS`.
     """
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)

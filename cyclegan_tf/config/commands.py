@@ -154,7 +154,7 @@ class ExportConfig(Options):
 
     @property
     def formats(self) -> list[Format]:
-        """The formats, each once."""
+        """Each format that is asked for, once."""
         return formats_of(self.format)
 
     @property

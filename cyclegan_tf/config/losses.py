@@ -9,19 +9,15 @@ from typing import NamedTuple
 class LossTerm(NamedTuple):
     """One loss, logged without its weight.
 
-    Attributes:
-        name: in logs, `metrics.csv`, TensorBoard and the progress bar.
-        formula: a mean over the batch; a and b are images, G_AB and G_BA the
-            generators, T_AB and T_BA their teachers, D_A judges images of domain A, F_A
-            is what comes out of its stages.
-        weight: option that it is multiplied by in its player's objective, or none.
-        is_of_generators: minimized by the generators, or else by the discriminators.
+    Formulas are means over the batch: a and b are images, G_AB and G_BA the generators,
+    T_AB and T_BA their teachers, D_A judges images of domain A, F_A is what comes out
+    of its stages.
     """
 
     name: str
     formula: str
-    weight: str | None = None
-    is_of_generators: bool = True
+    weight: str | None = None  # the option that it is multiplied by
+    is_of_generators: bool = True  # or else the discriminators minimize it
 
 
 LOSS_TERMS = (

@@ -39,15 +39,9 @@ def option(
 ) -> Any:
     """A field of a dataclass of options; its flag follows from its name and type.
 
-    Args:
-        default: its value where the flag is not given.
-        help: for `--help` and the documents.
-        nature: what another value changes.
-        at_least: the smallest number it takes.
-        heading: in `--help`, of this option and those that follow.
-        default_factory: makes the default of a list.
-        aliases: further flags.
-        how: of `add_argument`, where it does not follow.
+    `at_least` is the smallest number it takes, `heading` that of this option and those
+    that follow in `--help`, and `aliases` are further flags. `how` is handed on to
+    `add_argument`, where it does not follow.
     """
     metadata = {"help": help, "nature": nature, "at_least": at_least}
     metadata |= {"heading": heading, "aliases": aliases, "how": how}

@@ -101,24 +101,22 @@ def steps_per_epoch(split_a: Split, split_b: Split, global_batch_size: int) -> i
 
 
 @damage_named()
-def load_images(split: Split, frame: Frame, limit: int | None = None) -> np.ndarray:
-    """The first images of a split in their order, each in the size of a frame.
+def load_images(split: Split, frame: Frame) -> np.ndarray:
+    """The images of a split in their order, each in the size of a frame.
 
     Returns:
         `(count, height, width, channels)` in the type of the split's domain.
     """
-    shape = (len(split.places[:limit]), *frame[:2], split.domain.channels)
+    shape = (len(split), *frame[:2], split.domain.channels)
     images = np.empty(shape, split.domain.dtype)
-    for i, batch in enumerate(image_batches(split, frame, 1, limit)):
+    for i, batch in enumerate(image_batches(split, frame, 1)):
         images[i] = batch[0]
     return images
 
 
-def image_batches(
-    split: Split, frame: Frame, batch_size: int, limit: int | None = None
-) -> tf.data.Dataset:
-    """The first images of a split, a batch at a time; see `load_images`."""
-    indices = tf.data.Dataset.range(len(split.places[:limit]))
+def image_batches(split: Split, frame: Frame, batch_size: int) -> tf.data.Dataset:
+    """The images of a split, a batch at a time; see `load_images`."""
+    indices = tf.data.Dataset.range(len(split))
     shape = (*frame[:2], split.domain.channels)
 
     @plain
@@ -129,7 +127,7 @@ def image_batches(
 
 
 def valid_batches(
-    split: Split, frame: Frame, batch_size: int, limit: int | None = None
+    split: Split, frame: Frame, batch_size: int
 ) -> tf.data.Dataset | None:
     """Which pixels of `image_batches` have a value; None where all have.
 
@@ -138,7 +136,7 @@ def valid_batches(
     """
     if not split.has_nodata:
         return None
-    indices = tf.data.Dataset.range(len(split.places[:limit]))
+    indices = tf.data.Dataset.range(len(split))
     found = examples(split, indices, lambda _, example: records.has_nodata(example))
     if not any(found.as_numpy_iterator()):
         return None
@@ -155,13 +153,11 @@ def valid_batches(
 
 
 @damage_named()
-def load_masks(
-    split: Split, frame: Frame, limit: int | None = None
-) -> np.ndarray | None:
+def load_masks(split: Split, frame: Frame) -> np.ndarray | None:
     """The masks of a split, bool `(count, height, width)`; None where it has none."""
     masks, sizes = [], frames.covering_sizes(split.sizes, frame)
-    found = examples(split, tf.data.Dataset.range(len(split.places[:limit])))
-    for example, size in zip(found, sizes[:limit], strict=True):
+    found = examples(split, tf.data.Dataset.range(len(split)))
+    for example, size in zip(found, sizes, strict=True):
         encoded = example["image/mask"]
         if not encoded.numpy():
             return None

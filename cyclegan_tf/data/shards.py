@@ -65,6 +65,11 @@ class Split:
         places, sizes = (np.delete(x, indices, 0) for x in (self.places, self.sizes))
         return dataclasses.replace(self, places=places, sizes=sizes)
 
+    def first(self, count: int | None) -> "Split":
+        """The first examples, at most `count`; None: all."""
+        places, sizes = self.places[:count], self.sizes[:count]
+        return dataclasses.replace(self, places=places, sizes=sizes)
+
     def sample(self, count: int) -> "Split":
         """At most `count` of the examples, in their order; of equal splits the same."""
         if len(self) <= count:

@@ -23,18 +23,15 @@ NOTHING = "nothing"  # the name of untranslated images among models
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """One model of several.
+    """One model of several: what it costs, and how good it is."""
 
-    Attributes:
-        megabytes: of its weights or files, for all its directions; 10^6 bytes.
-        milliseconds: for one image in the first direction, the median of some calls.
-        multiply_adds: for the same image; None where it is not known, as of an export.
-        scores: by name and direction, such as `swd_a_to_b`.
-    """
-
+    # Of its weights or files, for all its directions; 10^6 bytes.
     megabytes: float | None = None
+    # For one image in the first direction, the median of some calls.
     milliseconds: float | None = None
+    # For the same image; not known of an export.
     multiply_adds: int | None = None
+    # By name and direction, such as `swd_a_to_b`.
     scores: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -67,9 +64,7 @@ def score_alone(
 ) -> list[DirectionScores]:
     """Scores a model, of which the pixels that it makes are all that is known.
 
-    Raises:
-        InputError: it is of other images than the evaluator, or does not take their
-            size.
+    Raises `InputError` if it is of other images, or does not take their size.
     """
     generators = {}
     for direction, translator in directions.items():

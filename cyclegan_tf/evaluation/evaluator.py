@@ -41,14 +41,13 @@ RESIZE = {
 class Evaluator:
     """Scores generators on always the same images.
 
-    It draws no random number but from generators of its own, and changes no variable
-    of a model: a training run goes on as if it had not been there.
+    A training run goes on as if it had not been there: it draws no random number of
+    TensorFlow's, and changes no variable of a model.
 
     Args:
         split_a, split_b: the images, in the form that their domain has.
         frame: what is seen of each; its sides are multiples of 4.
         is_paired: whether images i of both splits show the same scene.
-        limit: the most images of each domain; None: all.
         features: network for KID and FID, which the images have to suit, see
             `features.require_suitable`; or None for neither.
     """
@@ -59,17 +58,12 @@ class Evaluator:
         split_b: pipeline.Split,
         frame: Frame,
         is_paired: bool = False,
-        limit: int | None = None,
         features: FeatureNetwork | None = None,
     ):
         self.splits = {"a": split_a, "b": split_b}
         self.domains = Domains(split_a.domain, split_b.domain)
-        self.frame, self.limit, self.features = frame, limit, features
-        self.is_paired = is_paired
-        self.counts = {
-            domain: len(split) if limit is None else min(limit, len(split))
-            for domain, split in self.splits.items()
-        }
+        self.frame, self.is_paired, self.features = frame, is_paired, features
+        self.counts = {domain: len(split) for domain, split in self.splits.items()}
         most = max(self.counts.values())
         self.patches_per_image = wasserstein.patches_per_image(most)
 
@@ -95,9 +89,8 @@ class Evaluator:
     ) -> list[DirectionScores]:
         """Scores both directions, or the one that is there.
 
-        Args:
-            generators: models by direction, "a_to_b" and "b_to_a".
-            watch: called with each direction and `Batch`, to see single images.
+        Generators are by direction, "a_to_b" and "b_to_a". To see single images,
+        `watch` is called with each direction and `Batch`.
         """
         results, total = [], len(generators) * sum(self.counts.values())
         with progress_bar(total, "scoring", " images", delay=2) as bar:
@@ -199,7 +192,7 @@ class Evaluator:
         """The masks of test pairs; None without, or if no patch is inside."""
         if not self.is_paired:
             return None
-        masks = pipeline.load_masks(self.splits["a"], self.frame, self.limit)
+        masks = pipeline.load_masks(self.splits["a"], self.frame)
         if masks is None or not len(patches_inside(masks[..., None], masks)):
             return None
         return masks
@@ -213,7 +206,7 @@ class Evaluator:
         """By domain, its images and which pixels of them have a value, in batches."""
         # Not before they are scored: a training has its first batch sooner.
         num_pixels = self.frame.height * self.frame.width
-        options = self.frame, max(1, BATCH_PIXELS // num_pixels), self.limit
+        options = self.frame, max(1, BATCH_PIXELS // num_pixels)
         opened = {}
         for domain, split in self.splits.items():
             images = pipeline.image_batches(split, *options)

@@ -70,9 +70,8 @@ def require_suitable(domains: Domains) -> None:
 def load_inception(weights: str | None = None) -> FeatureNetwork:
     """The network with the weights of a file `.h5`, or those of keras.applications.
 
-    Raises:
-        InputError: the file cannot be used, or there is neither a file, nor a cached
-            one, nor a connection; known within seconds.
+    Raises `InputError`, within seconds, if the file cannot be used, or there is neither
+    one, nor a cached one, nor a connection.
     """
     path = _default_weights() if weights is None else pathlib.Path(weights).expanduser()
     if not path.is_file():

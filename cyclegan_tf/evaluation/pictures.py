@@ -23,14 +23,10 @@ MAX_DOTS = 30  # longer curves have no dot at each epoch
 
 
 def sample_grid(columns: dict[str, np.ndarray]) -> np.ndarray:
-    """A table of pictures, one image per row, without margins between them.
+    """A table of pictures, one image per row, below a strip of headings.
 
-    Args:
-        columns: uint8 `(rows, height, width, 3)` by column heading, such as "real A".
-
-    Returns:
-        uint8 `(height, width, 3)`: the pictures below a strip of headings; a pixel of
-        small ones is a square of `_scale` pixels.
+    Columns, by their headings, are uint8 `(rows, height, width, 3)`. Returns uint8
+    `(height, width, 3)`; a pixel of small pictures is a square of `_scale` pixels.
     """
     pictures = []
     for name, images in columns.items():
@@ -109,8 +105,7 @@ def loss_plot(rows: list[dict[str, float]]) -> bytes:
 def chart(curves: list[tuple[list[dict[str, float]], str, str, str]]) -> bytes:
     """Lines over the epochs, without any text but the numbers at the axes, as SVG.
 
-    Args:
-        curves: of each the rows of `metrics.csv`, a column, the colour, "-" or "--".
+    Each curve is rows of `metrics.csv`, a column, the colour, and "-" or "--".
     """
     # Letters as text, not as outlines: a tenth of the size.
     with matplotlib.rc_context({"svg.fonttype": "none"}):

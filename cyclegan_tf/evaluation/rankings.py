@@ -25,14 +25,10 @@ class Ranked(NamedTuple):
 
 
 class Ranking:
-    """The images with the smallest and the largest errors.
-
-    Args:
-        pair: which images of a `Batch` are compared, a key of `PAIRS`.
-    """
+    """The images with the smallest and the largest errors."""
 
     def __init__(self, pair: str):
-        self.pair = pair
+        self.pair = pair  # of a `Batch`, a key of `PAIRS`
         self.best: list[Ranked] = []  # from the best on
         self.worst: list[Ranked] = []  # from the worst on; none that is among the best
         self.count = 0

@@ -90,8 +90,7 @@ def write(config: EvaluateConfig) -> str:
     """Scores the runs and writes the page into the directory of the first.
 
     A run whose images are gone is shown with what its directory holds. Returns where
-    the page is, and its size; raises `InputError` for what a user can mend, and
-    `OSError` where it cannot be written.
+    the page is, and its size.
     """
     paths = config.run_dirs
     names = [path.resolve().name for path in paths]
@@ -144,7 +143,7 @@ def _score(run, config):
     except InputError as error:
         say(f"going on with what {run.opened.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."
-        earlier = run.opened.scores(run.trained.step, run.trained.weights)
+        earlier = run.opened.scores(*run.trained[1:])
         entries = earlier[-1]["scores"] if earlier else []
         scored = [recorded(DirectionScores, entry) for entry in entries]
     else:

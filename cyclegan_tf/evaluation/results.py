@@ -14,13 +14,10 @@ BETTER = "lower is better, but of ssim and psnr higher"
 
 @dataclasses.dataclass(frozen=True)
 class DirectionScores:
-    """The scores of one direction.
+    """The scores of one direction, "a_to_b" or "b_to_a", by name.
 
-    Attributes:
-        direction: "a_to_b" or "b_to_a".
-        scores: of the generator, by name.
-        nothing: those that untranslated images would have, by name, where there are.
-        protocol: what was compared with what, and how.
+    Those of nothing, where there are, are what untranslated images would have; the
+    protocol says what was compared with what, and how.
     """
 
     direction: str

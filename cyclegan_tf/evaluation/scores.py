@@ -56,10 +56,8 @@ class Batch(NamedTuple):
 class Kept:
     """What is kept of a set of translated images to score it.
 
-    Args:
-        patches_per_image: of each level, for the SWD.
-        network: for KID and FID, or None for neither.
-        is_whole: whether the images are kept whole, too, in `images`.
+    That is patches of each level, for the SWD; features of the network, if there is
+    one; and, if it `is_whole`, the images themselves.
     """
 
     def __init__(
@@ -134,13 +132,11 @@ class Score(NamedTuple):
     """One score of a direction.
 
     Attributes:
-        name: in `scores.json`, `metrics.csv`, tables and charts.
         of: what it compares: a pair in `PAIRS`, one by one; or "sets" of images, their
             "features", or what their "masks" show.
         function: of a pair, from two arrays of images to an array of as many values, of
             which the score is the mean; of others from `Sets` to the score.
         meaning: what it compares, and its unit.
-        is_higher_better: or else lower values are.
     """
 
     name: str

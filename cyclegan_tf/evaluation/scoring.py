@@ -57,15 +57,9 @@ def score(
 ) -> tuple[list[DirectionScores], str]:
     """Scores a checkpoint of a run, and adds the result to its `scores.json`.
 
-    The run's images are converted where nothing of their name ever has been; `watch`
-    sees single ones, see `Evaluator.evaluate`.
-
-    Returns:
-        The scores of each direction; and these as lines of text, which also say whether
-        `scores.json` could be written.
-
-    Raises:
-        InputError: something the user can mend; the images are gone, for instance.
+    `watch` sees single images, see `Evaluator.evaluate`. Returns the scores of each
+    direction, and lines of text, which also say whether `scores.json` could be written;
+    raises `InputError` for what the user can mend, such as images that are gone.
     """
     evaluator = _evaluator_of(run, config)
     results = evaluator.evaluate(trained.generators, watch)
@@ -168,7 +162,8 @@ def _evaluator(dataset, domains, frame, config):
     if config.paired and not is_paired:
         require_pairs(*images)
         is_paired = True
-    return Evaluator(*images, frame, is_paired, config.limit, network)
+    images = [split.first(config.limit) for split in images]
+    return Evaluator(*images, frame, is_paired, network)
 
 
 def _network_if_possible(weights, domains):

@@ -105,10 +105,9 @@ def _beside_float32(form, directory, subject, config):
         }
         frame, results = run.options.frame, {}
         with contextlib.suppress(InputError):  # the images are gone
-            images = run.images("test").values()
+            images = [x.first(NUM_SCORED) for x in run.images("test").values()]
             if all(map(len, images)):
-                is_paired = run.dataset.is_paired
-                evaluator = Evaluator(*images, frame, is_paired, NUM_SCORED)
+                evaluator = Evaluator(*images, frame, run.dataset.is_paired)
                 results = {
                     name: comparison.score_alone(evaluator, directions)
                     for name, directions in models.items()

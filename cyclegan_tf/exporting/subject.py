@@ -122,7 +122,7 @@ def calibration_images(run, directions) -> dict[str, np.ndarray]:
 def _images_of(run, kind, directions, number):
     splits = run.images(kind)
     return {
-        direction: load_images(splits[direction[0]], run.options.frame, number)
+        direction: load_images(splits[direction[0]].first(number), run.options.frame)
         for direction in directions
     }
 

@@ -8,14 +8,3 @@ from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.layers import InstanceNormalization, ReflectionPadding2D
 from cyclegan_tf.model.networks import build_discriminator, build_generator
 from cyclegan_tf.model.optimizers import Adam, LinearDecay
-
-__all__ = [
-    "Adam",
-    "CycleGAN",
-    "ImagePool",
-    "InstanceNormalization",
-    "LinearDecay",
-    "ReflectionPadding2D",
-    "build_discriminator",
-    "build_generator",
-]

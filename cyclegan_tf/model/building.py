@@ -111,8 +111,7 @@ def new_generator(config: TrainConfig, domains: Domains, direction: str) -> kera
 def identity_weight(config: TrainConfig, domains: Domains) -> float:
     """The weight of the identity losses: 0 where the domains differ in channels.
 
-    Raises:
-        InputError: they do, and another one is asked for.
+    Raises `InputError` where they do, and another one is asked for.
     """
     if domains.a.channels == domains.b.channels:
         return config.resolved_identity_weight

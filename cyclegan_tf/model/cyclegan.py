@@ -103,11 +103,9 @@ class CycleGAN(keras.Model):
     def compile(self, generator_optimizer, discriminator_optimizer, jit=True):
         """Sets the optimizers: one for both generators, one for both discriminators.
 
-        Args:
-            generator_optimizer, discriminator_optimizer: Keras optimizers.
-            jit: compile losses and gradients with XLA. The optimizers stay outside
-                of it, which is what lets the same step run under a
-                `tf.distribute` strategy. Without, normalizations are fused ones.
+        With `jit`, XLA compiles losses and gradients. The optimizers stay outside of
+        it, which is what lets the same step run under a `tf.distribute` strategy.
+        Without, normalizations are fused ones.
         """
         super().compile(jit_compile=False)
         self.generator_optimizer = generator_optimizer

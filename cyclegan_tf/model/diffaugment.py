@@ -44,11 +44,8 @@ class DiffAugment:
     def coins(self, step, batch_size):
         """The coins of a step; empty where nothing is altered.
 
-        The `batch_size` images of a replica have the coins that they would have in the
-        batch of all replicas on one.
-
-        Returns:
-            float32 `(batch_size, NUM_COINS)` in [0, 1) for each of `JUDGED`.
+        For each of `JUDGED` they are float32 `(batch_size, NUM_COINS)` in [0, 1), those
+        that a replica's images would have in the batch of all replicas on one.
         """
         if not self.kinds:
             return {}
@@ -61,13 +58,8 @@ class DiffAugment:
     def __call__(self, images, coins):
         """Alters images; pure, and differentiable by them.
 
-        Args:
-            images: float `(batch, height, width, channels)` in [-1, 1]; the sizes are
-                static.
-            coins: `(batch, NUM_COINS)`, see `coins`.
-
-        Returns:
-            The same shape and type; colours may leave the range.
+        They are float `(batch, height, width, channels)` in [-1, 1] of static sizes,
+        and so is what comes out, but that colours may leave the range.
         """
         coins = tf.unstack(tf.cast(coins, images.dtype)[:, :, None, None], axis=1)
         if "color" in self.kinds:

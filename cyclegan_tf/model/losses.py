@@ -56,12 +56,8 @@ def absolute_error(real, translated):
 def feature_error(stages, first, second):
     """Mean absolute error between what a discriminator makes of two batches.
 
-    Args:
-        stages: the discriminator as a function to a list, see `networks.stages_of`.
-        first, second: float tensors `(batch, height, width, channels)` in [-1, 1].
-
-    Returns:
-        float32 scalar, the mean of the errors of its stages.
+    That is the mean over its `networks.stages_of`, a float32 scalar. The batches are
+    float `(batch, height, width, channels)` in [-1, 1].
 
     Source: Wang et al. 2018, arXiv:1711.11585, Eq. 4.
     """
@@ -70,16 +66,12 @@ def feature_error(stages, first, second):
 
 
 def teacher_losses(teachers, stages, reals, translated):
-    """Distances from the translations of trained generators.
+    """Distances from the translations of trained generators; without any, no losses.
 
-    Args:
-        teachers: by direction, "a_to_b" and "b_to_a"; or none, and there are no losses.
-        stages: by direction, of the discriminator that judges its translations.
-        reals: images of A and of B.
-        translated: of A into B and of B into A, by the generators that learn.
-
-    Returns:
-        float32 scalars by name, see `absolute_error` and `feature_error`.
+    Teachers are by direction, and so are the `stages` of the discriminators that judge
+    their translations; `reals` are images of A and of B, `translated` what the
+    generators that learn make of them. Returns float32 scalars by name, see
+    `absolute_error` and `feature_error`.
     """
     if not teachers:
         return {}

@@ -20,14 +20,8 @@ def build_mobile_generator(
     separable. What they draw is added to the image, where it has as many channels as
     what comes out: its details need not pass through the few channels inside.
 
-    Args:
-        width: channels of the residual blocks, at a quarter of the image's size.
-        num_residual_blocks: of two separable convolutions each.
-        channels: of the input, and of the output unless `out_channels` says otherwise.
-        name: of the model.
-
-    Returns:
-        A functional model as that of `networks.build_generator`.
+    `width` is channels of the residual blocks, at a quarter of the image's size; all
+    else, and the functional model, is as of `networks.build_generator`.
 
     Source: separable residual blocks as in Li et al. 2020, arXiv:2003.08936, Sec. 3.2,
     and Howard et al. 2017, arXiv:1704.04861, Sec. 3.1.

@@ -18,11 +18,8 @@ def save(
 ) -> pathlib.Path:
     """Writes the checkpoint of `step`, and removes all but the newest few. Collective.
 
-    Of several workers one is the writer.
-
-    Raises:
-        NonFiniteState: the state is not worth keeping; nothing is written.
-        OSError: the disk is full or not writable; earlier checkpoints stay.
+    Of several workers one is the writer. A state that is not finite raises
+    `NonFiniteState`, and nothing is written; a full disk `OSError`, and others stay.
     """
     path = directory / f"step-{step:09d}.npz"
     others = [other for other in checkpoints(directory) if other != path]
@@ -57,12 +54,8 @@ def restore_newest(
 ) -> tuple[pathlib.Path, int] | None:
     """Puts the newest whole checkpoint into a model; a damaged one is told by `say`.
 
-    Returns:
-        The checkpoint, and the number of replicas that it was written with; None where
-        there is none.
-
-    Raises:
-        InputError: none can be read.
+    Returns the checkpoint, and the number of replicas that it was written with; None
+    where there is none. Raises `InputError` where none can be read.
     """
     paths = checkpoints(directory)
     for path in paths:
@@ -78,13 +71,10 @@ def restore_newest(
 
 
 def restore(model: CycleGAN, path: pathlib.Path) -> int:
-    """Puts a checkpoint into a model of the same shape.
+    """Puts a checkpoint into a model; returns the number of replicas that wrote it.
 
-    The number of replicas may have changed: a pool that the checkpoint does not have
-    stays as it is, and one that has no replica any more is left out.
-
-    Returns:
-        The number of replicas that the checkpoint was written with.
+    That number may have changed: a pool that the checkpoint does not have stays as it
+    is, and one that has no replica any more is left out.
 
     Raises:
         Damaged: the file is damaged; the model is unchanged.

@@ -85,19 +85,14 @@ def require_a_run(path: pathlib.Path, flag: str = "--run-dir") -> None:
 
 
 class Recorded(NamedTuple):
-    """What `config.json` says of a run.
-
-    Attributes:
-        options: that it is trained with.
-        fingerprint: of the images that it is trained on; of imported models, None.
-        domains: the form of these images.
-        onednn: whether it computes with oneDNN's kernels, see `common.kernels`; None,
-            of a run from before this was noted: TensorFlow has decided.
-    """
+    """What `config.json` says of a run."""
 
     options: TrainConfig
+    # Of the images that it is trained on; of imported models, None.
     fingerprint: str | None
+    # The form of these images.
     domains: Domains = Domains()
+    # Whether with oneDNN's kernels; None, before this was noted: as TensorFlow decides.
     onednn: bool | None = None
 
 
@@ -114,11 +109,7 @@ def write_config(path: pathlib.Path, recorded: Recorded) -> None:
 
 
 def read_config(path: pathlib.Path) -> Recorded:
-    """What `config.json` says.
-
-    Raises:
-        InputError: it is missing, damaged, or of another version, or there is a link.
-    """
+    """What `config.json` says; `InputError` if it cannot be read, or is a link."""
     if (path / CONFIG).is_file():  # or any folder, however large, would be searched
         require_no_links(path)
     try:
@@ -162,14 +153,9 @@ def require_same_options(
 ) -> Recorded | None:
     """Checks that the run in a directory, if there is one, can be continued so.
 
-    An exact continuation needs the same options. More `--epochs` are allowed. Another
-    worker knows that the run `is_begun`, by the first one.
-
-    Returns:
-        What is recorded of the run; None: it is a new one.
-
-    Raises:
-        InputError: an option differs from the run's; all that differ are named.
+    An exact continuation needs the same options; more `--epochs` are allowed. Another
+    worker knows that the run `is_begun`, by the first one. Returns what is recorded of
+    the run, of a new one None; raises `InputError` that names all options that differ.
     """
     if not (path / CONFIG).exists():
         if is_begun:
@@ -214,14 +200,9 @@ def _comparable(config):
 def continue_run(path: pathlib.Path, begun: Recorded | None, now: Recorded) -> None:
     """Begins the run in an empty directory, or continues it, perhaps extended.
 
-    Args:
-        path: the run directory.
-        begun: what was recorded of the run, its options checked; None: it is begun.
-        now: what it is to go on with. Of more epochs the schedule follows the new
-            number, which is said.
-
-    Raises:
-        InputError: the run was on other images.
+    `begun` is what was recorded of the run, its options checked; None: it is begun.
+    With more epochs `now`, the schedule follows the new number, which is said. Raises
+    `InputError` if the run was on other images.
     """
     if begun is None:
         write_config(path, now)

@@ -28,13 +28,9 @@ def record_evaluation(
 ) -> None:
     """Adds an evaluation to `scores.json`; a damaged one is begun anew.
 
-    It takes the place of an earlier one of the same weights by the same protocol.
-
-    Args:
-        run_dir: the run directory.
-        step: that was scored; of imported models, None.
-        results: `DirectionScores`, one of each direction.
-        about: "checkpoint", "weights", and what else is to be known.
+    It takes the place of an earlier one of the same weights by the same protocol. The
+    step of imported models is None, results are `DirectionScores`, one of each
+    direction, and `about` has "checkpoint", "weights", and what else is to be known.
     """
     entry = {"step": step, **about, "scores": list(map(dataclasses.asdict, results))}
     path = run_dir / SCORES_FILE
@@ -50,11 +46,7 @@ def record_evaluation(
 
 
 def read_evaluations(run_dir: pathlib.Path) -> list[dict[str, Any]]:
-    """The evaluations of a run, in the order in which they were made.
-
-    Raises:
-        InputError: `scores.json` is damaged.
-    """
+    """The evaluations of a run in their order; `InputError` if the file is damaged."""
     path = run_dir / SCORES_FILE
     try:
         found = read_json(path, SCORE_ANEW)["evaluations"]

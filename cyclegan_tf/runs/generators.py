@@ -55,11 +55,8 @@ def save_generators(
 ) -> None:
     """Writes the generators of a run, replacing those there all at once.
 
-    Args:
-        run_dir: directory of the run.
-        generators: models by direction; none where there are only averages.
-        about: what to say of them in `model.json`, such as dataset and step.
-        averages: the same with averaged weights, if there are any.
+    Models are by direction, `averages` the same with averaged weights; one of both may
+    be empty. `about` goes into `model.json`, such as dataset and step.
     """
     arrays = {
         f"{PREFIXES[kind][direction]}/{variable.path}": np.asarray(variable)
@@ -78,7 +75,7 @@ def load_generators(
     """The trained generators of a run, those of "a_to_b" and "b_to_a" that it has.
 
     Args:
-        run_dir: directory of the run.
+        run_dir: its directory.
         checkpoint: "last", those of the last finished epoch; "best", of the best
             score; or the step of a checkpoint that is still there.
         weights: "average", or "raw", those of the last step; where the run has only

@@ -16,10 +16,10 @@ from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.findings import shown
 from cyclegan_tf.data.shards import Split
 from cyclegan_tf.data.sources.synthetic import EMBEDDED
-from cyclegan_tf.runs import evaluations
 from cyclegan_tf.runs.directory import CONFIG, read_config
+from cyclegan_tf.runs.evaluations import evaluations_of
 from cyclegan_tf.runs.generators import Trained, load_trained
-from cyclegan_tf.runs.saved import FOLDER, LAST, read_about
+from cyclegan_tf.runs.saved import FOLDER, LAST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +47,9 @@ class RunDir:
     def open(
         cls, path: str | os.PathLike, data_dir: str | os.PathLike | None = None
     ) -> "RunDir":
-        """Reads the options of a run.
+        """Reads the options of a run, see `read_config`.
 
         With a `data_dir`, its images are looked for there, and not where it had them.
-
-        Raises:
-            InputError: there is no run, or one of its files is damaged or a link.
         """
         path = pathlib.Path(path).expanduser()
         run = cls(path, *read_config(path))
@@ -72,26 +69,12 @@ class RunDir:
             shutil.copyfile(self.path / CONFIG, aside / CONFIG)
             shutil.copytree(self.path / FOLDER, aside / FOLDER)
 
-    def about(self) -> dict[str, Any]:
-        """What `model.json` says of the generators of the last epoch."""
-        return read_about(self.path)
-
-    def scores(self, step: int | None, weights: str) -> list[dict[str, Any]]:
-        """The evaluations of a step's "average" or "raw" weights, in their order.
-
-        Raises:
-            InputError: `scores.json` is damaged.
-        """
-        return evaluations.evaluations_of(self.path, step, weights)
-
     @functools.cached_property
     def dataset(self) -> Dataset:
         """The images that the run was trained for, opened when first asked for.
 
         Of imported models, these are the dataset of the name that they were given.
-
-        Raises:
-            InputError: the data directory does not have them, or they are damaged.
+        Raises `InputError` if the data directory does not have them.
         """
         found = find_dataset(self.options, self.fingerprint)
         if found is not None:
@@ -106,11 +89,7 @@ class RunDir:
         )
 
     def images(self, kind: str) -> dict[str, Split]:
-        """The "train" or "test" images by domain, "a" and "b", in the run's form.
-
-        Raises:
-            InputError: as of `dataset`.
-        """
+        """The "train" or "test" images of `dataset` by domain, in the run's form."""
         return {
             name: self.dataset.split(f"{kind}{name.upper()}", domain)
             for name, domain in self.domains._asdict().items()
@@ -121,14 +100,15 @@ class RunDir:
 
         As after a data directory was removed, or a run was copied without it. Those of
         an embedded dataset are drawn again beside others of its name, too.
-
-        Raises:
-            InputError: the source of the images cannot be used.
         """
         is_drawn = self.options.dataset_name in EMBEDDED
         if is_drawn or not (self._named_dataset / MANIFEST).exists():
             if find_dataset(self.options, self.fingerprint) is None:
                 ensure_dataset(self.options)
+
+    def scores(self, step: int | None, weights: str) -> list[dict[str, Any]]:
+        """The evaluations of a step's "average" or "raw" weights, in their order."""
+        return evaluations_of(self.path, step, weights)
 
     @property
     def _named_dataset(self):

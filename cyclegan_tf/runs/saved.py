@@ -52,8 +52,7 @@ def read_arrays(
 ) -> dict[str, np.ndarray]:
     """The arrays of a file whose names begin with `prefix`, or one of them.
 
-    Raises:
-        Damaged: the file is missing, damaged, or holds anything but numbers.
+    A file that is missing, damaged, or holds anything but numbers, is `Damaged`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -84,8 +83,7 @@ def step_of(path: pathlib.Path) -> int:
 def read_best(directory: pathlib.Path) -> dict[str, Any]:
     """What `best.json` says; empty where there is no best checkpoint.
 
-    Raises:
-        Damaged: it is damaged, or its checkpoint is missing.
+    Without its checkpoint it is `Damaged`, too.
     """
     path = directory / f"{BEST}.json"
     if not path.is_file():
@@ -99,11 +97,7 @@ def read_best(directory: pathlib.Path) -> dict[str, Any]:
 
 
 def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
-    """The checkpoint that "best" or the number of a step names.
-
-    Raises:
-        InputError: it is not there, or the best one is damaged.
-    """
+    """The checkpoint that "best" or the number of a step names, or `InputError`."""
     if name == BEST and read_best(directory):
         return directory / f"{BEST}.npz"
     found = {step_of(path): path for path in checkpoints(directory)}
@@ -181,11 +175,7 @@ def _source(run_dir, checkpoint):
 
 
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
-    """The content of `model.json`.
-
-    Raises:
-        InputError: there is no trained model yet, or a damaged file.
-    """
+    """The content of `model.json`; `InputError` if there is none, or it is damaged."""
     path = current(run_dir / FOLDER) / ABOUT
     try:
         about = read_json(path, WRITE_ANEW)

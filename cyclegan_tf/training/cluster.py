@@ -15,11 +15,7 @@ EXAMPLE = (
 
 
 def cluster_of_slurm() -> tuple[dict[str, list[str]], tuple[str, int]]:
-    """Addresses of the Slurm step's tasks by job, and this process' job and index.
-
-    Raises:
-        InputError: not started with srun.
-    """
+    """Addresses of the Slurm step's tasks by job, and this process' job and index."""
     try:
         # Slurm hands out the GPUs. One "GPU" per task, and as many of them as there
         # are tasks, keep the resolver from looking for them and handing them out.
@@ -36,11 +32,7 @@ def cluster_of_slurm() -> tuple[dict[str, list[str]], tuple[str, int]]:
 
 
 def cluster_of_tf_config() -> tuple[dict[str, list[str]], tuple[str, int]]:
-    """What TF_CONFIG says: addresses by job, and this process' job and index.
-
-    Raises:
-        InputError: it is missing, or not understood.
-    """
+    """What TF_CONFIG says: addresses by job, and this process' job and index."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         raise InputError(

@@ -26,13 +26,9 @@ LOST_WORKER = (
 class Devices:
     """The devices of a run, and the place of this process among its workers.
 
-    What is called collective must be called by all workers, in the same order.
-
-    Attributes:
-        strategy: what distributes over the devices.
-        num_replicas: devices of all workers together.
-        worker, num_workers: the number of this process; 0 of 1 without a cluster.
-        is_first: whether this is the one that writes, and speaks for all.
+    There are `num_replicas` devices of all workers together. The first worker writes,
+    and speaks for all. What is called collective must be called by all of them, in the
+    same order.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy):
@@ -101,11 +97,7 @@ class Devices:
 
     @contextlib.contextmanager
     def lost_workers_in_one_line(self) -> Iterator[None]:
-        """Turns the failure of a collective into an error that says what to do.
-
-        Raises:
-            InputError: another worker is gone.
-        """
+        """Turns the failure of a collective into an error that says what to do."""
         try:
             yield
         except LOST_WORKER as error:
@@ -122,34 +114,26 @@ class Devices:
 def choose_devices(name: str) -> Devices:
     """The devices of `--strategy`; call it before anything is computed.
 
-    With "multiworker" this waits until all workers of the cluster are there.
-
-    Args:
-        name: "auto" is all GPUs of this machine where it has several, else "one";
-            "one" is a single device; "mirrored" is all GPUs of this machine, or
-            where it has none all logical CPU devices, of which there is one unless
-            `tf.config.set_logical_device_configuration` makes more; "multiworker"
-            is the cluster that TF_CONFIG describes, or the Slurm job.
+    "auto" is all GPUs of this machine where it has several, else "one", a single
+    device; "mirrored" is all GPUs of this machine, or where it has none all logical CPU
+    devices, see `tf.config.set_logical_device_configuration`; "multiworker" is the
+    cluster that TF_CONFIG describes, or the Slurm job, for all of which this waits.
 
     Raises:
         InputError: the cluster is not described, or not understood.
     """
-    return Devices(_choose_strategy(name))
-
-
-def _choose_strategy(name):
     num_gpus = len(tf.config.list_physical_devices("GPU"))
     if name == "multiworker":
         is_slurm = "TF_CONFIG" not in os.environ and "SLURM_PROCID" in os.environ
         spec, task = cluster_of_slurm() if is_slurm else cluster_of_tf_config()
         if sum(map(len, spec.values())) > 1:
-            return _join(spec, task, num_gpus)
+            return Devices(_join(spec, task, num_gpus))
         name = "auto"  # a cluster of one machine
     if name == "mirrored" or (name == "auto" and num_gpus > 1):
         kind = "GPU" if num_gpus else "CPU"
         devices = [device.name for device in tf.config.list_logical_devices(kind)]
-        return tf.distribute.MirroredStrategy(devices)
-    return tf.distribute.get_strategy()
+        return Devices(tf.distribute.MirroredStrategy(devices))
+    return Devices(tf.distribute.get_strategy())
 
 
 def _join(spec, task, num_gpus):

@@ -212,9 +212,8 @@ def checkerboard_levels(translated, real) -> float:
 def _lattice_power(images):
     """Power around each multiple of a quarter cycle per pixel, except none.
 
-    Returns:
-        float64 `(15,)` twice, in squared grey levels: within the peak's width, and
-        what its surroundings would give in the same width.
+    float64 `(15,)` twice, in squared grey levels: within the peak's width, and what its
+    surroundings would give in the same width.
     """
     # The mean over images and channels; its sum is a variance.
     pixels = np.float64(images)

@@ -43,9 +43,8 @@ class Origins(NamedTuple):
 def open_origins(config: TrainConfig, path: pathlib.Path) -> Origins:
     """Opens the runs that the run in `path` starts from, and compares the networks.
 
-    Raises:
-        InputError: there is no such run, its weights cannot be read, or it does not
-            fit; all options that would have to be other ones are named.
+    Raises `InputError` if one cannot be read, or does not fit; all options that would
+    have to be other ones are named.
     """
     earlier, teacher, kept = None, None, path / TEACHER
     if config.teacher:
@@ -97,8 +96,7 @@ def require_same_channels(origins: Origins, domains: Domains) -> None:
 def restore_or_start(run: Run, origins: Origins) -> None:
     """Gives the model of a run its first state. Collective.
 
-    Raises:
-        InputError: there are checkpoints, but none can be read, or workers differ.
+    Raises `InputError` if no checkpoint can be read, or workers differ.
     """
     # 1: its own newest whole checkpoint, perhaps of other devices.
     saved.require_checkpoints(run.path)

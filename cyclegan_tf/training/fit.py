@@ -25,12 +25,8 @@ SHORT_STEPS, LOW_RATE = 10_000, 5e-4
 def fit(run: Run) -> list[DirectionScores]:
     """Trains to the end of the run, from the step that its model is at.
 
-    Returns:
-        The scores of the last epoch; on workers that do not score, none.
-
-    Raises:
-        InputError: the losses diverged, or the memory does not suffice.
-        SystemExit: stopped by a signal, after saving; its status is 128 + the signal.
+    Returns the scores of the last epoch; on workers that do not score, none. A signal
+    ends it with `SystemExit`, after saving; its status is 128 + the signal.
     """
     _announce(run)
     with contextlib.ExitStack() as stack:

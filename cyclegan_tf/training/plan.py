@@ -128,8 +128,8 @@ def _measured(config, run_dir, most_bytes):
         # Of an evaluation, as many images as there is time for.
         whole = run.evaluator
         limit = int(EVALUATED_SECONDS / (2 * SHARE_OF_STEP * seconds["step"]))
-        form = whole.frame, whole.is_paired, max(4, limit), whole.features
-        some = Evaluator(*whole.splits.values(), *form)
+        images = [split.first(max(4, limit)) for split in whole.splits.values()]
+        some = Evaluator(*images, whole.frame, whole.is_paired, whole.features)
         share = sum(some.counts.values()) / sum(whole.counts.values())
         scoring = _seconds(some.evaluate, run.model.trained_generators)
         seconds["evaluation"] = scoring / share

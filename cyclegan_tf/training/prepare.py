@@ -33,10 +33,7 @@ def prepare(
     """Locks the run's directory, converts the dataset, builds the model.
 
     What is entered in `stack` is to be left when the run ends. The model has fresh
-    weights; the origins are what its first state comes from.
-
-    Raises:
-        InputError: something the user can mend.
+    weights; the origins are what its first state comes from. Raises `InputError`.
     """
     path = config.resolved_run_dir
     # Each would have to skip a step whose gradient overflowed on any of them.

@@ -15,7 +15,8 @@ def train(config: TrainConfig) -> None:
     """Begins, continues or extends a run.
 
     Raises:
-        InputError: something the user can mend, or the losses diverged.
+        InputError: something the user can mend, the losses diverged, or the memory
+            does not suffice.
         SystemExit: stopped by a signal, after saving; its status is 128 + the signal.
     """
     devices = choose_devices(config.strategy)

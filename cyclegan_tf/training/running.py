@@ -19,29 +19,17 @@ from cyclegan_tf.training.devices import Devices
 
 @dataclasses.dataclass
 class Run:
-    """A run at some step.
-
-    Attributes:
-        config: the options.
-        domains: the form of the images.
-        path: the run directory, which this process, or another worker, has locked.
-        splits: images by name, such as "trainA".
-        evaluator: of test images, or of training images where there are no others.
-        devices: that it is trained on.
-        model: the compiled model.
-        steps_per_epoch: of all devices together.
-        received_signal: returns the signal to stop, or None.
-    """
+    """A run at some step, in a directory that this or another worker has locked."""
 
     config: TrainConfig
     domains: Domains
     path: pathlib.Path
-    splits: dict[str, pipeline.Split]
-    evaluator: Evaluator
+    splits: dict[str, pipeline.Split]  # by name, such as "trainA"
+    evaluator: Evaluator  # of test images, or where there are none, of training images
     devices: Devices
-    model: CycleGAN
-    steps_per_epoch: int
-    received_signal: Callable[[], int | None]
+    model: CycleGAN  # compiled
+    steps_per_epoch: int  # of all devices together
+    received_signal: Callable[[], int | None]  # returns the signal to stop, or None
 
     def __post_init__(self):
         self.checkpoints = self.path / saved.CHECKPOINTS

@@ -40,7 +40,7 @@ def test_damaged_records_are_named_and_the_others_read(dataset, capsys, at):
     assert f"{path} is damaged: 2 of 12 records (3, 7)\n" in capsys.readouterr().err
     # The size is the same, so that only reading notices; the others are as they were.
     split = Dataset.open(dataset).split("trainA")
-    images = pipeline.load_images(split, Frame(16, 16), 3)
+    images = pipeline.load_images(split.first(3), Frame(16, 16))
     assert images.shape == (3, 16, 16, 3)
     with pytest.raises(Damaged, match=f"{path}: record [37] is damaged"):
         pipeline.load_images(split, Frame(16, 16))

@@ -178,18 +178,19 @@ def test_size_of_the_batches_does_not_matter(splits, monkeypatch):
     assert Evaluator(*splits, FRAME).evaluate(generators) == whole
 
 
-def test_limit_takes_the_first_images(splits, pixels):
-    evaluator = Evaluator(*splits, FRAME, limit=4)
+def test_first_images_of_a_split_are_scored(splits, pixels):
+    evaluator = Evaluator(*(split.first(4) for split in splits), FRAME)
     (result,) = evaluator.evaluate({"a_to_b": inverted})
     expected = np.abs(255 - 2 * pixels[1][:4]).mean()
     assert result.scores["identity_mae"] == pytest.approx(expected)
 
 
 def test_protocol_says_what_was_compared(splits):
-    evaluator = Evaluator(*splits, FRAME, limit=4, features=COLOURS)
+    fours, fives = ([split.first(n) for split in splits] for n in (4, 5))
+    evaluator = Evaluator(*fours, FRAME, features=COLOURS)
     protocol = evaluator.protocol("b_to_a")
     assert protocol["fakes_from"] == "4 images of trainB"
     assert protocol["compared_with"] == "4 images of trainA"
     assert "32x32" in protocol["resize"]
     assert protocol["kid_and_fid"]["sha256"] == "beef"
-    assert protocol != Evaluator(*splits, FRAME, limit=5).protocol("b_to_a")
+    assert protocol != Evaluator(*fives, FRAME, features=COLOURS).protocol("b_to_a")

@@ -12,6 +12,7 @@ from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.runs.directory import Recorded, write_config
+from cyclegan_tf.runs.evaluations import evaluations_of
 from cyclegan_tf.runs.generators import save_generators
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.training.prepare import open_dataset
@@ -46,8 +47,8 @@ def test_open_run_knows_its_options_models_and_images(scored_run):
     trained = run.generators()
     assert list(trained.generators) == ["a_to_b", "b_to_a"]
     assert (trained.step, trained.weights) == (12, "average")
-    assert run.about()["step"] == 12
-    assert len(run.scores(12, "average")) == 1 and not run.scores(12, "raw")
+    assert len(evaluations_of(scored_run, 12, "average")) == 1
+    assert not evaluations_of(scored_run, 12, "raw")
     assert run.dataset is run.dataset  # opened once
     sizes = {name: len(split) for name, split in run.images("train").items()}
     assert sizes == {"a": 12, "b": 12}
@@ -60,7 +61,7 @@ def test_scoring_after_the_folder_has_changed_is_on_the_images_of_the_run(
     write_images(tmp_path / "photos" / "testA", 4)
     scoring.evaluate(EvaluateConfig([str(run_dir)]))
     assert state_of(tmp_path / "tfrecords") == before
-    [evaluation] = RunDir.open(run_dir).scores(0, "raw")
+    [evaluation] = evaluations_of(run_dir, 0, "raw")
     assert evaluation["scores"][0]["protocol"]["fakes_from"] == "2 images of testA"
 
 

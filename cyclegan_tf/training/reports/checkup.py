@@ -22,8 +22,7 @@ class Checkup:
     """Measures what `training.doctor` has limits for, and tells its findings.
 
     Each is a line in the console, a shorter one as long as it stays, and all are a
-    text in the log. Nothing of the training is changed. The images, of A and of B, are
-    always the same, `(count, height, width, channels)` in their domains' form.
+    text in the log. The images, of A and of B in their domains' form, stay the same.
     """
 
     def __init__(self, run: Run, images: list[np.ndarray], log: EventLog):

@@ -8,25 +8,15 @@ from cyclegan_tf.evaluation.results import DirectionScores, flat_scores
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What there is to say of some steps.
+    """What there is to say of some steps."""
 
-    Attributes:
-        step: the last of them.
-        losses: their means by name, in the order of the model.
-        learning_rate: of the generators.
-        images_per_s: of the epoch so far; images of both domains are counted.
-        input_wait: the share of that time, 0 to 1, spent waiting for images.
-        peaks: of the memory, in bytes, see `devices.peak_memory`.
-        results: the scores of an epoch that has been scored.
-    """
-
-    step: int
-    losses: dict[str, float]
-    learning_rate: float
-    images_per_s: float
-    input_wait: float
-    peaks: dict[str, int]
-    results: list[DirectionScores]
+    step: int  # the last of them
+    losses: dict[str, float]  # their means, in the order of the model
+    learning_rate: float  # of the generators
+    images_per_s: float  # of both domains, in the epoch so far
+    input_wait: float  # share of that time, 0 to 1, spent waiting for images
+    peaks: dict[str, int]  # of the memory, in bytes, see `devices.peak_memory`
+    results: list[DirectionScores]  # of an epoch that has been scored
 
     def row(self, epoch: int) -> dict[str, float]:
         """What `metrics.csv` has of an epoch, counted from 1."""

@@ -44,7 +44,9 @@ class Reporter:
                 )
         # A few images per domain: of the test set, or else of the training set.
         splits = (run.splits[f"test{x}"] or run.splits[f"train{x}"] for x in "AB")
-        images = [pipeline.load_images(x, config.frame, NUM_IMAGES) for x in splits]
+        images = [
+            pipeline.load_images(x.first(NUM_IMAGES), config.frame) for x in splits
+        ]
         self.checkup = Checkup(run, images, self.log)
         self.samples = Samples(run, images, self.log)
         self.results = []
@@ -76,9 +78,7 @@ class Reporter:
     def after_epoch(self, epoch: int, step: int, logs: dict) -> dict[str, Any] | None:
         """Scores, records and shows an epoch.
 
-        Returns:
-            Of an epoch that is better than all before it, what is to be said of its
-            checkpoint; of others None.
+        Returns what is to be said of its checkpoint if it is the best so far, or None.
         """
         config, generators = self.run.config, self.model.trained_generators
         is_scored = is_due(epoch, config.evaluate_every, config.epochs)

@@ -19,9 +19,9 @@ NUM_EARLIER = 40  # at most
 class Samples:
     """Translates the same images after every few epochs: real, fake, cycled, identity.
 
-    They are the first of `images`, of A and of B, `(count, height, width, channels)`.
-    Of a long run the newest 20 stay, and before them the first and every 2nd, 4th, 8th
-    and so on, so that they are at most 40. The log gets at most 40 in all.
+    They are the first of the images of A and of B. Of a long run the newest 20 stay,
+    and before them the first and every 2nd, 4th, 8th and so on, so that they are at
+    most 40. The log gets at most 40 in all.
     """
 
     def __init__(self, run: Run, images: list[np.ndarray], log: EventLog):
