@@ -12,6 +12,7 @@ command again continues an experiment. Writes into `--output`
     results.jsonl     a line per run and kind of weights: scores, seconds
     DATASET.md        a table: means, and standard deviations over the seeds
     DATASET.png       test images, and what each variant makes of them, one a row
+    DATASET-curve.png with `--score-after`: kernel distances over the minutes
 
 Datasets: the embedded one, the same with 50 training images per domain, `drawings`, see
 `drawings.py`, which needs `npm`, and any folder of images or TFDS name:
@@ -22,12 +23,17 @@ Its networks are small and its steps 3,000 unless options say otherwise. With ot
 options an experiment is another one, with folders and tables of its own. Variant
 `reference` is `torch_reference.py`. Equal `--minutes` are as many steps as fit into
 them, by a plan made before the first; lines of results say what they took.
+
+With `--score-after 10` a run, but not the reference, is stopped every ten minutes, as
+by Ctrl-C, scored, unless it is in its first epoch, and goes on; the minutes are those
+of the training, with each of its starts. The scores are lines of `curves.jsonl`.
 """
 
 import dataclasses
 import itertools
 import json
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -36,26 +42,41 @@ import numpy as np
 from common import ROOT, field, quiet_start, script
 
 from cyclegan_tf.cli import arguments
+from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import RECIPES, TrainConfig, flag
 
 with quiet_start():
     from benchmarks.quality_data import EPOCHS, NAMED, Contest, contest, schedule
-    from benchmarks.quality_report import DIRECTIONS, picture_sheet, score_table
+    from benchmarks.quality_report import (
+        DIRECTIONS,
+        curve_chart,
+        picture_sheet,
+        score_table,
+    )
     from benchmarks.reference_run import seconds_per_step, train_reference
     from cyclegan_tf.data.pipeline import load_images
     from cyclegan_tf.evaluation.results import DOMAINS, flat_scores
     from cyclegan_tf.inference.pixels import translate_all
     from cyclegan_tf.runs.generators import load_generators
+    from cyclegan_tf.runs.saved import CHECKPOINTS, FOLDER, checkpoints, step_of
     from cyclegan_tf.training.plan import plan_run
 
 # Of all contestants; a recipe's own are for when it is used alone.
-SCHEDULE = ("image_size", "epochs", "steps_per_epoch", "evaluate_every")
-QUICK = {k: v for k, v in RECIPES["quick"].items() if k not in SCHEDULE}
+COMMON = ("image_size", "epochs", "steps_per_epoch", "evaluate_every", "average")
+
+
+def of_recipe(name):
+    """The flags of a recipe, without those that all contestants share."""
+    own = {k: v for k, v in RECIPES[name].items() if k not in COMMON}
+    return [word for k, v in own.items() for word in (flag(k), str(v))]
+
+
 # A variant is one of these, or several with a plus: lr1e-3+translation.
 VARIANTS = {
     "reference": ["--discriminator", "patch70"],
     "default": [],
-    "quick": list(itertools.chain(*((flag(k), str(v)) for k, v in QUICK.items()))),
+    "paper": of_recipe("paper"),
+    "quick": of_recipe("quick"),
     "resize": ["--upsampling", "resize"],
     "batch2": ["--batch-size", "2"],
     "lr5e-4": ["--learning-rate", "5e-4"],
@@ -79,6 +100,7 @@ VARIANTS = {
     "identity20": ["--identity-weight", "20"],
 }
 NOTHING, REAL = "untranslated", "real images"
+RESULTS, CURVES = "results.jsonl", "curves.jsonl"
 NUM_SHOWN = 6  # pictures of each domain on a sheet
 
 
@@ -99,6 +121,9 @@ class Options:
     image_size: int | None = field(None, help="of all runs; default: 64")
     steps: int | None = field(None, help="of all runs; default: 3000")
     minutes: float | None = field(None, help="instead: of wall clock, of each run")
+    score_after: float | None = field(
+        None, help="minutes, of each run, again and again"
+    )
     flags: str = field("", help="more of train.py, for all runs")
     paired: bool = field(False, help="test images of one name show the same")
     inception_weights: str | None = field(
@@ -119,34 +144,42 @@ def main(options):
         (on.output / f"{on.label}.md").write_text(table + "\n")
         rows = sheet_rows(on, options.variants, options.seeds[0])
         picture_sheet(rows).save(on.output / f"{on.label}.png", optimize=True)
+        if curves := entries_of(on, file=CURVES):
+            chart = curve_chart(curves, {x: entries_of(on, x) for x in (NOTHING, REAL)})
+            chart.savefig(on.output / f"{on.label}-curve.png", dpi=100)
 
 
 def run(on: Contest, variant, seed):
     """Trains and scores a variant with one seed, or goes on with that."""
-    cost = train(on, variant, seed)
     if not entries_of(on, NOTHING):
         for name, scores in bounds(on).items():
             note(on, variant=name, seed=0, scores=scores)
+    cost = train(on, variant, seed)
     # All scores before any is noted: a run with a line of results is finished.
-    scores = {
-        weights: rounded(flat_scores(on.scored.evaluate(generators)))
-        for weights, generators in models(on.run_dir(variant, seed)).items()
-    }
-    for weights, of_weights in scores.items():
-        note(on, variant=variant, seed=seed, weights=weights, **cost, scores=of_weights)
+    for scored in scores_of(on, variant, seed):
+        note(on, variant=variant, seed=seed, **cost, **scored)
 
 
-def note(on, **entry):
+def scores_of(on, variant, seed, checkpoint="last"):
+    """What a run's raw and averaged weights are worth."""
+    found = models(on.run_dir(variant, seed), checkpoint)
+    return [
+        {"weights": weights, "scores": rounded(flat_scores(on.scored.evaluate(pair)))}
+        for weights, pair in found.items()
+    ]
+
+
+def note(on, file=RESULTS, **entry):
     """Adds a line to the results."""
     line = json.dumps({"dataset": on.label} | entry)
     print(line, flush=True)
-    with open(on.output / "results.jsonl", "a") as results:
+    with open(on.output / file, "a") as results:
         results.write(line + "\n")
 
 
-def entries_of(on, variant=None, seed=None):
+def entries_of(on, variant=None, seed=None, file=RESULTS):
     """The results that are there of a dataset, a variant, a seed."""
-    path = on.output / "results.jsonl"
+    path = on.output / file
     lines = path.read_text().splitlines() if path.exists() else []
     return [
         entry
@@ -168,18 +201,56 @@ def train(on, variant, seed):
     is_reference = variant.startswith("reference")
     if on.minutes:
         flags += schedule(steps_within(on, variant, flags, is_reference))
+    if on.score_after and not is_reference:
+        return train_and_score(on, variant, seed, flags)
     start, cpu_start = time.monotonic(), cpu_seconds()
     if is_reference:
         train_reference(arguments.parse(TrainConfig, "", arguments=flags))
     else:
-        command = [sys.executable, str(ROOT / "train.py"), *flags, "--average"]
-        subprocess.run(command, check=True)
+        subprocess.run(train_command(flags), check=True)
     if not is_new:
         return {}
     return {
         "seconds": round(time.monotonic() - start),
         "cpu_seconds": round(cpu_seconds() - cpu_start),
     }
+
+
+def train_command(flags):
+    """The program that trains a contestant."""
+    return [sys.executable, str(ROOT / "train.py"), *flags, "--average"]
+
+
+def train_and_score(on, variant, seed, flags):
+    """Trains a run that is stopped now and then to be scored; returns what it took."""
+    earlier = entries_of(on, variant, seed, CURVES)
+    keys = ("seconds", "cpu_seconds")
+    cost = {key: earlier[-1][key] if earlier else 0 for key in keys}
+    is_stopped = True
+    while is_stopped:
+        start, cpu_start = time.monotonic(), cpu_seconds()
+        process = subprocess.Popen(train_command(flags))
+        try:
+            process.wait(60 * on.score_after)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+        status = process.wait()
+        is_stopped = status == 128 + signal.SIGTERM
+        if status and not is_stopped:
+            raise InputError(f"{variant} ended with status {status}, see above.")
+        cost["seconds"] += round(time.monotonic() - start)
+        cost["cpu_seconds"] += round(cpu_seconds() - cpu_start)
+        run_dir = on.run_dir(variant, seed)
+        found = checkpoints(run_dir / CHECKPOINTS)
+        if not found:  # in the head start of the discriminators
+            raise InputError(f"--score-after: {variant} needs more minutes to begin.")
+        if not (run_dir / FOLDER).is_dir():  # in the first epoch
+            continue
+        step = step_of(found[0])
+        for scored in scores_of(on, variant, seed, str(step)):
+            about = {"variant": variant, "seed": seed, "step": step} | cost
+            note(on, CURVES, **about, **scored)
+    return cost
 
 
 def steps_within(on, variant, flags, is_reference):
@@ -224,9 +295,11 @@ def bounds(on):
     return {NOTHING: rounded(flat_scores(nothing)), REAL: rounded(real)}
 
 
-def models(run_dir):
+def models(run_dir, checkpoint="last"):
     """The generators of a run by kind of weights: the reference has no averages."""
-    raw, average = (load_generators(run_dir, weights=w) for w in ("raw", "average"))
+    raw, average = (
+        load_generators(run_dir, checkpoint, weights=w) for w in ("raw", "average")
+    )
     pairs = zip(raw["a_to_b"].weights, average["a_to_b"].weights, strict=True)
     if all(np.array_equal(x, y) for x, y in pairs):
         return {"raw": raw}

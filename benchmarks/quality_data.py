@@ -64,6 +64,7 @@ class Contest:
         scored_on: flags of the dataset whose test images are scored.
         is_paired: whether files of one name, of the test images, show the same.
         minutes: that a run may take, where they are given instead of its steps.
+        score_after: so many minutes of a run it is scored, again and again.
         inception_weights: file of the features; None: EfficientNet-Lite0.
     """
 
@@ -73,6 +74,7 @@ class Contest:
     scored_on: tuple[str, ...]
     is_paired: bool
     minutes: float | None
+    score_after: float | None
     inception_weights: str | None
 
     def run_dir(self, variant: str, seed: int) -> pathlib.Path:
@@ -104,7 +106,7 @@ class Contest:
     def scored(self) -> Evaluator:
         """Of the test images."""
         tests = self.splits["testA"], self.splits["testB"]
-        if self.is_paired:
+        if self.is_paired and not Dataset.open(self.directory).is_paired:
             require_pairs(*tests)
         return self.evaluator(*tests, self.is_paired)
 
@@ -140,6 +142,7 @@ def contest(dataset: str, options) -> Contest:
         flags(SCORED_ON.get(dataset, dataset)),
         dataset in NAMED or options.paired,
         options.minutes,
+        options.score_after,
         options.inception_weights,
     )
 

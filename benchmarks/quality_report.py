@@ -3,6 +3,7 @@
 import statistics
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 COLUMNS = {
@@ -56,6 +57,37 @@ def cpu_of(entries, variant):
         if e["variant"] == variant and "cpu_seconds" in e
     ]
     return statistics.mean(spent) if spent else None
+
+
+def curve_chart(
+    entries: list[dict], bounds: dict[str, list[dict]], score: str = "kid"
+) -> Figure:
+    """A score over the minutes, of each run and kind of weights; bounds across it."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    panels = figure.subplots(1, len(DIRECTIONS), sharex=True, sharey=True)
+    curves = {}
+    for entry in entries:
+        curves.setdefault((entry["variant"], entry["seed"]), []).append(entry)
+    for axis, (direction, title) in zip(panels, DIRECTIONS.items(), strict=True):
+        column = f"{score}_{direction}"
+        for style, (name, found) in zip(("--", "-."), bounds.items(), strict=False):
+            for entry in found:
+                axis.axhline(entry["scores"][column], label=name, color="0.5", ls=style)
+        for i, ((variant, seed), run) in enumerate(curves.items()):
+            for weights, style in {"average": ".-", "raw": ":"}.items():
+                points = [point for point in run if point["weights"] == weights]
+                axis.plot(
+                    [point["seconds"] / 60 for point in points],
+                    [point["scores"][column] for point in points],
+                    style,
+                    color=f"C{i}",
+                    label=f"{variant}, seed {seed}, {weights}",
+                )
+        axis.set(title=title, xlabel="minutes")
+        axis.grid(True, alpha=0.3)
+    panels[0].set(xlim=(0, None), ylim=(0, None), ylabel=COLUMNS[score])
+    panels[0].legend(fontsize=8)
+    return figure
 
 
 def picture_sheet(rows: dict[str, np.ndarray]) -> Image.Image:

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from benchmarks.quality_data import contest
+from benchmarks.quality_report import curve_chart
 from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.errors import InputError
 
@@ -16,6 +17,7 @@ USUAL = {
     "image_size": None,
     "steps": None,
     "minutes": None,
+    "score_after": None,
     "flags": "",
     "paired": False,
     "inception_weights": None,
@@ -37,6 +39,30 @@ def test_the_script_imports_and_parses(monkeypatch):
     script = importlib.import_module("quality")
     options = arguments.parse(script.Options, "", arguments=["--minutes", "2.5"])
     assert options.minutes == 2.5
+    # What is asked of all contestants is not asked of one by its recipe.
+    assert "--cycle-weight" in script.VARIANTS["quick"]
+    assert "--discriminator" in script.VARIANTS["paper"]
+    assert not {"--epochs", "--no-average", "--average"} & {*script.VARIANTS["paper"]}
+
+
+def test_a_curve_is_drawn_of_each_run_over_its_minutes():
+    points = [
+        {
+            "variant": variant,
+            "seed": 0,
+            "weights": "average",
+            "seconds": seconds,
+            "scores": {"kid_a_to_b": seconds / 10, "kid_b_to_a": 5.0},
+        }
+        for variant in ("quick", "paper")
+        for seconds in (60, 120)
+    ]
+    nothing = {"scores": {"kid_a_to_b": 150.0, "kid_b_to_a": 150.0}}
+    figure = curve_chart(points, {"untranslated": [nothing]})
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert [*lines["untranslated"].get_ydata()] == [150.0, 150.0]
+    assert [*lines["paper, seed 0, average"].get_xdata()] == [1.0, 2.0]
+    assert [*lines["paper, seed 0, average"].get_ydata()] == [6.0, 12.0]
 
 
 def test_a_folder_is_not_taken_for_the_embedded_dataset_of_its_name(tmp_path):
