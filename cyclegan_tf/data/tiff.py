@@ -231,7 +231,8 @@ def _grey_rgb_or_bands(pixels, page):
 def _without_alpha(pixels, valid, page, keeps_alpha):
     """Composites on white, or makes a mask of alpha; returns a note, too."""
     kinds, channels = page.extrasamples, pixels.shape[-1]
-    if page.bitspersample not in (8, 16) or not {*kinds[-1:]} & {PREMULTIPLIED, ALPHA}:
+    is_of_levels = pixels.dtype.kind in "ui" and page.bitspersample in (8, 16)
+    if not is_of_levels or not {*kinds[-1:]} & {PREMULTIPLIED, ALPHA}:
         return pixels, valid, ""
     is_only_one = channels == (4 if page.photometric == RGB else 2) and len(kinds) == 1
     if keeps_alpha and is_only_one:
