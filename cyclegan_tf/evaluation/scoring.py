@@ -87,7 +87,7 @@ def _side_by_side(config):
     # Open all that is named.
     runs, trained, models = {}, {}, {}
     for path in config.run_dirs:
-        name = str(path)
+        name = str(path) if str(path) != comparison.NOTHING else f"./{path}"
         if find_export(path):
             models[name] = translator.load_all(path)
         else:

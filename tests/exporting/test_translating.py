@@ -128,8 +128,11 @@ def test_model_of_one_size_takes_pictures_of_that_size_one_by_one(
         translate(random_pixels(24, 40))
 
 
-def test_evaluated_beside_the_run(run_dir, exports, capsys):
-    models = (run_dir, exports[1] / "onnx", exports[1] / "litert" / "1")
+def test_evaluated_beside_the_run(run_dir, exports, tmp_path, monkeypatch, capsys):
+    # A run of the name that untranslated images have is no less a model.
+    shutil.copytree(run_dir, tmp_path / "nothing")
+    monkeypatch.chdir(tmp_path)
+    models = ("nothing", exports[1] / "onnx", exports[1] / "litert" / "1")
     done = run_here(capsys, "evaluate", *models, "--limit", 2)
     assert done.returncode == 0, done.stderr
     rows = {
