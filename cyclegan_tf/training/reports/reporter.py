@@ -67,13 +67,7 @@ class Reporter:
             self.speed.measure(step, self.model.seconds_waited)
         self.bar.after_step(self._in_order(logs), self.speed.images_per_s)
         if step % RECORD_EVERY == 0 and not is_last:
-            # The means of the losses since the last time within the epoch.
-            before, self.sums = self.sums, self._sums()
-            losses = {
-                name: (total - before[name][0]) / max(1.0, count - before[name][1])
-                for name, (total, count) in self.sums.items()
-            }
-            self.log.scalars(self._record(step, losses, []))
+            self.log.scalars(self._record(step, self._latest_losses(), []))
 
     def after_epoch(self, epoch: int, step: int, logs: dict) -> dict[str, Any] | None:
         """Scores, records and shows an epoch.
@@ -84,7 +78,8 @@ class Reporter:
         is_scored = is_due(epoch, config.evaluate_every, config.epochs)
         self.results = self.run.evaluator.evaluate(generators) if is_scored else []
         record = self._record(step, self._in_order(logs), self.results)
-        self.log.scalars(record)
+        # A curve of means over as many steps all along; the table is of whole epochs.
+        self.log.scalars(dataclasses.replace(record, losses=self._latest_losses()))
         self.bar.after_epoch(record)
         self._add_row(epoch, record)
         self.samples.draw(epoch, step)
@@ -109,6 +104,14 @@ class Reporter:
     def _in_order(self, logs):
         """The losses as the model lists them; graphs sort them by name."""
         return {name: float(logs[name]) for name in self.model.trackers if logs}
+
+    def _latest_losses(self):
+        """The means of the losses since the last time within the epoch."""
+        before, self.sums = self.sums, self._sums()
+        return {
+            name: (total - before[name][0]) / max(1.0, count - before[name][1])
+            for name, (total, count) in self.sums.items()
+        }
 
     def _sums(self):
         return {

@@ -11,6 +11,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.losses import LOSSES
 from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
+from cyclegan_tf.training.reports import reporter
 from cyclegan_tf.training.reports.record import Speed
 from tests.helpers import tiny_config, write_images
 
@@ -80,12 +81,23 @@ def test_tensorboard_has_what_was_promised(scored_run):
     assert "memory/host_peak_mib" in tags
     assert {"samples/A", "samples/B", "config"} <= tags
     assert {"scores/swd_a_to_b", "scores/cycle_ssim_b_to_a"} <= tags
-    # Means over an epoch of 4 steps, as in the table.
-    [written] = {
-        e.step: e for e in events.Tensors("losses/D_B") if e.step == 8
-    }.values()
-    loss = tf.make_ndarray(written.tensor_proto)
-    assert float(read_csv(scored_run)[1]["D_B"]) == pytest.approx(loss, rel=1e-4)
+
+
+def test_curves_are_means_of_as_many_steps_up_to_the_end_of_an_epoch(
+    tiny_run, monkeypatch
+):
+    monkeypatch.setattr(reporter, "RECORD_EVERY", 2)
+    config = tiny_run(epochs=1, steps_per_epoch=3)
+    training.train(config)
+    events = EventAccumulator(str(config.resolved_run_dir / "tensorboard"))
+    events.Reload()
+    (first, second), (last, third) = (
+        (event.step, float(tf.make_ndarray(event.tensor_proto)))
+        for event in events.Tensors("losses/D_B")
+    )
+    assert (first, last) == (2, 3)
+    [row] = read_csv(config.resolved_run_dir)
+    assert float(row["D_B"]) == pytest.approx((2 * second + third) / 3, rel=1e-4)
 
 
 def test_speed_and_wait_are_of_the_time_since_the_first_step(monkeypatch):
