@@ -1,5 +1,6 @@
 """What the page answers: a picture's translations, as they are shown and as files."""
 
+import contextlib
 import dataclasses
 import pathlib
 from typing import NamedTuple
@@ -7,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
-from cyclegan_tf.data.ranges import to_shown, to_values
+from cyclegan_tf.data.pipeline import load_images
+from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.data.writing import suffix_for, write
-from cyclegan_tf.evaluation.pictures import real_pictures
 from cyclegan_tf.inference.translator import Translator
-from cyclegan_tf.runs.directory import CONFIG, read_config
+from cyclegan_tf.runs.directory import CONFIG
+from cyclegan_tf.runs.run_dir import RunDir
 
 # In pixels; more than a screen has would only be sent.
 MAX_SHOWN_SIDE = 1600
@@ -23,7 +24,7 @@ OTHER = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
 
 
 class Example(NamedTuple):
-    """A picture of a run's samples as a direction takes it, and in 8 bits of RGB."""
+    """A test image of a run as a direction takes it, and in 8 bits of RGB."""
 
     direction: str
     pixels: np.ndarray
@@ -43,30 +44,17 @@ class Answer(NamedTuple):
     file: pathlib.Path
 
 
-def examples(run_dir: pathlib.Path, directions: list[str]) -> list[Example]:
-    """Real pictures among the newest samples of a run; of an export there are none.
-
-    Samples have 8 bits of RGB: examples of images of more bits are coarse, and of any
-    other number of channels than 1 or 3 there are none.
-    """
-    if not (run_dir / CONFIG).is_file():
+def examples(model: pathlib.Path, directions: list[str]) -> list[Example]:
+    """Test images of a run; none of an export, or where the images are gone."""
+    if not (model / CONFIG).is_file():
         return []
-    options, _, domains, *_ = read_config(run_dir)
-    found = []
-    for direction in directions:
-        source, _ = domains.of(direction)
-        paths = sorted((run_dir / "samples").glob(f"epoch-*-{direction[0]}.png"))
-        if not paths or source.channels not in (1, 3):
-            continue
-        try:
-            reals = real_pictures(paths[-1], options.frame[:2])
-        except InputError as error:
-            say(f"going on without examples: {error}")
-            continue
-        for real in reals[:MAX_EXAMPLES]:
-            levels = real[..., : source.channels]
-            values = to_values(levels / np.float32(127.5) - 1, source).numpy()
-            found.append(Example(direction, values, real))
+    found, run = [], RunDir.open(model)
+    with contextlib.suppress(InputError):
+        splits = run.images("test")
+        for direction in directions:
+            split = splits[direction[0]].first(MAX_EXAMPLES)
+            for image in load_images(split, run.options.frame):
+                found.append(Example(direction, image, to_shown(image, split.domain)))
     return found
 
 

@@ -58,22 +58,6 @@ def read_png(path: pathlib.Path) -> np.ndarray:
         raise InputError(f"{path} cannot be read ({error}).") from None
 
 
-def real_pictures(path: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
-    """The first column in a file of `sample_grid`, uint8 `(rows, height, width, 3)`.
-
-    Raises `InputError` if it cannot be read, or has no rows of that height and width.
-    """
-    scale = _scale(size[1])
-    height, width = (scale * side for side in size)
-    pixels = read_png(path)[STRIP_HEIGHT:]
-    num_rows, rest = divmod(len(pixels), height)
-    if rest or not num_rows or pixels.shape[1] < width:
-        problem = "no samples of {}x{}".format(*size)
-        raise InputError(f"{path} cannot be read ({problem}).")
-    rows = pixels[:, :width].reshape(num_rows, height, width, 3)
-    return rows[:, ::scale, ::scale]
-
-
 def save_png(path: pathlib.Path, pixels: np.ndarray) -> None:
     """Writes a picture, uint8 `(height, width, 3)`, aside and renames it."""
     with written_aside(path) as aside:

@@ -1,15 +1,19 @@
 import dataclasses
+import shutil
 
 import numpy as np
 from PIL import Image
 
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain, Domains
+from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.demo import answers
-from cyclegan_tf.evaluation.pictures import sample_grid, save_png
 from cyclegan_tf.inference.translator import Translator
 from cyclegan_tf.runs import directory as run_directory
 from tests.helpers import random_pixels, tiny_config
 
+RNG = np.random.default_rng(0)
 DEEP = Domain(1, "uint16", 0.0, 1023.0)
 BANDS = Domain(5, "float32", -1.0, 1.0)
 
@@ -50,20 +54,22 @@ def test_range_of_an_export_is_that_of_the_picture(tmp_path):
     assert (shown.min(), shown.max()) == (0, 255)
 
 
-def test_examples_are_the_real_ones_of_the_newest_samples(tmp_path):
-    reals = np.stack([random_pixels(32, 32, seed) for seed in range(4)])
-    grid = sample_grid({name: reals for name in ("real A", "fake B", "cycled A")})
-    domains = Domains(DEEP, BANDS)
-    recorded = run_directory.Recorded(tiny_config(tmp_path), "f", domains)
+def test_examples_are_whole_test_images_as_long_as_these_are_there(tmp_path):
+    reals = RNG.integers(0, 1023, (4, 32, 32), np.uint16)
+    for split in ("trainA", "trainB", "testA", "testB"):
+        folder = tmp_path / "scans" / split
+        folder.mkdir(parents=True)
+        for i, real in enumerate(reals):
+            Image.fromarray(real).save(folder / f"{i}.png")
+    config = tiny_config(tmp_path, dataset=str(tmp_path / "scans"))
+    dataset = Dataset.open(ensure_dataset(config))
+    recorded = run_directory.Recorded(config, dataset.fingerprint, Domains(DEEP, DEEP))
     run_directory.write_config(tmp_path, recorded)
-    (tmp_path / "samples").mkdir()
-    save_png(tmp_path / "samples" / "epoch-0001-a.png", 255 - grid)
-    save_png(tmp_path / "samples" / "epoch-0002-a.png", grid)
     found = answers.examples(tmp_path, ["a_to_b", "b_to_a"])
-    assert [example.direction for example in found] == ["a_to_b"] * 3
-    assert np.array_equal(found[2].shown, reals[2])
+    assert [x.direction for x in found] == ["a_to_b"] * 3 + ["b_to_a"] * 3
     assert found[2].pixels.dtype == np.uint16
-    expected = np.round(reals[2][..., :1] * (1023 / 255))
-    assert np.array_equal(found[2].pixels, expected)
-    (tmp_path / "samples" / "epoch-0002-a.png").write_bytes(b"damaged")
+    assert np.array_equal(found[2].pixels[..., 0], reals[2])
+    assert np.array_equal(found[2].shown, to_shown(found[2].pixels, DEEP))
+    shutil.rmtree(dataset.directory)
     assert answers.examples(tmp_path, ["a_to_b"]) == []
+    assert answers.examples(tmp_path / "export", ["a_to_b"]) == []

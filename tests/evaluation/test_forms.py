@@ -215,9 +215,8 @@ def test_samples_of_other_channels_have_three_columns(tmp_path):
     draw(tmp_path, (deep, rgb), domains, models)
     for name, shown in (("a", to_shown(deep, domains.a)), ("b", rgb)):
         path = tmp_path / f"samples/epoch-0001-{name}.png"
-        reals = pictures.real_pictures(path, (32, 48))
-        np.testing.assert_array_equal(reals, shown)
-    sheet = pictures.read_png(path)[pictures.STRIP_HEIGHT :: 2, ::2]
+        sheet = pictures.read_png(path)[pictures.STRIP_HEIGHT :: 2, ::2]
+        np.testing.assert_array_equal(sheet[:, :48].reshape(shown.shape), shown)
     assert sheet.shape == (2 * 32, 3 * 48, 3)
     np.testing.assert_allclose(sheet[:32, 48:96, 0], rgb[0].mean(-1), atol=1)
 
