@@ -2,9 +2,9 @@
 
 What `data.images` does, for models that are served without Python: JPEG and PNG,
 transparency on white, CMYK to RGB, grey to RGB or RGB to grey as the model needs, and
-the orientation that EXIF or XMP says, as cameras and phones write it. Depth, size and
-number of scans are checked before anything is decoded. A file whose orientation this
-cannot read is refused.
+the orientation that EXIF says, as cameras and phones write it; that of XMP alone is not
+read. Depth, size and number of scans are checked before anything is decoded. A file
+whose orientation this cannot read is refused.
 """
 
 import tensorflow as tf
@@ -25,15 +25,8 @@ PNG_COLOUR_TYPE_AT = 25
 ANYTHING = r"\C*"
 TRANSPARENCY = r"\x00\x00(?:\x00\C|\x01\x00)tRNS"
 TIFF_START = r"(?:II|MM)(?:\*\x00|\x00\*)"
-XMP_ORIENTATION = (
-    r"(?:XML:com\.adobe\.xmp|http://ns\.adobe\.com/xap/1\.0/)\x00"
-    r'\C*?tiff:Orientation(?:="|>)([0-9])'
-)
-COMPRESSED = (
-    r"Raw profile type exif|zTXtXML:com\.adobe\.xmp|XML:com\.adobe\.xmp\x00\x01"
-)
-SHORT, LONG = 3, 4  # types of numbers in TIFF
-NOT_SAID = -1
+SHORT = 3  # the type of a number of 16 bits in TIFF
+UPRIGHT = 1
 
 
 def decode_upright(encoded, domain: Domain, min_side: int, max_pixels: int):
@@ -160,31 +153,15 @@ def _upright(pixels, orientation):
 
 
 def _orientation(encoded, is_jpeg):
-    """What EXIF says, or else XMP; other numbers than 2 to 8 turn nothing."""
-    is_readable = tf.debugging.Assert(
-        is_jpeg | ~_contains(encoded, COMPRESSED),
-        ["expected a PNG without compressed EXIF or XMP; save it without its metadata"],
-    )
-    with tf.control_dependencies([is_readable]):
-        start = tf.where(is_jpeg, b"Exif\0\0", b"eXIf")
+    """What EXIF says; other numbers than 2 to 8 turn nothing."""
+    start = tf.where(is_jpeg, b"Exif\0\0", b"eXIf")
     # A search, not a walk: among the pixels of a JPEG there is no such thing.
     parts = tf.strings.split(encoded, start, maxsplit=1)
-    in_exif = tf.cond(
+    return tf.cond(
         tf.size(parts) > 1,
         lambda: _tiff_orientation(parts[1]),
-        lambda: tf.constant(NOT_SAID, tf.int64),
+        lambda: tf.constant(UPRIGHT, tf.int64),
     )
-    return tf.cond(
-        (in_exif == NOT_SAID) & _contains(encoded, XMP_ORIENTATION),
-        lambda: _xmp_orientation(encoded),
-        lambda: in_exif,
-    )
-
-
-def _xmp_orientation(encoded):
-    first = f"{ANYTHING}?{XMP_ORIENTATION}{ANYTHING}"
-    digit = tf.strings.regex_replace(encoded, first, r"\1")
-    return tf.strings.to_number(digit, tf.int64)
 
 
 def _tiff_orientation(tiff):
@@ -205,18 +182,15 @@ def _tiff_orientation(tiff):
     entries = directory + 2 + 12 * tf.range(numbers_at(directory, 2))
     entries = entries[numbers_at(entries, 2) == EXIF_ORIENTATION]
     kinds, counts = numbers_at(entries + 2, 2), numbers_at(entries + 4, 4)
-    is_short = kinds == SHORT
-    is_plain = (is_short | (kinds == LONG)) & (counts == 1)
-    message = "expected an EXIF orientation of one whole number, got types and counts"
-    is_fine = tf.debugging.Assert(tf.reduce_all(is_plain), [message, kinds, counts])
+    message = "expected an EXIF orientation of one short, got types and counts"
+    is_plain = tf.reduce_all((kinds == SHORT) & (counts == 1))
+    is_fine = tf.debugging.Assert(is_plain, [message, kinds, counts])
     with tf.control_dependencies([is_fine]):
-        values = tf.where(
-            is_short, numbers_at(entries + 8, 2), numbers_at(entries + 8, 4)
-        )
-    found = tf.concat([[tf.constant(NOT_SAID, tf.int64)], values], axis=0)[-1]
+        values = numbers_at(entries + 8, 2)
+    found = tf.concat([[tf.constant(UPRIGHT, tf.int64)], values], axis=0)[-1]
     # A damaged start leaves the picture as it is.
     is_whole = tf.strings.regex_full_match(tf.strings.substr(tiff, 0, 4), TIFF_START)
-    return tf.where(is_whole, found, 1)
+    return tf.where(is_whole, found, UPRIGHT)
 
 
 def _contains(encoded, pattern):

@@ -1,20 +1,14 @@
 """One picture as a file of each kind that the bytes signatures take."""
 
 import io
-import struct
 
 import imagecodecs
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from cyclegan_tf.data.photos import EXIF_ORIENTATION
 
 TURNED = 6  # by 90 degrees
-# Big-endian, with a directory of one entry, whose number has 32 bits: all that is rare.
-EXIF = b"Exif\0\0MM\0*" + struct.pack(
-    ">IHHHIII", 8, 1, EXIF_ORIENTATION, 4, 1, TURNED, 0
-)
-XMP = f'<x:xmpmeta><rdf:Description tiff:Orientation="{TURNED}"/></x:xmpmeta>'
 
 
 def one_of_each_kind(pixels: np.ndarray) -> dict[str, bytes]:
@@ -34,17 +28,16 @@ def one_of_each_kind(pixels: np.ndarray) -> dict[str, bytes]:
         return {kind: imagecodecs.png_encode(x.copy()) for kind, x in files.items()}
     picture = Image.fromarray(rgb)
     bits = picture.convert("1")
-    xmp = PngImagePlugin.PngInfo()
-    xmp.add_itxt("XML:com.adobe.xmp", XMP)
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = TURNED
     files = {
         "grey PNG": _file(picture.convert("L")),
         "1-bit PNG": _file(bits),
         "1-bit PNG with transparency": _file(bits, transparency=0),
         "RGBA PNG": _file(Image.fromarray(with_alpha)),
         "JPEG": _file(picture, "JPEG"),
-        "JPEG turned by EXIF": _file(picture, "JPEG", exif=EXIF),
-        "PNG turned by EXIF": _file(picture, exif=EXIF),
-        "PNG turned by XMP": _file(picture, pnginfo=xmp),
+        "JPEG turned by EXIF": _file(picture, "JPEG", exif=exif),
+        "PNG turned by EXIF": _file(picture, exif=exif),
     }
     for depth in (1, 2, 4, 8):
         palette = picture.quantize(2**depth)
