@@ -99,7 +99,10 @@ class TrainConfig(ImageConfig):
         "color,translation,cutout with commas, or none",
     )
     discriminator_head_start: int = option(
-        0, "steps that the discriminators alone take before the first", at_least=0
+        0,
+        "steps at most that the discriminators alone take before the first, until they "
+        "tell the domains apart",
+        at_least=0,
     )
     pool_size: int = option(50, "fakes kept per domain; 0: no image pool", at_least=0)
     batch_size: int = option(

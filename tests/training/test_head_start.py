@@ -2,11 +2,13 @@ import collections
 import contextlib
 import itertools
 import shutil
+import types
 
 import numpy as np
 import pytest
 
 from cyclegan_tf.runs import saved
+from cyclegan_tf.training import head_start
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.devices import choose_devices
 from cyclegan_tf.training.head_start import steps_of_head_start
@@ -67,3 +69,22 @@ def test_head_start_is_on_the_domains_and_not_on_what_generators_make(tiny_run):
             taught.append([x.numpy() for x in run.model.discriminator_variables])
     for one, other in zip(*taught, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "known_after, ends_at",
+    [(0, 50), (70, 100), (80, 150), (1000, 200)],  # 80: the mean to 100 is above 0.2
+)
+def test_head_start_ends_where_the_domains_are_told_apart(
+    monkeypatch, known_after, ends_at
+):
+    losses = (0.25 if step < known_after else 0.15 for step in itertools.count())
+    monkeypatch.setattr(head_start, "steps_of_head_start", lambda run: losses)
+    devices = types.SimpleNamespace(any_worker=bool)
+    config, said = types.SimpleNamespace(discriminator_head_start=200), []
+    run = types.SimpleNamespace(
+        config=config, devices=devices, received_signal=lambda: None, say=said.append
+    )
+    head_start.give_head_start(run)
+    expected = [f"the discriminators tell the domains apart by step {ends_at}"]
+    assert said == (expected if known_after < 200 else [])
