@@ -32,6 +32,7 @@ from cyclegan_tf.data.ranges import to_unit_range, to_values
 from cyclegan_tf.model.cost import floats_per_pixel
 from cyclegan_tf.model.layers import (
     InstanceNormalization,
+    MaskedChange,
     ReflectionPadding2D,
 )
 
@@ -157,7 +158,7 @@ def _apply(layer, inputs, scratch):
     match layer:
         case InstanceNormalization():
             return _normalized(rows, layer, scratch)
-        case layers.Add() | layers.Subtract() | layers.Multiply():
+        case layers.Add() | MaskedChange():
             # Stored, or each block would compute all blocks before it again.
             read = lambda *span: layer([x.read(*span) for x in inputs])  # noqa: E731
             return scratch.store(dataclasses.replace(rows, read=read))

@@ -7,6 +7,8 @@ from keras import layers, ops
 NORM_EPSILON = 1e-5  # of the authors' program; GroupNormalization's default is 1e-3
 # What TensorFlow's fused batch normalization takes; statistics are float32 in each.
 FUSED_DTYPES = (tf.float32, tf.bfloat16, tf.float16)
+# Black and white as a change meets them: at -1 and 1 themselves nothing could.
+MOST = 0.98
 
 
 @keras.saving.register_keras_serializable("cyclegan_tf")
@@ -133,3 +135,26 @@ def use_fused_normalization(network: keras.Model, fused: bool) -> None:
     for layer in network.layers:
         if isinstance(layer, InstanceNormalization):
             layer.fused = fused
+
+
+@keras.saving.register_keras_serializable("cyclegan_tf")
+class MaskedChange(layers.Layer):
+    """Changes images where a mask says so, within their range.
+
+    Call with a list of images in [-1, 1], changes in (-1, 1) of the same shape, and
+    masks in [0, 1] of one channel. A change c makes (x + c) / (1 + x c) of a value x,
+    the tanh of the sum of what both are the tanh of: 0 changes nothing, 1 makes white
+    and -1 black of everything, and between them no value leaves the range, so that
+    each has a gradient.
+    """
+
+    def call(self, inputs):
+        """Images of the same shape and range."""
+        images, changes, masks = inputs
+        held = ops.clip(images, -MOST, MOST)
+        changed = (held + changes) / (1 + held * changes)
+        return images + masks * (changed - images)
+
+    def compute_output_shape(self, input_shape):
+        """That of the images."""
+        return input_shape[0]

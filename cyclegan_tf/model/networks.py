@@ -19,6 +19,7 @@ from cyclegan_tf.config.architectures import (
 )
 from cyclegan_tf.model.layers import (
     InstanceNormalization,
+    MaskedChange,
     ReflectionPadding2D,
 )
 
@@ -28,8 +29,8 @@ UpsamplingName = Literal["transpose", "resize"]
 
 # Sec. 7.2 of the paper: Gaussian, standard deviation 0.02.
 WEIGHT_STDDEV = 0.02
-# The mask of an attentive generator begins at the sigmoid of this, about an eighth.
-FIRST_MASK_BIAS = -2.0
+# Of what changes an image: a few grey levels, with 16 to 64 filters before it.
+FIRST_CHANGE_STDDEV = 0.005
 LEAKY_SLOPE = 0.2
 
 
@@ -54,9 +55,9 @@ def build_generator(
         upsampling: "transpose", the paper's; "resize", each pixel 2x2, convolved,
             without checkerboards (Odena et al. 2016, doi:10.23915/distill.00003).
         name: of the model.
-        has_attention: a second head draws a mask of where what the first draws takes
-            the image's place, at the start by an eighth. Where channels differ, there
-            is nothing to keep.
+        has_attention: a second head draws a mask of where the image is changed, and
+            the first by how much, at the start by next to nothing. Where channels
+            differ, there is nothing to change.
 
     Returns:
         A functional model from `(batch, height, width, channels)` in [-1, 1] to the
@@ -88,7 +89,7 @@ def build_generator(
     # float32 at the end: pixels and losses inherit no half-precision rounding.
     out_channels = out_channels or channels
     if has_attention and out_channels == channels:
-        outputs = _masked(x, inputs)
+        outputs = _masked_change(x, inputs)
     else:
         x = _conv(x, out_channels, 7, "head", use_bias=True)
         outputs = layers.Activation("tanh", dtype="float32", name="translated")(x)
@@ -103,15 +104,14 @@ def _upsampling_of(name):
     raise ValueError(f"upsampling must be 'transpose' or 'resize', got {name!r}.")
 
 
-def _masked(x, inputs):
-    # Both heads draw from the same; float32 as without a mask.
-    contents = _conv(x, inputs.shape[-1], 7, "head", use_bias=True)
-    contents = layers.Activation("tanh", dtype="float32", name="contents")(contents)
-    mask = _conv(x, 1, 7, "mask", use_bias=True, bias=FIRST_MASK_BIAS)
-    mask = layers.Activation("sigmoid", dtype="float32", name="mask_sigmoid")(mask)
-    change = layers.Subtract(dtype="float32", name="change")([contents, inputs])
-    change = layers.Multiply(dtype="float32", name="masked_change")([change, mask])
-    return layers.Add(dtype="float32", name="translated")([inputs, change])
+def _masked_change(x, inputs):
+    # Both heads draw from the same; the change begins near to none.
+    mask = _conv(x, 1, 7, "mask", use_bias=True)
+    mask = layers.Activation("sigmoid", name="mask_sigmoid")(mask)
+    stddev = FIRST_CHANGE_STDDEV
+    x = _conv(x, inputs.shape[-1], 7, "head", use_bias=True, stddev=stddev)
+    x = layers.Activation("tanh", name="head_tanh")(x)
+    return MaskedChange(dtype="float32", name="translated")([inputs, x, mask])
 
 
 def build_discriminator(
@@ -217,19 +217,18 @@ def _is_affine(norm):
     return norm == "affine"
 
 
-def _initializer():
-    return keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV)
+def _initializer(stddev=WEIGHT_STDDEV):
+    return keras.initializers.RandomNormal(stddev=stddev)
 
 
-def _conv(x, filters, size, name, strides=1, use_bias=False, bias=0.0):
+def _conv(x, filters, size, name, strides=1, use_bias=False, stddev=WEIGHT_STDDEV):
     return layers.Conv2D(
         filters,
         size,
         strides,
         padding="valid",
         use_bias=use_bias,
-        kernel_initializer=_initializer(),
-        bias_initializer=keras.initializers.Constant(bias),
+        kernel_initializer=_initializer(stddev),
         name=name,
     )(x)
 
