@@ -13,7 +13,7 @@ from cyclegan_tf.model.building import new_optimizer
 from cyclegan_tf.training.running import Run
 
 # A discriminator that knows nothing, and answers 0.5, has a loss of 0.25.
-TOLD_APART, NUM_LATEST = 0.2, 50  # by the mean over so many steps
+TOLD_APART, NUM_LATEST = 0.1, 50  # by the mean over so many steps
 
 
 def give_head_start(run: Run) -> None:

@@ -73,12 +73,12 @@ def test_head_start_is_on_the_domains_and_not_on_what_generators_make(tiny_run):
 
 @pytest.mark.parametrize(
     "known_after, ends_at",
-    [(0, 50), (70, 100), (80, 150), (1000, 200)],  # 80: the mean to 100 is above 0.2
+    [(0, 50), (70, 100), (80, 150), (1000, 200)],  # 80: the mean to 100 is above 0.1
 )
 def test_head_start_ends_where_the_domains_are_told_apart(
     monkeypatch, known_after, ends_at
 ):
-    losses = (0.25 if step < known_after else 0.15 for step in itertools.count())
+    losses = (0.15 if step < known_after else 0.05 for step in itertools.count())
     monkeypatch.setattr(head_start, "steps_of_head_start", lambda run: losses)
     devices = types.SimpleNamespace(any_worker=bool)
     config, said = types.SimpleNamespace(discriminator_head_start=200), []
