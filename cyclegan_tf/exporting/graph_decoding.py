@@ -2,9 +2,9 @@
 
 What `data.images` does, for models that are served without Python: JPEG and PNG,
 transparency on white, CMYK to RGB, grey to RGB or RGB to grey as the model needs, and
-the orientation that EXIF says, as cameras and phones write it; that of XMP alone is not
-read. Depth, size and number of scans are checked before anything is decoded. A file
-whose orientation this cannot read is refused.
+the orientation that EXIF says, as cameras and phones write it; those of XMP alone, and
+of compressed EXIF in a PNG, are not read. Depth, size and number of scans are checked
+before anything is decoded. An orientation that is no number of 16 bits is refused.
 """
 
 import tensorflow as tf

@@ -29,17 +29,20 @@ def give_head_start(run: Run) -> None:
     Raises:
         SystemExit: a stop was requested; nothing is kept.
     """
-    count, latest = run.config.discriminator_head_start, []
+    count, losses = run.config.discriminator_head_start, []
     label = "head start of the discriminators"
     with progress_bar(count, label, " steps") as bar:
-        for step, loss in enumerate(itertools.islice(steps_of_head_start(run), count)):
+        for loss in itertools.islice(steps_of_head_start(run), count):
             bar.update()
             if run.devices.any_worker(run.received_signal() is not None):
                 run.say("stopped in the head start; the same command begins it again")
                 sys.exit(128 + (run.received_signal() or signal.SIGTERM))
-            latest = [*latest[-NUM_LATEST + 1 :], loss]
-            if (step + 1) % NUM_LATEST == 0 and np.mean(latest) < TOLD_APART:
-                run.say(f"the discriminators tell the domains apart by step {step + 1}")
+            losses.append(loss)
+            is_due = len(losses) % NUM_LATEST == 0
+            if is_due and np.mean(losses[-NUM_LATEST:]) < TOLD_APART:
+                run.say(
+                    f"the discriminators tell the domains apart by step {len(losses)}"
+                )
                 break
 
 

@@ -180,7 +180,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     ahead = ""
     if count := times.get("head_start_step"):
         each = seconds["head_start_step"]
-        ahead = f"{count} steps of {each:.3g} s of the discriminators alone, "
+        ahead = f"at most {count} steps of {each:.3g} s of the discriminators alone, "
     options = [f"{x} {y}" for x, y in plan["options"].items() if y is not None]
     return f"""\
 dataset: {dataset["directory"]}: {images} images
