@@ -6,6 +6,7 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,15 @@ from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.console import quiet_start
 from cyclegan_tf.config.options import option as field
 
-__all__ = ["ROOT", "field", "quartiles", "quiet_start", "report", "script"]
+__all__ = [
+    "ROOT",
+    "cpu_seconds",
+    "field",
+    "quartiles",
+    "quiet_start",
+    "report",
+    "script",
+]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -50,6 +59,12 @@ def commit():
     except FileNotFoundError:
         return None
     return told.stdout.strip() or None
+
+
+def cpu_seconds():
+    """Of this process, and of those that it has waited for."""
+    used = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, used))
 
 
 def quartiles(values, digits):

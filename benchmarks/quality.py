@@ -31,22 +31,27 @@ of the training, with each of its starts. The scores are lines of `curves.jsonl`
 
 import dataclasses
 import itertools
-import json
-import resource
 import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
-from common import ROOT, field, quiet_start, script
+from common import ROOT, cpu_seconds, field, quiet_start, script
 
 from cyclegan_tf.cli import arguments
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import RECIPES, TrainConfig, flag
 
 with quiet_start():
-    from benchmarks.quality_data import EPOCHS, NAMED, Contest, contest, schedule
+    from benchmarks.quality_data import (
+        CURVES,
+        EPOCHS,
+        NAMED,
+        Contest,
+        contest,
+        schedule,
+    )
     from benchmarks.quality_report import (
         DIRECTIONS,
         curve_chart,
@@ -78,14 +83,10 @@ VARIANTS = {
     "paper": of_recipe("paper"),
     "quick": of_recipe("quick"),
     "resize": ["--upsampling", "resize"],
-    "batch2": ["--batch-size", "2"],
-    "lr5e-4": ["--learning-rate", "5e-4"],
     "lr1e-3": ["--learning-rate", "1e-3"],
     "lr2e-3": ["--learning-rate", "2e-3"],
-    "discriminator1e-4": ["--discriminator-learning-rate", "1e-4"],
     # Half of the embedded dataset's own.
     "discriminator5e-4": ["--discriminator-learning-rate", "5e-4"],
-    "discriminator1e-3": ["--discriminator-learning-rate", "1e-3"],
     "epochs15": ["--epochs", "15"],  # of drawings: 9,000 steps
     # The learning rate falls in 30 stairs, to a 16th, not in 5, to a quarter.
     "smooth": [
@@ -93,14 +94,9 @@ VARIANTS = {
         *("--evaluate-every", "30", "--sample-every", "30"),
     ],
     "translation": ["--diffaugment", "translation"],
-    "color-translation": ["--diffaugment", "color,translation"],
     "augmented": ["--diffaugment", "color,translation,cutout"],
-    "identity0": ["--identity-weight", "0"],
-    "identity2": ["--identity-weight", "2"],
-    "identity20": ["--identity-weight", "20"],
 }
 NOTHING, REAL = "untranslated", "real images"
-RESULTS, CURVES = "results.jsonl", "curves.jsonl"
 NUM_SHOWN = 6  # pictures of each domain on a sheet
 
 
@@ -137,27 +133,27 @@ def main(options):
         on = contest(dataset, options)
         for seed in options.seeds:
             for variant in options.variants:
-                if not entries_of(on, variant, seed):
+                if not on.entries(variant, seed):
                     run(on, variant, seed)
-        table = score_table(entries_of(on), options.variants[0])
+        table = score_table(on.entries(), options.variants[0])
         print(table, flush=True)
         (on.output / f"{on.label}.md").write_text(table + "\n")
         rows = sheet_rows(on, options.variants, options.seeds[0])
         picture_sheet(rows).save(on.output / f"{on.label}.png", optimize=True)
-        if curves := entries_of(on, file=CURVES):
-            chart = curve_chart(curves, {x: entries_of(on, x) for x in (NOTHING, REAL)})
+        if curves := on.entries(file=CURVES):
+            chart = curve_chart(curves, {x: on.entries(x) for x in (NOTHING, REAL)})
             chart.savefig(on.output / f"{on.label}-curve.png", dpi=100)
 
 
 def run(on: Contest, variant, seed):
     """Trains and scores a variant with one seed, or goes on with that."""
-    if not entries_of(on, NOTHING):
+    if not on.entries(NOTHING):
         for name, scores in bounds(on).items():
-            note(on, variant=name, seed=0, scores=scores)
+            on.note(variant=name, seed=0, scores=scores)
     cost = train(on, variant, seed)
     # All scores before any is noted: a run with a line of results is finished.
     for scored in scores_of(on, variant, seed):
-        note(on, variant=variant, seed=seed, **cost, **scored)
+        on.note(variant=variant, seed=seed, **cost, **scored)
 
 
 def scores_of(on, variant, seed, checkpoint="last"):
@@ -166,27 +162,6 @@ def scores_of(on, variant, seed, checkpoint="last"):
     return [
         {"weights": weights, "scores": rounded(flat_scores(on.scored.evaluate(pair)))}
         for weights, pair in found.items()
-    ]
-
-
-def note(on, file=RESULTS, **entry):
-    """Adds a line to the results."""
-    line = json.dumps({"dataset": on.label} | entry)
-    print(line, flush=True)
-    with open(on.output / file, "a") as results:
-        results.write(line + "\n")
-
-
-def entries_of(on, variant=None, seed=None, file=RESULTS):
-    """The results that are there of a dataset, a variant, a seed."""
-    path = on.output / file
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [
-        entry
-        for entry in map(json.loads, lines)
-        if entry["dataset"] == on.label
-        and variant in (None, entry["variant"])
-        and seed in (None, entry["seed"])
     ]
 
 
@@ -223,7 +198,7 @@ def train_command(flags):
 
 def train_and_score(on, variant, seed, flags):
     """Trains a run that is stopped now and then to be scored; returns what it took."""
-    earlier = entries_of(on, variant, seed, CURVES)
+    earlier = on.entries(variant, seed, CURVES)
     keys = ("seconds", "cpu_seconds")
     cost = {key: earlier[-1][key] if earlier else 0 for key in keys}
     is_stopped = True
@@ -249,7 +224,7 @@ def train_and_score(on, variant, seed, flags):
         step = step_of(found[0])
         for scored in scores_of(on, variant, seed, str(step)):
             about = {"variant": variant, "seed": seed, "step": step} | cost
-            note(on, CURVES, **about, **scored)
+            on.note(CURVES, **about, **scored)
     return cost
 
 
@@ -270,12 +245,6 @@ def steps_within(on, variant, flags, is_reference):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(str(max(1, int(steps / EPOCHS)) * EPOCHS))
     return int(path.read_text())
-
-
-def cpu_seconds():
-    """Of this process, and of those that it has waited for."""
-    used = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, used))
 
 
 def bounds(on):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import pathlib
 import re
 import shlex
@@ -16,6 +17,7 @@ from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.evaluation.features import load_inception
 from cyclegan_tf.evaluation.scoring import require_pairs
 
+RESULTS, CURVES = "results.jsonl", "curves.jsonl"
 EPOCHS = 5  # the learning rate falls, and checkpoints are written, by them
 # All take 3,000 steps, unless a variant says more.
 NAMED = {
@@ -96,6 +98,25 @@ class Contest:
         """The scored images, and others of the same domains."""
         names = [f"{split}{domain}" for split in ("train", "test") for domain in "AB"]
         return {name: Dataset.open(self.directory).split(name) for name in names}
+
+    def note(self, file: str = RESULTS, **entry) -> None:
+        """Adds a line to the results."""
+        line = json.dumps({"dataset": self.label} | entry)
+        print(line, flush=True)
+        with open(self.output / file, "a") as results:
+            results.write(line + "\n")
+
+    def entries(self, variant=None, seed=None, file: str = RESULTS) -> list[dict]:
+        """The results that are there of a variant, and a seed; or of all."""
+        path = self.output / file
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [
+            entry
+            for entry in map(json.loads, lines)
+            if entry["dataset"] == self.label
+            and variant in (None, entry["variant"])
+            and seed in (None, entry["seed"])
+        ]
 
     def evaluator(self, split_a, split_b, is_paired: bool) -> Evaluator:
         """What scores all runs: the evaluator of `evaluate.py`."""
