@@ -25,8 +25,8 @@ options an experiment is another one, with folders and tables of its own. Varian
 them, by a plan made before the first; lines of results say what they took.
 
 With `--score-after 10` a run, but not the reference, is stopped every ten minutes, as
-by Ctrl-C, scored, unless it is in its first epoch, and goes on; the minutes are those
-of the training, with each of its starts. The scores are lines of `curves.jsonl`.
+by Ctrl-C, scored, and goes on; the minutes are those of the training, with each of its
+starts. The scores are lines of `curves.jsonl`.
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ with quiet_start():
     from cyclegan_tf.evaluation.results import DOMAINS, flat_scores
     from cyclegan_tf.inference.pixels import translate_all
     from cyclegan_tf.runs.generators import load_generators
-    from cyclegan_tf.runs.saved import CHECKPOINTS, FOLDER, checkpoints, step_of
+    from cyclegan_tf.runs.saved import CHECKPOINTS, checkpoints, step_of
     from cyclegan_tf.training.plan import plan_run
 
 # Of all contestants; a recipe's own are for when it is used alone.
@@ -219,8 +219,6 @@ def train_and_score(on, variant, seed, flags):
         found = checkpoints(run_dir / CHECKPOINTS)
         if not found:  # in the head start of the discriminators
             raise InputError(f"--score-after: {variant} needs more minutes to begin.")
-        if not (run_dir / FOLDER).is_dir():  # in the first epoch
-            continue
         step = step_of(found[0])
         for scored in scores_of(on, variant, seed, str(step)):
             about = {"variant": variant, "seed": seed, "step": step} | cost

@@ -125,7 +125,7 @@ def before_page(config: DemoConfig) -> None:
 
 
 def _require_unfinished(run_dir, epochs):
-    if not (run_dir / saved.FOLDER / saved.ABOUT).is_file():
+    if not saved.has_model(run_dir):
         return
     about = saved.read_about(run_dir)
     # Models are written before the checkpoint, by which a run goes on.

@@ -19,7 +19,7 @@ from cyclegan_tf.evaluation.comparison import Figures
 from cyclegan_tf.evaluation.results import DirectionScores, recorded, score_rows
 from cyclegan_tf.exporting import verify
 from cyclegan_tf.exporting.subject import Exported, Subject
-from cyclegan_tf.runs.saved import CHECKPOINTS, read_about, read_best
+from cyclegan_tf.runs.saved import CHECKPOINTS, has_model, read_about, read_best
 
 CARD = "MODEL_CARD.md"
 AVERAGED = " Its weights are averages over the latest of them."
@@ -37,7 +37,8 @@ def write_card(
     sizes = "Sides from 16 px on; what comes out has the size of what went in."
     if size:
         sizes = "Pictures of {}x{} px (height x width), and no others.".format(*size)
-    teacher = read_about(run.path).get("compared", {})
+    about = read_about(run.path) if has_model(run.path) else {}
+    teacher = about.get("compared", {})
     text = f"""\
 ---
 {_front_matter(options, evaluations)}

@@ -103,11 +103,12 @@ def find_checkpoint(directory: pathlib.Path, name: str) -> pathlib.Path:
     found = {step_of(path): path for path in checkpoints(directory)}
     if name.isdecimal() and int(name) in found:
         return found[int(name)]
-    best = [BEST] if (directory / f"{BEST}.json").is_file() else []
+    named = [LAST] if has_model(directory.parent) else []
+    named += [BEST] if (directory / f"{BEST}.json").is_file() else []
     file = f"{BEST}.json" if name == BEST else f"step-{name:0>9}.npz"
     raise InputError(
         f"--checkpoint {name}: {directory} has no such checkpoint ({file}); there are "
-        f"{', '.join(['last', *best, *map(str, found)])}."
+        f"{', '.join([*named, *map(str, found)]) or 'none'}."
     )
 
 
@@ -132,17 +133,23 @@ def require_checkpoints(run_dir: pathlib.Path) -> None:
 def require_trained(run_dir: pathlib.Path, checkpoint: str = LAST) -> None:
     """Raises `InputError` where there is no run, or none of its generators' weights."""
     read_config(run_dir)
-    read_about(run_dir)
-    if checkpoint != LAST:
+    if checkpoint == LAST:
+        read_about(run_dir)
+    else:
         find_checkpoint(run_dir / CHECKPOINTS, checkpoint)
 
 
 class Weights(NamedTuple):
-    """What `model.json` says, the step (of imports None), and arrays by name."""
+    """The step (of imports None) and the arrays by name of both kinds of weights."""
 
-    about: dict[str, Any]
     step: int | None
     arrays: dict[str, np.ndarray]
+
+    @property
+    def directions(self) -> list[str]:
+        """Those of "a_to_b" and "b_to_a" that have weights."""
+        networks = {name.partition("/")[0].partition("_")[2] for name in self.arrays}
+        return [x for x, name in DIRECTIONS.items() if name[-2:] in networks]
 
 
 def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
@@ -151,27 +158,34 @@ def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
     A run that goes on meanwhile may replace its files; all that is read is of one step.
     """
     while True:
-        about, step, path = source = _source(run_dir, checkpoint)
-        arrays = problem = None
+        step, path = source = _source(run_dir, checkpoint)
+        weights = problem = None
         try:
-            arrays = read_arrays(path, ("gen_", "average_"))
+            weights = Weights(step, read_arrays(path, ("gen_", "average_")))
+            if not weights.directions:
+                raise Damaged(f"{path} is damaged (there are no generators in it).")
         except Damaged as error:
             problem = f"{error} {WRITE_ANEW}."
         if _source(run_dir, checkpoint) == source:
             if problem:
                 raise InputError(problem)
-            return Weights(about, step, arrays)
+            return weights
 
 
 def _source(run_dir, checkpoint):
-    """What is said of the generators, the step that is asked for, and its file."""
-    about, folder = read_about(run_dir), run_dir / CHECKPOINTS
+    """The step that is asked for, and its file."""
+    folder = run_dir / CHECKPOINTS
     if checkpoint == LAST:
-        return about, about.get("step"), current(run_dir / FOLDER) / WEIGHTS
+        return read_about(run_dir).get("step"), current(run_dir / FOLDER) / WEIGHTS
     path = find_checkpoint(folder, checkpoint)
     # A better one may replace the best just now: it is then read again.
     is_best = checkpoint == BEST
-    return about, read_best(folder).get("step") if is_best else step_of(path), path
+    return read_best(folder).get("step") if is_best else step_of(path), path
+
+
+def has_model(run_dir: pathlib.Path) -> bool:
+    """Whether the generators of a finished epoch are there: not in the first one."""
+    return (current(run_dir / FOLDER) / ABOUT).is_file()
 
 
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
@@ -180,9 +194,11 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     try:
         about = read_json(path, WRITE_ANEW)
     except (FileNotFoundError, NotADirectoryError):
+        steps = [str(step_of(path)) for path in checkpoints(run_dir / CHECKPOINTS)]
+        until = f" Until then --checkpoint takes {', '.join(steps)}." if steps else ""
         raise InputError(
             f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written "
-            f"after each epoch."
+            f"after each epoch.{until}"
         ) from None
     directions = about.get("directions")
     if directions not in (list(DIRECTIONS), *([name] for name in DIRECTIONS)):

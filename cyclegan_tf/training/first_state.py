@@ -49,7 +49,7 @@ def open_origins(config: TrainConfig, path: pathlib.Path) -> Origins:
     earlier, teacher, kept = None, None, path / TEACHER
     if config.teacher:
         teacher = RunDir.open(kept if kept.is_dir() else config.teacher)
-        directions = saved.read_weights(teacher.path).about["directions"]
+        directions = saved.read_weights(teacher.path).directions
         if len(directions) < 2:
             raise InputError(
                 f"--teacher {teacher.path} has one direction only, {directions[0]}; a "

@@ -114,7 +114,7 @@ def test_checkpoint_that_is_not_there_is_named_beside_those_that_are(tmp_path, m
     for step in (1, 2, 3, 4):
         checkpoint.save(model, tmp_path, step)
     for name in ("best", "1", "7"):
-        with pytest.raises(InputError, match=f"{name}: .* there are last, 4, 3, 2"):
+        with pytest.raises(InputError, match=f"{name}: .* there are 4, 3, 2"):
             saved.find_checkpoint(tmp_path, name)
 
 

@@ -2,18 +2,20 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from cyclegan_tf.common.checksums import file_digest
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.config import EvaluateConfig, ExportConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import scoring
+from cyclegan_tf.exporting.exporter import export
 from cyclegan_tf.runs.directory import Recorded, write_config
 from cyclegan_tf.runs.evaluations import evaluations_of
-from cyclegan_tf.runs.generators import save_generators
+from cyclegan_tf.runs.generators import load_generators, save_generators
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.training.prepare import open_dataset
 from tests.helpers import tiny_config, tiny_model, write_images
@@ -52,6 +54,25 @@ def test_open_run_knows_its_options_models_and_images(scored_run):
     assert run.dataset is run.dataset  # opened once
     sizes = {name: len(split) for name, split in run.images("train").items()}
     assert sizes == {"a": 12, "b": 12}
+
+
+def test_run_stopped_in_its_first_epoch_is_used_by_its_checkpoint(scored_run, tmp_path):
+    path = tmp_path / "stopped"
+    shutil.copytree(scored_run, path)
+    images = np.zeros((1, 16, 16, 3), np.float32)
+    expected = {x: g(images) for x, g in load_generators(path).items()}
+    shutil.rmtree(path / "model")
+    with pytest.raises(InputError, match="Until then --checkpoint takes 12, 8, 4[.]"):
+        load_generators(path)
+    with pytest.raises(InputError, match="no such checkpoint .*; there are best, 12,"):
+        load_generators(path, "7")
+    found = {x: g(images) for x, g in load_generators(path, "12").items()}
+    assert found.keys() == expected.keys()
+    assert all((found[x] == expected[x]).numpy().all() for x in found)
+    config = ExportConfig(run_dir=str(path), output=str(tmp_path), checkpoint="12")
+    (exported,) = export(config)
+    cards = list(exported.directory.rglob("*.md"))
+    assert ["12 steps" in card.read_text(encoding="utf-8") for card in cards] == [True]
 
 
 def test_scoring_after_the_folder_has_changed_is_on_the_images_of_the_run(
