@@ -38,7 +38,8 @@ class TrainConfig(ImageConfig):
     )
     init_from: str | None = option(
         None,
-        "run whose generators this one starts from, e.g. an imported one",
+        "run whose generators this one starts from, e.g. an imported one, and whose "
+        "discriminators where they fit",
         Nature.SOURCE,
     )
     teacher: str | None = option(

@@ -2,9 +2,10 @@
 
 1. The newest whole checkpoint of the run has all of it, and nothing else is asked.
 2. Without one, `--init-from` gives the generators of an earlier run or of an import.
-3. Without one, a teacher gives its discriminators to a student.
+3. Without one, it gives its discriminators, too, or a teacher to its student, as far as
+   they fit.
 4. What none of them gives has fresh weights, by the seed: `building.build_model`.
-5. Discriminators then get their head start, if one is asked for: `head_start`.
+5. Fresh discriminators then get their head start, if one is asked for: `head_start`.
 
 What 2 and 3 name is opened and compared before anything takes long, and what they give
 is kept as a checkpoint at once: from then on the run depends on no other. A teacher's
@@ -119,12 +120,13 @@ def restore_or_start(run: Run, origins: Origins) -> None:
     # 2 and 3: what other runs give; all else stays fresh.
     if origins.earlier:
         start_generators(origins.earlier, run.model)
-    if origins.teacher:
-        start_discriminators(run.config.teacher, run.model)
-    # 5: what the discriminators learn before the first step.
-    if run.config.discriminator_head_start:
+    source = run.config.teacher or run.config.init_from
+    are_taught = any(origins) and start_discriminators(source, run.model)
+    # 5: what fresh discriminators learn before the first step.
+    is_ahead = run.config.discriminator_head_start and not are_taught
+    if is_ahead:
         give_head_start(run)
-    if any(origins) or run.config.discriminator_head_start:
+    if any(origins) or is_ahead:
         run.save_checkpoint()
 
 
@@ -166,13 +168,20 @@ def start_generators(earlier: RunDir, model: CycleGAN) -> None:
         say(f"{direction} starts from trained weights")
 
 
-def start_discriminators(teacher: str, model: CycleGAN) -> None:
-    """Gives the discriminators of a model those of a teacher's newest checkpoint.
+def start_discriminators(source: str, model: CycleGAN) -> bool:
+    """Gives the discriminators of a model those of another run's newest checkpoint.
 
     Where they do not fit or are not there, as of imports, fresh ones stay; it is said.
-    `teacher` is the directory of its own run, as the copy of it has no checkpoints.
+
+    Args:
+        source: the directory of an earlier run, or of a teacher: its own, as the copy
+            in its student has no checkpoints.
+        model: whose discriminators have fresh weights.
+
+    Returns:
+        Whether they fitted.
     """
-    run_dir = pathlib.Path(teacher).expanduser()
+    run_dir = pathlib.Path(source).expanduser()
     newest = saved.checkpoints(run_dir / saved.CHECKPOINTS)[:1]
     arrays = saved.read_arrays(newest[0], DISCRIMINATORS) if newest else {}
     variables = {
@@ -181,9 +190,11 @@ def start_discriminators(teacher: str, model: CycleGAN) -> None:
         for variable in getattr(model, part).variables
     }
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    if shapes == {name: array.shape for name, array in arrays.items()}:
+    fit = shapes == {name: array.shape for name, array in arrays.items()}
+    if fit:
         for name, variable in variables.items():
             variable.assign(arrays[name])
         say(f"discriminators start from those of {newest[0]}")
     else:
         say(f"discriminators start from fresh weights: {run_dir} has none that fit")
+    return fit

@@ -68,6 +68,19 @@ def test_discriminators_that_do_not_fit_stay_fresh(student, capsys):
         np.testing.assert_array_equal(variable, value)
 
 
+def test_run_goes_on_with_all_networks_of_an_earlier_one(tiny_run, scored_run, capsys):
+    options = {"init_from": str(scored_run), "discriminator_head_start": 3}
+    config = tiny_run("on", **options, epochs=1, steps_per_epoch=1)
+    training.train(config)
+    assert "head start" not in capsys.readouterr().err
+    start = saved.checkpoints(config.resolved_run_dir / "checkpoints")[-1]
+    earlier = saved.read_arrays(saved.checkpoints(scored_run / "checkpoints")[0])
+    networks = ("gen_ab", "gen_ba", *first_state.DISCRIMINATORS)
+    for name, array in saved.read_arrays(start, networks).items():
+        before = earlier[name.replace("gen_", "average_")]
+        np.testing.assert_array_equal(array, before)
+
+
 def test_images_have_the_channels_of_the_teachers(student):
     with pytest.raises(InputError, match="--teacher .* is of images with 3 channels"):
         training.train(student("run", channels_a=1, channels_b=1))
