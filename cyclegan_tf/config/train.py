@@ -29,7 +29,7 @@ class TrainConfig(ImageConfig):
 
     recipe: Literal[tuple(RECIPES)] = option(
         "default",
-        "named settings, which any flag overrides: those of half an hour on two cores, "
+        "named settings, which any flag overrides: those of ten minutes on two cores, "
         "the paper's, or none",
         heading="run",
     )

@@ -158,12 +158,12 @@ def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
     A run that goes on meanwhile may replace its files; all that is read is of one step.
     """
     while True:
-        step, path = source = _source(run_dir, checkpoint)
+        step, path, directions = source = _source(run_dir, checkpoint)
         weights = problem = None
         try:
             weights = Weights(step, read_arrays(path, ("gen_", "average_")))
-            if not weights.directions:
-                raise Damaged(f"{path} is damaged (there are no generators in it).")
+            if weights.directions != directions:
+                raise Damaged(f"{path} is damaged (generators are missing in it).")
         except Damaged as error:
             problem = f"{error} {WRITE_ANEW}."
         if _source(run_dir, checkpoint) == source:
@@ -173,14 +173,15 @@ def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
 
 
 def _source(run_dir, checkpoint):
-    """The step that is asked for, and its file."""
-    folder = run_dir / CHECKPOINTS
+    """The step that is asked for, its file, and the directions that are in it."""
     if checkpoint == LAST:
-        return read_about(run_dir).get("step"), current(run_dir / FOLDER) / WEIGHTS
+        about, path = read_about(run_dir), current(run_dir / FOLDER) / WEIGHTS
+        return about.get("step"), path, about["directions"]
+    folder = run_dir / CHECKPOINTS
     path = find_checkpoint(folder, checkpoint)
     # A better one may replace the best just now: it is then read again.
-    is_best = checkpoint == BEST
-    return read_best(folder).get("step") if is_best else step_of(path), path
+    step = read_best(folder).get("step") if checkpoint == BEST else step_of(path)
+    return step, path, list(DIRECTIONS)  # what trains, trains both
 
 
 def has_model(run_dir: pathlib.Path) -> bool:
