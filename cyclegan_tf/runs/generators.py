@@ -106,13 +106,13 @@ def load_trained(
 
     With a `direction` that one alone, as building a generator takes a quarter second.
     """
-    step, arrays = saved = read_weights(run_dir, checkpoint)
+    directions, step, arrays = read_weights(run_dir, checkpoint)
     beginnings = tuple(PREFIXES[weights].values())
     if not any(name.startswith(beginnings) for name in arrays):
         missing, weights = weights, "average" if weights == "raw" else "raw"
         say(f"{run_dir} has no {missing} weights: the {weights} ones are used")
     generators = {}
-    for direction in [x for x in saved.directions if direction in (None, x)]:
+    for direction in [x for x in directions if direction in (None, x)]:
         generator = new_generator(options, domains, direction)
         for variable in generator.variables:
             name = f"{PREFIXES[weights][direction]}/{variable.path}"

@@ -140,16 +140,11 @@ def require_trained(run_dir: pathlib.Path, checkpoint: str = LAST) -> None:
 
 
 class Weights(NamedTuple):
-    """The step (of imports None) and the arrays by name of both kinds of weights."""
+    """The directions, the step (of imports None), and arrays by name."""
 
+    directions: list[str]
     step: int | None
     arrays: dict[str, np.ndarray]
-
-    @property
-    def directions(self) -> list[str]:
-        """Those of "a_to_b" and "b_to_a" that have weights."""
-        networks = {name.partition("/")[0].partition("_")[2] for name in self.arrays}
-        return [x for x, name in DIRECTIONS.items() if name[-2:] in networks]
 
 
 def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
@@ -158,30 +153,28 @@ def read_weights(run_dir: pathlib.Path, checkpoint: str = LAST) -> Weights:
     A run that goes on meanwhile may replace its files; all that is read is of one step.
     """
     while True:
-        step, path, directions = source = _source(run_dir, checkpoint)
-        weights = problem = None
+        directions, step, path = source = _source(run_dir, checkpoint)
+        arrays = problem = None
         try:
-            weights = Weights(step, read_arrays(path, ("gen_", "average_")))
-            if weights.directions != directions:
-                raise Damaged(f"{path} is damaged (generators are missing in it).")
+            arrays = read_arrays(path, ("gen_", "average_"))
         except Damaged as error:
             problem = f"{error} {WRITE_ANEW}."
         if _source(run_dir, checkpoint) == source:
             if problem:
                 raise InputError(problem)
-            return weights
+            return Weights(directions, step, arrays)
 
 
 def _source(run_dir, checkpoint):
-    """The step that is asked for, its file, and the directions that are in it."""
+    """The directions that there are, the step that is asked for, and its file."""
     if checkpoint == LAST:
         about, path = read_about(run_dir), current(run_dir / FOLDER) / WEIGHTS
-        return about.get("step"), path, about["directions"]
+        return about["directions"], about.get("step"), path
     folder = run_dir / CHECKPOINTS
     path = find_checkpoint(folder, checkpoint)
     # A better one may replace the best just now: it is then read again.
     step = read_best(folder).get("step") if checkpoint == BEST else step_of(path)
-    return step, path, list(DIRECTIONS)  # what trains, trains both
+    return list(DIRECTIONS), step, path  # what trains, trains both
 
 
 def has_model(run_dir: pathlib.Path) -> bool:

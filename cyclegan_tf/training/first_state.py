@@ -2,7 +2,7 @@
 
 1. The newest whole checkpoint of the run has all of it, and nothing else is asked.
 2. Without one, `--init-from` gives the generators of an earlier run or of an import.
-3. Without one, it gives its discriminators, too, or a teacher to its student, as far as
+3. The same run gives its discriminators, too, or a teacher those of its student, where
    they fit.
 4. What none of them gives has fresh weights, by the seed: `building.build_model`.
 5. Fresh discriminators then get their head start, if one is asked for: `head_start`.
@@ -16,7 +16,7 @@ import pathlib
 from typing import NamedTuple
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
@@ -171,7 +171,8 @@ def start_generators(earlier: RunDir, model: CycleGAN) -> None:
 def start_discriminators(source: str, model: CycleGAN) -> bool:
     """Gives the discriminators of a model those of another run's newest checkpoint.
 
-    Where they do not fit or are not there, as of imports, fresh ones stay; it is said.
+    Where they do not fit, are damaged or not there, as of imports, fresh ones stay; it
+    is said.
 
     Args:
         source: the directory of an earlier run, or of a teacher: its own, as the copy
@@ -183,7 +184,11 @@ def start_discriminators(source: str, model: CycleGAN) -> bool:
     """
     run_dir = pathlib.Path(source).expanduser()
     newest = saved.checkpoints(run_dir / saved.CHECKPOINTS)[:1]
-    arrays = saved.read_arrays(newest[0], DISCRIMINATORS) if newest else {}
+    arrays = {}
+    try:
+        arrays = saved.read_arrays(newest[0], DISCRIMINATORS) if newest else {}
+    except Damaged as error:
+        say(str(error))
     variables = {
         f"{part}/{variable.path}": variable
         for part in DISCRIMINATORS

@@ -68,6 +68,14 @@ def test_discriminators_that_do_not_fit_stay_fresh(student, capsys):
         np.testing.assert_array_equal(variable, value)
 
 
+def test_damaged_checkpoint_of_another_run_leaves_them_fresh(tmp_path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-000000004.npz").write_bytes(b"cut short")
+    assert not first_state.start_discriminators(str(tmp_path), tiny_model(size=32))
+    said = capsys.readouterr().err
+    assert "step-000000004.npz is damaged" in said and "fresh weights" in said
+
+
 def test_run_goes_on_with_all_networks_of_an_earlier_one(tiny_run, scored_run, capsys):
     options = {"init_from": str(scored_run), "discriminator_head_start": 3}
     config = tiny_run("on", **options, epochs=1, steps_per_epoch=1)
