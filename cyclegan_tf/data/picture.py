@@ -110,6 +110,8 @@ def holds(dtype: np.dtype, nodata: str) -> bool:
 
 
 def _number(text):
+    if not text.isascii():  # digits of other scripts, too, are numbers for Python
+        return None
     for kind in (int, float):  # of 64 bits not all integers are floats
         with contextlib.suppress(ValueError, OverflowError):
             number = kind(text)

@@ -21,14 +21,15 @@ def to_unit_range(images, domain: Domain):
 def to_values(floats, domain: Domain):
     """Floats in [-1, 1] to a tensor of the domain's type and range.
 
-    Integers are rounded to the nearest.
+    Integers are rounded to the nearest that the type has.
     """
     low, half = _low_and_half(domain)
     values = _without((tf.cast(floats, tf.float32) + 1.0) * half, -low)
-    if domain.dtype != "float32":
-        values = tf.round(values)
-    bounds = domain.bounds.astype(np.float32)
-    return tf.cast(tf.clip_by_value(values, *bounds), domain.dtype)
+    bounds = domain.bounds
+    if domain.dtype != "float32":  # which may hold less than the range
+        values, limits = tf.round(values), np.iinfo(domain.dtype)
+        bounds = np.clip(bounds, limits.min, limits.max)
+    return tf.cast(tf.clip_by_value(values, *np.float32(bounds)), domain.dtype)
 
 
 def _low_and_half(domain):

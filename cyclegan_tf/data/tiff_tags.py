@@ -47,7 +47,11 @@ def about(file, series, channels: int, is_turned: bool) -> About:
 
 
 def _value(tag):
-    return STATISTICS.sub("", tag.value) if tag.code == GDAL_METADATA else tag.value
+    if tag.code != GDAL_METADATA:
+        return tag.value
+    # Bytes are of text that is neither UTF-8 nor of Windows.
+    is_text = isinstance(tag.value, str)
+    return STATISTICS.sub("", tag.value if is_text else tag.value.decode("latin-1"))
 
 
 def _resolution(page, is_turned):
@@ -77,6 +81,10 @@ def _of_program(file, kind, channels) -> tuple[str, dict[str, Any]]:
     if kind == "imagej":
         found = file.imagej_metadata or {}
         kept = {key: found[key] for key in ("unit", "spacing") if key in found}
+        if "unit" in kept:  # its descriptions are ASCII, escaped as Java does
+            kept["unit"] = "".join(
+                x if x.isascii() else f"\\u{ord(x):04x}" for x in str(kept["unit"])
+            )
         if len(found.get("Labels", ())) == channels:
             kept["Labels"] = found["Labels"]
         return kind, kept

@@ -31,6 +31,8 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 # Of these comes a TIFF, too: its values, and the size of its pixels, are measures.
 MEASURED_SUFFIXES = (*TIFF_SUFFIXES, *DICOM_SUFFIXES, "")
 BIG_TIFF = 2**32 - 2**25  # bytes from which on a TIFF has places of 64 bits
+TIFF_UNITS = range(1, 6)  # of which tifffile also knows millimetre and micrometre
+PER_INCH = {INCH: 1, CENTIMETRE: 2.54}
 OF_CHANNELS = ("Labels", "Channel")
 # What a file of each kind holds: numbers of channels (all where empty), and types.
 HOLDS = {
@@ -78,9 +80,7 @@ def lost(suffix: str, pixels: np.ndarray, source: Picture) -> list[str]:
         f"its nodata, {about.nodata}, which the type does not hold": is_nodata_lost
         and is_tiff,
         "its pixel size and names of channels": about.metadata and not is_tiff,
-        "its resolution": about.resolution
-        and not is_tiff
-        and (is_array or not _dpi(about)),
+        "its resolution": about.resolution and not _resolution(suffix.lower(), about),
         "its colour profile": about.profile
         and (is_array or not _profile(about, pixels.shape[-1])),
     }
@@ -114,7 +114,8 @@ def write(
     else:
         about = dataclasses.replace(about, nodata="")
     squeezed = pixels[..., 0] if channels == 1 else pixels
-    known = {"icc_profile": _profile(about, channels), "dpi": _dpi(about)}
+    dpi = _resolution(suffix, about)
+    known = {"icc_profile": _profile(about, channels), "dpi": dpi}
     known = {key: value for key, value in known.items() if value}
     if suffix == ".npy":
         np.save(path, squeezed)
@@ -160,9 +161,9 @@ def _is_rgb(pixels, about):
 
 def _write_page(file, pixels, about):
     channels, is_rgb = pixels.shape[-1], _is_rgb(pixels, about)
-    tags = list(about.tags)
+    tags = [_tag(*tag) for tag in about.tags]
     if about.nodata:
-        tags.append((GDAL_NODATA, 2, len(about.nodata) + 1, about.nodata, True))
+        tags.append(_tag(GDAL_NODATA, 2, 0, about.nodata, True))
     options = {
         "photometric": "rgb" if is_rgb else "minisblack",
         "compression": "zlib",
@@ -170,9 +171,9 @@ def _write_page(file, pixels, about):
         "extratags": tags,
         "iccprofile": _profile(about, channels) or None,
     }
-    if about.resolution:
-        options["resolution"] = about.resolution[:2]
-        options["resolutionunit"] = about.resolution[2]
+    if resolution := _resolution(".tif", about):
+        options["resolution"] = resolution[:2]
+        options["resolutionunit"] = resolution[2]
     values = pixels[..., 0] if channels == 1 else pixels
     if about.program:  # channels are pages there, which its readers expect
         axes = "YX" if channels == 1 else "YXS" if is_rgb else "CYX"
@@ -192,13 +193,28 @@ def _profile(about, channels):
     return about.profile if about.profile[16:20] == colours else b""
 
 
-def _dpi(about):
-    """Pixels per inch, across and down, or None."""
-    if not about.resolution:
+def _tag(code, dtype, count, value, is_once):
+    """A tag as tifffile takes it; text is UTF-8, as GDAL has it."""
+    if isinstance(value, str):
+        value = value.encode() + b"\0"
+        count = len(value)
+    return code, dtype, count, value, is_once
+
+
+def _resolution(suffix, about):
+    """The resolution as files of a suffix say it, or None where they cannot.
+
+    Of a TIFF, as of `About`; else pixels per inch, across and down.
+    """
+    if not about.resolution or suffix == ".npy":
         return None
     *fractions, unit = about.resolution
-    factor = {INCH: 1, CENTIMETRE: 2.54}.get(unit)
-    return factor and tuple(factor * n / d for n, d in fractions)
+    if suffix in TIFF_SUFFIXES:
+        is_held = max(map(max, fractions)) < 2**32 and unit in TIFF_UNITS
+        return about.resolution if is_held else None
+    dpi = tuple(PER_INCH.get(unit, 0) * n / d for n, d in fractions)
+    per, limit = (0.0254, 2**31) if suffix == ".png" else (1, 2**16)
+    return dpi if all(1 <= round(x / per) < limit for x in dpi) else None
 
 
 def _with_chunks(png, icc_profile=b"", dpi=None):

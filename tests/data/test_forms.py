@@ -168,6 +168,19 @@ def test_each_channel_has_a_range_of_its_own(bands, capsys, given, bounds):
         assert chosen.middle.tolist() == [30000, 500]
 
 
+@pytest.mark.parametrize(
+    "dtype, low, high, values",
+    [
+        ("uint8", 0, 256, [0, 64, 255, 255]),
+        ("uint16", -1, 65536, [0, 16383, 65208, 65535]),
+    ],
+)
+def test_range_beyond_the_type_ends_where_the_type_does(dtype, low, high, values):
+    floats = np.float32([-1, -0.5, 0.99, 1])
+    found = to_values(floats, Domain(1, dtype, low, high)).numpy()
+    np.testing.assert_array_equal(found, np.array(values, dtype), strict=True)
+
+
 def test_ranges_of_another_number_of_channels_are_refused(bands):
     given = require_range("--range-a", "0,1,0,1,0,1")
     with pytest.raises(InputError, match="--range-a gives ranges of 3 channels; .* 2"):

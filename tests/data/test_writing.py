@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import normalize, pixels_of, read, read_file
+from cyclegan_tf.data.picture import About, Picture
 from cyclegan_tf.data.writing import HOLDS, lost, require_holds, suffix_for, write
 from tests.data.hostile_files import encode, tiff
 from tests.helpers import random_pixels
@@ -244,3 +245,63 @@ def test_resolution_of_one_number_is_kept(tmp_path, kind, value, resolution):
     write(tmp_path / "out.tif", picture.pixels, picture)
     again = read((tmp_path / "out.tif").read_bytes(), Domain(1))
     assert again.about.resolution == resolution
+
+
+GDAL = "<GDALMetadata><Item>{}</Item></GDALMetadata>"
+SMALL = np.full((32, 32), 5, np.uint8)
+
+
+def with_tag(code, value):
+    """A TIFF of `SMALL` with a text of any bytes."""
+    return tiff(SMALL, metadata=None, extratags=[(code, 2, 0, value, True)])
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_what_a_map_says_in_its_own_language_is_kept(tmp_path, coding):
+    said = GDAL.format("Höhe \x81" if coding == "latin-1" else "Höhe über 東")
+    data = with_tag(42112, said.encode(coding))
+    path, missing = written(tmp_path, data, SMALL[..., None])
+    assert not missing and tags_of(path)[42112] == said
+    assert said.encode() in path.read_bytes()  # as GDAL has it
+
+
+def test_unit_of_a_microscope_that_is_not_ascii_is_kept(tmp_path):
+    data = tiff(SMALL, imagej=True, metadata={"unit": "AAm"})
+    data = data.replace(b"unit=AAm", "unit=µm".encode())
+    path, missing = written(tmp_path, data, SMALL[..., None])
+    again = read(read_file(path), Domain(1))
+    assert not missing and again.about.metadata["unit"] == "\\u00b5m"
+
+
+def test_nodata_that_is_no_number_of_ascii_is_none(tmp_path):
+    data = with_tag(42113, "５".encode())
+    assert read(data, Domain(1)).valid is None
+    _, missing = written(tmp_path, data, SMALL[..., None])
+    assert missing == ["its nodata, ５, which the type does not hold"]
+
+
+@pytest.mark.parametrize(
+    "resolution, held_by",
+    [
+        (((300, 1), (300, 1), 2), {".tif", ".png", ".jpg"}),
+        (((118, 1), (118, 1), 3), {".tif", ".png", ".jpg"}),
+        (((300, 1), (300, 1), 9), set()),
+        (((300, 1), (300, 1), 4), {".tif"}),
+        (((76200, 1), (76200, 1), 2), {".tif", ".png"}),
+        (((2**32 - 1, 1), (300, 1), 2), {".tif"}),
+        (((2**32, 1), (300, 1), 2), set()),
+        (((1, 1000), (1, 1000), 3), {".tif"}),
+    ],
+)
+def test_resolution_that_a_format_cannot_say_is_named(tmp_path, resolution, held_by):
+    source = Picture(SMALL[..., None], about=About(resolution=resolution))
+    for suffix in (".tif", ".png", ".jpg"):
+        write(tmp_path / f"a{suffix}", source.pixels, source)
+        missing = lost(suffix, source.pixels, source)
+        assert missing == ([] if suffix in held_by else ["its resolution"])
+        if suffix in held_by:
+            with Image.open(tmp_path / f"a{suffix}") as image:
+                *fractions, unit = resolution
+                if unit in (2, 3):
+                    dpi = [n / d * (2.54 if unit == 3 else 1) for n, d in fractions]
+                    assert np.allclose(np.float64(image.info["dpi"]), dpi, rtol=0.01)
