@@ -13,6 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import putchunk
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import DTYPES, Domain, form_text
 from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.medical import DICOM_SUFFIXES
@@ -25,7 +26,7 @@ from cyclegan_tf.data.picture import (
 )
 from cyclegan_tf.data.tiff_tags import GDAL_NODATA, MASK
 
-JPEG_QUALITY = 95
+JPEG_QUALITY, JPEG_SIDE = 95, 65500  # the latter by libjpeg
 PNG_HEADER_END = 33
 TIFF_SUFFIXES = (".tif", ".tiff")
 # Of these comes a TIFF, too: its values, and the size of its pixels, are measures.
@@ -102,6 +103,7 @@ def write(
 
     Raises:
         InputError: files of that kind cannot hold such pixels.
+        UnreadableImage: nor so many in a row.
         OSError: it cannot be written.
     """
     suffix, channels = path.suffix.lower(), pixels.shape[-1]
@@ -118,11 +120,14 @@ def write(
     known = {"icc_profile": _profile(about, channels), "dpi": dpi}
     known = {key: value for key, value in known.items() if value}
     if suffix == ".npy":
-        np.save(path, squeezed)
+        with path.open("wb") as file:  # of a name, NumPy makes x.NPY.npy
+            np.save(file, squeezed)
     elif suffix in TIFF_SUFFIXES:
         _write_tiff(path, pixels, valid, about)
     elif suffix == ".png":
         path.write_bytes(_with_chunks(encode(pixels).encoded, **known))
+    elif max(pixels.shape) > JPEG_SIDE:
+        raise UnreadableImage(f"a JPEG has no side of more than {JPEG_SIDE} pixels")
     else:
         Image.fromarray(squeezed).save(path, quality=JPEG_QUALITY, **known)
 

@@ -7,6 +7,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import normalize, pixels_of, read, read_file
 from cyclegan_tf.data.picture import About, Picture
@@ -22,7 +23,7 @@ def pixels_in(channels, dtype):
     return values.astype(dtype) if dtype != "float32" else np.float32(values / 7)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF", ".npy"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF", ".npy", ".NPY"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 40])
 def test_written_is_read_to_the_last_bit_or_refused(tmp_path, suffix, dtype, channels):
@@ -74,6 +75,12 @@ def test_what_a_format_cannot_hold_is_refused_before_anything_is_written(tmp_pat
         write(tmp_path / "a.npy", np.zeros((24, 32, 1)))
     with pytest.raises(InputError, match=r"\.gif: expected one of \.png, \.jpg"):
         write(tmp_path / "a.gif", pixels_in(3, "uint8"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_jpeg_of_too_many_pixels_in_a_row_is_refused(tmp_path):
+    with pytest.raises(UnreadableImage, match="no side of more than 65500 pixels"):
+        write(tmp_path / "a.jpg", np.zeros((16, 65501, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
 
