@@ -13,7 +13,6 @@ import pathlib
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from cyclegan_tf.data.arrays import MAX_BYTES, UnreadableImage, require_size
 from cyclegan_tf.data.picture import CENTIMETRE, About, Picture
 
 DICOM_SUFFIXES, VOLUME_SUFFIXES = (".dcm", ".dicom"), (".nii", ".nii.gz")
+MAX_STACK = 4 * MAX_BYTES  # of a file of several pictures
 DICOM_START, DICOM_START_AT = b"DICM", 128
 NEEDED = "install with pip install '.[medical]'"
 # Transfer syntaxes that pydicom reads only with plug-ins under other licences: JPEG of
@@ -75,16 +75,12 @@ def is_stack(path: pathlib.Path) -> bool:
 
 
 def num_slices(path: pathlib.Path) -> int:
-    """How many pictures a file has: slices, frames, or one; one of a damaged DICOM.
-
-    Raises:
-        UnreadableImage: it is a NIfTI file that cannot be read.
-    """
-    if is_volume(path.name):
-        return open_volume(path).shape[2]
-    if not may_be_dicom(path):
-        return 1
+    """How many pictures a file has: slices, frames, or one; one of a damaged file."""
     try:
+        if is_volume(path.name):
+            return _opened(path)[2][2]
+        if not may_be_dicom(path) or not path.is_file():  # a pipe would wait
+            return 1
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # which may quote the file
             return _dataset(file, stop_before_pixels=True)[1]
@@ -102,9 +98,11 @@ def slices_of(path: pathlib.Path) -> Iterator[Picture]:
         UnreadableImage: it cannot be read.
     """
     if is_volume(path.name):
-        yield from _slices(open_volume(path))
+        yield from _slices(*_opened(path))
         return
     try:
+        if path.stat().st_size > MAX_STACK:
+            raise UnreadableImage(f"more than {MAX_STACK // 10**6} megabytes")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableImage(str(error)) from None
@@ -192,33 +190,39 @@ def _size(dataset):
     return (*(x.as_integer_ratio() for x in fractions), CENTIMETRE)
 
 
-def open_volume(path: pathlib.Path) -> Any:
-    """A NIfTI file as an image of nibabel, opened but not read.
+def _opened(path):
+    """A NIfTI file, opened but not read: nibabel's image, its orientation, its shape.
 
-    Its axes go from left to right, from back to front, and from below to above.
-
-    Raises:
-        UnreadableImage: nibabel is missing, or it is damaged, too large, or no volume.
+    The shape is of axes that go from left to right, from back to front, and from below
+    to above.
     """
     try:
         import nibabel
     except ImportError:
         raise UnreadableImage(f"NIfTI needs nibabel; {NEEDED}") from None
+    if not path.is_file():  # a pipe would wait
+        raise UnreadableImage("not a regular file")
     with _unreadable("damaged NIfTI"):
-        image = nibabel.as_closest_canonical(nibabel.load(path))
+        image = nibabel.load(path)
         shape, dtype = image.shape, image.get_data_dtype()
+        orientation = nibabel.io_orientation(image.affine)
+        upright = [shape[axis] for axis in np.argsort(orientation[:, 0])]
     if len(shape) < 3 or 0 in shape or dtype.kind not in "iuf":
         raise UnreadableImage(f"{dtype} {shape}; expected a volume")
-    if np.prod(shape[:3], dtype=float) * dtype.itemsize > 4 * MAX_BYTES:
+    if np.prod(shape[:3], dtype=float) * dtype.itemsize > MAX_STACK:
         raise UnreadableImage(f"{shape} values, too many for the memory")
-    return image
+    return image, orientation, upright
 
 
-def _slices(image):
+def _slices(image, orientation, shape):
+    from nibabel.orientations import apply_orientation
+
+    require_size(shape[1], shape[0], image.get_data_dtype().itemsize)
     others = image.shape[3:]
     with _unreadable("damaged NIfTI"):
+        # Of a series the first volume, and nothing of the others.
         values = np.asanyarray(image.dataobj[(..., *(0 for _ in others))])
-    require_size(*values.shape[1::-1], values.itemsize)
+        values = apply_orientation(values, orientation)
     count = math.prod(others)
     note = f"first of {count} volumes" if count > 1 else ""
     for z in range(values.shape[2]):
@@ -246,7 +250,9 @@ def encode_volume(
     own = orientations.io_orientation(original.affine)
     back = orientations.ornt_transform(orientations.axcodes2ornt("RAS"), own)
     turned = orientations.apply_orientation(values, back)
-    image = nibabel.Nifti1Image(turned, original.affine)
+    is_second = isinstance(original, nibabel.Nifti2Image)  # holds longer sides
+    kind = nibabel.Nifti2Image if is_second else nibabel.Nifti1Image
+    image = kind(turned, original.affine)
     image.header.set_xyzt_units(*original.header.get_xyzt_units())
     image.set_sform(original.affine, int(original.header["sform_code"]) or 1)
     image.set_qform(*original.get_qform(coded=True))

@@ -175,3 +175,72 @@ def test_files_that_are_no_dicom_are_not_opened_as_one(tmp_path):
     (tmp_path / "README").write_text("nothing")
     (tmp_path / "notes.7").write_bytes(b"")
     assert not image_files(tmp_path)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LAS", "PIR", "LPI"])
+def test_of_a_series_the_first_volume_is_read_as_nibabel_turns_it(
+    tmp_path, codes, monkeypatch
+):
+    from nibabel import orientations
+
+    series = np.random.default_rng(0).integers(-99, 99, (18, 20, 17, 7), np.int16)
+    path = tmp_path / "series.nii.gz"
+    turned = orientations.inv_ornt_aff(
+        orientations.axcodes2ornt(codes), series.shape[:3]
+    )
+    nibabel.save(nibabel.Nifti1Image(series, turned), path)
+    expected = nibabel.as_closest_canonical(nibabel.load(path)).dataobj[..., 0]
+    assert medical.num_slices(path) == expected.shape[2]
+    sliced = []
+    proxy = nibabel.arrayproxy.ArrayProxy
+    own = proxy.__getitem__
+    monkeypatch.setattr(
+        proxy, "__getitem__", lambda self, at: sliced.append(at) or own(self, at)
+    )
+    found = [picture.pixels[..., 0] for picture in medical.slices_of(path)]
+    assert sliced == [(..., 0)]
+    np.testing.assert_array_equal(
+        found, np.moveaxis(expected, 2, 0)[:, :, ::-1].transpose(0, 2, 1)
+    )
+
+
+def test_damaged_volume_is_skipped_with_its_slices(tmp_path, capsys):
+    folder = tmp_path / "scans"
+    volume = np.random.default_rng(0).integers(-99, 99, (20, 24, 60), np.int16)
+    for split in ("trainA", "trainB"):
+        (folder / split).mkdir(parents=True)
+        for i in range(2):
+            path = folder / split / f"{i}.nii"
+            part = volume[..., : 60 if i else 3]
+            nibabel.save(nibabel.Nifti1Image(part, np.eye(4)), path)
+    path = folder / "trainA" / "0.nii"
+    path.write_bytes(path.read_bytes()[:-9])
+    places = {"dataset": str(folder), "data_dir": str(tmp_path / "tfrecords")}
+    directory = ensure_dataset(DatasetConfig(**places))
+    said = capsys.readouterr().err
+    assert said.count("skipped trainA/0_000") == 3 and "damaged NIfTI (OSError)" in said
+    names = names_of(Dataset.open(directory).split("trainA"))
+    assert names == [f"trainA/1_{i:04d}" for i in range(60)]
+
+
+def test_neither_pipes_nor_huge_files_are_read(tmp_path):
+    import os
+
+    for name in ("a.dcm", "b.nii"):
+        os.mkfifo(tmp_path / name)
+        assert medical.num_slices(tmp_path / name) == 1
+    with pytest.raises(UnreadableImage, match="not a regular file"):
+        list(medical.slices_of(tmp_path / "b.nii"))
+    path = saved(tmp_path / "cine.dcm", NumberOfFrames=2)
+    os.truncate(path, 10**11)
+    with pytest.raises(UnreadableImage, match="more than 1200 megabytes"):
+        list(medical.slices_of(path))
+
+
+def test_long_volume_becomes_one_again(tmp_path):
+    volume = np.zeros((40000, 16, 1), np.uint8)
+    path = tmp_path / "long.nii"
+    nibabel.save(nibabel.Nifti2Image(volume, np.eye(4)), path)
+    slices = [picture.pixels for picture in medical.slices_of(path)]
+    (tmp_path / "again.nii").write_bytes(medical.encode_volume(slices, path, False))
+    assert nibabel.load(tmp_path / "again.nii").shape == volume.shape

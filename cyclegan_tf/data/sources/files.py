@@ -1,6 +1,6 @@
 """The files of one domain: pictures below a folder, or files of many pictures."""
 
-import contextlib
+import functools
 import os
 import pathlib
 from collections import Counter
@@ -41,11 +41,7 @@ class Files(NamedTuple):
         """How many pictures there are, of volumes and the like their slices."""
         if reader := self._reader():
             return sum(reader.count(f"{self.root}/{name}") for name in self.names)
-        total = 0
-        for name in self.names:
-            with _named(path := pathlib.Path(self.root, name)):
-                total += medical.num_slices(path)
-        return total
+        return sum(medical.num_slices(pathlib.Path(self.root, x)) for x in self.names)
 
     def jobs(self) -> Iterator[Job]:
         """Of each picture one."""
@@ -64,9 +60,8 @@ class Files(NamedTuple):
                 yield name, str(path)
                 continue
             stem = name[: len(name) - len(suffix_of(name))]
-            with _named(path):
-                for i, picture in enumerate(medical.slices_of(path)):
-                    yield f"{stem}_{i:04d}", picture
+            for i, content in enumerate(_slices(path)):
+                yield f"{stem}_{i:04d}", content
 
     def stamps(self, part: str) -> Iterator[tuple[str, str]]:
         """Name and size of each file of a split, and its time.
@@ -84,12 +79,19 @@ class Files(NamedTuple):
             yield f"{part}\0{name}\0{size}\0", time
 
 
-@contextlib.contextmanager
-def _named(path):
+def _slices(path):
+    """Of each slice of a file its picture, or what raises why it cannot be read."""
+    left = medical.num_slices(path)
     try:
-        yield
+        for picture in medical.slices_of(path):
+            yield picture
+            left -= 1
     except images.UnreadableImage as error:
-        raise InputError(f"{path}: {error}.") from None
+        yield from [functools.partial(_raise, error)] * left
+
+
+def _raise(error):
+    raise error
 
 
 def suffix_of(name: str) -> str:
