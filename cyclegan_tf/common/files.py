@@ -224,8 +224,7 @@ def sync(path: pathlib.Path) -> None:
 
 
 def _aside(path):
-    # A name has at most 255 bytes, and a character up to 4; a suffix is kept.
-    return path.with_name(PARTIAL + path.name[-60:])
+    return path.with_name(f"{PARTIAL}{path.name}")
 
 
 def _earlier(path):

@@ -37,12 +37,14 @@ def hold(path: pathlib.Path, how: int = fcntl.LOCK_NB) -> BinaryIO | None:
 
 
 @contextlib.contextmanager
-def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
+def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[bool]:
     """Holds a lock file until the end of the `with` block, or of the process.
 
     While another process holds it, that says `waiting` and waits, or is a
-    `TimeoutError`. Where the file system has no locks, everybody holds it.
+    `TimeoutError`. Where the file system has no locks, nobody waits: it yields whether
+    there is one.
     """
+    is_alone = True
     try:
         file = hold(path)
         if file is None and waiting is None:
@@ -53,9 +55,9 @@ def locked(path: pathlib.Path, waiting: str | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
-        file = contextlib.nullcontext()
+        file, is_alone = contextlib.nullcontext(), False
     with file:
-        yield
+        yield is_alone
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import contextlib
 import glob
 import hashlib
 import pathlib
+import secrets
 import shutil
 from typing import Any, NamedTuple
 
@@ -124,15 +125,18 @@ def _converted(source, data_dir):
     first = data_dir / source.name
     first.parent.mkdir(parents=True, exist_ok=True)
     waiting = f"waiting for another process that is converting {first}"
-    with locked(first.with_name(f".{first.name}.lock"), waiting):
+    with locked(first.with_name(f".{first.name}.lock"), waiting) as is_alone:
         # Another process may have converted it meanwhile.
         before = versions_of(data_dir, source.name)
         new = [version for version in before if version not in looked_at]
         if directory := _found_among(new, source):
             return directory, False
         directory = _place_for(source, first, before)
-        unfinished = first.with_name(f".unfinished-{first.name[-60:]}")
+        # Without locks each process has a folder of its own; the first one's is kept.
+        own = "" if is_alone else f"-{secrets.token_hex(4)}"
+        unfinished = first.with_name(f".unfinished-{first.name}{own}")
         manifest = write_shards(source, unfinished)
+        before = before if is_alone else versions_of(data_dir, source.name)
         for version in before:
             if version.manifest["fingerprint"] == manifest["fingerprint"]:
                 _adopt(version.directory, unfinished)

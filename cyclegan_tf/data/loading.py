@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -57,18 +58,26 @@ def digests_in_order(jobs: Iterable[Job]) -> Iterator[bytes]:
     return _in_order(_digests, jobs)
 
 
-def _in_order(function: Callable[[list[Job]], list], jobs):
-    """Results of a function of several jobs, in their order; few wait in memory."""
-    jobs, waiting = iter(jobs), deque()
+def _in_order(function: Callable[[Iterable[Job]], list], jobs):
+    """Results of a function of several jobs, in their order; few wait in memory.
+
+    Where nobody takes them any longer, as after Ctrl-C, no further job is begun.
+    """
+    jobs, waiting, is_over = iter(jobs), deque(), threading.Event()
+
+    def results(chunk):
+        return function(itertools.takewhile(lambda _: not is_over.is_set(), chunk))
+
     with concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads:
         try:
             while chunk := list(itertools.islice(jobs, CHUNK)):
-                waiting.append(threads.submit(function, chunk))
+                waiting.append(threads.submit(results, chunk))
                 if len(waiting) >= 2 * NUM_WORKERS:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
         finally:
+            is_over.set()
             for future in waiting:
                 future.cancel()
 

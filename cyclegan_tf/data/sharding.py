@@ -83,7 +83,10 @@ def _write_split(directory, split, count, results, parts, bar):
         num_bytes = num_nodata = 0
         with tf.io.TFRecordWriter(str(path)) as writer:
             while left and num_bytes < SHARD_BYTES:
-                done = next(results)
+                if (done := next(results, None)) is None:
+                    raise InputError(
+                        f"{split}: its files have become fewer; run again."
+                    )
                 left -= 1
                 bar.update()
                 size = (done.image.height, done.image.width) if done.image else (0, 0)

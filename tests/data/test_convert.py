@@ -1,14 +1,16 @@
 import concurrent.futures
+import errno
 import json
 import os
 import pathlib
 import shutil
+import threading
 
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.common import files
+from cyclegan_tf.common import files, locks
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import loading, records, sharding
@@ -308,6 +310,37 @@ def test_who_comes_second_waits_and_finds_the_dataset_done(photos, capsys):
     assert first == second and first.name == "photos"
     assert capsys.readouterr().err.count("width/height") == 1  # one was converted
     assert len(names(first, "trainA")) == 5
+
+
+def test_without_locks_each_writes_for_itself(photos, monkeypatch, tmp_path, capsys):
+    def without_locks(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    together, real = threading.Barrier(2), sharding.finished_parts
+
+    def at_once(*arguments):
+        together.wait(60)
+        return real(*arguments)
+
+    whole = ensure_dataset(config_of(photos, data_dir=str(tmp_path / "whole")))
+    monkeypatch.setattr(locks.fcntl, "flock", without_locks)
+    monkeypatch.setattr(sharding, "finished_parts", at_once)
+    configs = [config_of(photos)] * 2
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        found = {*threads.map(ensure_dataset, configs)}
+    assert {path.name for path in found} <= {"photos", "photos@2"}
+    for path in found:
+        assert content_of(path).items() >= content_of(whole).items()
+    assert not list((tmp_path / "tfrecords").glob(".unfinished-*"))
+
+
+def test_unfinished_conversions_of_long_names_are_told_apart(tmp_path, monkeypatch):
+    for name in ("first", "other"):
+        folder = tmp_path / f"{name}-{'x' * 70}"
+        for split in ("trainA", "trainB"):
+            write_images(folder / split, 1)
+        convert_until_killed(folder, monkeypatch, sharding, "_write_manifest", 1)
+    assert len(list((tmp_path / "tfrecords").glob(".unfinished-*"))) == 2
 
 
 def test_copied_project_is_the_same_dataset(photos, tmp_path, capsys):

@@ -37,7 +37,9 @@ def files_in(path: pathlib.Path) -> list[pathlib.Path]:
         heading = [cell.strip().lower() for cell in lines[0]]
         named = [i for i, cell in enumerate(heading) if cell in COLUMNS]
         column = named[0] if named else 0
-        start = int(bool(named) or not any(os.path.splitext(x)[1] for x in heading))
+        is_file = (path.parent / lines[0][column].strip()).is_file()
+        has_suffix = any(os.path.splitext(cell)[1] for cell in heading)
+        start = int(bool(named) or not (is_file or has_suffix))
     found = []
     for number, cells in enumerate(lines[start:], start + 1):
         given = cells[column].strip() if column < len(cells) else ""
