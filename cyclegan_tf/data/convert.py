@@ -71,6 +71,8 @@ def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib
         source = _source_of(config, before)
         directory, is_new = _converted(source, data_dir)
         is_new = is_new and not _is_drawn(source.identity)
+    if not is_new:
+        _tell_of_unused(directory)
     if check_anyway or is_new:
         for line in check(Dataset.open(directory)):
             say(line)
@@ -99,6 +101,15 @@ def is_same(source: Source, manifest: dict[str, Any]) -> bool:
     Files that only have other times, as copies have, count as the same.
     """
     return _is_listed(source, manifest) or _is_alike(source, manifest)
+
+
+def _tell_of_unused(directory):
+    splits = read_manifest(directory)["splits"].values()
+    if num_unused := sum(split["unreadable"] for split in splits):
+        say(
+            f"{directory}: {num_unused} files could not be used when it was made; "
+            f"another --data-dir tries them again"
+        )
 
 
 def _is_drawn(made_from):
@@ -229,7 +240,7 @@ def _require_same_place(source, newest):
     made_from = newest.manifest["source"]
     before, now = made_from.get("path"), source.path
     is_gone = before and not any(
-        pathlib.Path(part).exists() for part in before.split(" and ")
+        pathlib.Path(part).exists() for part in (before, *before.split(" and "))
     )
     if made_from["kind"] == source.identity["kind"] and (before == now or is_gone):
         return

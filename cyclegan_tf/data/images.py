@@ -27,6 +27,7 @@ SUFFIXES = frozenset(
 )
 # As messages name them.
 KINDS = "JPEG, JPEG 2000, JPEG XL, AVIF, HEIC, PNG, WebP, BMP, GIF, TIFF, DICOM or .npy"
+PNG_SIDE = 10**6  # libpng reads no more, nor does TensorFlow
 MAX_REASON = 300  # characters; some decoders quote what they read
 
 
@@ -165,6 +166,8 @@ def _encoded(picture):
 
 
 def _png(pixels):
+    if max(pixels.shape[:2]) > PNG_SIDE:
+        raise UnreadableImage(f"more than {PNG_SIDE:,} values in a row")
     if pixels.dtype == np.uint16:
         import imagecodecs  # Pillow writes no RGB of 16 bits
 

@@ -127,8 +127,14 @@ def decode_file(data: bytes, kind: str) -> np.ndarray:
         return decoder(data, 0).numpy()
     except tf.errors.OpError as error:
         normalize(data)  # what others refuse, too, they say better: "is truncated"
-        reason = error.message.split("}} ")[-1].split(" [Op:")[0]
-        raise UnreadableImage(f"TensorFlow cannot decode it ({reason})") from None
+        raise UnreadableImage(
+            f"TensorFlow cannot decode it ({reason_of(error)})"
+        ) from None
+
+
+def reason_of(error: tf.errors.OpError) -> str:
+    """What TensorFlow says, without the names of its operations around it."""
+    return error.message.split("}} ")[-1].split(" [Op:")[0]
 
 
 def _decode_jpeg(encoded, channels):

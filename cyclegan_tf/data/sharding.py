@@ -105,6 +105,9 @@ def _write_split(directory, split, count, results, parts, bar):
                     common_form(split[-1], _forms_of(split[-1], parts, part))
         if not looks:
             path.unlink()
+            if finished:  # the digests of its files are the dataset's, too
+                finished[-1].rows = np.append(finished[-1].rows, np.array(rows, ROW))
+                finished[-1].save(directory)
             return
         files.sync(path)
         part.rows, part.looks = np.array(rows, ROW), np.array(looks, LOOK)

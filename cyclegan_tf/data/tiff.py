@@ -244,9 +244,11 @@ def _without_alpha(pixels, valid, page, keeps_alpha):
         valid = valid & (alpha > 0)
     if not is_only_one:
         return pixels, valid, ""
-    valid = valid[..., : channels - 1]
+    every, valid = valid, valid[..., : channels - 1]
     if is_mask:
         return pixels[..., :-1], valid, ""
+    if pixels.dtype.kind == "i":  # whose white nobody says
+        return pixels, every, ""
     composited = on_white(pixels, kinds == (PREMULTIPLIED,))
     if is_two_valued:
         return composited, valid, ""

@@ -1,5 +1,6 @@
 import concurrent.futures
 import errno
+import functools
 import json
 import os
 import pathlib
@@ -16,8 +17,12 @@ from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import loading, records, sharding
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset, read_manifest
+from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.parts import Part
+from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.shards import names_of, serialized_examples
+from cyclegan_tf.data.sources import Job
+from cyclegan_tf.data.sources.files import Files
 from tests.helpers import random_pixels, write_images
 
 
@@ -186,12 +191,15 @@ def test_moved_folder_is_the_same_dataset(photos, tmp_path, monkeypatch):
     assert Dataset.open(anew).fingerprint == Dataset.open(directory).fingerprint
 
 
-def test_other_folder_of_the_same_name_is_refused(photos, tmp_path):
-    directory = ensure_dataset(config_of(photos))
+@pytest.mark.parametrize("above", ["", "cats and dogs"])
+def test_other_folder_of_the_same_name_is_refused(photos, tmp_path, above):
+    data_dir = str(tmp_path / "tfrecords")
+    photos = pathlib.Path(shutil.move(photos, tmp_path / "here" / above / "photos"))
+    directory = ensure_dataset(config_of(photos, data_dir=data_dir))
     other = tmp_path / "elsewhere" / "photos"
     shutil.copytree(photos, other)
     write_images(other / "trainA", 6)
-    config = config_of(other, data_dir=str(tmp_path / "tfrecords"))
+    config = config_of(other, data_dir=data_dir)
     problem = f"other images .{photos}.*{other}.*--data-dir"
     with pytest.raises(InputError, match=problem):
         ensure_dataset(config)
@@ -388,9 +396,47 @@ def test_file_that_was_touched_is_found_to_be_the_same(photos, capsys):
     assert ensure_dataset(config_of(photos)) == directory
     assert "holds the same images" in capsys.readouterr().err
     assert ensure_dataset(config_of(photos)) == directory
-    assert capsys.readouterr().err == ""
+    assert "1 files could not be used when it was made" in capsys.readouterr().err
     there = {path.name for path in directory.parent.iterdir()}
     assert there <= {"photos", ".photos.lock"}
+
+
+def test_file_that_cannot_be_used_is_known_by_its_content_where_it_is_last(
+    photos, capsys
+):
+    write_images(photos / "trainA", 24)
+    (photos / "trainA" / "999.png").write_text("no image")
+    directory = ensure_dataset(config_of(photos))
+    (photos / "trainA" / "999.png").touch()
+    assert ensure_dataset(config_of(photos)) == directory
+    said = capsys.readouterr().err
+    assert "comparing what is in them" in said and "holds the same images" not in said
+
+
+def test_files_that_become_fewer_end_in_one_line(photos, monkeypatch):
+    count = Files.count
+    monkeypatch.setattr(Files, "count", lambda files: count(files) + 1)
+    with pytest.raises(InputError, match="testA: its files have become fewer"):
+        ensure_dataset(config_of(photos))
+
+
+def test_no_picture_is_begun_once_nobody_takes_them(monkeypatch):
+    monkeypatch.setattr(loading, "NUM_WORKERS", 2)
+    begun, may_end = [], threading.Event()
+
+    def draw(number):
+        begun.append(number)
+        if number:
+            may_end.wait(60)
+        return encode(random_pixels(20, 24)), Picture(random_pixels(20, 24)), b""
+
+    jobs = [Job(str(i), functools.partial(draw, i)) for i in range(200)]
+    results = loading.load_in_order(jobs[:1] * loading.CHUNK + jobs)
+    next(results)
+    threading.Timer(0.5, may_end.set).start()
+    results.close()
+    # The first chunk, and what either thread was at; four chunks had been handed on.
+    assert len(begun) <= loading.CHUNK + 4
 
 
 def test_dataset_of_a_name_like_that_of_a_version_is_none(photos, tmp_path):

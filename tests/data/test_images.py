@@ -8,7 +8,8 @@ from PIL import Image, ImageCms, ImageOps
 
 from cyclegan_tf.data import images, medical, ranges
 from cyclegan_tf.data.domain import Domain, with_channels
-from cyclegan_tf.data.images import UnreadableImage, normalize
+from cyclegan_tf.data.images import UnreadableImage, from_picture, normalize
+from cyclegan_tf.data.picture import Picture
 from tests.data.hostile_files import encode, npy
 from tests.helpers import ROOT, random_pixels
 
@@ -361,3 +362,16 @@ def test_suffixes_of_the_document_are_those_that_are_taken():
     listed = text.split("<!-- suffixes -->")[1].split("<!-- /suffixes -->")[0]
     taken = {*images.SUFFIXES, *medical.VOLUME_SUFFIXES}
     assert listed.split() == [f"`{suffix}`" for suffix in sorted(taken)]
+
+
+@pytest.mark.parametrize("where", ["pixels", "mask"])
+def test_more_in_a_row_than_a_png_has_is_refused(where):
+    pixels = np.zeros(
+        (16, 10**6 + 1, 1) if where == "pixels" else (16, 4500, 224), "u1"
+    )
+    valid = None
+    if where == "mask":
+        valid = np.ones(pixels.shape, bool)
+        valid[0, 0, 0] = False
+    with pytest.raises(UnreadableImage, match="more than 1,000,000 values in a row"):
+        from_picture(Picture(pixels, valid))

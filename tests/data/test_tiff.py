@@ -215,9 +215,9 @@ def test_alpha_is_composited_on_white(channels, dtype):
     assert np.abs(read(data)[0].astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_alpha_of_floats_has_no_white_to_be_put_on(dtype):
-    pixels = FLOATS[..., :4].astype(dtype)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8", "int16"])
+def test_alpha_of_floats_or_signed_has_no_white_to_be_put_on(dtype):
+    pixels = (FLOATS[..., :4] % 100).astype(dtype)
     data = tiff(pixels, photometric="rgb", extrasamples=["unassalpha"])
     assert_reads(data, np.float32(pixels))
 

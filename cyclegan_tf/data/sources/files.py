@@ -205,6 +205,8 @@ def image_files(
         except OSError as error:
             if name != start:
                 say(f"skipped the folder {root}/{name[:-1]}: {error.strerror}")
+            elif not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                raise
             continue
         waiting += [name + each for each in inside]
     if others:

@@ -51,6 +51,7 @@ def _opened(path):
     try:
         return parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
     except (pyarrow.ArrowException, OSError) as error:
+        _require_of_file(path, error)
         raise InputError(f"{path} is no whole Parquet file: {error}") from None
 
 
@@ -83,4 +84,11 @@ def _values(path, file, column):
         for batch in file.iter_batches(BATCH, columns=[column]):
             yield from batch.column(0).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
+        _require_of_file(path, error)
         raise InputError(f"{path} is damaged: {error}") from None
+
+
+def _require_of_file(path, error):
+    """Raises what the system says of a disk: a conversion goes on after it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise OSError(error.errno, os.strerror(error.errno), path) from None

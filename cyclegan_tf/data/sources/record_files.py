@@ -13,6 +13,7 @@ from cyclegan_tf.common.errors import InputError
 SUFFIXES = frozenset([".tfrec", ".tfrecord", ".tfrecords"])
 PICTURES = ("image", "image/encoded")
 NAMES = ("image_name", "image/filename")
+VALID = "image/valid"  # of this program's own, which of its pixels have a value
 # A record: the length of its content (8 bytes), and checksums of both (4 bytes each).
 HEADER, OVERHEAD = 12, 16
 
@@ -70,6 +71,11 @@ def _picture(path, name, number, record):
         raise InputError(
             f"{path}: record {number} has no feature image with the bytes of a file; "
             f"its features are: {found}."
+        )
+    if _first_bytes(features, [VALID]):
+        raise InputError(
+            f"{path}: record {number} has pixels without a value, which its file does "
+            f"not say; give the images that it was converted from."
         )
     own = (_first_bytes(features, NAMES) or b"").decode("utf-8", "surrogateescape")
     return f"{name}/{own or f'{number:06d}'}", picture

@@ -6,6 +6,7 @@ import re
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.picture import Picture
+from cyclegan_tf.data.records import reason_of
 from cyclegan_tf.data.sources.source import SPLITS, Job, Source, Split
 
 NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
@@ -32,12 +33,18 @@ def find(config: DatasetConfig) -> Source | None:
     import tensorflow_datasets as tfds
 
     name, data_dir = config.dataset_name, config.tfds_data_dir
+    place = data_dir and _local(data_dir)
     try:
-        builder = tfds.builder(name, data_dir=data_dir and _local(data_dir))
-    except ValueError:
-        return None  # no dataset of that name, or no configuration of it
-    except (ImportError, OSError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        builder = tfds.builder(name, data_dir=place)
+    except Exception as error:  # of nearly any type where what was prepared is damaged
+        if place and (place / name).is_dir():
+            raise InputError(
+                f"--tfds-data-dir {data_dir}: {name} in it is damaged or incomplete "
+                f"({type(error).__name__}); prepare it anew."
+            ) from None
+        if isinstance(error, ValueError):
+            return None  # no dataset of that name, or no configuration of it
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"--dataset {name}: TFDS cannot load it ({reason}).") from None
     identity = {"kind": "tfds", "name": name}
     return Source(name, identity, lambda: _open(builder, name))
@@ -93,13 +100,19 @@ def _open(builder, name):
     named = _named_at_random if has_random_access else _named_in_order
 
     def jobs(split):
-        for example, name in named(builder, split, decoders):
-            if file_name is not None:
-                own = tf.compat.as_str_any(example[file_name])
-                name = f"{split}/{own}" if own else name
-            image = example["image"]
-            content = bytes(image) if is_file else Picture(np.atleast_3d(image))
-            yield Job(name, content)
+        try:
+            for example, called in named(builder, split, decoders):
+                if file_name is not None:
+                    own = tf.compat.as_str_any(example[file_name])
+                    called = f"{split}/{own}" if own else called
+                image = example["image"]
+                content = bytes(image) if is_file else Picture(np.atleast_3d(image))
+                yield Job(called, content)
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"--dataset {name}: {builder.data_dir} is damaged or incomplete "
+                f"({reason_of(error)}); prepare it anew."
+            ) from None
 
     return {
         split: Split(builder.info.splits[split].num_examples, jobs(split))

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from cyclegan_tf.common.errors import InputError
@@ -46,6 +49,18 @@ def test_missing_domain_is_named(tmp_path, layout, missing):
     (tmp_path / missing).mkdir()
     (tmp_path / missing / "a.nrrd").touch()
     with pytest.raises(InputError, match=f"/{missing} has no images.* TIFF, DICOM"):
+        folder.find(DatasetConfig(dataset=str(tmp_path)))
+
+
+def test_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    for split in ("trainA", "trainB"):
+        write_images(tmp_path / split, 1)
+
+    def refused(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError, match="trainA"):
         folder.find(DatasetConfig(dataset=str(tmp_path)))
 
 

@@ -12,6 +12,8 @@ from tests.helpers import write_images
 def pictures(tmp_path):
     """A list that is empty yet, beside pictures in two folders."""
     write_images(tmp_path / "some", 3)
+    for name in ("IM0001", "IM0002"):  # as those of DICOM
+        (tmp_path / "some" / name).touch()
     write_images(tmp_path / "more" / "él, one", 2)
     return tmp_path / "some"
 
@@ -32,6 +34,7 @@ def names(path):
         ("a.csv", "file_name\nsome/002.png\n", [2]),
         ("a.csv", "label;path\r\ncat;some/001.png\r\n", [1]),
         ("a.csv", "some/001.png\tcat\nsome/000.png\tdog\n", [1, 0]),
+        ("a.csv", "some/IM0001\nsome/IM0002\n", ["some/IM0001", "some/IM0002"]),
         ("a.txt", "", []),
         ("a.csv", "", []),
     ],
@@ -40,7 +43,8 @@ def test_list_names_files_beside_it_in_its_order(pictures, name, text, found):
     path = pictures.parent / name
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         path.write_bytes(text.encode(encoding))
-        assert names(path) == [f"some/{i:03d}.png" for i in found]
+        found = [f"some/{i:03d}.png" if isinstance(i, int) else i for i in found]
+        assert names(path) == found
 
 
 def test_names_may_be_absolute_quoted_and_no_unicode(pictures):

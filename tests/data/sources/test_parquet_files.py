@@ -1,3 +1,4 @@
+import errno
 import io
 
 import pyarrow
@@ -117,6 +118,18 @@ def test_file_that_is_damaged_within_is_named(tmp_path):
     third = len(content) // 3
     path.write_bytes(content[:third] + bytes(third) + content[2 * third :])
     with pytest.raises(InputError, match=r"b/x\.parquet is damaged: "):
+        contents(source_of(tmp_path))
+
+
+def test_disk_that_fails_is_told_apart_from_a_damaged_file(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        write(tmp_path / name / "x.parquet", rows(3))
+
+    def failing(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", failing)
+    with pytest.raises(OSError, match="Input/output error: '.*a/x.parquet'"):
         contents(source_of(tmp_path))
 
 

@@ -139,6 +139,12 @@ def no_examples(path):
     write_records(path, b"\xff\xff\xff")
 
 
+def with_nodata(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    features = {"image/encoded": picture(0), "image/valid": picture(1)}
+    write_records(path, serialized(**features))
+
+
 def text(path):
     write_records(path, *[serialized(image=b"no picture", image_name=b"x")] * 3)
 
@@ -150,6 +156,7 @@ def text(path):
         (flipped, "record 1 is damaged"),
         (compressed, "is no TFRecord file at record 0; expected an uncompressed"),
         (without_pictures, "record 0 has no feature image .* img, label"),
+        (with_nodata, "record 0 has pixels without a value"),
         (no_examples, "record 0 is no tf.train.Example"),
         (text, "monet00-6.tfrec/x .*not a JPEG"),
     ],

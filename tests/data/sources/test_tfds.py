@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import os
 import re
 import shutil
 import threading
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import convert as conversion
@@ -164,3 +166,41 @@ def test_pictures_of_any_type_and_format_are_those_of_tfds(tmp_path, kind, file_
     else:
         np.testing.assert_array_equal(found, pixels[:4])
     assert names_of(split) == [f"trainA/é {i}.tif" for i in range(4)]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A dataset that TFDS stored, of which no code is known."""
+    import tensorflow_datasets as tfds
+
+    place = tmp_path_factory.mktemp("tfds")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8)
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="pictures",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(
+            {"image": tfds.features.Image(shape=(None, None, 3))}
+        ),
+        split_datasets={
+            split: [(i, {"image": image}) for i, image in enumerate(pixels)]
+            for split in ("trainA", "trainB", "testA", "testB")
+        },
+        data_dir=place,
+    )
+    return place
+
+
+@pytest.mark.parametrize("length", [0, 50])
+@pytest.mark.parametrize("damaged", ["dataset_info.json", "features.json", "*trainA*"])
+def test_damaged_dataset_of_tfds_is_named(prepared, tmp_path, damaged, length):
+    place = shutil.copytree(prepared, tmp_path / "tfds")
+    [path] = (place / "pictures" / "1.0.0").glob(damaged)
+    os.truncate(path, length)
+    config = DatasetConfig(
+        "pictures", tfds_data_dir=str(place), data_dir=str(tmp_path / "tfrecords")
+    )
+    with pytest.raises(
+        InputError, match=r"pictures.* is damaged or incomplete \([^{]*"
+    ):
+        conversion.ensure_dataset(config)
+    assert not (tmp_path / "tfrecords" / "pictures").exists()
