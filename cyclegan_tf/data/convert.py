@@ -107,8 +107,8 @@ def _tell_of_unused(directory):
     splits = read_manifest(directory)["splits"].values()
     if num_unused := sum(split["unreadable"] for split in splits):
         say(
-            f"{directory}: {num_unused} files could not be used when it was made; "
-            f"another --data-dir tries them again"
+            f"{directory}: {num_unused} of its files could not be used when it was "
+            f"made; another --data-dir tries them again"
         )
 
 

@@ -396,7 +396,9 @@ def test_file_that_was_touched_is_found_to_be_the_same(photos, capsys):
     assert ensure_dataset(config_of(photos)) == directory
     assert "holds the same images" in capsys.readouterr().err
     assert ensure_dataset(config_of(photos)) == directory
-    assert "1 files could not be used when it was made" in capsys.readouterr().err
+    assert (
+        "1 of its files could not be used when it was made" in capsys.readouterr().err
+    )
     there = {path.name for path in directory.parent.iterdir()}
     assert there <= {"photos", ".photos.lock"}
 
