@@ -125,12 +125,11 @@ def translate(config: TranslateConfig) -> None:
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
-    pictures = jobs.plan(request, config.format, translate.target)
-    videos = video.video_jobs(request, translate)
-    scans = volumes.volume_jobs(request)
+    planned = jobs.plan(request, config.format, translate.target)
+    videos = video.video_jobs(planned, translate)
     how = translate, config.batch_size, config.overwrite
-    outcome = files.translate_files(pictures, *how)
-    volumes.translate_volumes(scans, *how, outcome)
+    outcome = files.translate_files(planned.pictures, *how)
+    volumes.translate_volumes(planned.stacks, *how, outcome)
     video.translate_videos(videos, *how, config.steady, outcome)
     show(str(outcome))
     sys.exit(1 if outcome["failed"] else 0)

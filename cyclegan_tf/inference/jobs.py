@@ -3,18 +3,22 @@
 import os
 import pathlib
 from collections import Counter
-from collections.abc import Callable
 from typing import NamedTuple
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data import images, medical, writing
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.sources.files import globbed, image_files, suffix_of
+from cyclegan_tf.data.writing import TIFF_SUFFIXES
+from cyclegan_tf.inference.video_files import CONTAINERS
 
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .wmv .flv .3gp .ogv".split()
 )
+# Of a video in a folder whose own kind is not written: it holds nearly any sound.
+OTHER_SUFFIX = ".mkv"
+ZIPPED = medical.VOLUME_SUFFIXES[1]
 
 
 class Job(NamedTuple):
@@ -22,6 +26,14 @@ class Job(NamedTuple):
 
     source: pathlib.Path
     target: pathlib.Path
+
+
+class Plan(NamedTuple):
+    """What is to be done with the pictures, videos and stacks of a request."""
+
+    pictures: list[Job]
+    videos: list[Job]
+    stacks: list[Job]
 
 
 class Request(NamedTuple):
@@ -81,54 +93,62 @@ def find(given: str, output: str) -> Request:
     return Request(pictures, videos, stacks, root, out, is_to_file)
 
 
-def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
-    """Says which file each picture becomes.
+def plan(request: Request, file_format: str, target: Domain) -> Plan:
+    """Says which file each of a request's files becomes.
 
-    Files in a folder are of a format in `SUFFIX_OF`, or, of "auto", PNG where it holds
-    the target, else TIFF; of a TIFF always TIFF.
+    A folder's tree and its names are kept, but for the suffix. Pictures in it become
+    files of a format in `SUFFIX_OF`, or, of "auto", PNG where it holds the target, else
+    TIFF; of a TIFF always TIFF.
 
     Raises:
-        InputError: the format does not hold the target, or the output would be among
-            the input.
+        InputError: the output is of another kind than what comes of its source, does
+            not hold the target, or would be among the input.
     """
     suffix, given = SUFFIX_OF.get(file_format), f"--format {file_format}"
     if request.is_to_file:
         suffix, given = suffix_of(request.output.name), request.output
+        _require_kind(request)
     if request.pictures and suffix is not None:
         try:
             writing.require_holds(suffix, target.channels, target.dtype)
         except InputError as error:
             raise InputError(f"{given}: {error}") from None
-    return jobs(
-        request,
-        request.pictures,
-        lambda source: suffix or writing.suffix_for(target, source),
-    )
-
-
-def jobs(
-    request: Request,
-    files: list[pathlib.Path],
-    suffix_for: Callable[[pathlib.Path], str],
-) -> list[Job]:
-    """Says which file each of a request's files becomes.
-
-    A folder's tree and its names are kept, but for the suffix.
-
-    Raises:
-        InputError: the output would be among the input.
-    """
-    if request.is_to_file:
-        targets = [request.output] * len(files)
-    else:
-        names = [file.relative_to(request.root) for file in files]
-        targets = [request.output / name for name in _target_names(names, suffix_for)]
-    given = [*request.pictures, *request.videos, *request.stacks]
-    inputs = {_identity(file): file for file in given}
-    for target in targets:
+    suffixes = {x: suffix or writing.suffix_for(target, x) for x in request.pictures}
+    for video in request.videos:
+        is_written = video.suffix.lower() in CONTAINERS
+        suffixes[video] = video.suffix if is_written else OTHER_SUFFIX
+    for stack in request.stacks:
+        suffixes[stack] = ZIPPED if medical.is_volume(stack.name) else TIFF_SUFFIXES[0]
+    targets = dict.fromkeys(suffixes, request.output)
+    if not request.is_to_file:
+        # Of all kinds at once: a picture and a stack may become files of one suffix.
+        names = {x.relative_to(request.root): suffixes[x] for x in suffixes}
+        named = map(request.output.joinpath, _target_names(names))
+        targets = dict(zip(suffixes, named, strict=True))
+    inputs = {_identity(file): file for file in targets}
+    for target in targets.values():
         if file := inputs.get(_identity(target)):
             raise InputError(f"{file} would be replaced; choose another OUT.")
-    return list(map(Job, files, targets))
+    kinds = request.pictures, request.videos, request.stacks
+    return Plan(*([Job(x, targets[x]) for x in files] for files in kinds))
+
+
+def _require_kind(request):
+    """Raises `InputError` where a video or a stack does not become the file named."""
+    output = request.output
+    if request.videos and output.suffix.lower() not in CONTAINERS:
+        raise InputError(
+            f"{output}: a video becomes one of {', '.join(CONTAINERS)}, or goes to a "
+            f"folder."
+        )
+    for source in request.stacks:
+        is_volume = medical.is_volume(source.name)
+        kinds = medical.VOLUME_SUFFIXES if is_volume else TIFF_SUFFIXES
+        if not output.name.lower().endswith(kinds):
+            raise InputError(
+                f"{output}: of {source.name}, which has several pictures, comes a "
+                f"{' or '.join(kinds)} file."
+            )
 
 
 def _identity(path):
@@ -145,15 +165,15 @@ def _is_within(file, folder):
     return real.is_relative_to(os.path.realpath(folder))
 
 
-def _target_names(names, suffix_for):
-    """The names with other suffixes; those that would collide keep their own, too.
+def _target_names(suffixes):
+    """Names with the suffixes they get; those that would collide keep their own, too.
 
     So `a.jpg` becomes `a.png`, but beside an `a.png` it becomes `a.jpg.png`.
     """
-    whole = {name: f"{name}{suffix_for(name)}" for name in names}
+    whole = {name: f"{name}{suffix}" for name, suffix in suffixes.items()}
     targets = {
-        name: str(name)[: len(str(name)) - len(suffix_of(name.name))] + suffix_for(name)
-        for name in names
+        name: str(name)[: len(str(name)) - len(suffix_of(name.name))] + suffix
+        for name, suffix in suffixes.items()
     }
     while True:
         counts = Counter(targets.values())

@@ -6,51 +6,39 @@ from cyclegan_tf.data.arrays import UnreadableImage, require_size
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.files import Outcome, make_each
 from cyclegan_tf.inference.flicker import Flicker, Steadier
-from cyclegan_tf.inference.jobs import Job, Request, jobs
-from cyclegan_tf.inference.video_files import CONTAINERS, reading, writing
+from cyclegan_tf.inference.jobs import Job, Plan
+from cyclegan_tf.inference.video_files import reading, writing
 
-# Of a video in a folder whose own kind is not written: it holds nearly any sound.
-OTHER_SUFFIX = ".mkv"
 PQ, HLG = 16, 18  # of ITU-T H.273, brighter than 8 bits are
 PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 
 
-def video_jobs(request: Request, translate: Translator) -> list[Job]:
-    """Says which file each video becomes; a folder's tree and its names are kept.
+def video_jobs(planned: Plan, translate: Translator) -> list[Job]:
+    """The videos that are planned, if they can be translated.
 
     Without PyAV videos among pictures are left out, which is said.
 
     Raises:
-        InputError: there are only videos, and PyAV is not installed; the model is not
-            of 8-bit RGB, or a file of that kind is not written.
+        InputError: there are only videos, and PyAV is not installed; or the model is
+            not of 8-bit RGB.
     """
-    if not request.videos:
+    if not planned.videos:
         return []
-    first = request.videos[0]
+    first = planned.videos[0].source
     try:
         import av  # noqa: F401
     except ImportError:
         need = "videos need PyAV; install with pip install '.[video]'."
-        if not request.pictures:
+        if not planned.pictures:
             raise InputError(f"{first}: {need}") from None
-        say(f"{first}: left out, of {len(request.videos)}; {need}")
+        say(f"{first}: left out, of {len(planned.videos)}; {need}")
         return []
     for domain in (translate.source, translate.target):
         if (domain.channels, domain.dtype) != (3, "uint8"):
             raise InputError(
                 f"{first}: videos need a model of 8-bit RGB, and this one has {domain}."
             )
-    output = request.output
-    if request.is_to_file and output.suffix.lower() not in CONTAINERS:
-        raise InputError(
-            f"{output}: a video becomes one of {', '.join(CONTAINERS)}, or goes to a "
-            f"folder."
-        )
-    return jobs(
-        request,
-        request.videos,
-        lambda x: x.suffix if x.suffix.lower() in CONTAINERS else OTHER_SUFFIX,
-    )
+    return planned.videos
 
 
 def translate_videos(

@@ -7,35 +7,11 @@ frames a TIFF of as many pages.
 import numpy as np
 
 from cyclegan_tf.common.console import printable, progress_bar, say
-from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data import medical, writing
 from cyclegan_tf.data.arrays import UnreadableImage, in_form, of_supported_type
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.files import Outcome, make_each
-from cyclegan_tf.inference.jobs import Job, Request, jobs
-
-ZIPPED = medical.VOLUME_SUFFIXES[1]
-
-
-def volume_jobs(request: Request) -> list[Job]:
-    """Says which file each becomes; a folder's tree and its names are kept.
-
-    Raises:
-        InputError: the output is of another kind, or would be among the input.
-    """
-
-    def suffix_for(source):
-        return ZIPPED if medical.is_volume(source.name) else writing.TIFF_SUFFIXES[0]
-
-    for source in request.stacks if request.is_to_file else []:
-        is_volume = medical.is_volume(source.name)
-        kinds = medical.VOLUME_SUFFIXES if is_volume else writing.TIFF_SUFFIXES
-        if not request.output.name.lower().endswith(kinds):
-            raise InputError(
-                f"{request.output}: of {source.name}, which has several pictures, "
-                f"comes a {' or '.join(kinds)} file."
-            )
-    return jobs(request, request.stacks, suffix_for)
+from cyclegan_tf.inference.jobs import ZIPPED, Job
 
 
 def translate_volumes(
@@ -45,7 +21,7 @@ def translate_volumes(
     overwrite: bool,
     outcome: Outcome,
 ) -> None:
-    """Translates files of `volume_jobs`, at most `batch_size` slices per call.
+    """Translates files of several pictures, at most `batch_size` slices per call.
 
     Goes on over bad ones, and over what the model cannot make: of NIfTI a model whose
     target is grey is needed. Errors are as of `make_each`.

@@ -6,7 +6,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference import files, volumes
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.jobs import find
+from cyclegan_tf.inference.jobs import find, plan
 from tests.helpers import write_images
 
 nibabel = pytest.importorskip("nibabel")
@@ -30,10 +30,8 @@ def saved(path, volume, affine, name="", **codes):
 
 def translated(given, output, translator=NEGATIVE):
     """Translates volumes; returns what became of them, and the jobs."""
-    jobs, outcome = (
-        volumes.volume_jobs(find(str(given), str(output))),
-        files.Outcome(),
-    )
+    request, outcome = find(str(given), str(output)), files.Outcome()
+    jobs = plan(request, "auto", translator.target).stacks
     volumes.translate_volumes(jobs, translator, 2, False, outcome)
     return outcome, jobs
 
@@ -121,17 +119,23 @@ def test_output_of_another_kind_and_colours_are_refused(tmp_path, capsys):
     assert "the model makes no grey pictures" in capsys.readouterr().err
 
 
-def test_frames_of_a_dicom_file_become_pages_of_their_size(tmp_path):
+def save_frames(path, count):
+    """Saves a DICOM file; returns its frames."""
     pydicom = pytest.importorskip("pydicom")
     from pydicom.data import get_testdata_file
 
     dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
     dataset.PatientName, dataset.PixelSpacing = "Doe^Jane", [0.5, 0.25]
     dataset.PixelRepresentation = 0  # RescaleIntercept is -1024
-    frames = np.random.default_rng(0).integers(0, 4096, (5, 128, 128), np.uint16)
-    dataset.NumberOfFrames, dataset.PixelData = len(frames), frames.tobytes()
-    (tmp_path / "in").mkdir()
-    dataset.save_as(tmp_path / "in" / "cine")  # without a suffix
+    frames = np.random.default_rng(0).integers(0, 4096, (count, 128, 128), np.uint16)
+    dataset.NumberOfFrames, dataset.PixelData = count, frames.tobytes()
+    path.parent.mkdir(exist_ok=True)
+    dataset.save_as(path)
+    return frames
+
+
+def test_frames_of_a_dicom_file_become_pages_of_their_size(tmp_path):
+    frames = save_frames(tmp_path / "in" / "cine", 5)  # without a suffix
     outcome, (job,) = translated(tmp_path / "in", tmp_path / "out")
     assert outcome == {"translated": 1} and job.target.name == "cine.tif"
     np.testing.assert_array_equal(tifffile.imread(job.target), 1024.0 - frames)
@@ -142,3 +146,17 @@ def test_frames_of_a_dicom_file_become_pages_of_their_size(tmp_path):
     assert b"Doe" not in job.target.read_bytes()
     with pytest.raises(InputError, match=r"comes a \.tif or \.tiff file"):
         translated(tmp_path / "in" / "cine", tmp_path / "x.png")
+
+
+def test_pictures_and_stacks_never_become_the_same_file(tmp_path):
+    for name, count in ("IM.0001", 1), ("IM.0002", 5), ("scan.dcm", 4):
+        save_frames(tmp_path / "in" / name, count)
+    tifffile.imwrite(tmp_path / "in" / "scan.tif", np.zeros((20, 24), np.float32))
+    request = find(str(tmp_path / "in"), str(tmp_path / "out"))
+    pictures, _, stacks = plan(request, "auto", FLOATS)
+    names = [[job.target.name for job in jobs] for jobs in (pictures, stacks)]
+    assert names == [["IM.0001.tif", "scan.tif.tif"], ["IM.0002.tif", "scan.dcm.tif"]]
+    done = files.translate_files(pictures, NEGATIVE, 2, False)
+    volumes.translate_volumes(stacks, NEGATIVE, 2, False, done)
+    assert done == {"translated": 4}
+    assert len(tifffile.imread(tmp_path / "out" / "IM.0002.tif")) == 5
