@@ -24,6 +24,7 @@ from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import DIRECTIONS, DTYPES, Domain, Domains
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.run_exported import RUNNERS
+from cyclegan_tf.runs.directory import CONFIG
 
 # Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
 EXTRAS = "assets.extra"
@@ -78,10 +79,12 @@ def _read_form(export):
 
 
 def find_export(path: pathlib.Path) -> Export | None:
-    """The export at a place, see above; None where there is none."""
+    """The export at a place, see above; None where there is none, or a run."""
     if path.is_file():
         form = SUFFIXES.get(path.suffix.lower())
         return form and Export(form, path)
+    if (path / CONFIG).is_file():  # a run may have exports in it, or checksums
+        return None
     folders = [path, *_versions(path)]
     for name in ("onnx", "litert"):
         folders += _versions(path / name)

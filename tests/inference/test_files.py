@@ -72,6 +72,19 @@ def test_newest_version_is_found(tmp_path):
     assert find_export(tmp_path) == ("savedmodel", tmp_path / "10")
 
 
+def test_run_with_exports_and_checksums_in_it_is_a_run(run_dir, tmp_path):
+    run = shutil.copytree(run_dir, tmp_path / "run")
+    (run / checksums.SUMS).touch()
+    for version in ("1", "onnx/1"):
+        (run / version).mkdir(parents=True)
+    (run / "1" / "saved_model.pb").touch()
+    (run / "onnx" / "1" / "a_to_b.onnx").touch()
+    picture = random_pixels(24, 32)
+    of_run = cyclegan_tf.load(run_dir, scratch_dir=tmp_path)(picture)
+    assert np.array_equal(cyclegan_tf.load(run, scratch_dir=tmp_path)(picture), of_run)
+    assert find_export(run / "1") == ("savedmodel", run / "1")
+
+
 def test_missing_direction_is_named(run_dir, save_run, tmp_path):
     model = generators.load_generators(run_dir)["b_to_a"]
     save_run(tmp_path, {"b_to_a": model})
