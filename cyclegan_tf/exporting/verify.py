@@ -22,6 +22,7 @@ from cyclegan_tf.data.images import encode, pixels_of
 from cyclegan_tf.exporting.kinds_of_files import one_of_each_kind
 from cyclegan_tf.exporting.subject import Comparison, Subject
 from cyclegan_tf.inference import run_exported
+from cyclegan_tf.inference.exported import assertion_in
 from cyclegan_tf.inference.pixels import translate_all
 
 SIDE_OF_KINDS = 48  # pixels of the files of all kinds, which are many
@@ -46,34 +47,52 @@ Cases = dict[str, tuple[np.ndarray, np.ndarray | str]]
 def make_cases(subject: Subject, config: ExportConfig) -> Cases:
     """What the exports of a subject are tried on.
 
-    Several images, and one of a size that needs padding; or each image by itself, where
-    the size is fixed. For what is served, the same as files, and a file of each kind,
-    of which it has to make what it makes of the pixels.
+    Several images, in calls that a SavedModel accepts, and one of a size that needs
+    padding; or each image by itself, where the size is fixed. For what is served, the
+    same as files, and a file of each kind, of which it has to make what it makes of the
+    pixels.
+
+    Raises:
+        InputError: one image is more than a SavedModel accepts.
     """
     cases, domains = {}, subject.run.domains
-    with_files = any(form.is_served for form in config.formats)
+    is_served = any(form.is_served for form in config.formats)
+    with_files = is_served and domains.are_encodable
     for direction, several in subject.images.items():
+        at_once = _images_per_call(several, config) if is_served else len(several)
         source, target = domains.of(direction)
         generator = subject.trained.generators[direction]
         height, width = (
             max(MIN_SIDE, n) for n in np.array(several.shape[1:3]) - (3, 6)
         )
-        given = {"several": several, "odd": several[:1, :height, :width]}
-        if config.size is not None:
-            given = {str(i): image[None] for i, image in enumerate(several)}
+        starts = range(0, len(several), 1 if config.size else at_once)
+        given = {str(i): several[i : i + starts.step] for i in starts}
+        if config.size is None:
+            given["odd"] = several[:1, :height, :width]
         for what, some in given.items():
             expected = translate_all(generator, some, source, target)
             cases[f"{direction}/{what}"] = some, expected
-            if with_files and domains.are_encodable:
+            if with_files:
                 files = np.array([encode(image).encoded for image in some])
                 cases[f"{direction}{OF_FILES}/{what}"] = files, expected
-        if with_files and domains.are_encodable:
+        if with_files:
             few = several[0, :SIDE_OF_KINDS, :SIDE_OF_KINDS]
             for kind, file in one_of_each_kind(few).items():
                 name = f"{direction}/{kind}"
                 cases[name] = pixels_of(file, source)[None], name
                 cases[f"{direction}{OF_FILES}/{kind}"] = np.array([file]), name
     return cases
+
+
+def _images_per_call(images, config):
+    """How many images a SavedModel accepts at once."""
+    height, width = images.shape[1:3]
+    if height * width > config.max_pixels:
+        raise InputError(
+            f"--max-megapixels {config.max_megapixels:g}: the images of this run have "
+            f"{height * width / 1e6:g}; a SavedModel has to accept one of them."
+        )
+    return config.max_pixels // (height * width)
 
 
 def verify(
@@ -167,9 +186,10 @@ def _run_alone(name, directory, inputs):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+            reason = assertion_in(lines) or lines[-1]
             raise InputError(
-                f"the exported {name} model does not run ({lines[-1][:500]}); nothing "
-                f"was kept."
+                f"the exported {name} model does not run ({reason[:500]}); nothing was "
+                f"kept."
             )
         with np.load(got) as outputs:
             return dict(outputs), json.loads(done.stdout.strip().splitlines()[-1])

@@ -187,8 +187,12 @@ def _reason(error):
     if type(error).__name__ == "ResourceExhaustedError":
         return "too large for the memory; --tile, with a run, needs little"
     lines = str(error).splitlines() or [type(error).__name__]
-    said = (line for line in lines if line.startswith("assertion failed"))
-    return next(said, lines[0])
+    return assertion_in(lines) or lines[0]
+
+
+def assertion_in(lines: list[str]) -> str | None:
+    """What an assertion in a graph says, which is among the lines of its error."""
+    return next((x for x in lines if x.startswith("assertion failed")), None)
 
 
 def _megabytes(export, runner, name):

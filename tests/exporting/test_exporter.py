@@ -146,11 +146,17 @@ def test_missing_library_is_named(monkeypatch):
         ExportConfig(format="savedmodel,onnx")
 
 
-def test_run_without_its_images_is_verified_on_noise_beside_remains(one_way, tmp_path):
-    path = shutil.copytree(one_way, tmp_path / "run")
+def without_images(run, folder):
+    """A copy of a run whose images are gone."""
+    path = shutil.copytree(run, folder / "run")
     recorded = run_directory.read_config(path)
-    gone = dataclasses.replace(recorded.options, data_dir=str(tmp_path / "gone"))
+    gone = dataclasses.replace(recorded.options, data_dir=str(folder / "gone"))
     run_directory.write_config(path, recorded._replace(options=gone))
+    return path
+
+
+def test_run_without_its_images_is_verified_on_noise_beside_remains(one_way, tmp_path):
+    path = without_images(one_way, tmp_path)
     images, origin = subject.held_out_images(RunDir.open(path), DIRECTIONS)
     assert "noise" in origin and str(tmp_path / "gone") in origin
     assert images["a_to_b"].shape == (4, 32, 32, 3) and images["a_to_b"].std() > 20
@@ -160,6 +166,23 @@ def test_run_without_its_images_is_verified_on_noise_beside_remains(one_way, tmp
     assert [row.signature for row in exported.comparisons] == ["a_to_b"]
     names = {path.name for path in (tmp_path / "out" / "onnx").iterdir()}
     assert names == {"1", ".lock"} and not (exported.directory / "half").exists()
+
+
+def test_saved_model_is_tried_by_calls_that_it_accepts(one_way, tmp_path):
+    path = without_images(one_way, tmp_path)  # then there are four, of 32x32 pixels
+    three = {"max_megapixels": 3 * 32 * 32 / 1e6}
+    (exported,) = export(path, tmp_path / "out", "savedmodel", **three)
+    assert {x.signature for x in exported.comparisons} == {"a_to_b", "a_to_b_bytes"}
+    with pytest.raises(InputError, match="--max-megapixels 0.001: .* have 0.001024;"):
+        export(path, tmp_path / "new", "savedmodel", max_megapixels=0.001)
+    assert not (tmp_path / "new").exists()
+
+
+def test_assertion_of_an_export_is_what_is_said_of_its_end(exports):
+    (form,) = ExportConfig(format="savedmodel").formats
+    large = {"a_to_b/large": (np.zeros((1, 2001, 2000, 3), np.uint8), "")}
+    with pytest.raises(InputError, match=r"run \(assertion failed: .*at most 4000000"):
+        verify.verify(form, exports[1] / "1", large, Domains(), "float32")
 
 
 def test_best_checkpoint_is_exported(one_way, tmp_path):
