@@ -73,14 +73,17 @@ def find(given: str, output: str) -> Request:
     if path.is_dir():
         if _is_within(path, out):
             raise InputError(f"{given} is within {output}; choose another OUT.")
-        # Translations of an earlier start are no input.
-        found = (path / name for name in image_files(path, suffixes=suffixes))
-        root, files = path, [file for file in found if not _is_within(file, out)]
+        found = [path / name for name in image_files(path, suffixes=suffixes)]
     else:
-        files = [path] if path.is_file() else globbed(path)
-        root = pathlib.Path(os.path.commonpath([f.parent for f in files] or ["."]))
+        found = [path] if path.is_file() else globbed(path)
+    # Translations of an earlier start are no input; but files may go beside themselves.
+    files = [file for file in found if not _is_within(file, out)]
+    if not path.is_dir():
+        files = files or found
     if not files:
         raise InputError(f"{given}: no such picture or video, folder of them, or glob.")
+    folders = [path] if path.is_dir() else [file.parent for file in files]
+    root = pathlib.Path(os.path.commonpath(folders))
     is_to_file = path.is_file() and suffix_of(out.name) in suffixes and not out.is_dir()
     if out.exists() and not out.is_dir() and not is_to_file:
         raise InputError(f"{output} is a file; expected a folder for {given}.")

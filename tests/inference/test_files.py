@@ -247,6 +247,15 @@ def test_output_inside_of_the_input_is_not_translated_again(tmp_path):
         translated(jobs, SAME, overwrite=True)
 
 
+def test_glob_that_finds_its_own_output_is_continued(tmp_path):
+    write_images(tmp_path / "in" / "deep", 2, ".jpg")
+    for out in (tmp_path / "in" / "out", tmp_path / "in" / "deep" / "out"):
+        for done in ({"translated": 2}, {"there": 2}):
+            jobs = planned(f"{tmp_path}/in/deep/**/*.jpg", out, "jpeg")
+            assert [job.target.parent for job in jobs] == [out, out]
+            assert translated(jobs, SAME) == done
+
+
 def test_source_is_never_replaced(tmp_path):
     write_images(tmp_path, 1)
     with pytest.raises(InputError, match="would be replaced"):
