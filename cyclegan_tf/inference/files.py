@@ -146,12 +146,15 @@ def _translate_batch(batch, translate, outcome, lost):
     """Translates and writes pictures of one size; adds to what was said to be lost."""
     fakes = translate.each(np.stack([picture.pixels for _, _, picture in batch]))
     for (job, claimed, picture), fake in zip(batch, fakes, strict=True):
-        if isinstance(fake, images.UnreadableImage):
-            outcome.fail(job, fake)
+        try:
+            if isinstance(fake, images.UnreadableImage):
+                raise fake
+            with claimed:
+                writing.write(claimed.aside, fake, picture)
+                claimed.keep()
+        except images.UnreadableImage as error:  # or too large for a file of its kind
+            outcome.fail(job, error)
             continue
-        with claimed:
-            writing.write(claimed.aside, fake, picture)
-            claimed.keep()
         outcome["translated"] += 1
         if picture.note:
             say(f"of {str(job.source)!r}: {picture.note}")

@@ -11,6 +11,7 @@ from cyclegan_tf.common import checksums
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import claim
 from cyclegan_tf.config import ExportConfig
+from cyclegan_tf.data import images
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.exporting.formats import saved_model
 from cyclegan_tf.inference import files
@@ -293,6 +294,24 @@ def test_what_a_killed_process_had_begun_is_taken_over(tmp_path):
     assert translated([job], SAME) == {"translated": 1}
     assert os.listdir(tmp_path / "out") == ["000.png"]
     assert np.array_equal(pixels_of(job.target), pixels_of(job.source))
+
+
+def test_translation_that_no_file_of_its_kind_holds_fails_alone(
+    tmp_path, monkeypatch, capsys
+):
+    write_images(tmp_path / "in", 3)
+    jobs, write = planned(tmp_path / "in", tmp_path / "out"), files.writing.write
+
+    def limited(path, pixels, source):
+        if np.array_equal(source.pixels, pixels_of(jobs[1].source)):
+            path.write_bytes(b"half")
+            raise images.UnreadableImage("70000 pixels wide")
+        write(path, pixels, source)
+
+    monkeypatch.setattr(files.writing, "write", limited)
+    assert translated(jobs, SAME, 3) == {"translated": 2, "failed": 1}
+    assert "001.png': 70000 pixels wide" in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path / "out")) == ["000.png", "002.png"]
 
 
 def test_nothing_waits_when_the_disk_is_full(tmp_path, monkeypatch):
