@@ -25,8 +25,9 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged file leads to has many names
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{path} is no PyTorch file of tensors: {reason}") from None
+        raise InputError(
+            f"{path} is no PyTorch file of tensors: {_reason(error)}"
+        ) from None
     if not isinstance(tensors, dict) or not tensors:
         raise InputError(f"{path} holds a {type(tensors).__name__}, no state dict.")
     for name, tensor in tensors.items():
@@ -35,10 +36,7 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
                 f"{path} is no state dict: {str(name)[:80]!r} is a "
                 f"{type(tensor).__name__}. Save what network.state_dict() gives alone."
             )
-    return {
-        str(name): (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-        for name, tensor in tensors.items()
-    }
+    return {str(name): _array(path, name, x) for name, x in tensors.items()}
 
 
 def write_tensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
@@ -51,6 +49,20 @@ def write_tensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
     arrays = {n: np.ascontiguousarray(array) for n, array in tensors.items()}
     with written_aside(path) as aside:
         torch.save({n: torch.from_numpy(x) for n, x in arrays.items()}, aside)
+
+
+def _array(path, name, tensor):
+    try:
+        floats = tensor.float() if tensor.is_floating_point() else tensor
+        return floats.detach().numpy()
+    except Exception as error:  # such as a sparse or quantized one has its own types
+        raise InputError(
+            f"{path}: {str(name)[:80]!r} is no plain tensor: {_reason(error)}"
+        ) from None
+
+
+def _reason(error):
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _torch(path):

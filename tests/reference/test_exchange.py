@@ -116,6 +116,32 @@ def test_other_precision_becomes_float32(tmp_path, dtype):
         np.testing.assert_array_equal(tensors[name], tensor.float().numpy())
 
 
+def test_parameters_are_read_as_the_state_dict_is(tmp_path):
+    network = Generator(2, 1)
+    path = save(dict(network.named_parameters()), tmp_path / "x.pth")
+    tensors = read_tensors(path)
+    assert list(tensors) == list(network.state_dict())
+    for name, tensor in network.state_dict().items():
+        np.testing.assert_array_equal(tensors[name], tensor.numpy())
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.eye(3).to_sparse(),
+        torch.ones(3, device="meta"),
+        torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+        torch.ones(3, dtype=torch.complex64).conj(),
+    ],
+    ids=["sparse", "meta", "quantized", "conjugated"],
+)
+def test_tensor_of_another_kind_is_named(tmp_path, capsys, tensor):
+    path = save({"bias": torch.ones(3), "weight": tensor}, tmp_path / "x.pth")
+    done = run_here(capsys, "import", path, "--run-dir", tmp_path / "run")
+    assert_one_line_error(done, path)
+    assert os.listdir(tmp_path) == ["x.pth"]
+
+
 class Malicious:
     def __init__(self, witness):
         self.witness = witness
