@@ -16,29 +16,31 @@ PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 def video_jobs(planned: Plan, translate: Translator) -> list[Job]:
     """The videos that are planned, if they can be translated.
 
-    Without PyAV videos among pictures are left out, which is said.
+    If not, they are left out beside pictures and stacks, which is said.
 
     Raises:
-        InputError: there are only videos, and PyAV is not installed; or the model is
+        InputError: there are only videos, and PyAV is not installed, or the model is
             not of 8-bit RGB.
     """
-    if not planned.videos:
-        return []
+    if not planned.videos or not (need := _need(translate)):
+        return planned.videos
     first = planned.videos[0].source
+    if not (planned.pictures or planned.stacks):
+        raise InputError(f"{first}: {need}")
+    say(f"{first}: left out, of {len(planned.videos)}; {need}")
+    return []
+
+
+def _need(translate):
+    """What videos need and is not there; or ""."""
     try:
         import av  # noqa: F401
     except ImportError:
-        need = "videos need PyAV; install with pip install '.[video]'."
-        if not planned.pictures:
-            raise InputError(f"{first}: {need}") from None
-        say(f"{first}: left out, of {len(planned.videos)}; {need}")
-        return []
+        return "videos need PyAV; install with pip install '.[video]'."
     for domain in (translate.source, translate.target):
         if (domain.channels, domain.dtype) != (3, "uint8"):
-            raise InputError(
-                f"{first}: videos need a model of 8-bit RGB, and this one has {domain}."
-            )
-    return planned.videos
+            return f"videos need a model of 8-bit RGB, and this one has {domain}."
+    return ""
 
 
 def translate_videos(

@@ -289,6 +289,24 @@ def test_model_of_other_images_is_refused(clip, tmp_path):
             translated(clip, tmp_path / "out.mp4", Translator(*domains, None))
 
 
+def test_video_is_left_out_beside_what_the_model_takes(clip, tmp_path, capsys):
+    write_images(tmp_path / "in", 1)
+    shutil.copy(clip, tmp_path / "in" / "clip.mp4")
+    grey = Translator(Domain(1), Domain(1), None)
+    assert translated(tmp_path / "in", tmp_path / "out", grey) == {}
+    said = capsys.readouterr().err
+    assert "clip.mp4: left out, of 1; videos need a model of 8-bit RGB" in said
+
+
+def test_volumes_do_not_wait_for_a_missing_package(clip, tmp_path, monkeypatch, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "scan.nii").touch()
+    shutil.copy(clip, tmp_path / "in" / "clip.mp4")
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert translated(tmp_path / "in", tmp_path / "out") == {}
+    assert "clip.mp4: left out, of 1; videos need PyAV" in capsys.readouterr().err
+
+
 def test_missing_package_is_named(clip, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(InputError, match=r"clip\.mp4: .*pip install '\.\[video\]'"):
