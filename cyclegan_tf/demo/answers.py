@@ -10,6 +10,7 @@ from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
+from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.pipeline import load_images
 from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.data.writing import suffix_for, write
@@ -59,29 +60,31 @@ def examples(model: pathlib.Path, directions: list[str]) -> list[Example]:
 
 
 def answer(
-    pixels: np.ndarray,
+    picture: Picture,
     direction: str,
     translators: dict[str, Translator],
     folder: pathlib.Path,
     name: str,
 ) -> Answer:
-    """Translates pixels by one of `translators`, and their translation back.
+    """Translates a picture by one of `translators`, and its translation back.
 
-    The folder gets the file of the translation, named by `name` and direction.
+    The folder gets the file of the translation, named by the direction and `name`, that
+    of the picture's file, and of a kind that can keep what this says of it.
 
     Raises:
         UnreadableImage, ValueError: as `Translator`.
         OSError: the file cannot be written.
     """
     translate = translators[direction]
-    fake = translate(pixels)
+    fake = translate(picture.pixels)
     cycled = None
     if back := translators.get(OTHER[direction]):
         cycled = _shown(back(fake), back.target)
-    suffix = suffix_for(translate.target)
-    file = folder / f"{pathlib.Path(name).stem[:60]}-{direction}{suffix}"
-    write(file, fake)
-    before = _shown(pixels, translate.source)
+    given = pathlib.Path(name)
+    suffix = suffix_for(translate.target, given)
+    file = folder / f"{given.stem[:60]}-{direction}{suffix}"
+    write(file, fake, picture)
+    before = _shown(picture.pixels, translate.source)
     return Answer(before, _shown(fake, translate.target), cycled, file)
 
 

@@ -11,7 +11,8 @@ from cyclegan_tf.common.console import markdown, show
 from cyclegan_tf.common.hub import local_copy
 from cyclegan_tf.config import DemoConfig
 from cyclegan_tf.data.arrays import MAX_BYTES
-from cyclegan_tf.data.images import KINDS, UnreadableImage, pixels_of, read_file
+from cyclegan_tf.data.images import KINDS, UnreadableImage, read, read_file
+from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.demo.answers import Example, answer, examples
 from cyclegan_tf.inference.translator import Translator, load_all
 
@@ -104,15 +105,17 @@ def _show(gradio, translators, samples, folder, asked):
     newest.mkdir()
     try:
         if picked is not None:
-            pixels, name = samples[picked].pixels, f"example-{picked + 1}"
+            picture, name = Picture(samples[picked].pixels), f"example-{picked + 1}.png"
         else:
             source = translators[directions[0]].source
-            pixels, name = pixels_of(read_file(file), source), pathlib.Path(file).stem
-        answers = [answer(pixels, x, translators, newest, name) for x in directions]
+            picture, name = read(read_file(file), source), pathlib.Path(file).name
+        answers = [answer(picture, x, translators, newest, name) for x in directions]
     except (UnreadableImage, ValueError) as error:
         problem = "This picture cannot be translated"
         gradio.Textbox(str(error), label=problem, elem_id="problem")
         return
+    if picture.note:
+        gradio.Markdown(markdown(picture.note))
     for direction, (before, after, cycled, file) in zip(
         directions, answers, strict=True
     ):
