@@ -29,7 +29,14 @@ from cyclegan_tf.exporting import model_card, publishing, verify
 from cyclegan_tf.exporting.formats import WRITERS
 from cyclegan_tf.exporting.formats.saved_model import write_warm_up
 from cyclegan_tf.exporting.subject import Exported, open_subject
-from cyclegan_tf.inference.exported import EXTRAS, Export, open_export, write_form
+from cyclegan_tf.inference.exported import (
+    EXTRAS,
+    Export,
+    dataset_of,
+    find_export,
+    open_export,
+    write_form,
+)
 from cyclegan_tf.runs.run_dir import RunDir
 
 CPU_INFO = pathlib.Path("/proc/cpuinfo")
@@ -40,13 +47,16 @@ def export(config: ExportConfig) -> Iterator[Exported]:
     """Writes and verifies every format that the config asks for.
 
     Raises:
-        InputError: the run cannot be exported, or an export differs too much from the
+        InputError: the run cannot be exported, its default folder has versions of a run
+            on another dataset, or an export differs too much from the
             Keras model; nothing of that format is kept. Or it cannot be uploaded.
     """
     if config.push:
         hub.make_repository(config.push)  # or fails now, before the work
     with hub.local_copy(config.run_dir) as path:
-        subject = open_subject(RunDir.open(path), config)
+        run = RunDir.open(path)
+        _require_own_folder(config, run.options.dataset_name)
+        subject = open_subject(run, config)
         cases = verify.make_cases(subject, config)
         folders = {}
         for form in config.formats:
@@ -59,6 +69,17 @@ def export(config: ExportConfig) -> Iterator[Exported]:
         if config.push:
             say(f"uploading to {config.push}")
             say(f"uploaded: {publishing.publish(config.push, folders, subject)}")
+
+
+def _require_own_folder(config, dataset):
+    """Refuses a default folder that a run of the same name on other images has."""
+    output = config.resolved_output
+    if config.output is None and (newest := find_export(output)):
+        if (other := dataset_of(newest)) not in (None, dataset):
+            raise InputError(
+                f"{output} has versions of a run on {other}, and {config.run_dir} is "
+                f"one on {dataset}; name a folder with --output."
+            )
 
 
 def _export(form, subject, cases, config):
@@ -78,7 +99,8 @@ def _export(form, subject, cases, config):
         extras = aside / EXTRAS if form.is_served else aside
         extras.mkdir(exist_ok=True)
         model_card.write_card(extras, exported, subject, config)
-        write_form(extras, domains, subject.run.options.frame)
+        options = subject.run.options
+        write_form(extras, domains, options.frame, options.dataset_name)
         if form.is_served:
             write_warm_up(extras, output.name, domains, subject.images)
         sums = extras / checksums.SUMS

@@ -29,7 +29,7 @@ from cyclegan_tf.runs.directory import CONFIG
 # Where a SavedModel keeps what is not of the model: checksums for `sha256sum -c`.
 EXTRAS = "assets.extra"
 SUMS = f"{EXTRAS}/{checksums.SUMS}"
-# Of any export: the domains, whose ranges the model has within, and the frame.
+# Of any export: the domains, whose ranges the model has within, frame, and dataset.
 FORM = "form.json"
 # What a folder with a model holds; with checksums also one that has lost a file.
 MARKS = {
@@ -37,6 +37,7 @@ MARKS = {
     "litert": ("*.tflite",),
     "onnx": ("*.onnx", checksums.SUMS),
 }
+REMEDY = "export it again"
 SUFFIXES = {".onnx": "onnx", ".tflite": "litert"}
 
 
@@ -52,13 +53,27 @@ class Export(NamedTuple):
         return self.place if self.place.is_dir() else self.place.parent
 
 
-def write_form(folder: pathlib.Path, domains: Domains, frame: Frame) -> None:
+def write_form(
+    folder: pathlib.Path, domains: Domains, frame: Frame, dataset: str
+) -> None:
     """Writes what a model does not say of itself beside its card.
 
-    That is what its directions lead from and to, and what it was trained to see.
+    That is what its directions lead from and to, what it was trained to see, and on
+    which dataset.
     """
     content = {name: dataclasses.asdict(x) for name, x in domains._asdict().items()}
-    files.write_json(folder / FORM, content | {"frame": frame})
+    files.write_json(folder / FORM, content | {"frame": frame, "dataset": dataset})
+
+
+def dataset_of(export: Export) -> str | None:
+    """The name of the dataset that a model was trained on; None of older exports.
+
+    Raises:
+        Damaged: what lies beside the model cannot be read.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        return files.read_json(_form_path(export), REMEDY).get("dataset")
+    return None
 
 
 def _read_form(export):
@@ -67,15 +82,19 @@ def _read_form(export):
     Raises:
         Damaged: it cannot be read.
     """
-    path = export.folder / (EXTRAS if export.form == "savedmodel" else "") / FORM
+    path = _form_path(export)
     try:
-        content = files.read_json(path, "export it again")
+        content = files.read_json(path, REMEDY)
         domains = Domains(*(Domain(**content[name]) for name in Domains._fields))
         return domains, Frame(*content["frame"])
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"{path} is damaged ({error}); export it again.") from None
+        raise Damaged(f"{path} is damaged ({error}); {REMEDY}.") from None
+
+
+def _form_path(export):
+    return export.folder / (EXTRAS if export.form == "savedmodel" else "") / FORM
 
 
 def find_export(path: pathlib.Path) -> Export | None:
@@ -122,7 +141,7 @@ def check_export(export: Export) -> None:
     """Raises `InputError` where a file is not what the checksums beside it say."""
     name = SUMS if export.form == "savedmodel" else checksums.SUMS
     if export.form == "savedmodel" or (export.folder / name).exists():
-        checksums.check_sums(export.folder, name, "export it again")
+        checksums.check_sums(export.folder, name, REMEDY)
 
 
 def _with_form(translator, direction, form):

@@ -185,6 +185,22 @@ def test_assertion_of_an_export_is_what_is_said_of_its_end(exports):
         verify.verify(form, exports[1] / "1", large, Domains(), "float32")
 
 
+def test_default_folder_of_a_run_on_other_images_is_refused(
+    one_way, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    other = shutil.copytree(one_way, tmp_path / "other" / one_way.name)
+    recorded = run_directory.read_config(other)
+    options = dataclasses.replace(recorded.options, dataset="cycle_gan/horse2zebra")
+    run_directory.write_config(other, recorded._replace(options=options))
+    command = ("export", "--format", "onnx", "--run-dir")
+    assert run_here(capsys, *command, one_way).returncode == 0
+    done = run_here(capsys, *command, other)
+    assert_one_line_error(done, "on synthetic/horse2zebra", other, "--output")
+    (folder,) = (tmp_path / "exports").iterdir()
+    assert {path.name for path in (folder / "onnx").iterdir()} == {"1", ".lock"}
+
+
 def test_best_checkpoint_is_exported(one_way, tmp_path):
     path = shutil.copytree(one_way, tmp_path / "run")
     model = tiny_model(seed=1)
