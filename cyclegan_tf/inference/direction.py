@@ -47,7 +47,8 @@ class Translator:
                 `source`, sides from 16 px on.
 
         Returns:
-            As many of the same size, of the type and channels of `target`.
+            As many, perhaps none, of the same size, of the type and channels of
+            `target`.
 
         Raises:
             ValueError: another type or shape, or values that are no numbers.
@@ -56,8 +57,10 @@ class Translator:
         """
         images = np.asarray(images)
         self._require_fitting(images)
-        translated = self.function(images.reshape((-1, *images.shape[-3:])))
-        return translated.reshape((*images.shape[:-1], self.target.channels))
+        shape = *images.shape[:-1], self.target.channels
+        if not len(images):
+            return np.empty(shape, self.target.dtype)
+        return self.function(images.reshape((-1, *images.shape[-3:]))).reshape(shape)
 
     def each(self, images: np.ndarray) -> Iterator[np.ndarray | UnreadableImage]:
         """Translates several pictures, one by one where they are too much at once.

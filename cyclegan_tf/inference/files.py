@@ -96,7 +96,10 @@ def _claimed(jobs, overwrite, outcome) -> Iterator[tuple[Job, Claim]]:
         return os.path.exists(job.target) and not overwrite
 
     for job in jobs:
-        if is_there(job):
+        if os.path.isdir(job.target):
+            reason = f"{str(job.target)!r} is a folder"
+            outcome.fail(job, images.UnreadableImage(reason))
+        elif is_there(job):
             outcome["there"] += 1
         elif (claimed := claim(job.target)) is None:
             outcome["elsewhere"] += 1

@@ -257,6 +257,16 @@ def test_glob_that_finds_its_own_output_is_continued(tmp_path):
             assert translated(jobs, SAME) == done
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_folder_in_the_place_of_a_picture_fails_alone(tmp_path, capsys, overwrite):
+    write_images(tmp_path / "in", 3)
+    (tmp_path / "out" / "001.png").mkdir(parents=True)
+    jobs = planned(tmp_path / "in", tmp_path / "out")
+    done = translated(jobs, SAME, 2, overwrite)
+    assert done == {"translated": 2, "failed": 1}
+    assert "001.png' is a folder" in capsys.readouterr().err
+
+
 def test_source_is_never_replaced(tmp_path):
     write_images(tmp_path, 1)
     with pytest.raises(InputError, match="would be replaced"):

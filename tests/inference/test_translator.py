@@ -37,6 +37,12 @@ def test_device_without_memory_names_tile(monkeypatch):
         translate(np.zeros((32, 32, 3), np.uint8))
 
 
+def test_no_pictures_become_no_pictures():
+    translate = Translator(RGB, Domain(2, "float32", 0, 1), None)
+    none = translate(np.zeros((0, 32, 48, 3), np.uint8))
+    assert none.shape == (0, 32, 48, 2) and none.dtype == np.float32
+
+
 @pytest.mark.parametrize(
     "images, said",
     [
