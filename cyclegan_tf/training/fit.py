@@ -34,7 +34,6 @@ def fit(run: Run) -> list[DirectionScores]:
         try:
             fit_all_epochs(run, Steps(run, reporter))
         except Stopped:
-            run.save_checkpoint()
             run.say(
                 f"stopped and saved after step {run.model.step}; the same command "
                 f"continues"

@@ -14,7 +14,7 @@ LOSSES_EVERY = 10  # steps; in between, the device need not wait for anybody who
 
 
 class Stopped(Exception):
-    """The user asked to stop; raised between two steps, when the state is whole."""
+    """The user asked to stop; raised between two steps, when the state is saved."""
 
 
 class Steps(keras.callbacks.Callback):
@@ -22,8 +22,9 @@ class Steps(keras.callbacks.Callback):
 
     After a step, and after an epoch, it first ends the run where going on would lose
     something, then has told what there is to tell, and saves the state last: what a
-    checkpoint says has happened is then on disk. Workers that tell nothing have no
-    reporter.
+    checkpoint says has happened is then on disk. A stop in the last step of an epoch
+    waits for what the epoch ends with: a run that goes on after it would not have it.
+    Workers that tell nothing have no reporter.
 
     Raises:
         NonFiniteState: a loss, or after an epoch a variable, is NaN or infinite.
@@ -61,13 +62,12 @@ class Steps(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
                 raise NonFiniteState(f"loss {name} is {value}")
-        # All workers must stop after the same step. They agree only now and then, since
-        # each must wait for the others.
-        devices = self.run.devices
-        if devices.num_workers == 1 or self.step % LOSSES_EVERY == 0:
-            if devices.any_worker(self.run.received_signal() is not None):
-                raise Stopped
+        # Workers agree only now and then, since each must wait for the others.
         is_last = batch + 1 == self.params["steps"]
+        agree = self.run.devices.num_workers == 1 or self.step % LOSSES_EVERY == 0
+        if agree and not is_last and self._is_stop_asked_for():
+            self.run.save_checkpoint()
+            raise Stopped
         if self.reporter:
             self.reporter.after_step(self.step, logs, is_last)
         if self.step % self.run.config.checkpoint_every == 0 and not is_last:
@@ -81,3 +81,9 @@ class Steps(keras.callbacks.Callback):
             checkpoint.save_best(self.model, self.run.checkpoints, best)
         self.run.save_generators()
         self.run.save_checkpoint()
+        if self._is_stop_asked_for():
+            raise Stopped
+
+    def _is_stop_asked_for(self):
+        """Whether by any worker: all must stop after the same step. Collective."""
+        return self.run.devices.any_worker(self.run.received_signal() is not None)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.runs import generators, saved
 from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
+from cyclegan_tf.training.steps import Steps
 from tests.helpers import (
     TINY,
     assert_same_checkpoint,
@@ -122,6 +124,26 @@ def test_run_that_is_interrupted_and_then_killed_continues_to_the_same_bits(
     training.train(config)
     assert "continuing after step" in capsys.readouterr().err
     assert_same_run(run_dir, whole_run)
+
+
+def test_stop_in_the_last_step_of_an_epoch_costs_nothing_of_its_report(
+    config, whole_run, monkeypatch, capsys
+):
+    begin = Steps.on_train_batch_begin
+
+    def stop_in_last(self, batch, logs=None):
+        begin(self, batch, logs)
+        if self.step + 1 in (40, 80):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Steps, "on_train_batch_begin", stop_in_last)
+    for step in (40, 80):
+        with pytest.raises(SystemExit) as end:
+            training.train(config)
+        assert end.value.code == 128 + signal.SIGTERM
+        assert f"stopped and saved after step {step};" in capsys.readouterr().err
+    training.train(config)
+    assert_same_run(config.resolved_run_dir, whole_run)
 
 
 def test_run_directory_holds_what_the_readme_lists(whole_run):
