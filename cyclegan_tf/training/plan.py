@@ -25,8 +25,9 @@ from cyclegan_tf.common.memory import available_memory, bytes_text
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.runs import checkpoint, saved
+from cyclegan_tf.runs import checkpoint, directory, saved
 from cyclegan_tf.training import devices
+from cyclegan_tf.training.first_state import TEACHER
 from cyclegan_tf.training.fit import fit_all_epochs
 from cyclegan_tf.training.head_start import steps_of_head_start
 from cyclegan_tf.training.prepare import prepare
@@ -74,10 +75,11 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
         )
     say(f"measuring {NUM_MEASURED} steps, an evaluation and a checkpoint")
     free, path = available_memory(), config.resolved_run_dir
+    begun = None if config.restart else directory.require_same_options(path, config)
     try:
         with tempfile.TemporaryDirectory("-plan") as scratch, damage_named():
-            most = MEMORY_SHARE * free
-            run, seconds, memory, size = _measured(config, f"{scratch}/run", most)
+            short = _short_run(config, begun, pathlib.Path(scratch, "run"))
+            run, seconds, memory, size = _measured(short, MEMORY_SHARE * free)
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         reason = (str(error).splitlines() or ["no more memory"])[0]
         raise InputError(
@@ -114,13 +116,27 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def _measured(config, run_dir, most_bytes):
+def _short_run(config, begun, aside):
+    """Options of a run of a few steps aside; a begun one has its images and teacher."""
+    path, num_steps = config.resolved_run_dir, NUM_SKIPPED + NUM_MEASURED + 1
+    changes = {"run_dir": str(aside), "steps_per_epoch": num_steps}
+    changes |= {"epochs": 1, "constant_epochs": None}
+    changes |= dict.fromkeys(("restart", "dry_run", "json"), False)
+    if begun:
+        # What it depends on no more may be gone by now.
+        if saved.checkpoints(path / saved.CHECKPOINTS):
+            changes["init_from"] = None
+        if (path / TEACHER).is_dir():
+            changes["teacher"] = str(path / TEACHER)
+        options = dataclasses.replace(begun.options, **changes)
+        directory.write_config(aside, begun._replace(options=options))
+    return dataclasses.replace(config, **changes)
+
+
+def _measured(config, most_bytes):
     """A run that has been begun, what its parts take, and bytes of a checkpoint."""
-    short = {"epochs": 1, "steps_per_epoch": NUM_SKIPPED + NUM_MEASURED + 1}
-    short |= dict.fromkeys(("restart", "dry_run", "json"), False)
-    begun = dataclasses.replace(config, run_dir=run_dir, **short)
     with contextlib.ExitStack() as stack:
-        run, _ = prepare(begun, devices.choose_devices(config.strategy), stack)
+        run, _ = prepare(config, devices.choose_devices(config.strategy), stack)
         started, clock = time.monotonic(), Clock(run, most_bytes)
         fit_all_epochs(run, clock)
         seconds = {"start": clock.ends[0] - started}

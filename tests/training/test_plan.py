@@ -8,9 +8,12 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import TrainConfig
-from cyclegan_tf.runs.directory import read_config
+from cyclegan_tf.data.convert import ensure_dataset
+from cyclegan_tf.data.dataset import Dataset
+from cyclegan_tf.runs.directory import Recorded, read_config, write_config
+from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.training import plan as planning
-from tests.helpers import TINY, assert_one_line_error, flags, run_here
+from tests.helpers import TINY, assert_one_line_error, flags, run_here, write_images
 
 
 @pytest.fixture
@@ -76,6 +79,27 @@ def test_plan_counts_the_head_start_until_it_is_over(tiny_run, scratch):
     begun.parent.mkdir(parents=True)
     begun.touch()
     assert "head_start_step" not in planning.plan_run(config)["times"]
+
+
+def test_plan_of_a_begun_run_is_of_what_that_run_has(tiny_run, scored_run, scratch):
+    photos = scratch.parent / "photos"
+    for name in "AB":
+        write_images(photos / name, 3)
+    data_dir = scratch.parent / "data"
+    origins = {"init_from": "runs/gone", "teacher": "runs/taught"}
+    config = tiny_run(dataset=str(photos), data_dir=str(data_dir), **origins)
+    path, data = config.resolved_run_dir, Dataset.open(ensure_dataset(config))
+    write_config(path, Recorded(config, data.fingerprint))
+    RunDir.open(scored_run).copy_generators(path / "teacher")
+    (path / "checkpoints").mkdir()
+    (path / "checkpoints" / "step-000000004.npz").touch()
+    for name in "AB":
+        write_images(photos / name, 5)
+    plan = planning.plan_run(dataclasses.replace(config, epochs=3))
+    images = {name: data.manifest["splits"][f"train{name}"]["count"] for name in "AB"}
+    assert plan["dataset"] == {"directory": str(data.directory), "images": images}
+    assert plan["steps"] == {"per_epoch": 4, "done": 4, "left": 8}
+    assert {each.name for each in data_dir.iterdir()} == {"photos"}
 
 
 def test_run_that_does_not_fit_is_refused(tiny_run, scratch, monkeypatch):
