@@ -92,7 +92,7 @@ def test_run_with_a_link_is_refused_and_its_target_left_alone(run_dir, tmp_path,
     with pytest.raises(InputError, match=f"{place} is a symbolic link"):
         generators.load_generators(run_dir)
     with pytest.raises(InputError, match=f"{place} is a symbolic link"):
-        with run_directory.locked(run_dir, restart=False):
+        with run_directory.locked(run_dir):
             pass
     assert victim.is_dir() or victim.read_text() == "precious"
 

@@ -167,6 +167,12 @@ class TrainConfig(ImageConfig):
     def __post_init__(self):
         super().__post_init__()
         require(self.dry_run or not self.json, "--json", "is for --dry-run")
+        place = self.resolved_run_dir.resolve()
+        for name in ("init_from", "teacher") if self.restart else ():
+            other = getattr(self, name)
+            is_itself = other and pathlib.Path(other).expanduser().resolve() == place
+            problem = f"{other} is what --restart renames; choose another --run-dir"
+            require(not is_itself, flag(name), problem)
         for name in ("learning_rate", "discriminator_learning_rate"):
             rate = getattr(self, name)
             require(

@@ -39,10 +39,8 @@ REMEDY = "restore it from a copy, or begin anew with --restart"
 
 
 @contextlib.contextmanager
-def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
+def locked(path: pathlib.Path) -> Iterator[None]:
     """Makes the directory, or takes the run in it, for this process alone.
-
-    With `restart`, a run that is there already is renamed, and an empty one begun.
 
     Raises:
         InputError: another process is using it, or it holds something else.
@@ -53,13 +51,6 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked_folder(path))
-            if restart and (path / CONFIG).exists():
-                names = (f"{path.name}.old-{i}" for i in itertools.count(1))
-                places = map(path.with_name, names)
-                earlier = next(place for place in places if not place.exists())
-                os.replace(path, earlier)
-                say(f"the earlier run is now {earlier}")
-                stack.enter_context(locked_folder(path))
         except TimeoutError:
             raise InputError(
                 f"{path} is in use by another process; wait for it, stop it, or choose "
@@ -67,6 +58,25 @@ def locked(path: pathlib.Path, restart: bool) -> Iterator[None]:
             ) from None
         remove_remains(path)  # of a process that was killed
         yield
+
+
+@contextlib.contextmanager
+def set_aside(path: pathlib.Path) -> Iterator[None]:
+    """Renames the run in a directory that is locked, and makes an empty one for it.
+
+    Where no other is begun in the block, it gets its name back.
+    """
+    names = (f"{path.name}.old-{i}" for i in itertools.count(1))
+    earlier = next(x for x in map(path.with_name, names) if not x.exists())
+    os.replace(path, earlier)
+    try:
+        with locked(path):
+            say(f"the earlier run is now {earlier}")
+            yield
+    finally:
+        if not path.exists():
+            os.replace(earlier, path)
+            say(f"no run is begun: {path} is the earlier one again")
 
 
 def require_a_run(path: pathlib.Path, flag: str = "--run-dir") -> None:

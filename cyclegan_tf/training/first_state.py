@@ -41,22 +41,24 @@ class Origins(NamedTuple):
     teacher: RunDir | None
 
 
-def open_origins(config: TrainConfig, path: pathlib.Path) -> Origins:
-    """Opens the runs that the run in `path` starts from, and compares the networks.
+def open_origins(config: TrainConfig, path: pathlib.Path | None) -> Origins:
+    """Opens the runs that a run starts from, and compares the networks.
 
-    Raises `InputError` if one cannot be read, or does not fit; all options that would
-    have to be other ones are named.
+    Its directory is `path`; of a run that is about to begin, None. Raises `InputError`
+    if one cannot be read, or does not fit; all options that would have to be other ones
+    are named.
     """
-    earlier, teacher, kept = None, None, path / TEACHER
+    earlier, teacher, kept = None, None, path and path / TEACHER
     if config.teacher:
-        teacher = RunDir.open(kept if kept.is_dir() else config.teacher)
+        teacher = RunDir.open(kept if kept and kept.is_dir() else config.teacher)
         directions = saved.read_weights(teacher.path).directions
         if len(directions) < 2:
             raise InputError(
                 f"--teacher {teacher.path} has one direction only, {directions[0]}; a "
                 f"student needs both."
             )
-    if config.init_from and not saved.checkpoints(path / saved.CHECKPOINTS):
+    is_whole = path and saved.checkpoints(path / saved.CHECKPOINTS)
+    if config.init_from and not is_whole:
         earlier = RunDir.open(config.init_from)
         saved.read_weights(earlier.path)
         _require_same_networks(earlier, config)

@@ -45,9 +45,11 @@ def prepare(
     with devices.first_worker_first():
         # What needs no images, before anything that takes long.
         if devices.is_first:
-            stack.enter_context(directory.locked(path, config.restart))
-        begun = directory.require_same_options(path, config, not devices.is_first)
-        origins = first_state.open_origins(config, path)
+            stack.enter_context(directory.locked(path))
+        is_anew, begun = config.restart and devices.is_first, None
+        if not is_anew:
+            begun = directory.require_same_options(path, config, not devices.is_first)
+        origins = first_state.open_origins(config, begun and path)
 
         # The images, in the form that the networks take.
         dataset = open_dataset(config, begun)
@@ -64,7 +66,9 @@ def prepare(
         steps = steps_per_epoch(config, splits, devices.num_replicas)
         evaluator = _make_evaluator(config, splits, dataset.is_paired, network)
 
-        # From here on the run is begun.
+        # From here on the run is begun, and an earlier one in its place is none.
+        if is_anew and (path / directory.CONFIG).exists():
+            stack.enter_context(directory.set_aside(path))
         now = directory.Recorded(config, dataset.fingerprint, domains, uses_onednn())
         directory.continue_run(path, begun, now)
         kept = path / first_state.TEACHER

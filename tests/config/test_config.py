@@ -103,6 +103,10 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"image_size": "64 by 64"}, "--image-size: expected pixels, such as 256 or"),
         ({"load_size": "286x200"}, "--load-size must be at least 256, got 286x200"),
         ({"load_size": 286, "resize": "none"}, "--load-size has no meaning with"),
+        (
+            {"restart": True, "teacher": "runs/x", "run_dir": "runs/../runs/x"},
+            "--teacher runs/x is what --restart renames; choose another --run-dir",
+        ),
         ({"channels_b": 5}, "--channels-b takes 1 to 4, got 5"),
         ({"range_a": "4095"}, "--range-a takes two values, such as 0,4095, or"),
         ({"range_a": "9,9"}, "--range-a: 9,9 is no range"),

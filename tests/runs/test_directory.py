@@ -18,7 +18,7 @@ def begun(tiny_run, tmp_path):
     """A run directory with a config, and the config."""
     config = tiny_run()
     path = config.resolved_run_dir
-    with run_directory.locked(path, restart=False):
+    with run_directory.locked(path):
         continue_run(path, config)
     return path, config
 
@@ -119,31 +119,40 @@ def test_other_kernels_are_said(begun, capsys):
 def test_restart_keeps_the_earlier_run_under_another_name(begun):
     path, config = begun
     for number in (1, 2):
-        with run_directory.locked(path, restart=True):
+        with run_directory.locked(path), run_directory.set_aside(path):
             assert not (path / "config.json").exists()
             continue_run(path, config)
         earlier = path.with_name(f"{path.name}.old-{number}")
         assert read_config(earlier).options == config
 
 
+def test_earlier_run_keeps_its_name_where_no_other_is_begun(begun):
+    path, config = begun
+    with pytest.raises(InputError, match="no memory"):
+        with run_directory.locked(path), run_directory.set_aside(path):
+            raise InputError("no memory")
+    assert read_config(path).options == config
+    assert [each.name for each in path.parent.glob("run*")] == ["run"]
+
+
 def test_directory_in_use_is_refused(begun):
     path, _ = begun
-    with run_directory.locked(path, restart=False):
+    with run_directory.locked(path):
         with pytest.raises(InputError, match="in use by another process"):
-            with run_directory.locked(path, restart=True):
+            with run_directory.locked(path):
                 pass
 
 
 def test_run_killed_before_its_config_was_written_begins_anew(begun):
     path, config = begun
     (path / "config.json").rename(path / ".partial-config.json")
-    with run_directory.locked(path, restart=False):
+    with run_directory.locked(path):
         continue_run(path, config)
     assert read_config(path) == Recorded(config, "f00d")
 
 
 def test_command_that_does_not_begin_a_run_leaves_no_directory(tmp_path):
     with pytest.raises(InputError):
-        with run_directory.locked(tmp_path / "runs" / "new", restart=False):
+        with run_directory.locked(tmp_path / "runs" / "new"):
             raise InputError("no such dataset")
     assert not (tmp_path / "runs").exists()

@@ -129,6 +129,19 @@ def test_run_stopped_after_its_last_checkpoint_is_concluded(finished, capsys):
     assert newest.stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize(
+    "options, problem",
+    [({"init_from": "gone"}, "no such run"), ({"pool_size": 10**9}, "out of memory")],
+)
+def test_restart_that_begins_no_run_leaves_the_earlier_one(finished, options, problem):
+    path = finished.resolved_run_dir
+    before = {each.relative_to(path) for each in path.rglob("*")}
+    with pytest.raises(InputError, match=problem):
+        training.train(dataclasses.replace(finished, restart=True, **options))
+    assert {each.relative_to(path) for each in path.rglob("*")} == before
+    assert [each.name for each in path.parent.iterdir()] == ["run"]
+
+
 def test_pool_that_does_not_fit_is_refused_and_no_run_is_begun(tiny_run):
     config = tiny_run(pool_size=10**9)
     with pytest.raises(InputError, match="out of memory"):
