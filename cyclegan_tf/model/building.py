@@ -11,6 +11,7 @@ from cyclegan_tf.common.seeds import derived_seed
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.config.architectures import GENERATORS, kind_of
 from cyclegan_tf.config.losses import WEIGHT_OPTIONS
+from cyclegan_tf.config.recipes import settings
 from cyclegan_tf.data.domain import DIRECTIONS, Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.diffaugment import DiffAugment
@@ -111,11 +112,13 @@ def new_generator(config: TrainConfig, domains: Domains, direction: str) -> kera
 def identity_weight(config: TrainConfig, domains: Domains) -> float:
     """The weight of the identity losses: 0 where the domains differ in channels.
 
-    Raises `InputError` where they do, and another one is asked for.
+    Raises `InputError` where they do, and another one is asked for; a recipe, and what
+    is recommended for a dataset, are for domains of any form.
     """
     if domains.a.channels == domains.b.channels:
         return config.resolved_identity_weight
-    if config.identity_weight:
+    set_by_name = settings(config.dataset_name, config.recipe).get("identity_weight")
+    if config.identity_weight and config.identity_weight != set_by_name:
         raise InputError(
             f"--identity-weight {config.identity_weight:g} needs as many channels in A "
             f"as in B, and these have {domains.a.channels} and {domains.b.channels}; "
