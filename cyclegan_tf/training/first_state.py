@@ -167,6 +167,8 @@ def start_generators(earlier: RunDir, model: CycleGAN) -> None:
             # A plain norm is an affine one with a fresh one's scale and offset.
             if weights or not isinstance(layer, InstanceNormalization):
                 layer.set_weights(weights)
+        if direction in model.averages:  # no step has been taken: its average is itself
+            model.averages[direction].set_weights(fresh.get_weights())
         say(f"{direction} starts from trained weights")
 
 

@@ -7,6 +7,7 @@ import pytest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.building import build_model
+from cyclegan_tf.model.state import AVERAGES
 from cyclegan_tf.runs import generators, saved
 from cyclegan_tf.training import first_state
 from cyclegan_tf.training import run as training
@@ -83,7 +84,7 @@ def test_run_goes_on_with_all_networks_of_an_earlier_one(tiny_run, scored_run, c
     assert "head start" not in capsys.readouterr().err
     start = saved.checkpoints(config.resolved_run_dir / "checkpoints")[-1]
     earlier = saved.read_arrays(saved.checkpoints(scored_run / "checkpoints")[0])
-    networks = ("gen_ab", "gen_ba", *first_state.DISCRIMINATORS)
+    networks = (*AVERAGES.values(), "gen_ab", "gen_ba", *first_state.DISCRIMINATORS)
     for name, array in saved.read_arrays(start, networks).items():
         before = earlier[name.replace("gen_", "average_")]
         np.testing.assert_array_equal(array, before)
