@@ -201,9 +201,9 @@ def require_same_options(
 def _comparable(config):
     """Options as they will be used; the images are compared by their fingerprint."""
     places = dict.fromkeys(SOURCES)
-    if config.init_from is not None:
-        init_from = pathlib.Path(config.init_from).expanduser()
-        places["init_from"] = str(init_from.resolve())
+    for name in ("init_from", "teacher"):
+        if place := getattr(config, name):
+            places[name] = str(pathlib.Path(place).expanduser().resolve())
     return config.resolved() | places
 
 

@@ -81,16 +81,18 @@ def test_option_that_does_not_change_the_result_is_allowed(begun, options):
     assert read_config(path).options == config
 
 
-def test_earlier_run_is_a_difference_and_its_place_is_none(
-    begun, tmp_path, monkeypatch
+@pytest.mark.parametrize("name", ["init_from", "teacher"])
+def test_other_run_is_a_difference_and_the_spelling_of_its_place_is_none(
+    begun, tmp_path, monkeypatch, name
 ):
     path, config = begun
-    with pytest.raises(InputError, match="--init-from was None and is now .*earlier"):
-        continue_run(path, changed(config, init_from="runs/earlier"), "f00d")
-    given = changed(config, init_from=str(tmp_path / "earlier"))
+    problem = f"--{name.replace('_', '-')} was None and is now .*earlier"
+    with pytest.raises(InputError, match=problem):
+        continue_run(path, changed(config, **{name: "runs/earlier"}), "f00d")
+    given = changed(config, **{name: str(tmp_path / "earlier")})
     run_directory.write_config(path, Recorded(given, "f00d"))
     monkeypatch.chdir(tmp_path)
-    continue_run(path, changed(config, init_from="earlier"))
+    continue_run(path, changed(config, **{name: "./earlier"}))
 
 
 def test_extension_says_what_happens_to_the_schedule(begun, capsys):
