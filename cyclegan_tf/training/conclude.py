@@ -45,10 +45,11 @@ def conclude(run: Run, results: list[DirectionScores]) -> None:
     except OSError as error:
         say(f"warning: the curves cannot be written ({error.strerror})")
     show(table)
-    about = {"checkpoint": "last", "weights": weights}
-    evaluations.record_evaluation(run.path, run.num_steps, results, about)
     if run.model.teachers:
         _compare_with_teacher(run, results)
+    # After all that is made of them: a run that has them is concluded, see `complete`.
+    about = {"checkpoint": "last", "weights": weights}
+    evaluations.record_evaluation(run.path, run.num_steps, results, about)
     try:
         if best := saved.read_best(run.checkpoints):
             say(

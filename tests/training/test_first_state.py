@@ -6,6 +6,7 @@ import pytest
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.evaluation import comparison
 from cyclegan_tf.model.building import build_model
 from cyclegan_tf.model.state import AVERAGES
 from cyclegan_tf.runs import generators, saved
@@ -48,6 +49,20 @@ def test_student_comes_nearer_to_the_teacher_and_resumes_to_the_bit(
     whole = shutil.move(newest, path.with_name("whole.npz"))
     training.train(config)
     assert_same_checkpoint(newest, whole)
+
+
+def test_student_killed_before_it_was_compared_is_compared_later(student, monkeypatch):
+    def end(*_):
+        raise KeyboardInterrupt
+
+    config = student("run", epochs=1, steps_per_epoch=1)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(comparison, "compare", end)
+        training.train(config)
+    assert "compared" not in saved.read_about(config.resolved_run_dir)
+    training.train(config)
+    compared = saved.read_about(config.resolved_run_dir)["compared"]
+    assert compared.keys() == {"teacher", "student"}
 
 
 def test_discriminators_are_those_of_the_teacher(student, scored_run):
