@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 
 import tensorflow as tf
 
@@ -83,8 +84,9 @@ def prepare(
             teachers = copy.generators().generators if copy else {}
             model = build_model(config, domains, steps, teachers)
     except tf.errors.ResourceExhaustedError as error:
-        if devices.is_first and begun is None:
-            (path / directory.CONFIG).unlink()  # it is then not begun
+        if devices.is_first and begun is None:  # it is then not begun
+            shutil.rmtree(kept, ignore_errors=True)
+            (path / directory.CONFIG).unlink()
         raise out_of_memory(error) from None
     given = config, domains, path, splits, evaluator, devices
     return Run(*given, model, steps, received_signal), origins

@@ -142,8 +142,8 @@ def test_restart_that_begins_no_run_leaves_the_earlier_one(finished, options, pr
     assert [each.name for each in path.parent.iterdir()] == ["run"]
 
 
-def test_pool_that_does_not_fit_is_refused_and_no_run_is_begun(tiny_run):
-    config = tiny_run(pool_size=10**9)
+def test_pool_that_does_not_fit_is_refused_and_no_run_is_begun(tiny_run, scored_run):
+    config = tiny_run(pool_size=10**9, teacher=str(scored_run))
     with pytest.raises(InputError, match="out of memory"):
         training.train(config)
     assert not config.resolved_run_dir.exists()
