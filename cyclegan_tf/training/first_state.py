@@ -119,17 +119,25 @@ def restore_or_start(run: Run, origins: Origins) -> None:
 
     if restored:
         return
-    # 2 and 3: what other runs give; all else stays fresh.
-    if origins.earlier:
-        start_generators(origins.earlier, run.model)
-    source = run.config.teacher or run.config.init_from
-    are_taught = any(origins) and start_discriminators(source, run.model)
+    are_taught = start_from_others(run, origins)
     # 5: what fresh discriminators learn before the first step.
     is_ahead = run.config.discriminator_head_start and not are_taught
     if is_ahead:
         give_head_start(run)
     if any(origins) or is_ahead:
         run.save_checkpoint()
+
+
+def start_from_others(run: Run, origins: Origins) -> bool:
+    """Gives the model of a run what other runs have for it; all else stays fresh.
+
+    Returns whether its discriminators are among it.
+    """
+    # 2 and 3, as listed above.
+    if origins.earlier:
+        start_generators(origins.earlier, run.model)
+    source = run.config.teacher or run.config.init_from
+    return any(origins) and start_discriminators(source, run.model)
 
 
 def _change_replicas(run, before):

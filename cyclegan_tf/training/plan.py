@@ -27,7 +27,7 @@ from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.runs import checkpoint, directory, saved
 from cyclegan_tf.training import devices
-from cyclegan_tf.training.first_state import TEACHER
+from cyclegan_tf.training.first_state import TEACHER, start_from_others
 from cyclegan_tf.training.fit import fit_all_epochs
 from cyclegan_tf.training.head_start import steps_of_head_start
 from cyclegan_tf.training.prepare import prepare
@@ -90,7 +90,7 @@ def plan_run(config: TrainConfig) -> dict[str, Any]:
     done = saved.step_of(found[0]) if found else 0
     steps = steps_per_epoch(config, run.splits, run.devices.num_replicas)
     times = count_times(config, steps, done)
-    if config.discriminator_head_start and not found:
+    if "head_start_step" in seconds and not found:
         times["head_start_step"] = config.discriminator_head_start
     kept = min(checkpoint.NUM_KEPT, times["checkpoint"]) + 1  # and the best
     seconds["epoch_of_steps"] = steps * seconds["step"]
@@ -136,7 +136,7 @@ def _short_run(config, begun, aside):
 def _measured(config, most_bytes):
     """A run that has been begun, what its parts take, and bytes of a checkpoint."""
     with contextlib.ExitStack() as stack:
-        run, _ = prepare(config, devices.choose_devices(config.strategy), stack)
+        run, origins = prepare(config, devices.choose_devices(config.strategy), stack)
         started, clock = time.monotonic(), Clock(run, most_bytes)
         fit_all_epochs(run, clock)
         seconds = {"start": clock.ends[0] - started}
@@ -150,7 +150,7 @@ def _measured(config, most_bytes):
         scoring = _seconds(some.evaluate, run.model.trained_generators)
         seconds["evaluation"] = scoring / share
         seconds["checkpoint"] = _seconds(run.save_checkpoint)
-        if config.discriminator_head_start:
+        if config.discriminator_head_start and not start_from_others(run, origins):
             seconds["head_start_step"] = _seconds_of_head_start(run)
         memory = {f"{name}_bytes": x for name, x in devices.peak_memory().items()}
         [written] = saved.checkpoints(run.checkpoints)

@@ -81,6 +81,14 @@ def test_plan_counts_the_head_start_until_it_is_over(tiny_run, scratch):
     assert "head_start_step" not in planning.plan_run(config)["times"]
 
 
+def test_plan_has_no_head_start_where_discriminators_come_from_another_run(
+    tiny_run, scored_run, scratch
+):
+    config = tiny_run(discriminator_head_start=7, init_from=str(scored_run))
+    plan = planning.plan_run(config)
+    assert "head_start_step" not in plan["times"] | plan["seconds"]
+
+
 def test_plan_of_a_begun_run_is_of_what_that_run_has(tiny_run, scored_run, scratch):
     photos = scratch.parent / "photos"
     for name in "AB":
