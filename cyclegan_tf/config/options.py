@@ -6,12 +6,18 @@ natures of options.
 
 import dataclasses
 import enum
+import math
+import typing
 from collections.abc import Sequence
 from typing import Any
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import require_local
 from cyclegan_tf.common.hub import require_model
+
+# What options of these types take, in words.
+WORDS = {bool: "true or false", int: "a whole number", float: "a number"}
+WORDS |= {str: "text", type(None): "nothing"}
 
 
 class Nature(enum.Enum):
@@ -55,8 +61,10 @@ class Options:
     """What all have in common: a value that cannot be raises `InputError`."""
 
     def __post_init__(self):
+        types = typing.get_type_hints(type(self))
         for each in dataclasses.fields(self):
             name, value = flag(each.name), getattr(self, each.name)
+            _require_type(name, value, types[each.name])
             least = each.metadata["at_least"]
             if each.metadata["nature"] in (Nature.PLACE, Nature.SOURCE):
                 for place in value if isinstance(value, list) else [value]:
@@ -68,6 +76,21 @@ class Options:
             if each.name == "checkpoint" and value not in ("last", "best"):
                 problem = f"takes last, best, or the number of a step, got {value!r}"
                 require(value.isascii() and value.isdecimal(), name, problem)
+
+
+def _require_type(name, value, form):
+    """Raises `InputError` for what is no choice, no number, or neither on nor off."""
+    kinds = typing.get_args(form) or (form,)
+    if typing.get_origin(form) is typing.Literal:
+        choices = ", ".join(kinds)
+        require(value in kinds, name, f"takes one of {choices}, got {value!r}")
+    elif {bool, int, float}.intersection(kinds):
+        fits = isinstance(value, (*kinds, int) if float in kinds else kinds)
+        # To Python, True is a number, and so is infinity.
+        fits &= isinstance(value, bool) <= (bool in kinds)
+        fits &= not isinstance(value, float) or math.isfinite(value)
+        expected = " or ".join(WORDS[kind] for kind in kinds)
+        require(fits, name, f"takes {expected}, got {value!r}")
 
 
 def names_of(config: Any, *natures: Nature) -> list[str]:

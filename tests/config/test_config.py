@@ -107,6 +107,20 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
             {"restart": True, "teacher": "runs/x", "run_dir": "runs/../runs/x"},
             "--teacher runs/x is what --restart renames; choose another --run-dir",
         ),
+        (
+            {"generator": "unet"},
+            "--generator takes one of resnet, attention, mobile, got 'unet'",
+        ),
+        ({"precision": "int8"}, "--precision takes one of float32, bfloat16, float16"),
+        ({"cache": "disk"}, "--cache takes one of auto, memory, none, got 'disk'"),
+        ({"best_by": "swdd"}, "--best-by takes one of swd, kid, fid, truth_mae, got"),
+        ({"batch_size": 1.5}, "--batch-size takes a whole number, got 1.5"),
+        ({"batch_size": True}, "--batch-size takes a whole number, got True"),
+        ({"epochs": None}, "--epochs takes a whole number, got None"),
+        ({"residual_blocks": "9"}, "takes a whole number or nothing, got '9'"),
+        ({"average": "no"}, "--average takes true or false, got 'no'"),
+        ({"cycle_weight": "10"}, "--cycle-weight takes a number, got '10'"),
+        ({"cycle_weight": float("inf")}, "--cycle-weight takes a number, got inf"),
         ({"channels_b": 5}, "--channels-b takes 1 to 4, got 5"),
         ({"range_a": "4095"}, "--range-a takes two values, such as 0,4095, or"),
         ({"range_a": "9,9"}, "--range-a: 9,9 is no range"),
@@ -124,6 +138,12 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
 def test_bad_value_is_refused_by_its_flag(options, message):
     with pytest.raises(InputError, match=message):
         TrainConfig(**options)
+
+
+def test_whole_numbers_are_numbers():
+    assert TrainConfig(cycle_weight=10, identity_weight=0) == TrainConfig(
+        cycle_weight=10.0, identity_weight=0.0
+    )
 
 
 @pytest.mark.parametrize("config", [EvaluateConfig, ExportConfig, TranslateConfig])
