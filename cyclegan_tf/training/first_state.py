@@ -18,6 +18,7 @@ from typing import NamedTuple
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.config import TrainConfig, flag
+from cyclegan_tf.config.architectures import GENERATORS, kind_of
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.layers import InstanceNormalization
@@ -67,10 +68,11 @@ def open_origins(config: TrainConfig, path: pathlib.Path | None) -> Origins:
 
 def _require_same_networks(earlier, config):
     needed, given = earlier.options.resolved(), config.resolved()
-    names = ["generator", "generator_filters", "residual_blocks", "upsampling"]
+    names = ["generator", "generator_filters", "residual_blocks"]
+    names += kind_of(GENERATORS, needed["generator"]).options
     # The other way round is exact: scales of 1 and offsets of 0.
-    if config.norm == "plain":
-        names.append("norm")
+    if "norm" in names and config.norm != "plain":
+        names.remove("norm")
     wrong = [
         f"{flag(name)} {needed[name]} (not {given[name]})"
         for name in names

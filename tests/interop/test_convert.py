@@ -13,6 +13,7 @@ from cyclegan_tf.interop.convert import (
     import_models,
 )
 from cyclegan_tf.interop.torch_files import read_tensors
+from cyclegan_tf.model.building import new_generator
 from cyclegan_tf.model.networks import InstanceNormalization
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators, saved
@@ -28,6 +29,7 @@ from tests.helpers import (
     random_images,
     run_here,
     tiny_config,
+    write_run,
 )
 
 IMAGES = random_images(1, 16)
@@ -353,6 +355,15 @@ def test_other_architecture_is_named(files, tmp_path, options, problem):
     run_dir = import_models(files, tmp_path / "new", "unknown")
     with pytest.raises(InputError, match=problem):
         open_earlier(run_dir, tmp_path, **options)
+
+
+def test_mobile_generator_is_not_asked_for_what_it_has_not(tiny_run):
+    earlier = tiny_run("earlier", generator="mobile", generator_filters=1)
+    generator = new_generator(earlier, Domains(), "a_to_b")
+    others = {"generator": "mobile", "norm": "plain", "upsampling": "resize"}
+    given = {"init_from": str(write_run(earlier, {"a_to_b": generator}))}
+    config = tiny_run(generator_filters=1, **others, **given)
+    assert first_state.open_origins(config, None).earlier
 
 
 @pytest.mark.parametrize("norm", ["plain", "affine"])
