@@ -8,7 +8,7 @@ import shutil
 from typing import Any
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.common.files import folder_written_aside
+from cyclegan_tf.common.files import current, folder_written_aside
 from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import MANIFEST, Dataset, find_dataset
@@ -67,7 +67,7 @@ class RunDir:
         """Makes a run of the same options and generators, with nothing else."""
         with folder_written_aside(path) as aside:
             shutil.copyfile(self.path / CONFIG, aside / CONFIG)
-            shutil.copytree(self.path / FOLDER, aside / FOLDER)
+            shutil.copytree(current(self.path / FOLDER), aside / FOLDER)
 
     @functools.cached_property
     def dataset(self) -> Dataset:

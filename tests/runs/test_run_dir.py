@@ -75,6 +75,13 @@ def test_run_stopped_in_its_first_epoch_is_used_by_its_checkpoint(scored_run, tm
     assert ["12 steps" in card.read_text(encoding="utf-8") for card in cards] == [True]
 
 
+def test_generators_are_copied_while_they_are_being_replaced(run_dir, tmp_path):
+    expected = file_digest(run_dir / "model" / "generators.npz")
+    (run_dir / "model").rename(run_dir / ".earlier-model")
+    RunDir.open(run_dir).copy_generators(tmp_path / "copy")
+    assert file_digest(tmp_path / "copy" / "model" / "generators.npz") == expected
+
+
 def test_scoring_after_the_folder_has_changed_is_on_the_images_of_the_run(
     run_dir, tmp_path, no_weights
 ):
