@@ -62,7 +62,8 @@ def test_run_stopped_in_its_first_epoch_is_used_by_its_checkpoint(scored_run, tm
     images = np.zeros((1, 16, 16, 3), np.float32)
     expected = {x: g(images) for x, g in load_generators(path).items()}
     shutil.rmtree(path / "model")
-    with pytest.raises(InputError, match="Until then --checkpoint takes 12, 8, 4[.]"):
+    problem = "Until then evaluate, .* and demo take --checkpoint 12, 8, 4[.]"
+    with pytest.raises(InputError, match=problem):
         load_generators(path)
     with pytest.raises(InputError, match="no such checkpoint .*; there are best, 12,"):
         load_generators(path, "7")
