@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.common.errors import Damaged, InputError, out_of_memory
-from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config import TrainConfig, flag
 from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.results import DirectionScores
 from cyclegan_tf.model.state import NonFiniteState
@@ -57,6 +57,12 @@ def _announce(run):
     a, b = (domain.channels for domain in run.domains)
     if a != b:
         run.say(f"no identity losses: channels are {a} in A, and {b} in B")
+    of_teachers = ("teacher_weight", "feature_weight")
+    given = [
+        x for x in of_teachers if getattr(run.config, x) != getattr(TrainConfig, x)
+    ]
+    if given and not run.config.teacher:
+        run.say(f"without --teacher, {' and '.join(map(flag, given))} is of no loss")
     if run.model.step == 0 and is_low_rate(run.config, run.num_steps):
         run.say(
             f"so few steps learn more with --learning-rate 1e-3 "

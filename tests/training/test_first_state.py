@@ -94,9 +94,12 @@ def test_damaged_checkpoint_of_another_run_leaves_them_fresh(tmp_path, capsys):
 
 def test_run_goes_on_with_all_networks_of_an_earlier_one(tiny_run, scored_run, capsys):
     options = {"init_from": str(scored_run), "discriminator_head_start": 3}
-    config = tiny_run("on", **options, epochs=1, steps_per_epoch=1)
+    options |= {"epochs": 1, "steps_per_epoch": 1, "teacher_weight": 5.0}
+    config = tiny_run("on", **options)
     training.train(config)
-    assert "head start" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "head start" not in said
+    assert "without --teacher, --teacher-weight is of no loss" in said
     start = saved.checkpoints(config.resolved_run_dir / "checkpoints")[-1]
     earlier = saved.read_arrays(saved.checkpoints(scored_run / "checkpoints")[0])
     networks = (*AVERAGES.values(), "gen_ab", "gen_ba", *first_state.DISCRIMINATORS)
