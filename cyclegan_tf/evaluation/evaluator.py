@@ -166,7 +166,8 @@ class Evaluator:
         """What is kept of the images as they are, the same at every evaluation.
 
         By domain and number of channels: its own, and that of the other domain where
-        grey integers become RGB, or RGB ones grey.
+        grey integers become RGB, or RGB ones grey; but the luminance of channels that
+        have ranges of their own means nothing.
         """
         kept = collections.defaultdict(self._new_kept)
         for images in self._batches():
@@ -174,7 +175,8 @@ class Evaluator:
                 real, truth = images[source][0], images[target][0]
                 form, other_form = self.domains.of(direction)
                 channels = {form.channels}
-                if form.is_encodable and other_form.channels in (1, 3):
+                is_one_range = form.bounds.size == 2
+                if form.is_encodable and is_one_range and other_form.channels in (1, 3):
                     channels.add(other_form.channels)
                 for number in channels if real is not None else ():
                     levels = _grey_levels(with_channels(real, number), form)

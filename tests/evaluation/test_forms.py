@@ -115,6 +115,20 @@ def test_grey_16_bits_and_rgb_8_bits_are_compared_as_the_target_is(open_splits):
     assert list(there.scores) == evaluator.names
 
 
+def test_channels_with_ranges_of_their_own_have_no_luminance(open_splits):
+    grey = photos(10)[..., :1]
+    ranged = Domain(3, "uint8", (0.0,) * 3, (200.0,) * 3)
+    splits, _ = open_splits(photos(0), grey, ".png", (ranged, Domain(1)))
+    there, back = Evaluator(*splits, WIDE, is_paired=True).evaluate(
+        {"a_to_b": averaged, "b_to_a": repeated}
+    )
+    # Of the one there is no doing nothing; grey levels repeat as ever.
+    assert there.nothing == {} and "truth_mae" in there.scores
+    levels = np.minimum(np.float64(photos(0)) / 200, 1) * 255
+    error = np.abs(grey - levels).mean()
+    assert back.nothing["truth_mae"] == pytest.approx(error, rel=1e-5)
+
+
 def test_bands_of_floats_have_scores_and_no_kid(open_splits):
     bands = RNG.normal(0, 3, (4, 32, 48, 5)).astype(np.float32)
     splits, _ = open_splits(bands, bands[::-1] + 1)
