@@ -93,7 +93,8 @@ def _side_by_side(config):
         else:
             run = runs[name] = RunDir.open(path, config.data_dir)
             trained[name] = run.generators(config.checkpoint, config.weights)
-            models[name] = translators_of(trained[name].generators, run.domains)
+            form = run.domains, None, run.options.frame
+            models[name] = translators_of(trained[name].generators, *form)
     dataset, evaluator = _images(config, runs, models)
     scored_on = dataset.fingerprint, evaluator.domains
     # Score each on the same images.

@@ -27,7 +27,7 @@ class Translator:
         size: height and width, of a model that takes no other pictures.
         megabytes: of its weights, or its file; 10^6 bytes.
         generator: the Keras model, of a run.
-        frame: what an export was trained to see of a picture, if that is known.
+        frame: what it was trained to see of a picture, if that is known.
     """
 
     source: Domain

@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.inference.direction import Translator
@@ -19,11 +20,12 @@ def translators_of(
     generators: dict[str, keras.Model],
     domains: Domains,
     scratch_dir: str | os.PathLike | None = None,
+    frame: Frame | None = None,
 ) -> dict[str, Translator]:
     """Generators, and what they lead from and to, as translators by direction.
 
     With a `scratch_dir` they translate in bounded memory, see `tiling`, with scratch
-    files in that folder.
+    files in that folder. The `frame` is what they were trained to see of a picture.
     """
     translators = {}
     for direction, generator in generators.items():
@@ -34,7 +36,7 @@ def translators_of(
             function = _in_stripes(generator, *form, scratch_dir)
         megabytes = sum(weight.nbytes for weight in generator.get_weights()) / 1e6
         translators[direction] = Translator(
-            *form, function, megabytes=megabytes, generator=generator
+            *form, function, megabytes=megabytes, generator=generator, frame=frame
         )
     return translators
 

@@ -7,7 +7,7 @@ import pytest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.inference import pixels
 from cyclegan_tf.runs import directory as run_directory
@@ -164,6 +164,25 @@ def test_images_of_a_dataset_are_seen_at_the_size_asked_for(
     run_dir, photos = make_pairs(["x.png"], ["y.png"]), str(tmp_path / "photos")
     text = evaluate(run_dir, dataset=photos, image_size="16x24", protocol=True)
     assert "stretched to 16x24" in text
+    # Without, as the first model was trained to see them.
+    config = tiny_config(tmp_path, image_size=20, run_dir=str(tmp_path / "other"))
+    other = write_run(config, tiny_model().generators)
+    for first, second, side in ((run_dir, other, 32), (other, run_dir, 20)):
+        models = [str(first), str(second)]
+        where = {"dataset": photos, "data_dir": str(tmp_path / "tfrecords")}
+        text = scoring.evaluate(EvaluateConfig(models, **where))
+        assert f"stretched to {side}x{side}\n" in text
+
+
+def test_images_of_a_dataset_have_the_range_of_the_run(no_weights, tmp_path):
+    for split in ("trainA", "trainB", "testA", "testB"):
+        write_images(tmp_path / "photos" / split, 2)
+    photos = str(tmp_path / "photos")
+    config = tiny_config(tmp_path, dataset=photos, range_a="0,200")
+    domains = Domains(Domain(high=200.0), Domain())
+    run_dir = write_run(config, tiny_model().generators, domains)
+    text = evaluate(run_dir, dataset=photos, protocol=True, data_dir=config.data_dir)
+    assert "from uint8 with 3 channels, 0 to 200, to" in text
 
 
 @pytest.mark.parametrize(
