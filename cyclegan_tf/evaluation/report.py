@@ -73,6 +73,7 @@ class Run:
         default_factory=lambda: collections.defaultdict(_new_rankings)
     )
     names: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    scored_on: str | None = None  # fingerprint of the dataset, if that is known
     missing: str = ""  # why it has no scores or no pictures of test images
 
     @property
@@ -146,7 +147,9 @@ def _score(run, config):
         earlier = run.opened.scores(*run.trained[1:])
         entries = earlier[-1]["scores"] if earlier else []
         scored = [recorded(DirectionScores, entry) for entry in entries]
+        run.scored_on = run.opened.fingerprint
     else:
+        run.scored_on = run.opened.dataset.fingerprint
         scored, table = scoring.score(run.opened, run.trained, config, rank)
         show(f"{table}\n")
         for direction, (source, _) in DOMAINS.items():
@@ -188,7 +191,9 @@ def render(runs: list[Run], config: EvaluateConfig) -> str:
 
 
 def _score_tables(runs):
-    """Runs of one protocol share a table: its direction, protocol, runs, and rows.
+    """Runs of one protocol and dataset share a table.
+
+    That is its direction, protocol, runs, and rows.
 
     A row is a score, its values of the runs, the best one, and that of doing nothing.
     """
@@ -196,9 +201,10 @@ def _score_tables(runs):
     for direction, run in itertools.product(DOMAINS, runs):
         if direction in run.results:
             protocol = json.dumps(run.results[direction].protocol)
-            groups.setdefault((direction, protocol), []).append(run)
+            key = direction, protocol, run.scored_on
+            groups.setdefault(key, []).append(run)
     tables = []
-    for (direction, protocol), alike in groups.items():
+    for (direction, protocol, _), alike in groups.items():
         nothing = alike[0].results[direction].nothing
         rows = []
         for score in SCORES:

@@ -155,6 +155,17 @@ def test_other_protocols_do_not_compare(run_dir, tmp_path, no_weights):
     assert "to 16x16" in text and "to 32x32" in text
 
 
+def test_other_images_do_not_compare(run_dir, tmp_path, no_weights):
+    for split, count in (("trainA", 2), ("trainB", 2), ("testA", 5), ("testB", 5)):
+        write_images(tmp_path / "other images" / split, count)
+    config = tiny_config(tmp_path, dataset=str(tmp_path / "other images"))
+    other = dataclasses.replace(config, run_dir=str(tmp_path / "other"))
+    write(run_dir, write_run(other, tiny_model().generators))
+    page = Page(run_dir / "report.html")
+    assert page.text.count("doing nothing") == 4
+    assert "value best" not in [cell.get("class") for cell in page.attributes("td")]
+
+
 def test_run_without_its_images_is_shown_with_what_is_left(
     run_dir, tmp_path, no_weights, capsys
 ):
