@@ -203,7 +203,7 @@ def _in_words(protocol):
 
 
 def _front_matter(options, evaluations):
-    """What the Hugging Face Hub reads of a card, of the newest scores, as YAML."""
+    """What the Hugging Face Hub reads of a card, with one evaluation, as YAML."""
     # Names there have no other characters.
     dataset = re.sub(r"[^\w./-]+", "-", options.dataset_name, flags=re.ASCII)
     values = {
@@ -213,10 +213,10 @@ def _front_matter(options, evaluations):
         "tags": ["cyclegan", "gan", "unpaired-image-to-image", "tensorflow"],
         "datasets": [dataset],
     }
+    scored = _most_telling(evaluations, options.frame)
     metrics = [
         {"type": name, "value": value, "name": f"{name}, {result.direction}"}
-        for results in evaluations[-1:]
-        for result in results
+        for result in scored
         for name, value in result.scores.items()
         if math.isfinite(value)
     ]
@@ -230,6 +230,21 @@ def _front_matter(options, evaluations):
         values["model-index"] = [{"name": name, "results": [result]}]
     # JSON is YAML.
     return "\n".join(f"{key}: {json.dumps(value)}" for key, value in values.items())
+
+
+def _most_telling(evaluations, frame):
+    """The evaluation of most test images at the run's own size; of equals the newest.
+
+    Where there is none of these, that which is nearest to it.
+    """
+
+    def worth(results):
+        about = results[0].protocol
+        number, *_, split = about["fakes_from"].split()
+        is_own_size = about["resize"].endswith(f" {frame.height}x{frame.width}")
+        return split.startswith("test"), is_own_size, int(number)
+
+    return max(filter(None, reversed(evaluations)), key=worth, default=[])
 
 
 def _licence(dataset):

@@ -104,6 +104,25 @@ def test_front_matter_is_what_the_hub_reads(run_dir, tmp_path):
     )
 
 
+def test_front_matter_has_the_scores_of_most_test_images(run_dir, tmp_path):
+    options = {"image_size": 32}
+    for number, split, size, swd in (
+        (12, "testA", "32x32", 1.0),
+        (12, "testA", "32x32", 2.0),  # of other weights for KID, say
+        (2, "testA", "32x32", 3.0),
+        (20, "testA", "64x32", 4.0),
+        (99, "trainA", "32x32", 5.0),
+    ):
+        about = {"fakes_from": f"{number} images of {split}", "nr": swd}
+        about |= {"resize": f"bicubic, antialiased, stretched to {size}"}
+        scored = dataclasses.replace(RESULTS[0], scores={"swd": swd}, protocol=about)
+        record_evaluation(run_dir, 7, [scored], {"weights": "average"})
+    card = card_of(run_dir, tmp_path / "card", **options)
+    assert [x.metric_value for x in ModelCard(card).data.eval_results] == [2.0]
+    # The text has them all, each with what it is of.
+    assert card.count("fakes") == 5
+
+
 def test_best_step_has_the_scores_that_made_it_the_best(run_dir, tmp_path):
     entries = [dataclasses.asdict(result) for result in RESULTS]
     best = {"step": 7, "best_by": "swd", "value": 12.3456, "scores": entries}
