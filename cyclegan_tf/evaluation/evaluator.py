@@ -138,7 +138,13 @@ class Evaluator:
             others if self.is_paired else None,
             others,
             _grey_levels(same, other_form),
+            self._valid_of_pairs(images),
         )
+
+    def _valid_of_pairs(self, images):
+        """Which pixels have a value in both images of pairs; None where all have."""
+        masks = [valid for _, valid in images.values() if valid is not None]
+        return np.logical_and.reduce(masks) if masks and self.is_paired else None
 
     def _scores(self, direction, fakes):
         """The scores of what became of the images of a domain."""
@@ -171,6 +177,7 @@ class Evaluator:
         """
         kept = collections.defaultdict(self._new_kept)
         for images in self._batches():
+            valid = self._valid_of_pairs(images)
             for direction, (source, target) in DOMAINS.items():
                 real, truth = images[source][0], images[target][0]
                 form, other_form = self.domains.of(direction)
@@ -182,7 +189,8 @@ class Evaluator:
                     levels = _grey_levels(with_channels(real, number), form)
                     is_comparable = self.is_paired and number == other_form.channels
                     true = _grey_levels(truth, other_form) if is_comparable else None
-                    kept[source, number].add(Batch(levels, levels, truth=true))
+                    batch = Batch(levels, levels, truth=true, valid=valid)
+                    kept[source, number].add(batch)
         return kept
 
     @property

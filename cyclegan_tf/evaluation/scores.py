@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cyclegan_tf.data.picture import filled
 from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.metrics import feature_distances, wasserstein
 from cyclegan_tf.metrics.masked import background_error, coat_distance
@@ -38,6 +39,8 @@ class Batch(NamedTuple):
         real, fake, cycled: of the source domain, translated, and translated back.
         truth: what the fakes should be.
         other, same: of the target domain, and what the generator makes of them.
+        valid: bool `(n, height, width, 1)`, where source and truth have a value; None
+            where all have.
     """
 
     real: np.ndarray | None
@@ -46,11 +49,17 @@ class Batch(NamedTuple):
     truth: np.ndarray | None = None
     other: np.ndarray | None = None
     same: np.ndarray | None = None
+    valid: np.ndarray | None = None
 
     def pair(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """The images of a pair in `PAIRS`; None unless both are there."""
+        """The images of a pair in `PAIRS`; None unless both are there.
+
+        A truth without a value is taken to be what was made.
+        """
         first, second = (getattr(self, images) for images in PAIRS[name])
-        return None if first is None or second is None else (first, second)
+        if first is None or second is None:
+            return None
+        return first, filled(second, self.valid, first) if name == "truth" else second
 
 
 class Kept:

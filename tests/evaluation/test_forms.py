@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+import tifffile
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
@@ -141,6 +142,32 @@ def test_bands_of_floats_have_scores_and_no_kid(open_splits):
     assert result.nothing["swd"] == pytest.approx(result.scores["swd"], rel=1e-3)
     with pytest.raises(InputError, match="domain A have 5; take --best-by swd"):
         require_suitable(domains)
+
+
+def test_pixels_without_a_true_value_are_not_held_against_the_fakes(tmp_path):
+    rng, holes = np.random.default_rng(0), {"A": np.s_[:, :8], "B": np.s_[:16]}
+    has_both = np.ones((32, 48), bool)
+    for hole in holes.values():
+        has_both[hole] = False
+    for i in range(3):
+        scene = rng.integers(50, 200, (32, 48), np.uint8)
+        for name, hole in holes.items():
+            pixels = scene.copy()
+            pixels[hole] = 0
+            for part in ("train", "test"):
+                path = tmp_path / "scenes" / f"{part}{name}" / f"{i}.tif"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                tifffile.imwrite(path, pixels, extratags=[(42113, 2, 0, "0", True)])
+    config = tiny_config(tmp_path, dataset=str(tmp_path / "scenes"))
+    dataset = Dataset.open(convert.ensure_dataset(config))
+    splits = [dataset.split(name) for name in ("testA", "testB")]
+    there, back = Evaluator(*splits, WIDE, is_paired=True).evaluate(
+        {"a_to_b": unchanged, "b_to_a": lambda x, training: x + 20 / 127.5}
+    )
+    for scores in (there.scores, there.nothing, back.nothing):
+        found = [scores[f"truth_{name}"] for name in ("mae", "ssim", "psnr")]
+        assert found == [0, pytest.approx(1), 100]
+    assert back.scores["truth_mae"] == pytest.approx(20 * has_both.mean())
 
 
 def test_other_numbers_of_bands_have_no_scores_of_doing_nothing(open_splits):
