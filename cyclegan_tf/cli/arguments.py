@@ -51,10 +51,12 @@ def parse(
 
     What is not given is, of a training, as `--recipe` sets it, then as the run in
     `--run-dir` has it, or else as is recommended for the dataset. `positionals` are
-    fields that may be given without their flags, in this order; a list takes all.
+    fields that may be given without their flags, in this order; a list takes all. What
+    is given to a list with its flags, once or more often, comes after these.
 
     Raises:
-        InputError: an unknown flag, or a value that does not fit.
+        InputError: an unknown flag, a value that does not fit, or one that is given
+            both with and without its flag.
     """
     parser = _Parser(
         usage=" ".join(["%(prog)s", *map(str.upper, positionals), "[OPTION ...]"]),
@@ -79,9 +81,12 @@ def parse(
         parser.error(f"unrecognized arguments: {' '.join(words)}{hint}")
     given = vars(parsed)
     if words and takes_all:
-        given[positionals[0]] = words
-    else:
-        given |= zip(positionals, words, strict=False)
+        words = [[*words, *given.pop(positionals[0], [])]]
+    for name, word in zip(positionals, words, strict=False):
+        if name in given:
+            twice = f"{name.upper()} is given twice: {word}, and {flag(name)}"
+            parser.error(f"{twice} {given[name]}")
+        given[name] = word
     return _training(given) if config_class is TrainConfig else config_class(**given)
 
 
@@ -97,7 +102,7 @@ def _argument(field, types):
         how["type"], *_ = kinds or [form]
         how["metavar"] = how["type"].__name__
     if typing.get_origin(form) is list:
-        how["nargs"] = "+"
+        how |= {"nargs": "+", "action": "extend"}
         default = " ".join(map(str, field.default_factory()))
     is_told = default is not None and default is not False and default != ""
     how["help"] = field.metadata["help"] + f" (default: {default})" * is_told

@@ -72,6 +72,33 @@ def test_positionals_may_stand_on_both_sides_of_a_flag(arguments):
     assert config == TranslateConfig(input="in.png", output="out.png", tile=True)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--model", "a", "--model", "b", "c"],
+        ["--run-dir", "a", "--model=b", "--report", "--run-dir", "c"],
+        ["a", "b", "--run-dir", "c"],
+        ["a", "--run-dir", "b", "c"],
+        ["--model", "c", "--report", "a", "b"],  # words come first
+    ],
+)
+def test_everything_that_a_list_is_given_is_in_it(arguments):
+    config = parse(EvaluateConfig, "test", ["run_dir"], arguments)
+    assert config.run_dir == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (["in", "out", "--output", "x"], "OUTPUT is given twice: out, and --output x"),
+        (["--input=x", "in", "out"], "INPUT is given twice: in, and --input x"),
+    ],
+)
+def test_value_with_and_without_its_flag_is_refused(arguments, problem):
+    with pytest.raises(InputError, match=f"{problem} \\(see --help\\)"):
+        parse(TranslateConfig, "test", ["input", "output"], arguments)
+
+
 def test_help_has_headings(capsys):
     with pytest.raises(SystemExit):
         parse_train("--help")
