@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import os
 import pathlib
+import re
 import sys
 import typing
 from collections.abc import Iterator, Sequence
@@ -73,7 +74,8 @@ def parse(
         names = [flag(field.name), *field.metadata["aliases"]]
         group.add_argument(*names, dest=field.name, **_argument(field, types))
     # argparse would want positionals side by side, with no flag between them.
-    parsed, words = parser.parse_known_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parsed, words = parser.parse_known_args(_joined(arguments))
     takes_all = any(typing.get_origin(types[name]) is list for name in positionals)
     is_too_many = len(words) > len(positionals) and not takes_all
     if is_too_many or any(word.startswith("-") for word in words):
@@ -88,6 +90,18 @@ def parse(
             parser.error(f"{twice} {given[name]}")
         given[name] = word
     return _training(given) if config_class is TrainConfig else config_class(**given)
+
+
+def _joined(arguments):
+    """Arguments with `--range-a=-9,9` for `--range-a -9,9`: no flag begins so."""
+    joined = []
+    for word in arguments:
+        is_negative = re.match(r"-[\d.]", word) is not None
+        if is_negative and joined and re.fullmatch(r"--[\w-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _argument(field, types):

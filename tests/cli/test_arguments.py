@@ -99,6 +99,16 @@ def test_value_with_and_without_its_flag_is_refused(arguments, problem):
         parse(TranslateConfig, "test", ["input", "output"], arguments)
 
 
+def test_range_may_begin_below_zero():
+    ranges = ["--range-a", "-1000,1000", "--epochs", "2", "--range-b=-.5,.5"]
+    config = parse_train("--dataset", "photos", *ranges)
+    assert (config.range_a, config.range_b) == ("-1000,1000", "-.5,.5")
+    with pytest.raises(InputError, match="--epochs must be at least 1, got -3"):
+        parse_train("--epochs", "-3")
+    with pytest.raises(InputError, match="unrecognized arguments: -3"):
+        parse_train("--epochs", "3", "-3")
+
+
 def test_help_has_headings(capsys):
     with pytest.raises(SystemExit):
         parse_train("--help")
