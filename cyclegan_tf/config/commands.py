@@ -93,6 +93,11 @@ class EvaluateConfig(Options):
             "--image-size",
             "is for --dataset; a run is scored at its own size",
         )
+        require(
+            not self.report or self.dataset is None,
+            "--report",
+            "shows runs on their own images; leave out --dataset, or --report",
+        )
 
     @property
     def run_dirs(self) -> list[pathlib.Path]:

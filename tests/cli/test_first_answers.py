@@ -56,6 +56,7 @@ SLIPS = {
     "evaluate gone": "gone: no such run or export",
     "evaluate runs/begun": "has no trained model yet",
     "evaluate export --report": "--report is on runs, and export is an export",
+    "evaluate runs/trained --report --dataset photos": "leave out --dataset",
     "evaluate export": "does not say which images",
     "evaluate export --dataset ./gone": "--dataset ./gone: no such folder",
     "evaluate runs/trained --checkpoint 7": "--checkpoint 7: runs/trained/checkpoints",
