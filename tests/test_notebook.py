@@ -1,6 +1,7 @@
 """The notebook as somebody runs it, from its first cell to its last."""
 
 import shlex
+import shutil
 import zipfile
 
 import nbclient
@@ -20,6 +21,17 @@ def test_no_outputs_are_kept():
     for cell in read().cells:
         assert cell.cell_type == "markdown" or not cell.outputs
         assert cell.get("execution_count") is None
+
+
+def test_copy_that_fails_is_told_and_ends_nothing(tmp_path, capsys):
+    (cell,) = (x.source for x in read().cells if "def copy_run" in x.source)
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / "step-4.npz").touch()
+    (tmp_path / "full").touch()  # no folder can be made in it
+    names = {"run": tmp_path / "run", "kept": tmp_path / "full" / "x", "shutil": shutil}
+    exec(cell.partition("\nif kept and")[0], names)
+    names["copy_run"]()
+    assert capsys.readouterr().out.startswith(f"not copied to {tmp_path}/full/x: ")
 
 
 def test_notebook_trains_shows_scores_and_exports(tmp_path, tiny_data_dir, monkeypatch):
