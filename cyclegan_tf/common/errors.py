@@ -17,10 +17,10 @@ class Damaged(InputError):
     """A file's content is not what was written."""
 
 
-def out_of_memory(error: Exception) -> InputError:
+def out_of_memory(error: Exception, remedy: str = LESS_MEMORY) -> InputError:
     """What is said where the memory, or the disk, does not suffice."""
-    reason = str(error).splitlines()[0]
+    reason = (str(error).splitlines() or ["no more memory"])[0]
     return InputError(
-        f"out of memory or disk ({reason}); {LESS_MEMORY}, or free some space, and run "
+        f"out of memory or disk ({reason}); {remedy}, or free some space, and run "
         f"again."
     )

@@ -93,6 +93,8 @@ class EvaluateConfig(Options):
             "--image-size",
             "is for --dataset; a run is scored at its own size",
         )
+        if self.image_size is not None:
+            require_multiples("--image-size", self.image_size)
         require(
             not self.report or self.dataset is None,
             "--report",

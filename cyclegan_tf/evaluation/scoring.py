@@ -1,14 +1,17 @@
 """Scoring runs and exports: one run on its images, or several models side by side."""
 
+import contextlib
 import dataclasses
 import itertools
 import pathlib
 from collections.abc import Callable
 
+import tensorflow as tf
+
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import InputError, out_of_memory
 from cyclegan_tf.config import EvaluateConfig
-from cyclegan_tf.config.sizes import Frame, require_size
+from cyclegan_tf.config.sizes import Frame, size_of
 from cyclegan_tf.data.check import seen_in_training
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
@@ -62,13 +65,24 @@ def score(
     raises `InputError` for what the user can mend, such as images that are gone.
     """
     evaluator = _evaluator_of(run, config)
-    results = evaluator.evaluate(trained.generators, watch)
+    with _memory_named():
+        results = evaluator.evaluate(trained.generators, watch)
     added = _added(run, trained, results, config)
     title = f"{run.path}, {config.checkpoint}: step {trained.step}"
     lines = [score_table(results, f"{title}, {trained.weights} weights")]
     if config.protocol:
         lines += [protocol_text(results), *seen_in_training(run.dataset)]
     return results, "\n".join([*lines, added])
+
+
+@contextlib.contextmanager
+def _memory_named():
+    """Says in one line where the memory does not suffice for images of a size."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        smaller = "score on smaller images, with --dataset and --image-size"
+        raise out_of_memory(error, smaller) from None
 
 
 def _added(run, trained, results, config):
@@ -100,7 +114,8 @@ def _side_by_side(config):
     # Score each on the same images.
     results, added = {}, []
     for name, directions in models.items():
-        results[name] = comparison.score_alone(evaluator, directions)
+        with _memory_named():
+            results[name] = comparison.score_alone(evaluator, directions)
         run = runs.get(name)
         if run and (run.fingerprint, run.domains) == scored_on:
             added.append(_added(run, trained[name], results[name], config))
@@ -108,7 +123,8 @@ def _side_by_side(config):
     both = max(results.values(), key=len)  # one may have one direction only
     nothing = [dataclasses.replace(each, scores=each.nothing) for each in both]
     compared = {comparison.NOTHING: comparison.Figures(scores=flat_scores(nothing))}
-    compared |= comparison.compare(models, evaluator.frame, results)
+    with _memory_named():
+        compared |= comparison.compare(models, evaluator.frame, results)
     lines = [BETTER, comparison.aligned(comparison.table(compared))]
     lines += protocol_lines(both)
     lines += [protocol_text(both)] if config.protocol else []
@@ -132,7 +148,7 @@ def _images(config, runs, models):
         domains = Domains(*map(_ranged, domains, known.of(direction)))
     size = translate.size
     if config.image_size is not None:
-        size = require_size("--image-size", config.image_size)
+        size = size_of(config.image_size)
     if size is not None:
         frame = Frame(*size, frame.resize)
     return dataset, _evaluator(dataset, domains, frame, config)

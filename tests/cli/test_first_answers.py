@@ -56,6 +56,8 @@ SLIPS = {
     "evaluate gone": "gone: no such run or export",
     "evaluate runs/begun": "has no trained model yet",
     "evaluate export --report": "--report is on runs, and export is an export",
+    "evaluate runs/trained --dataset photos --image-size 0": "at least 16, got 0",
+    "evaluate runs/trained --dataset photos --image-size 32x18": "multiples of 4",
     "evaluate runs/trained --report --dataset photos": "leave out --dataset",
     "evaluate export": "does not say which images",
     "evaluate export --dataset ./gone": "--dataset ./gone: no such folder",

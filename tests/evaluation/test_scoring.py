@@ -185,6 +185,16 @@ def test_images_of_a_dataset_have_the_range_of_the_run(no_weights, tmp_path):
     assert "from uint8 with 3 channels, 0 to 200, to" in text
 
 
+def test_memory_that_does_not_suffice_is_named(make_pairs, no_weights, tmp_path):
+    run_dir = make_pairs(["x.png"], ["y.png"])
+    where = {
+        "dataset": str(tmp_path / "photos"),
+        "data_dir": str(tmp_path / "tfrecords"),
+    }
+    with pytest.raises(InputError, match="out of memory .*and --image-size, or free"):
+        evaluate(run_dir, image_size=10**6, **where)  # of which one takes 12 TB
+
+
 @pytest.mark.parametrize(
     "names_b, beside",
     [(["1_B.png", "3_B.png"], "testB/3_B.png"), (["1_B.png"], "no image")],
