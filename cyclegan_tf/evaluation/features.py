@@ -110,7 +110,8 @@ def _default_weights():
     try:
         # Keras would wait for minutes where packets are lost.
         requests.head(INCEPTION_URL, timeout=NETWORK_TIMEOUT).raise_for_status()
-        keras.utils.get_file(
+        # Elsewhere, where that folder cannot be written.
+        saved = keras.utils.get_file(
             INCEPTION_FILE,
             INCEPTION_URL,
             cache_subdir="models",
@@ -122,4 +123,4 @@ def _default_weights():
             f"downloaded ({type(error).__name__}); name a file with "
             f"--inception-weights."
         ) from None
-    return path
+    return pathlib.Path(saved)

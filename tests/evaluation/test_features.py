@@ -4,6 +4,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import requests
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.evaluation import features
@@ -69,6 +70,21 @@ def test_without_network_and_cache_it_says_so_within_seconds(tmp_path, monkeypat
     with pytest.raises(InputError, match="neither in .* name a file with"):
         features.load_inception()
     assert time.monotonic() - start < 10
+
+
+def test_weights_are_taken_from_where_keras_has_saved_them(tmp_path, monkeypatch):
+    def save(name, *_, cache_subdir, **__):
+        (tmp_path / "elsewhere" / cache_subdir).mkdir(parents=True)
+        (tmp_path / "elsewhere" / cache_subdir / name).write_text("damaged")
+        return str(tmp_path / "elsewhere" / cache_subdir / name)
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "not to be written"))
+    answer = requests.Response()
+    answer.status_code = 200
+    monkeypatch.setattr(requests, "head", lambda *_, **__: answer)
+    monkeypatch.setattr(keras.utils, "get_file", save)
+    with pytest.raises(InputError, match=f"{tmp_path}/elsewhere/models/.* cannot be"):
+        features.load_inception()
 
 
 @pytest.mark.slow
