@@ -22,7 +22,7 @@ from cyclegan_tf.config import (
     ImportConfig,
     TrainConfig,
 )
-from cyclegan_tf.inference.translator import require_model
+from cyclegan_tf.inference.translator import refuse_for_export, require_model
 from cyclegan_tf.runs import directory, saved
 
 
@@ -72,6 +72,8 @@ def before_evaluation(config: EvaluateConfig) -> None:
                 f"--report is on runs, and {path} is an export; without --report it is "
                 f"compared with the others in a table."
             )
+    if not runs:
+        refuse_for_export(config.run_dirs[0], config.checkpoint, config.weights)
     _require_weights_of_inception(config)
     if config.dataset_options is not None:
         before_conversion(config.dataset_options)

@@ -109,6 +109,9 @@ def _side_by_side(config):
             trained[name] = run.generators(config.checkpoint, config.weights)
             form = run.domains, None, run.options.frame
             models[name] = translators_of(trained[name].generators, *form)
+    if not runs:
+        first = config.run_dirs[0]
+        translator.refuse_for_export(first, config.checkpoint, config.weights)
     dataset, evaluator = _images(config, runs, models)
     scored_on = dataset.fingerprint, evaluator.domains
     # Score each on the same images.

@@ -69,15 +69,7 @@ def load_all(
     with local_copy(model) as path:
         require_model(path)
         if export := find_export(path):
-            for flag, is_given in (
-                (f"--checkpoint {checkpoint}", checkpoint != LAST),
-                ("--tile", scratch_dir is not None),
-                ("--weights raw", weights == "raw"),
-            ):
-                if is_given:
-                    raise InputError(
-                        f"{flag}: {path} is an export; name the directory of a run."
-                    )
+            refuse_for_export(path, checkpoint, weights, scratch_dir is not None)
             check_export(export)
             return open_export(export, direction)
         require_trained(path, checkpoint)
@@ -88,6 +80,21 @@ def load_all(
         how = checkpoint, weights, direction
         trained = load_trained(path, options, domains, *how)
         return translators_of(trained.generators, domains, scratch_dir)
+
+
+def refuse_for_export(
+    path: pathlib.Path, checkpoint: str, weights: str, is_tiled: bool = False
+) -> None:
+    """Raises `InputError` if something is asked of an export that only runs have."""
+    for flag, is_given in (
+        (f"--checkpoint {checkpoint}", checkpoint != LAST),
+        ("--tile", is_tiled),
+        ("--weights raw", weights == "raw"),
+    ):
+        if is_given:
+            raise InputError(
+                f"{flag}: {path} is an export; name the directory of a run."
+            )
 
 
 def require_model(path: pathlib.Path) -> None:

@@ -59,6 +59,8 @@ SLIPS = {
     "evaluate runs/trained --dataset photos --image-size 0": "at least 16, got 0",
     "evaluate runs/trained --dataset photos --image-size 32x18": "multiples of 4",
     "evaluate runs/trained --report --dataset photos": "leave out --dataset",
+    "evaluate export --dataset photos --weights raw": "--weights raw: export is an",
+    "evaluate export --dataset photos --checkpoint best": "best: export is an export",
     "evaluate export": "does not say which images",
     "evaluate export --dataset ./gone": "--dataset ./gone: no such folder",
     "evaluate runs/trained --checkpoint 7": "--checkpoint 7: runs/trained/checkpoints",
