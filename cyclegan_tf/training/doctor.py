@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config.architectures import GENERATORS, kind_of
+
 # A discriminator is sure of everything where its patch scores are right to 0.2 rms, and
 # the generator fools almost no patch. Healthy: D 0.12 to 0.27, G 0.27 to 0.51; a run at
 # learning rate 0.05: 0.001 and 1.00; with cycle and identity weights of 300: 0.023 and
@@ -33,7 +36,8 @@ MIN_WORSE_SCORES = 3
 class Sign(NamedTuple):
     """A failure that a number tells: nothing is wrong from `low` to `high`.
 
-    The sentence says what was measured, of what, and which flag helps.
+    The sentence says what was measured, of what, and which flag helps; where that
+    depends on the run, as `advice` has it.
     """
 
     low: float
@@ -47,8 +51,7 @@ SIGNS = {
         -0.3,
         math.inf,
         "{of} inverts brightness: before and after correlate by {value:.2f}, which no "
-        "longer training mends; --restart with a larger --identity-weight or another "
-        "--seed.",
+        "longer training mends; --restart with {larger_identity}another --seed.",
     ),
     # Healthy: 17 to 26, and with a mask, where small animals alone change, 2.8 to 5.9.
     # Added to their images, with cycle and identity weights of 10 and 5: about 0.1, by
@@ -57,7 +60,7 @@ SIGNS = {
         1.0,
         math.inf,
         "{of} returns its input: the two differ by {value:.1f} grey levels; --restart "
-        "with a smaller --identity-weight or --cycle-weight.",
+        "with a smaller {identity_or}{tie}.",
     ),
     # Healthy: 0.72 to 1.25; a run at learning rate 0.05: 0.00; without cycle and
     # identity losses: 0.31, which is not reported.
@@ -65,8 +68,7 @@ SIGNS = {
         0.2,
         math.inf,
         "{of} makes the same of every image: outputs vary by {value:.1%} of what their "
-        "inputs do; --restart with a smaller --learning-rate or a larger "
-        "--cycle-weight.",
+        "inputs do; --restart with a smaller --learning-rate or a larger {tie}.",
     ),
     # Must be visible. Without cycle and identity losses: 9 to 32.
     "checkerboard": Sign(
@@ -74,16 +76,15 @@ SIGNS = {
         3.0,
         "{of} draws a checkerboard: a pattern that repeats every 2 or 4 px, of "
         "{value:.1f} grey levels (rms), which real images lack; if it stays, --restart "
-        "with --upsampling resize.",
+        "with {smooth}.",
     ),
     "has won": Sign(
         0,
         1,
         "{of} has won: for {value} epochs its loss is below "
         f"{WON_DISCRIMINATOR_LOSS} and that of the generator it judges above "
-        f"{WON_GENERATOR_LOSS}; --restart with a smaller --learning-rate, or smaller "
-        "--cycle-weight and --identity-weight, or --discriminator patch46 if it is "
-        "another.",
+        f"{WON_GENERATOR_LOSS}; --restart with a smaller --learning-rate, or a smaller "
+        "{identity_or}{tie}{or_patch46}.",
     ),
     # Healthy: 0.11 to 0.26; no failing run was met. A loss of 0.25 alone is no sign:
     # the game ideally ends there, and the scores still differ from patch to patch.
@@ -111,6 +112,26 @@ SIGNS = {
 }
 
 
+def advice(config: TrainConfig, has_identity: bool) -> dict[str, str]:
+    """What the sentences of `SIGNS` name of the flags that do something in a run.
+
+    It `has_identity` losses where A and B have as many channels; a student learns from
+    its teacher instead of round trip and identity.
+    """
+    has_identity = has_identity and config.teacher is None
+    tie = "--cycle-weight" if config.teacher is None else "--teacher-weight"
+    has_upsampling = "upsampling" in kind_of(GENERATORS, config.generator).options
+    can_resize = has_upsampling and config.upsampling != "resize"
+    return {
+        "tie": tie,
+        "larger_identity": "a larger --identity-weight or " * has_identity,
+        "identity_or": "--identity-weight or " * has_identity,
+        "smooth": "--upsampling resize" if can_resize else f"a larger {tie}",
+        "or_patch46": ", or --discriminator patch46"
+        * (config.discriminator != "patch46"),
+    }
+
+
 class Finding(NamedTuple):
     """What went wrong: a few words, the same each time, and a sentence."""
 
@@ -121,11 +142,13 @@ class Finding(NamedTuple):
 def finding(sign: str, of: str, value: float | None, **details) -> Finding | None:
     """What a number, if it is known, tells of "A to B", "D_A" and so on; or None.
 
-    The sentence of the sign, one of `SIGNS`, may have more `details`.
+    The sentence of the sign, one of `SIGNS`, may have more `details`; without `advice`
+    it is that for the default options.
     """
     low, high, sentence = SIGNS[sign]
     if value is None or low <= value <= high:
         return None
+    details = advice(TrainConfig(), has_identity=True) | details
     text = sentence.format(of=of, value=value, **details)
     name = f"{of} {sign}" if sign.startswith("has") else f"{sign} {of}".strip()
     return Finding(name, text)

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tifffile
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import EvaluateConfig
+from cyclegan_tf.config import EvaluateConfig, TrainConfig
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import convert, pipeline
 from cyclegan_tf.data.dataset import Dataset
@@ -282,9 +282,8 @@ def test_doctor_looks_at_what_is_shown(tmp_path, monkeypatch):
     )
     losses = {"D_A": 0.2, "D_B": 0.2, "G_A": 0.3, "G_B": 0.3}
     record = Record(checkup.CHECK_EVERY, losses, 1e-3, 1.0, 0.0, {}, [])
-    config = types.SimpleNamespace(best_by="swd")
     run = types.SimpleNamespace(
-        config=config, domains=domains, model=model, num_steps=1000
+        config=TrainConfig(), domains=domains, model=model, num_steps=1000
     )
     checkup.Checkup(run, list(images), log).examine(record)
     log.close()

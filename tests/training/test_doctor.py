@@ -213,6 +213,36 @@ def test_scores_that_will_stay_worse_than_nothing_are_found(scores, last_step, e
     assert doctor.expected_excess(scores, 150.0, last_step) == excess
 
 
+@pytest.mark.parametrize(
+    "options, has_identity, sign, advised",
+    [
+        ({}, True, "colour inversion", "--restart --identity-weight --seed"),
+        ({}, False, "colour inversion", "--restart --seed"),
+        ({}, False, "identity", "--restart --cycle-weight"),
+        ({}, True, "checkerboard", "--restart --upsampling"),
+        ({"upsampling": "resize"}, True, "checkerboard", "--restart --cycle-weight"),
+        ({"generator": "mobile"}, True, "checkerboard", "--restart --cycle-weight"),
+        (
+            {"generator": "mobile", "teacher": "runs/x"},
+            *(True, "checkerboard", "--restart --teacher-weight"),
+        ),
+        ({"teacher": "runs/x"}, True, "identity", "--restart --teacher-weight"),
+        (
+            {"discriminator": "patch70"},
+            *(False, "has won"),
+            "--restart --learning-rate --cycle-weight --discriminator",
+        ),
+    ],
+)
+def test_flags_that_do_nothing_in_a_run_are_not_advised(
+    options, has_identity, sign, advised
+):
+    values = {"colour inversion": -1.0, "checkerboard": 8.0, "has won": 2}
+    advice = doctor.advice(TrainConfig(**options), has_identity)
+    finding = doctor.finding(sign, "A", values.get(sign, 0.0), **advice)
+    assert re.findall(r"--[a-z-]+", finding.sentence) == advised.split()
+
+
 def test_findings_name_flags_that_exist_and_tell_numbers():
     scored = {"score": "swd", "now": 300.0, "nothing": 150.0, "last_step": 2999}
     wrong = {

@@ -29,17 +29,22 @@ class Checkup:
         self.run, self.images, self.log = run, images, log
         # Of this process.
         self.checked_step, self.losses, self.scored, self.told = 0, [], [], set()
+        self.num_new_epochs = 0  # since the last look
+        has_identity = run.domains.a.channels == run.domains.b.channels
+        self.advice = doctor.advice(run.config, has_identity)
 
     def examine(self, record: Record) -> None:
         """Looks at the model after an epoch, unless that was done a few steps ago."""
         if record.results:
             self.scored.append((record.step, record.results))
+        self.losses.append(record.losses)
+        self.num_new_epochs += 1
         if record.step - self.checked_step < CHECK_EVERY:
             return
         self.checked_step = record.step
-        self.losses.append(record.losses)
         starved = doctor.finding("starved input", "", record.input_wait)
         found = [*self._of_networks(), *self._of_scores(), starved]
+        self.num_new_epochs = 0
         self._tell([finding for finding in found if finding], record.step)
 
     def _tell(self, findings, step):
@@ -74,13 +79,16 @@ class Checkup:
                 ("one image", doctor.variety(images, fakes)),
                 ("checkerboard", doctor.checkerboard_levels(fakes, others)),
             ):
-                yield doctor.finding(sign, direction, value)
+                yield doctor.finding(sign, direction, value, **self.advice)
         for name, form, disc, real, fakes, opposing in (
             ("D_A", form_a, model.disc_a, real_a, fake_a, "G_B"),
             ("D_B", form_b, model.disc_b, real_b, fake_b, "G_A"),
         ):
             losses = [(epoch[name], epoch[opposing]) for epoch in self.losses]
-            yield doctor.finding("has won", name, doctor.epochs_won(losses))
+            won = doctor.epochs_won(losses)
+            # A few short epochs prove nothing.
+            won = won if won >= self.num_new_epochs else 0
+            yield doctor.finding("has won", name, won, **self.advice)
             patches = np.concatenate([_apply(disc, x, form) for x in (real, fakes)])
             deviation = patches.std(dtype=np.float64)
             yield doctor.finding("has given up", name, deviation)

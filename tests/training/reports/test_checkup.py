@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.config import TrainConfig
 from cyclegan_tf.data import drawing
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation.results import DirectionScores
@@ -23,9 +24,8 @@ def model():
 @pytest.fixture
 def checkup(tmp_path, model):
     """That of a run of 9000 steps."""
-    config = types.SimpleNamespace(best_by="swd")
     run = types.SimpleNamespace(
-        config=config, domains=Domains(), model=model, num_steps=9000
+        config=TrainConfig(), domains=Domains(), model=model, num_steps=9000
     )
     images = [
         np.stack([drawing.draw((0, i), coat, 64)[0][::4, ::4] for i in range(4)])
@@ -84,6 +84,20 @@ def test_finding_that_came_back_is_said_at_length_again(said):
 
 def test_short_epochs_are_not_all_examined(said):
     assert [bool(said(step)) for step in (499, 500, 900, 1000)] == [0, 1, 0, 1]
+
+
+def test_short_epochs_are_all_counted(said, checkup):
+    won = dict(LOSSES)
+    told = [said(100 * epoch) for epoch in range(1, 11)]
+    assert "D_A has won: for 5 epochs" in told[4]
+    assert "still" in told[9] and "D_A has won" in told[9]
+    checkup.losses[-1] = won | {"D_A": 0.2}
+    told = [said(100 * epoch) for epoch in range(11, 16)]
+    assert "D_A has won" in told[4]  # in all five since
+    for epoch in range(16, 21):
+        text = said(100 * epoch)
+        checkup.losses[-1] = won | {"D_A": 0.2 * (epoch == 18)}
+    assert "D_A" not in text
 
 
 def test_checkup_changes_no_variable_and_no_random_state(said, model):
