@@ -74,7 +74,8 @@ class TrainConfig(ImageConfig):
     )
     upsampling: Literal["transpose", "resize"] = option(
         "transpose",
-        "of the generators: transposed convolutions, or resize and convolve",
+        "of the generators, but not of mobile ones: transposed convolutions, or resize "
+        "and convolve",
     )
     average: bool = option(
         True, "keep and use averages of the generators' weights over the latest steps"

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.errors import Damaged, InputError, out_of_memory
 from cyclegan_tf.config import TrainConfig, flag
+from cyclegan_tf.config.architectures import GENERATORS, kind_of
 from cyclegan_tf.data.pipeline import damage_named
 from cyclegan_tf.evaluation.results import DirectionScores
 from cyclegan_tf.model.state import NonFiniteState
@@ -63,6 +64,9 @@ def _announce(run):
     ]
     if given and not run.config.teacher:
         run.say(f"without --teacher, {' and '.join(map(flag, given))} is of no loss")
+    kind, upsampling = run.config.generator, run.config.upsampling
+    if upsampling == "resize" and "upsampling" not in kind_of(GENERATORS, kind).options:
+        run.say(f"--upsampling resize changes nothing in --generator {kind}")
     if run.model.step == 0 and is_low_rate(run.config, run.num_steps):
         run.say(
             f"so few steps learn more with --learning-rate 1e-3 "

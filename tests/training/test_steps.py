@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.model.state import NonFiniteState
-from cyclegan_tf.training import steps
+from cyclegan_tf.training import fit, steps
 from cyclegan_tf.training.devices import choose_devices
 from cyclegan_tf.training.fit import is_low_rate
 from tests.helpers import random_images, tiny_model
@@ -25,6 +26,27 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append(logs)
+
+
+def test_upsampling_without_effect_is_told(tmp_path):
+    def said(**options):
+        told = []
+        run = types.SimpleNamespace(
+            config=TrainConfig(**options),
+            domains=Domains(),
+            path=tmp_path,
+            splits={"trainA": [0], "trainB": [0]},
+            steps_per_epoch=1,
+            num_steps=9,
+            model=types.SimpleNamespace(step=0),
+            devices=types.SimpleNamespace(num_replicas=1),
+            say=told.append,
+        )
+        fit._announce(run)
+        return "--upsampling resize changes nothing in --generator mobile" in told
+
+    assert said(generator="mobile", upsampling="resize")
+    assert not said(generator="mobile") and not said(upsampling="resize")
 
 
 def test_losses_are_read_now_and_then_and_weights_that_are_no_numbers_end_all(tmp_path):
