@@ -6,14 +6,16 @@ the scores of each direction, protocol included.
 
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Iterable
 from typing import Any
 
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.files import read_json, write_json
 from cyclegan_tf.common.locks import locked
+from cyclegan_tf.data.domain import DIRECTIONS
 
 SCORES_FILE = "scores.json"
 SCORES_LOCK = ".scores.lock"
@@ -46,7 +48,7 @@ def record_evaluation(
 
 
 def read_evaluations(run_dir: pathlib.Path) -> list[dict[str, Any]]:
-    """The evaluations of a run in their order; `InputError` if the file is damaged."""
+    """The evaluations of a run in their order; `Damaged` if the file is."""
     path = run_dir / SCORES_FILE
     try:
         found = read_json(path, SCORE_ANEW)["evaluations"]
@@ -54,10 +56,12 @@ def read_evaluations(run_dir: pathlib.Path) -> list[dict[str, Any]]:
             # Those from before there were averages do not say of which weights.
             evaluation.setdefault("weights", "raw")
             _identity(evaluation)
+            for entry in evaluation["scores"]:
+                _require_scores(**entry)
     except FileNotFoundError:
         return []
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(
+        raise Damaged(
             f"{path} is damaged or of another version ({error!r}); {SCORE_ANEW}."
         ) from None
     return found
@@ -69,6 +73,14 @@ def evaluations_of(
     """The evaluations of the "average" or "raw" weights of a step."""
     found = read_evaluations(run_dir)
     return [e for e in found if (e["step"], e["weights"]) == (step, weights)]
+
+
+def _require_scores(direction, scores, nothing, protocol, **_):
+    """Raises `TypeError` and the like for what are no scores of a direction."""
+    DIRECTIONS[direction]
+    for value in (*scores.values(), *nothing.values()):
+        math.isfinite(value)
+    protocol.items()
 
 
 def _identity(evaluation):

@@ -13,6 +13,7 @@ import pytest
 from cyclegan_tf.common import files
 from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.runs import history, saved
+from cyclegan_tf.runs.evaluations import read_evaluations
 from tests.damages import DAMAGES
 from tests.helpers import run_here
 
@@ -51,6 +52,35 @@ def test_damaged_metrics_never_end_a_run(tmp_path, capsys):
         lengths.add(len(history.read_history(path)))
     assert lengths >= {0, 1, 2}
     assert "metrics.csv is damaged: going on without 1 of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"nothing": None},
+        {"scores": {"swd": "low"}},
+        {"scores": [1.0]},
+        {"direction": "c_to_d"},
+        {"protocol": "as ever"},
+    ],
+)
+def test_damaged_scores_are_named(tmp_path, change):
+    entry = {"direction": "a_to_b", "scores": {"swd": 1.0}, "nothing": {}}
+    entry |= {"protocol": {}, "of a later version": 1}
+
+    def write_scores(entry):
+        evaluations = [{"step": 4, "weights": "raw", "scores": [entry]}]
+        files.write_json(tmp_path / "scores.json", {"evaluations": evaluations})
+
+    write_scores(entry)
+    assert read_evaluations(tmp_path)[0]["scores"] == [entry]
+    write_scores(entry | change)
+    with pytest.raises(Damaged, match="scores.json is damaged .*; delete it"):
+        read_evaluations(tmp_path)
+    del entry["nothing"]
+    write_scores(entry)
+    with pytest.raises(Damaged, match="'nothing'"):
+        read_evaluations(tmp_path)
 
 
 def test_run_goes_on_over_damaged_checkpoint_best_metrics_and_models(
