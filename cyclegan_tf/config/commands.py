@@ -1,6 +1,7 @@
 """The options of the commands that take a run, or write one without training."""
 
 import dataclasses
+import os
 import pathlib
 from typing import Literal
 
@@ -81,6 +82,8 @@ class EvaluateConfig(Options):
     )
 
     def __post_init__(self):
+        if isinstance(self.run_dir, str | os.PathLike):  # one, as Python has it
+            object.__setattr__(self, "run_dir", [os.fspath(self.run_dir)])
         super().__post_init__()
         number = len(self.run_dir)
         require(

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pathlib
 
 import pytest
 
@@ -31,6 +32,11 @@ def test_defaults_are_the_papers():
     assert (config.cycle_weight, config.resolved_identity_weight) == (10, 5)
     assert config.learning_rate == 2e-4
     assert config.discriminator == "patch46"
+
+
+@pytest.mark.parametrize("one", ["runs/one", pathlib.Path("runs/one")])
+def test_one_model_may_be_given_as_it_is(one):
+    assert EvaluateConfig(one) == EvaluateConfig(["runs/one"])
 
 
 @pytest.mark.parametrize("size, blocks", [(252, 6), (256, 9), (512, 9)])
