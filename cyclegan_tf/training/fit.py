@@ -63,7 +63,7 @@ def _announce(run):
         x for x in of_teachers if getattr(run.config, x) != getattr(TrainConfig, x)
     ]
     if given and not run.config.teacher:
-        run.say(f"without --teacher, {' and '.join(map(flag, given))} is of no loss")
+        run.say(f"without --teacher, {' and '.join(map(flag, given))} changes nothing")
     kind, upsampling = run.config.generator, run.config.upsampling
     if upsampling == "resize" and "upsampling" not in kind_of(GENERATORS, kind).options:
         run.say(f"--upsampling resize changes nothing in --generator {kind}")

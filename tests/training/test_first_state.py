@@ -99,7 +99,7 @@ def test_run_goes_on_with_all_networks_of_an_earlier_one(tiny_run, scored_run, c
     training.train(config)
     said = capsys.readouterr().err
     assert "head start" not in said
-    assert "without --teacher, --teacher-weight is of no loss" in said
+    assert "without --teacher, --teacher-weight changes nothing" in said
     start = saved.checkpoints(config.resolved_run_dir / "checkpoints")[-1]
     earlier = saved.read_arrays(saved.checkpoints(scored_run / "checkpoints")[0])
     networks = (*AVERAGES.values(), "gen_ab", "gen_ba", *first_state.DISCRIMINATORS)
