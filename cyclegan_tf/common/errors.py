@@ -24,3 +24,8 @@ def out_of_memory(error: Exception, remedy: str = LESS_MEMORY) -> InputError:
         f"out of memory or disk ({reason}); {remedy}, or free some space, and run "
         f"again."
     )
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of TensorFlow says, without the names of operations around it."""
+    return error.message.split("}} ")[-1].split(" [Op:")[0]

@@ -10,6 +10,7 @@ says of which type. `image/mask` is ours and empty where a dataset has no masks.
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.common.errors import reason_of
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import EncodedImage, UnreadableImage, normalize
 from cyclegan_tf.data.ranges import to_grey
@@ -127,14 +128,8 @@ def decode_file(data: bytes, kind: str) -> np.ndarray:
         return decoder(data, 0).numpy()
     except tf.errors.OpError as error:
         normalize(data)  # what others refuse, too, they say better: "is truncated"
-        raise UnreadableImage(
-            f"TensorFlow cannot decode it ({reason_of(error)})"
-        ) from None
-
-
-def reason_of(error: tf.errors.OpError) -> str:
-    """What TensorFlow says, without the names of its operations around it."""
-    return error.message.split("}} ")[-1].split(" [Op:")[0]
+        reason = reason_of(error)
+        raise UnreadableImage(f"TensorFlow cannot decode it ({reason})") from None
 
 
 def _decode_jpeg(encoded, channels):

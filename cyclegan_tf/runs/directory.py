@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from cyclegan_tf.common.checksums import require_no_links
 from cyclegan_tf.common.console import say
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import Damaged, InputError
 from cyclegan_tf.common.files import (
     PARTIAL,
     read_json,
@@ -142,8 +142,11 @@ def read_config(path: pathlib.Path) -> Recorded:
         raise InputError(
             f"{path} is not the directory of a run: it has no {CONFIG}."
         ) from None
-    except (ValueError, TypeError, KeyError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except Damaged:
+        raise
+    except (InputError, ValueError, TypeError, KeyError) as error:
+        is_told = isinstance(error, InputError)  # which option, and why
+        reason = str(error) if is_told else f"{type(error).__name__}: {error}"
         raise InputError(
             f"{path / CONFIG} is damaged or of another version ({reason}); {REMEDY}."
         ) from None

@@ -3,10 +3,9 @@
 import pathlib
 import re
 
-from cyclegan_tf.common.errors import InputError
+from cyclegan_tf.common.errors import InputError, reason_of
 from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data.picture import Picture
-from cyclegan_tf.data.records import reason_of
 from cyclegan_tf.data.sources.source import SPLITS, Job, Source, Split
 
 NAME = re.compile(r"[a-z0-9_]+(/[\w.\-+]+)*(:[\w.*]+)?")
