@@ -73,9 +73,11 @@ class Evaluator:
 
         Those of the round trip are missing where there is one generator only.
         """
+        num_described = 0 if self.features is None else min(self.counts.values())
         is_there = {
             "sets": True,
-            "features": self.features is not None and min(self.counts.values()) > 1,
+            "features": num_described > 1,
+            "interval": num_described >= feature_distances.MIN_FOR_INTERVAL,
             "cycle": True,
             "identity": self._has_same_channels,
             "truth": self.is_paired,

@@ -142,7 +142,7 @@ class Score(NamedTuple):
 
     Attributes:
         of: what it compares: a pair in `PAIRS`, one by one; or "sets" of images, their
-            "features", or what their "masks" show.
+            "features", the "interval" of these, or what their "masks" show.
         function: of a pair, from two arrays of images to an array of as many values, of
             which the score is the mean; of others from `Sets` to the score.
         meaning: what it compares, and its unit.
@@ -174,8 +174,8 @@ def _coats(sets):
 SCORES = (
     Score("swd", "sets", _swd, f"texture, colour, {REALS}"),
     Score("kid", "features", lambda x: x.kid.value, f"Inception features, {REALS}"),
-    Score("kid_low", "features", lambda x: x.kid.low, "lower end of its 95 % interval"),
-    Score("kid_high", "features", lambda x: x.kid.high, "upper end of that interval"),
+    Score("kid_low", "interval", lambda x: x.kid.low, "lower end of its 95 % interval"),
+    Score("kid_high", "interval", lambda x: x.kid.high, "upper end of that interval"),
     Score("fid", "features", _fid, f"Inception features, {REALS}"),
     Score("cycle_mae", "cycle", mae, "round trip, mean absolute error in grey levels"),
     Score("cycle_ssim", "cycle", ssim, "round trip, structural similarity", True),

@@ -7,6 +7,8 @@ import numpy as np
 BLOCK = 512
 NUM_RESAMPLES = 200
 CONFIDENCE = 0.95
+# Drawn anew, of 2 images no other value comes out, and of 3 few.
+MIN_FOR_INTERVAL = 4
 
 
 def fid(first, second):
@@ -57,7 +59,8 @@ def kid(first, second):
     The squared maximum mean discrepancy under the kernel `(x . y / dimensions + 1)^3`.
     But for noise it does not depend on the number of images, and may be below 0. The
     interval comes from drawing both sets anew with replacement, without the pairs of an
-    image with its own copy, which would shift it.
+    image with its own copy, which would shift it; below `MIN_FOR_INTERVAL` rows it says
+    nothing.
 
     Args:
         first, second: `(n, dimensions)` and `(m, dimensions)`, at least 2 rows each.

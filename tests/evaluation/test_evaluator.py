@@ -185,6 +185,16 @@ def test_first_images_of_a_split_are_scored(splits, pixels):
     assert result.scores["identity_mae"] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("counts, has", [((3, 12), False), ((4, 4), True)])
+def test_kid_of_a_few_images_has_no_interval(splits, counts, has):
+    some = [split.first(n) for split, n in zip(splits, counts, strict=True)]
+    evaluator = Evaluator(*some, FRAME, features=COLOURS)
+    (result,) = evaluator.evaluate({"a_to_b": inverted})
+    assert "kid" in result.scores and "fid" in result.scores
+    for found in (result.scores, result.nothing, evaluator.names):
+        assert ("kid_low" in found) == ("kid_high" in found) == has
+
+
 def test_protocol_says_what_was_compared(splits):
     fours, fives = ([split.first(n) for split in splits] for n in (4, 5))
     evaluator = Evaluator(*fours, FRAME, features=COLOURS)
