@@ -123,7 +123,8 @@ def _side_by_side(config):
         if run and (run.fingerprint, run.domains) == scored_on:
             added.append(_added(run, trained[name], results[name], config))
     # Measure them, and show all beside doing nothing.
-    both = max(results.values(), key=len)  # one may have one direction only
+    found = {each.direction: each for scored in results.values() for each in scored}
+    both = [found[direction] for direction in sorted(found)]  # one may have one only
     nothing = [dataclasses.replace(each, scores=each.nothing) for each in both]
     compared = {comparison.NOTHING: comparison.Figures(scores=flat_scores(nothing))}
     with _memory_named():

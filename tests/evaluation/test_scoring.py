@@ -174,6 +174,21 @@ def test_images_of_a_dataset_are_seen_at_the_size_asked_for(
         assert f"stretched to {side}x{side}\n" in text
 
 
+def test_models_of_one_direction_each_stand_beside_all_of_nothing(
+    make_pairs, no_weights, tmp_path
+):
+    run_dir = make_pairs(["x.png"], ["y.png"])
+    other = shutil.copytree(run_dir, tmp_path / "other")
+    for path, only in ((run_dir, "b_to_a"), (other, "a_to_b")):
+        models = generators.load_generators(path)
+        generators.save_generators(path, {only: models[only]}, {"step": 4})
+    text = scoring.evaluate(EvaluateConfig([str(run_dir), str(other)]))
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()}
+    # Untranslated images, and the one model that has the direction.
+    assert len(rows["swd_a_to_b"]) == len(rows["swd_b_to_a"]) == 2
+    assert "a_to_b:" in rows and "b_to_a:" in rows
+
+
 def test_images_of_a_dataset_have_the_range_of_the_run(no_weights, tmp_path):
     for split in ("trainA", "trainB", "testA", "testB"):
         write_images(tmp_path / "photos" / split, 2)
