@@ -30,7 +30,6 @@ FOLDER = "model"
 WEIGHTS = "generators.npz"
 ABOUT = "model.json"
 LAST = "last"
-USERS = "evaluate, export, translate and demo"  # the commands that take any other
 WRITE_ANEW = (
     "the train.py command of the run, or a new import, writes it anew; --checkpoint "
     "takes the step of a checkpoint instead"
@@ -190,7 +189,8 @@ def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
         about = read_json(path, WRITE_ANEW)
     except (FileNotFoundError, NotADirectoryError):
         steps = [str(step_of(path)) for path in checkpoints(run_dir / CHECKPOINTS)]
-        until = f" Until then {USERS} take --checkpoint {', '.join(steps)}."
+        users = "evaluate, export, translate and demo"
+        until = f" Until then {users} take --checkpoint {', '.join(steps)}."
         raise InputError(
             f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written "
             f"after each epoch.{until if steps else ''}"

@@ -58,10 +58,7 @@ def prepare(
         domains = Domains(*(_form_of(x, config, dataset) for x in Domains._fields))
         splits = dataset.splits(domains)
         if devices.is_first:
-            for name in ("trainA", "trainB"):
-                forms.tell_of_sizes(splits[name], config.frame)
-            if left_out := findings.left_out_in_words(dataset):
-                say(left_out)
+            _tell_of(dataset, splits, config.frame)
         identity_weight(config, domains)  # refuses what cannot be
         first_state.require_same_channels(origins, domains)
         steps = steps_per_epoch(config, splits, devices.num_replicas)
@@ -117,6 +114,13 @@ def open_dataset(config: TrainConfig, begun: directory.Recorded | None) -> Datas
                 f"now"
             )
     return found
+
+
+def _tell_of(dataset, splits, frame):
+    for name in ("trainA", "trainB"):
+        forms.tell_of_sizes(splits[name], frame)
+    if left_out := findings.left_out_in_words(dataset):
+        say(left_out)
 
 
 def _form_of(name, config, dataset):
