@@ -77,17 +77,16 @@ $(VENV)/.locked: $(VENV)/.created $(LOCK)
 	@touch $(VENV)/.installed $(VENV)/.installed-dev $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
-	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	$(BIN)/python -m pip install -q -e ".[dev]"
 	@touch $@
 
 $(VENV)/.installed-reference: $(VENV)/.installed-dev
-	$(BIN)/python -m pip install -q -r requirements-reference.txt
+	$(BIN)/python -m pip install -q -e ".[reference]"
 	@touch $@
 
 # Gradio and KServe want older versions of Pillow, protobuf and psutil than others do.
 $(VENV)-extras/.installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)-extras
 	$(VENV)-extras/bin/python -m pip install -q --upgrade pip
-	$(VENV)-extras/bin/python -m pip install -q -r requirements-dev.txt \
-	    -r requirements-demo.txt -r requirements-serving.txt -r requirements-coreml.txt
+	$(VENV)-extras/bin/python -m pip install -q -e ".[dev,demo,serving,coreml]"
 	@touch $@

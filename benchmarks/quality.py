@@ -1,6 +1,6 @@
 """Which options make better pictures of the same steps, and what do they cost?
 
-    pip install -r requirements-reference.txt    # PyTorch: a contestant, and features
+    pip install -e ".[reference]"    # PyTorch: a contestant, and features
     python benchmarks/quality.py --output runs/quality
     python benchmarks/quality.py --datasets drawings --variants default lr1e-3 --seeds 0
 

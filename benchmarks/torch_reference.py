@@ -2,8 +2,8 @@
 
 Written from the paper and from how its authors' program (pytorch-CycleGAN-and-pix2pix)
 behaves, to be read beside it: the layers stand in one `nn.Sequential` in the authors'
-order, so that state dicts have the names of their files. It needs PyTorch, see
-`requirements-reference.txt`; nothing in `cyclegan_tf` imports it.
+order, so that state dicts have the names of their files. It needs PyTorch (`pip install
+-e ".[reference]"`); nothing in `cyclegan_tf` imports it.
 
     model = TorchCycleGAN()
     losses = model.step(real_a, real_b)     # (batch, 3, height, width) in [-1, 1]

@@ -1,6 +1,6 @@
 """How fast is a training step, beside common Keras and the authors' method in PyTorch?
 
-    pip install -r requirements-reference.txt       # PyTorch, for that contestant
+    pip install -e ".[reference]"                    # PyTorch, for that contestant
     python benchmarks/train_step.py
     python benchmarks/train_step.py --image-size 64 --batch-size 2 --contestants ours
 
@@ -225,7 +225,7 @@ def pytorch(options):
     try:
         import torch
     except ImportError:
-        raise InputError("pytorch: pip install -r requirements-reference.txt") from None
+        raise InputError("pytorch: pip install -e '.[reference]'") from None
 
     from benchmarks.torch_reference import TorchCycleGAN
 

@@ -75,12 +75,6 @@ def test_everything_imported_is_declared(is_needed):
             assert found & declared, f"{name} is of {found}"
 
 
-@pytest.mark.parametrize("name", EXTRAS)
-def test_each_extra_has_a_file_for_pip(name):
-    lines = (ROOT / f"requirements-{name}.txt").read_text().splitlines()
-    assert [line for line in lines if not line.startswith("#")] == [f"-e .[{name}]"]
-
-
 def locked():
     """Requirements of the lock, and the text below each: its hashes."""
     for entry in re.split(r"\n(?=\S)", LOCK.strip()):

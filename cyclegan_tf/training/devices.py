@@ -51,8 +51,7 @@ class Devices:
             kernels = " with oneDNN" if uses_onednn() else ""
             return (
                 f"no GPU found: training on {os.cpu_count()} CPU cores{copies}"
-                f"{kernels} (for an NVIDIA GPU on Linux: pip install -r "
-                f"requirements-gpu.txt)"
+                f"{kernels} (for an NVIDIA GPU on Linux: pip install '.[gpu]')"
             )
         names = {
             tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
