@@ -125,7 +125,7 @@ def translate(config: TranslateConfig) -> None:
     translate = translator.load(
         config.model, config.direction, config.checkpoint, scratch_dir, config.weights
     )
-    planned = jobs.plan(request, config.format, translate.target)
+    planned = jobs.plan_all(request, config.format, translate.target)
     videos = video.video_jobs(planned, translate)
     how = translate, config.batch_size, config.overwrite
     outcome = files.translate_files(planned.pictures, *how)

@@ -96,7 +96,12 @@ def find(given: str, output: str) -> Request:
     return Request(pictures, videos, stacks, root, out, is_to_file)
 
 
-def plan(request: Request, file_format: str, target: Domain) -> Plan:
+def plan(request: Request, file_format: str, target: Domain) -> list[Job]:
+    """The pictures of a request and which file each becomes, see `plan_all`."""
+    return plan_all(request, file_format, target).pictures
+
+
+def plan_all(request: Request, file_format: str, target: Domain) -> Plan:
     """Says which file each of a request's files becomes.
 
     A folder's tree and its names are kept, but for the suffix. Pictures in it become

@@ -190,7 +190,7 @@ def test_every_export_knows_its_form_and_fills_nodata_as_its_run_does(
             None if model == run_dir else tiny_config(path).frame
         )
         out = tmp_path / f"{model.parent.name}-{model.name}"
-        jobs = plan(find(str(path), str(out)), "tiff", domains.b).pictures
+        jobs = plan(find(str(path), str(out)), "tiff", domains.b)
         assert files.translate_files(jobs, translate, 1, False) == {"translated": 1}
         found = tifffile.imread(out / "one.tif")[..., None].astype(float)
         expected = found if expected is None else expected

@@ -41,7 +41,7 @@ def save_export(path, models, megapixels):
 
 def planned(given, output, file_format="png", target=RGB):
     request = find(str(given), str(output))
-    return plan(request, file_format, target).pictures
+    return plan(request, file_format, target)
 
 
 def translated(jobs, translate, batch_size=1, overwrite=False):

@@ -12,7 +12,7 @@ from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference import files, video
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.jobs import find, plan
+from cyclegan_tf.inference.jobs import find, plan_all
 from tests.helpers import (
     random_pixels,
     run_here,
@@ -89,7 +89,7 @@ def sound_of(path):
 
 def translated(source, target, translate=SAME, batch_size=4, steady=False):
     """Translates one video, or a folder; returns what became of it."""
-    planned = plan(find(str(source), str(target)), "auto", translate.target)
+    planned = plan_all(find(str(source), str(target)), "auto", translate.target)
     jobs, outcome = video.video_jobs(planned, translate), files.Outcome()
     video.translate_videos(jobs, translate, batch_size, False, steady, outcome)
     return outcome

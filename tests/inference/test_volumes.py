@@ -6,7 +6,7 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference import files, volumes
 from cyclegan_tf.inference.direction import Translator
-from cyclegan_tf.inference.jobs import find, plan
+from cyclegan_tf.inference.jobs import find, plan_all
 from tests.helpers import write_images
 
 nibabel = pytest.importorskip("nibabel")
@@ -31,7 +31,7 @@ def saved(path, volume, affine, name="", **codes):
 def translated(given, output, translator=NEGATIVE):
     """Translates volumes; returns what became of them, and the jobs."""
     request, outcome = find(str(given), str(output)), files.Outcome()
-    jobs = plan(request, "auto", translator.target).stacks
+    jobs = plan_all(request, "auto", translator.target).stacks
     volumes.translate_volumes(jobs, translator, 2, False, outcome)
     return outcome, jobs
 
@@ -153,7 +153,7 @@ def test_pictures_and_stacks_never_become_the_same_file(tmp_path):
         save_frames(tmp_path / "in" / name, count)
     tifffile.imwrite(tmp_path / "in" / "scan.tif", np.zeros((20, 24), np.float32))
     request = find(str(tmp_path / "in"), str(tmp_path / "out"))
-    pictures, _, stacks = plan(request, "auto", FLOATS)
+    pictures, _, stacks = plan_all(request, "auto", FLOATS)
     names = [[job.target.name for job in jobs] for jobs in (pictures, stacks)]
     assert names == [["IM.0001.tif", "scan.tif.tif"], ["IM.0002.tif", "scan.dcm.tif"]]
     done = files.translate_files(pictures, NEGATIVE, 2, False)

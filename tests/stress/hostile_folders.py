@@ -196,7 +196,7 @@ def read_by_converter(folder):
 def read_by_translator(folder, out, translate):
     """The files that are translated, and the number of others; each has a line."""
     request = find(str(folder), str(out))
-    jobs = plan(request, "png", translate.target).pictures
+    jobs = plan(request, "png", translate.target)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         outcome = picture_files.translate_files(jobs, translate, 4, overwrite=False)
