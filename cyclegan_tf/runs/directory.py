@@ -145,8 +145,8 @@ def read_config(path: pathlib.Path) -> Recorded:
     except Damaged:
         raise
     except (InputError, ValueError, TypeError, KeyError) as error:
-        is_told = isinstance(error, InputError)  # which option, and why
-        reason = str(error) if is_told else f"{type(error).__name__}: {error}"
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        reason = f"{kind}{error}".removesuffix(".")
         raise InputError(
             f"{path / CONFIG} is damaged or of another version ({reason}); {REMEDY}."
         ) from None
