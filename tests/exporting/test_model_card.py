@@ -117,6 +117,8 @@ def test_front_matter_has_the_scores_of_most_test_images(run_dir, tmp_path):
         about |= {"resize": f"bicubic, antialiased, stretched to {size}"}
         scored = dataclasses.replace(RESULTS[0], scores={"swd": swd}, protocol=about)
         record_evaluation(run_dir, 7, [scored], {"weights": "average"})
+    unknown = dataclasses.replace(RESULTS[0], protocol={"nr": 6.0})
+    record_evaluation(run_dir, 7, [unknown], {"weights": "average"})
     card = card_of(run_dir, tmp_path / "card", **options)
     assert [x.metric_value for x in ModelCard(card).data.eval_results] == [2.0]
     # The text has them all, each with what it is of.
