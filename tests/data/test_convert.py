@@ -1,6 +1,5 @@
 import concurrent.futures
 import errno
-import functools
 import json
 import os
 import pathlib
@@ -17,11 +16,8 @@ from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import loading, records, sharding
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset, read_manifest
-from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.parts import Part
-from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.shards import names_of, serialized_examples
-from cyclegan_tf.data.sources import Job
 from cyclegan_tf.data.sources.files import Files
 from tests.helpers import random_pixels, write_images
 
@@ -420,25 +416,6 @@ def test_files_that_become_fewer_end_in_one_line(photos, monkeypatch):
     monkeypatch.setattr(Files, "count", lambda files: count(files) + 1)
     with pytest.raises(InputError, match="testA: its files have become fewer"):
         ensure_dataset(config_of(photos))
-
-
-def test_no_picture_is_begun_once_nobody_takes_them(monkeypatch):
-    monkeypatch.setattr(loading, "NUM_WORKERS", 2)
-    begun, may_end = [], threading.Event()
-
-    def draw(number):
-        begun.append(number)
-        if number:
-            may_end.wait(60)
-        return encode(random_pixels(20, 24)), Picture(random_pixels(20, 24)), b""
-
-    jobs = [Job(str(i), functools.partial(draw, i)) for i in range(200)]
-    results = loading.load_in_order(jobs[:1] * loading.CHUNK + jobs)
-    next(results)
-    threading.Timer(0.5, may_end.set).start()
-    results.close()
-    # The first chunk, and what either thread was at; four chunks had been handed on.
-    assert len(begun) <= loading.CHUNK + 4
 
 
 def test_dataset_of_a_name_like_that_of_a_version_is_none(photos, tmp_path):
