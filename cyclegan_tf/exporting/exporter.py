@@ -115,7 +115,7 @@ def _export(form, subject, cases, config):
 
 def _beside_float32(form, directory, subject, config):
     """The figures of an export in fewer bits, and of the same in float32."""
-    run = subject.sized
+    run = subject.run
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
         float32 = dataclasses.replace(config, precision="float32")
@@ -125,7 +125,7 @@ def _beside_float32(form, directory, subject, config):
             precision: open_export(Export(form.name, folder))
             for precision, folder in folders.items()
         }
-        frame, results = run.options.frame, {}
+        frame, results = subject.frame, {}
         with contextlib.suppress(InputError):  # the images are gone
             images = [x.first(NUM_SCORED) for x in run.images("test").values()]
             if all(map(len, images)):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.config.formats import Format
+from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.pipeline import load_images
 from cyclegan_tf.evaluation.comparison import Figures
@@ -27,7 +28,8 @@ class Subject:
 
     Attributes:
         run: that the generators are of.
-        sized: the same, but for images of the size that an export is fixed to.
+        frame: what is seen of an image: of the size that an export is fixed to, or else
+            that of the training.
         trained: the generators, their step and weights.
         images: held out, `(count, height, width, channels)` by direction.
         origin: where they come from, in words.
@@ -35,7 +37,7 @@ class Subject:
     """
 
     run: RunDir
-    sized: RunDir
+    frame: Frame
     trained: Trained
     images: dict[str, np.ndarray]
     origin: str
@@ -84,45 +86,44 @@ def open_subject(run: RunDir, config: ExportConfig) -> Subject:
         InputError: there is no such model, or int8 has no images to be calibrated with.
     """
     trained = run.generators(config.checkpoint, config.weights)
-    size = {} if config.size is None else {"image_size": config.size, "load_size": None}
-    options = dataclasses.replace(run.options, **size)
-    sized = dataclasses.replace(run, options=options)
-    images, origin = held_out_images(sized, trained.generators)
+    frame = run.options.frame
+    frame = Frame(*(config.fixed_size or frame[:2]), frame.resize)
+    images, origin = held_out_images(run, trained.generators, frame)
     calibration = None
     if config.precision == "int8":
-        calibration = calibration_images(sized, trained.generators)
-    return Subject(run, sized, trained, images, origin, calibration)
+        calibration = calibration_images(run, trained.generators, frame)
+    return Subject(run, frame, trained, images, origin, calibration)
 
 
-def held_out_images(run, directions) -> tuple[dict[str, np.ndarray], str]:
+def held_out_images(run, directions, frame) -> tuple[dict[str, np.ndarray], str]:
     """Test images of the dataset by direction, or noise where there are none."""
     options = run.options
     # They may be gone, or of imported models have another form.
     with contextlib.suppress(InputError, tf.errors.InvalidArgumentError):
-        images = _images_of(run, "test", directions, NUM_HELD_OUT)
+        images = _images_of(run, "test", directions, frame, NUM_HELD_OUT)
         if all(map(len, images.values())):
             return images, f"test images of {options.dataset_name}"
     images = {
-        direction: _noise(run.domains.of(direction)[0], options.frame)
+        direction: _noise(run.domains.of(direction)[0], frame)
         for direction in directions
     }
     return images, f"smooth noise (no test images of the run in {options.data_dir})"
 
 
-def calibration_images(run, directions) -> dict[str, np.ndarray]:
+def calibration_images(run, directions, frame) -> dict[str, np.ndarray]:
     """Training images by direction."""
     try:
-        return _images_of(run, "train", directions, NUM_CALIBRATION)
+        return _images_of(run, "train", directions, frame, NUM_CALIBRATION)
     except InputError as error:
         raise InputError(
             f"--precision int8 is calibrated on training images of the run: {error}"
         ) from None
 
 
-def _images_of(run, kind, directions, number):
+def _images_of(run, kind, directions, frame, number):
     splits = run.images(kind)
     return {
-        direction: load_images(splits[direction[0]].first(number), run.options.frame)
+        direction: load_images(splits[direction[0]].first(number), frame)
         for direction in directions
     }
 

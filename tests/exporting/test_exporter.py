@@ -157,7 +157,8 @@ def without_images(run, folder):
 
 def test_run_without_its_images_is_verified_on_noise_beside_remains(one_way, tmp_path):
     path = without_images(one_way, tmp_path)
-    images, origin = subject.held_out_images(RunDir.open(path), DIRECTIONS)
+    run = RunDir.open(path)
+    images, origin = subject.held_out_images(run, DIRECTIONS, run.options.frame)
     assert "noise" in origin and str(tmp_path / "gone") in origin
     assert images["a_to_b"].shape == (4, 32, 32, 3) and images["a_to_b"].std() > 20
     # What a killed export has left is removed.
@@ -166,6 +167,13 @@ def test_run_without_its_images_is_verified_on_noise_beside_remains(one_way, tmp
     assert [row.signature for row in exported.comparisons] == ["a_to_b"]
     names = {path.name for path in (tmp_path / "out" / "onnx").iterdir()}
     assert names == {"1", ".lock"} and not (exported.directory / "half").exists()
+
+
+def test_size_of_an_export_may_be_one_that_no_discriminator_takes(tmp_path, save_run):
+    models = {"a_to_b": tiny_model().gen_ab}
+    run = RunDir.open(save_run(tmp_path / "run", models, discriminator="patch70"))
+    opened = subject.open_subject(run, ExportConfig(format="onnx", size="16x20"))
+    assert opened.images["a_to_b"].shape[1:] == (16, 20, 3)
 
 
 def test_saved_model_is_tried_by_calls_that_it_accepts(one_way, tmp_path):

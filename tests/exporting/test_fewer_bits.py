@@ -78,9 +78,10 @@ def test_onnx_computes_in_8_bits_where_that_is_faster(exported, tmp_path):
 
 def test_int8_without_training_images_is_refused(run_dir, tmp_path):
     run, directions = RunDir.open(run_dir), ("a_to_b", "b_to_a")
-    images = subject.calibration_images(run, directions)
+    frame = run.options.frame
+    images = subject.calibration_images(run, directions, frame)
     assert images["b_to_a"].shape[1:] == (32, 32, 3)
     assert 1 < len(images["b_to_a"]) <= subject.NUM_CALIBRATION
     gone = RunDir.open(run_dir, data_dir=tmp_path / "gone")
     with pytest.raises(InputError, match="calibrated on training images of the run"):
-        subject.calibration_images(gone, directions)
+        subject.calibration_images(gone, directions, frame)
