@@ -205,10 +205,10 @@ def _opened(path):
     with _unreadable("damaged NIfTI"):
         image = nibabel.load(path)
         shape, dtype = image.shape, image.get_data_dtype()
+        if len(shape) < 3 or 0 in shape or dtype.kind not in "iuf":
+            raise UnreadableImage(f"{dtype} {shape}; expected a volume")
         orientation = nibabel.io_orientation(image.affine)
         upright = [shape[axis] for axis in np.argsort(orientation[:, 0])]
-    if len(shape) < 3 or 0 in shape or dtype.kind not in "iuf":
-        raise UnreadableImage(f"{dtype} {shape}; expected a volume")
     if np.prod(shape[:3], dtype=float) * dtype.itemsize > MAX_STACK:
         raise UnreadableImage(f"{shape} values, too many for the memory")
     return image, orientation, upright

@@ -98,13 +98,15 @@ def test_bad_volumes_are_named_and_others_are_translated(tmp_path, capsys):
     saved(tmp_path / "in" / "c.nii.gz", volume.astype(np.uint8), FLIPPED)
     (tmp_path / "in" / "a.nii.gz").write_bytes(b"damaged")
     saved(tmp_path / "in" / "d.nii", volume[..., :0], FLIPPED)
+    saved(tmp_path / "in" / "e.nii", volume[..., 0], FLIPPED)
     request = find(str(tmp_path / "in"), str(tmp_path / "out"))
     assert [file.name for file in request.pictures] == ["000.png"]
     outcome, _ = translated(tmp_path / "in", tmp_path / "out")
-    assert outcome == {"translated": 1, "failed": 3}
+    assert outcome == {"translated": 1, "failed": 4}
     said = capsys.readouterr().err
     assert "a.nii.gz': damaged NIfTI" in said
     assert "d.nii': float32 (20, 24, 0); expected a volume" in said
+    assert "e.nii': float32 (20, 24); expected a volume" in said
     assert "c.nii.gz': is uint8 with 1 channel; the model takes" in said
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.nii.gz"]
 
