@@ -150,6 +150,15 @@ def test_frames_of_a_dicom_file_become_pages_of_their_size(tmp_path):
         translated(tmp_path / "in" / "cine", tmp_path / "x.png")
 
 
+def test_dicom_files_named_by_numbers_keep_these(tmp_path):
+    for name, count in ("1.2.840.7", 1), ("1.3.12.2", 2):
+        save_frames(tmp_path / "in" / name, count)
+    request = find(str(tmp_path / "in"), str(tmp_path / "out"))
+    (picture,), _, (stack,) = plan_all(request, "auto", FLOATS)
+    names = picture.target.name, stack.target.name
+    assert names == ("1.2.840.7.tif", "1.3.12.2.tif")
+
+
 def test_pictures_and_stacks_never_become_the_same_file(tmp_path):
     for name, count in ("IM.0001", 1), ("IM.0002", 5), ("scan.dcm", 4):
         save_frames(tmp_path / "in" / name, count)

@@ -95,10 +95,14 @@ def _raise(error):
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of a name in small letters, also one of two parts; or ""."""
+    """The suffix of a name in small letters, also one of two parts; or "".
+
+    A number, as at the end of the names of many DICOM files, is none.
+    """
     if name.lower().endswith(medical.VOLUME_SUFFIXES[1]):
         return medical.VOLUME_SUFFIXES[1]
-    return os.path.splitext(name)[1].lower()
+    suffix = os.path.splitext(name)[1].lower()
+    return "" if suffix[1:].isdigit() else suffix
 
 
 def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> Files:
