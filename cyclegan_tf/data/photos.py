@@ -9,7 +9,13 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf.data.arrays import UnreadableImage, on_white, require_size, upright
+from cyclegan_tf.data.arrays import (
+    TURNED_ASIDE,
+    UnreadableImage,
+    on_white,
+    require_size,
+    upright,
+)
 from cyclegan_tf.data.picture import INCH, About, Picture
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
@@ -72,8 +78,10 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
 
 
 def about_of(image: Image.Image) -> About:
-    """The resolution and the colour profile of an open image."""
+    """The upright resolution and the colour profile of an open image."""
     dpi = image.info.get("dpi")
+    if dpi and orientation_of(image) in TURNED_ASIDE:
+        dpi = dpi[::-1]
     resolution = None
     if dpi and all(math.isfinite(x) and x > 0 for x in dpi):
         fractions = (Fraction(float(x)).limit_denominator(100) for x in dpi)

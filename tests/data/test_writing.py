@@ -217,6 +217,16 @@ def test_colour_profile_and_resolution_are_kept(tmp_path, suffix, dtype):
     assert "its colour profile" in missing  # of colours that grey has not
 
 
+def test_resolution_of_a_turned_photo_is_turned(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind in ("PNG", "JPEG"):
+        data = encode(Image.fromarray(RGB), kind, exif=exif, dpi=(300, 150))
+        path, _ = written(tmp_path, data, RGB.swapaxes(0, 1), ".png")
+        with Image.open(path) as image:
+            assert [round(float(x)) for x in image.info["dpi"]] == [150, 300]
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_suffix_is_of_a_format_that_holds_it_and_of_a_tiff_comes_a_tiff(
