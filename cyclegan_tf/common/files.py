@@ -36,6 +36,12 @@ def require_local(flag: str, value: str | os.PathLike | None) -> None:
         )
 
 
+def with_name(path: str | os.PathLike) -> pathlib.Path:
+    """A path as it is given; of `.` and `..`, which end in no name, the whole."""
+    path = pathlib.Path(path).expanduser()
+    return path.resolve() if path.name in ("", "..") else path
+
+
 def require_folder(flag: str, path: pathlib.Path) -> None:
     """Raises `InputError` where a file is in the place of a folder, or of one above."""
     for each in (path, *path.parents):

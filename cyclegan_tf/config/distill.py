@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import Literal
 
+from cyclegan_tf.common.files import with_name
 from cyclegan_tf.config.commands import DEFAULT_RUN
 from cyclegan_tf.config.dataset import SOURCES
 from cyclegan_tf.config.options import Nature, Options, option
@@ -54,6 +55,6 @@ class DistillConfig(Options):
     @property
     def resolved_student_dir(self) -> pathlib.Path:
         """Where the student's run lives."""
-        teacher = pathlib.Path(self.run_dir).expanduser()
+        teacher = with_name(self.run_dir)
         default = teacher.with_name(f"{teacher.name}-{self.student}")
         return pathlib.Path(self.student_dir or default).expanduser()

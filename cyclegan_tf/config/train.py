@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import Any, Literal
 
+from cyclegan_tf.common.files import with_name
 from cyclegan_tf.config.architectures import (
     DISCRIMINATORS,
     GENERATORS,
@@ -199,8 +200,7 @@ class TrainConfig(ImageConfig):
     @property
     def resolved_run_dir(self) -> pathlib.Path:
         """Where the run lives."""
-        run_dir = self.run_dir or pathlib.Path("runs", self.dataset_name)
-        return pathlib.Path(run_dir).expanduser()
+        return with_name(self.run_dir or pathlib.Path("runs", self.dataset_name))
 
     @property
     def resolved_identity_weight(self) -> float:

@@ -35,6 +35,14 @@ def test_students_have_a_share_of_the_channels(teacher, student, filters):
     assert options.teacher == str(teacher)
 
 
+def test_student_of_the_working_directory_is_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "mine" / "sub").mkdir(parents=True)
+    for folder, run_dir in (("mine", "."), ("mine/sub", "..")):
+        monkeypatch.chdir(tmp_path / folder)
+        student_dir = DistillConfig(run_dir=run_dir).resolved_student_dir
+        assert student_dir == tmp_path / "mine-small"
+
+
 def test_flags_come_before_names(teacher):
     config = DistillConfig(run_dir=str(teacher), filters=3, residual_blocks=2, epochs=5)
     options = student_options(config)

@@ -128,6 +128,16 @@ def test_restart_keeps_the_earlier_run_under_another_name(begun):
         assert read_config(earlier).options == config
 
 
+def test_run_of_the_working_directory_begins_anew(begun, monkeypatch):
+    path, config = begun
+    monkeypatch.chdir(path)
+    here = changed(config, run_dir=".").resolved_run_dir
+    with run_directory.locked(here), run_directory.set_aside(here):
+        continue_run(here, config)
+    for place in (path, path.with_name(f"{path.name}.old-1")):
+        assert read_config(place).options == config
+
+
 def test_earlier_run_keeps_its_name_where_no_other_is_begun(begun):
     path, config = begun
     with pytest.raises(InputError, match="no memory"):
