@@ -149,7 +149,7 @@ def _images(config, runs, models):
     frame, domains = options.frame, dataset.domains
     if translate.frame is not None:
         frame, known = translate.frame, Domains(translate.source, translate.target)
-        domains = Domains(*map(_ranged, domains, known.of(direction)))
+        domains = Domains(*map(_in_known_form, domains, known.of(direction)))
     size = translate.size
     if config.image_size is not None:
         size = size_of(config.image_size)
@@ -158,10 +158,11 @@ def _images(config, runs, models):
     return dataset, _evaluator(dataset, domains, frame, config)
 
 
-def _ranged(domain, known):
-    """A domain with the range that is known of one, if its images are of that kind."""
-    is_same = (domain.channels, domain.dtype) == (known.channels, known.dtype)
-    return known if is_same else domain
+def _in_known_form(domain, known):
+    """The form that is known of a domain, if its images can be read in that one."""
+    are_colours = domain.is_encodable and known.is_encodable  # grey becomes RGB
+    is_read = domain.channels == known.channels or are_colours
+    return known if is_read and domain.dtype == known.dtype else domain
 
 
 def _evaluator_of(run, config):

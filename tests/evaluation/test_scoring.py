@@ -200,6 +200,18 @@ def test_images_of_a_dataset_have_the_range_of_the_run(no_weights, tmp_path):
     assert "from uint8 with 3 channels, 0 to 200, to" in text
 
 
+def test_images_of_a_dataset_have_the_channels_of_the_run(no_weights, tmp_path):
+    for split in ("trainA", "trainB", "testA", "testB"):
+        write_images(tmp_path / "photos" / split, 2)
+    photos = str(tmp_path / "photos")
+    config = tiny_config(tmp_path, dataset=photos, channels_a=1)
+    domains = Domains(Domain(1), Domain())
+    models = {"a_to_b": generators.new_generator(config, domains, "a_to_b")}
+    run_dir = write_run(config, models, domains)
+    text = evaluate(run_dir, dataset=photos, protocol=True, data_dir=config.data_dir)
+    assert "from uint8 with 1 channel, 0 to 255, to uint8 with 3" in text
+
+
 def test_memory_that_does_not_suffice_is_named(make_pairs, no_weights, tmp_path):
     run_dir = make_pairs(["x.png"], ["y.png"])
     where = {
