@@ -131,7 +131,8 @@ def _side_by_side(config):
         compared |= comparison.compare(models, evaluator.frame, results)
     lines = [BETTER, comparison.aligned(comparison.table(compared))]
     lines += protocol_lines(both)
-    lines += [protocol_text(both)] if config.protocol else []
+    if config.protocol:
+        lines += [protocol_text(both), *seen_in_training(dataset)]
     return "\n".join([*lines, *added])
 
 

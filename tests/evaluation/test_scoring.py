@@ -210,6 +210,7 @@ def test_images_of_a_dataset_have_the_channels_of_the_run(no_weights, tmp_path):
     run_dir = write_run(config, models, domains)
     text = evaluate(run_dir, dataset=photos, protocol=True, data_dir=config.data_dir)
     assert "from uint8 with 1 channel, 0 to 255, to uint8 with 3" in text
+    assert "testA: 1 of 2 images are in trainA, too" in text
 
 
 def test_memory_that_does_not_suffice_is_named(make_pairs, no_weights, tmp_path):
