@@ -60,11 +60,12 @@ def compare(
 
 
 def score_alone(
-    evaluator: Evaluator, directions: dict[str, Translator]
+    evaluator: Evaluator, directions: dict[str, Translator], name: str
 ) -> list[DirectionScores]:
     """Scores a model, of which the pixels that it makes are all that is known.
 
-    Raises `InputError` if it is of other images, or does not take their size.
+    Raises `InputError`, with its name, if it is of other images, or does not take their
+    size.
     """
     generators = {}
     for direction, translator in directions.items():
@@ -72,12 +73,18 @@ def score_alone(
         forms = (translator.source, translator.target), domains
         for has, wanted in zip(*forms, strict=True):
             if (has.channels, has.dtype) != (wanted.channels, wanted.dtype):
-                raise InputError(f"a model of {has} cannot be scored on {wanted}.")
+                raise InputError(
+                    f"{name} is a model of {has}, and cannot be scored on {wanted}; "
+                    f"leave it out, or name images of its kind with --dataset."
+                )
         generators[direction] = _as_generator(translator, *domains)
     try:
         return evaluator.evaluate(generators)
     except UnreadableImage as error:
-        raise InputError(f"the images cannot be translated: {error}.") from None
+        raise InputError(
+            f"{name}: the images cannot be translated: {error}; --dataset with "
+            f"--image-size scores on others."
+        ) from None
 
 
 def table(compared: dict[str, Figures]) -> list[list[str]]:

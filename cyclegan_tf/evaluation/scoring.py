@@ -118,7 +118,7 @@ def _side_by_side(config):
     results, added = {}, []
     for name, directions in models.items():
         with _memory_named():
-            results[name] = comparison.score_alone(evaluator, directions)
+            results[name] = comparison.score_alone(evaluator, directions, name)
         run = runs.get(name)
         if run and (run.fingerprint, run.domains) == scored_on:
             added.append(_added(run, trained[name], results[name], config))

@@ -131,7 +131,7 @@ def _beside_float32(form, directory, subject, config):
             if all(map(len, images)):
                 evaluator = Evaluator(*images, frame, run.dataset.is_paired)
                 results = {
-                    name: comparison.score_alone(evaluator, directions)
+                    name: comparison.score_alone(evaluator, directions, name)
                     for name, directions in models.items()
                 }
         return comparison.compare(models, frame, results)

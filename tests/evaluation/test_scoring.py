@@ -8,8 +8,9 @@ from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig
 from cyclegan_tf.data import pipeline
 from cyclegan_tf.data.domain import Domain, Domains
-from cyclegan_tf.evaluation import scoring
+from cyclegan_tf.evaluation import comparison, scoring
 from cyclegan_tf.inference import pixels
+from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.evaluations import read_evaluations
@@ -172,6 +173,23 @@ def test_images_of_a_dataset_are_seen_at_the_size_asked_for(
         where = {"dataset": photos, "data_dir": str(tmp_path / "tfrecords")}
         text = scoring.evaluate(EvaluateConfig(models, **where))
         assert f"stretched to {side}x{side}\n" in text
+
+
+def test_model_that_cannot_be_scored_on_the_images_is_named(
+    run_dir, no_weights, tmp_path
+):
+    config = tiny_config(tmp_path, run_dir=str(tmp_path / "grey"))
+    domains = Domains(Domain(1), Domain())
+    models = {"a_to_b": generators.new_generator(config, domains, "a_to_b")}
+    grey = write_run(config, models, domains, step=None)
+    problem = f"{grey} is a model of uint8 with 1 channel.* on uint8 with 3"
+    with pytest.raises(InputError, match=problem):
+        scoring.evaluate(EvaluateConfig([str(run_dir), str(grey)]))
+    config = EvaluateConfig([str(run_dir)])
+    evaluator = scoring._evaluator_of(RunDir.open(run_dir), config)
+    fixed = {"a_to_b": Translator(Domain(), Domain(), lambda x: x, size=(16, 16))}
+    with pytest.raises(InputError, match="^fixed: the images cannot be translated"):
+        comparison.score_alone(evaluator, fixed, "fixed")
 
 
 def test_models_of_one_direction_each_stand_beside_all_of_nothing(
