@@ -57,13 +57,13 @@ class FeatureNetwork:
         return features
 
 
-def require_suitable(domains: Domains) -> None:
-    """Raises `InputError` for a domain of neither 1 nor 3 channels."""
+def require_suitable(domains: Domains, remedy: str) -> None:
+    """Raises `InputError`, with a remedy, for a domain of neither 1 nor 3 channels."""
     for name, domain in domains._asdict().items():
         if domain.channels not in (1, 3):
             raise InputError(
                 f"KID and FID are for images of 1 or 3 channels, and those of domain "
-                f"{name.upper()} have {domain.channels}; take --best-by swd."
+                f"{name.upper()} have {domain.channels}; {remedy}."
             )
 
 

@@ -190,8 +190,9 @@ def _evaluator(dataset, domains, frame, config):
 
 
 def _network_if_possible(weights, domains):
+    remedy = "leave out --inception-weights" if weights else "the other scores follow"
     try:
-        require_suitable(domains)
+        require_suitable(domains, remedy)
         return load_inception(weights)
     except InputError as error:
         if weights is not None:

@@ -137,7 +137,8 @@ def _make_evaluator(config, splits, is_paired, network):
     kind = "test" if is_test else "train"
     of_a, of_b = (splits[f"{kind}{name}"].sample(NUM_SCORED) for name in "AB")
     if network is not None:
-        require_suitable(Domains(of_a.domain, of_b.domain))
+        remedy = "take --best-by swd, and no --inception-weights"
+        require_suitable(Domains(of_a.domain, of_b.domain), remedy)
     is_paired = is_paired and is_test
     evaluator = Evaluator(of_a, of_b, config.frame, is_paired, features=network)
     if config.best_by not in evaluator.names:

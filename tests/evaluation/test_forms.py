@@ -15,9 +15,9 @@ from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.data.ranges import to_shown
 from cyclegan_tf.data.writing import write
-from cyclegan_tf.evaluation import pictures, report
+from cyclegan_tf.evaluation import pictures, report, scoring
 from cyclegan_tf.evaluation.evaluator import Evaluator
-from cyclegan_tf.evaluation.features import FeatureNetwork, require_suitable
+from cyclegan_tf.evaluation.features import FeatureNetwork
 from cyclegan_tf.model.networks import build_discriminator, build_generator
 from cyclegan_tf.training import doctor
 from cyclegan_tf.training.reports import checkup
@@ -130,7 +130,7 @@ def test_channels_with_ranges_of_their_own_have_no_luminance(open_splits):
     assert back.nothing["truth_mae"] == pytest.approx(error, rel=1e-5)
 
 
-def test_bands_of_floats_have_scores_and_no_kid(open_splits):
+def test_bands_of_floats_have_scores_and_no_kid(open_splits, capsys):
     bands = RNG.normal(0, 3, (4, 32, 48, 5)).astype(np.float32)
     splits, _ = open_splits(bands, bands[::-1] + 1)
     domains = Domains(*(split.domain for split in splits))
@@ -140,8 +140,11 @@ def test_bands_of_floats_have_scores_and_no_kid(open_splits):
     # Both ranges are mapped to the same grey levels.
     assert result.scores["truth_mae"] == pytest.approx(np.abs(a - b).mean(), rel=1e-4)
     assert result.nothing["swd"] == pytest.approx(result.scores["swd"], rel=1e-3)
-    with pytest.raises(InputError, match="domain A have 5; take --best-by swd"):
-        require_suitable(domains)
+    # An evaluation has no --best-by.
+    assert scoring._network_if_possible(None, domains) is None
+    assert "domain A have 5; the other scores follow.\n" in capsys.readouterr().err
+    with pytest.raises(InputError, match="5; leave out --inception-weights"):
+        scoring._network_if_possible("inception.h5", domains)
 
 
 def test_pixels_without_a_true_value_are_not_held_against_the_fakes(tmp_path):
