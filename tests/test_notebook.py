@@ -1,13 +1,19 @@
 """The notebook as somebody runs it, from its first cell to its last."""
 
+import base64
+import io
 import shlex
 import shutil
+import sys
 import zipfile
 
 import nbclient
 import nbformat
-from nbformat.v4 import new_code_cell
+import numpy as np
+from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
+from cyclegan_tf.inference import translator
 from tests.helpers import ROOT, TINY, flags, write_images
 
 NOTEBOOK = ROOT / "notebooks" / "cyclegan.ipynb"
@@ -32,6 +38,30 @@ def test_copy_that_fails_is_told_and_ends_nothing(tmp_path, capsys):
     exec(cell.partition("\nif kept and")[0], names)
     names["copy_run"]()
     assert capsys.readouterr().out.startswith(f"not copied to {tmp_path}/full/x: ")
+
+
+def test_pictures_are_translated_by_the_run_that_is_named(
+    tmp_path, run_dir, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_images(tmp_path / "photos", 1)
+    shutil.move(tmp_path / "photos" / "000.png", tmp_path / "photos" / "[0].png")
+    names = {"run": str(run_dir), "NAME": "second", "PICTURES": "photos"}
+    names["cyclegan"] = f"{sys.executable} -m cyclegan_tf"
+    filled_in = "".join(f"{name} = {text!r}\n" for name, text in names.items())
+    imports = "from pathlib import Path\nfrom IPython.display import Image, display\n"
+    (cell,) = (x for x in read().cells if "translate --model" in x.source)
+    notebook = new_notebook(cells=[new_code_cell(imports + filled_in), cell])
+    for earlier in ("translated", "translated/second"):  # of another run, or step
+        (tmp_path / earlier).mkdir()
+        shutil.copy(tmp_path / "photos" / "[0].png", tmp_path / earlier)
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=place).execute()
+    shown = [x.data["image/png"] for x in cell.outputs if "data" in x]
+    before, after = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(x)))) for x in shown
+    )
+    np.testing.assert_array_equal(after, translator.load(run_dir)(before))
 
 
 def test_notebook_trains_shows_scores_and_exports(tmp_path, tiny_data_dir, monkeypatch):
