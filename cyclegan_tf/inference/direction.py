@@ -112,8 +112,8 @@ class Translator:
         height, width = images.shape[-3:-1]
         if self.size not in (None, (height, width)):
             raise UnreadableImage(
-                f"{width}x{height} pixels; this model takes {self.size[1]}x"
-                f"{self.size[0]} only, as it was exported for that size"
+                f"{height}x{width} pixels (height x width); this model takes "
+                f"{self.size[0]}x{self.size[1]} only, as it was exported for that size"
             )
         if dtype == "float32" and not np.isfinite(images).all():
             raise ValueError("expected numbers, got NaN or infinity among them.")

@@ -124,7 +124,7 @@ def test_model_of_one_size_takes_pictures_of_that_size_one_by_one(
     translate = cyclegan_tf.load(tmp_path)
     images = np.stack([random_pixels(24, 32, seed) for seed in range(3)])
     assert np.array_equal(translate(images), 255 - images)
-    with pytest.raises(UnreadableImage, match="40x24 pixels; .* takes 32x24 only"):
+    with pytest.raises(UnreadableImage, match="24x40 pixels .* takes 24x32 only"):
         translate(random_pixels(24, 40))
 
 
