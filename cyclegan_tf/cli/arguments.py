@@ -135,7 +135,13 @@ def _training(given):
             if named:
                 # Replaces the run's, in whichever way that is named.
                 changes |= dict.fromkeys(SOURCES)
-            changes |= RECIPES.get(recipe, {})
+            if "recipe" in given:
+                # What the run's recipe set, goes with it.
+                usual = vars(TrainConfig()) | settings(
+                    given.get("dataset") or begun.dataset_name, recipe
+                )
+                names = RECIPES[begun.recipe].keys() | RECIPES[recipe].keys()
+                changes |= {name: usual[name] for name in names}
             return dataclasses.replace(begun, **(changes | given))
     elif run_dir and not _describes_a_run(given):
         require_a_run(run_dir)

@@ -156,6 +156,16 @@ def test_flag_overrides_what_the_run_was_begun_with(run_dir):
     assert (config.filters, config.batch_size, config.restart) == (16, 2, True)
 
 
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_another_recipe_keeps_nothing_of_the_one_before(tmp_path, recipe):
+    images = "--dataset", "photos", "--seed", 7
+    run, other = ("--run-dir", tmp_path), ("--run-dir", tmp_path / "other")
+    write(tmp_path, dataclasses.asdict(parse_train(*images, *run, "--recipe", "quick")))
+    again = parse_train(*run, "--recipe", recipe, "--restart")
+    anew = parse_train(*images, *other, "--recipe", recipe, "--restart")
+    assert again == dataclasses.replace(anew, run_dir=str(tmp_path))
+
+
 def test_switch_of_a_run_stays_on_until_it_is_turned_off(run_dir):
     write(run_dir, {"remat": True})
     assert parse_train("--run-dir", run_dir).remat
