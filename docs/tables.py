@@ -32,13 +32,14 @@ def options_table() -> str:
 def recipes_table() -> str:
     """What recipes, and the settings of the embedded datasets, set."""
     named = {name: values for name, values in RECIPES.items() if values} | RECOMMENDED
-    columns = {"default": vars(TrainConfig())}
+    defaults = vars(TrainConfig()).items()
+    columns = {"default": {x: value for x, value in defaults if value is not None}}
     columns |= {f"`{name}`": values for name, values in named.items()}
     rows = [f"| flag | {' | '.join(columns)} |", "|-" * (1 + len(columns)) + "|"]
     for field in dataclasses.fields(TrainConfig):
         values = [column.get(field.name, "") for column in columns.values()]
         if any(value != "" for value in values[1:]):
-            shown = ["" if v in ("", None) else f"`{v}`" for v in values]
+            shown = ["" if v == "" else f"`{v}`" for v in values]
             rows.append(f"| `{flag(field.name)}` | {' | '.join(shown)} |")
     return "\n".join(rows)
 

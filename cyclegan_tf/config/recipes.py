@@ -38,6 +38,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "diffaugment": "none",
         "pool_size": 50,
         "learning_rate": 2e-4,
+        "discriminator_learning_rate": None,  # the same
     },
 }
 # What the embedded datasets need to be learned on two cores in minutes. No other

@@ -59,6 +59,7 @@ def test_sizes_are_height_by_width():
 def test_recipe_comes_before_the_dataset_and_flags_before_it():
     recommended, paper = parse(), parse("--recipe", "paper", "--norm", "affine")
     assert (recommended.learning_rate, paper.learning_rate) == (1e-3, 2e-4)
+    assert paper.resolved_discriminator_learning_rate == 2e-4
     assert (paper.discriminator, paper.norm, paper.average) == (
         "patch70",
         "affine",
