@@ -24,7 +24,7 @@ def files_in(path: pathlib.Path) -> list[pathlib.Path]:
     try:
         lines = _text(path.read_bytes()).splitlines()
         if _is_table(path):
-            first = lines[0] if lines else ""
+            first = next(filter(str.strip, lines), "")
             delimiter = next((mark for mark in ",;\t" if mark in first), ",")
             lines = list(csv.reader(lines, delimiter=delimiter))
         else:
@@ -32,16 +32,17 @@ def files_in(path: pathlib.Path) -> list[pathlib.Path]:
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: {reason}; expected a list of files.") from None
+    rows = [(i, cells) for i, cells in enumerate(lines, 1) if "".join(cells).strip()]
     column, start = 0, 0
-    if lines and _is_table(path):
-        heading = [cell.strip().lower() for cell in lines[0]]
+    if rows and _is_table(path):
+        heading = [cell.strip().lower() for cell in rows[0][1]]
         named = [i for i, cell in enumerate(heading) if cell in COLUMNS]
         column = named[0] if named else 0
-        is_file = (path.parent / lines[0][column].strip()).is_file()
+        is_file = (path.parent / rows[0][1][column].strip()).is_file()
         has_suffix = any(os.path.splitext(cell)[1] for cell in heading)
         start = int(bool(named) or not (is_file or has_suffix))
     found = []
-    for number, cells in enumerate(lines[start:], start + 1):
+    for number, cells in rows[start:]:
         given = cells[column].strip() if column < len(cells) else ""
         if not given:
             continue

@@ -33,6 +33,7 @@ def names(path):
         ("a.csv", "picture,label\nsome/002.png,cat\n", [2]),
         ("a.csv", "file_name\nsome/002.png\n", [2]),
         ("a.csv", "label;path\r\ncat;some/001.png\r\n", [1]),
+        ("a.csv", "\n \nlabel;path\n\ncat;some/001.png\n", [1]),
         ("a.csv", "some/001.png\tcat\nsome/000.png\tdog\n", [1, 0]),
         ("a.csv", "some/IM0001\nsome/IM0002\n", ["some/IM0001", "some/IM0002"]),
         ("a.txt", "", []),
