@@ -95,7 +95,7 @@ def export(config: ExportConfig) -> None:
     with quiet_start():
         from cyclegan_tf.exporting import exporter
 
-    for exported in exporter.export(config):
+    for exported in exporter.export_each(config):
         show(exporter.report(exported))
         if exported.form.is_served:
             directory = shlex.quote(str(exported.directory))

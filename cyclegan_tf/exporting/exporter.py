@@ -43,8 +43,17 @@ CPU_INFO = pathlib.Path("/proc/cpuinfo")
 NUM_SCORED = 20  # images of each domain, in fewer bits and in 32
 
 
-def export(config: ExportConfig) -> Iterator[Exported]:
+def export(config: ExportConfig) -> list[Exported]:
     """Writes and verifies every format that the config asks for.
+
+    Raises:
+        InputError: see `export_each`.
+    """
+    return list(export_each(config))
+
+
+def export_each(config: ExportConfig) -> Iterator[Exported]:
+    """One format after the other, as they are taken, see `export`.
 
     Raises:
         InputError: the run cannot be exported, its default folder has versions of a run
