@@ -240,7 +240,7 @@ def _most_telling(evaluations, frame):
 
     def worth(results):
         about = results[0].protocol  # of earlier versions it may say less
-        found = re.match(r"(\d+) images of (test)?", about.get("fakes_from", ""))
+        found = re.match(r"(\d+) images? of (test)?", about.get("fakes_from", ""))
         own_size = f" {frame.height}x{frame.width}"
         is_own_size = about.get("resize", "").endswith(own_size)
         return bool(found and found[2]), is_own_size, int(found[1]) if found else 0

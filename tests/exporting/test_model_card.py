@@ -104,25 +104,43 @@ def test_front_matter_is_what_the_hub_reads(run_dir, tmp_path):
     )
 
 
-def test_front_matter_has_the_scores_of_most_test_images(run_dir, tmp_path):
+@pytest.mark.parametrize(
+    "scored_on, best",
+    [
+        (
+            [
+                ("12 images of testA", "32x32", 1.0),
+                ("12 images of testA", "32x32", 2.0),  # of other weights for KID, say
+                ("2 images of testA", "32x32", 3.0),
+                ("20 images of testA", "64x32", 4.0),
+                ("99 images of trainA", "32x32", 5.0),
+            ],
+            2.0,
+        ),
+        (
+            [
+                ("1 image of testA", "32x32", 1.0),
+                ("9 images of trainA", "32x32", 2.0),
+            ],
+            1.0,
+        ),
+    ],
+)
+def test_front_matter_has_the_scores_of_most_test_images(
+    run_dir, tmp_path, scored_on, best
+):
     options = {"image_size": 32}
-    for number, split, size, swd in (
-        (12, "testA", "32x32", 1.0),
-        (12, "testA", "32x32", 2.0),  # of other weights for KID, say
-        (2, "testA", "32x32", 3.0),
-        (20, "testA", "64x32", 4.0),
-        (99, "trainA", "32x32", 5.0),
-    ):
-        about = {"fakes_from": f"{number} images of {split}", "nr": swd}
+    for images, size, swd in scored_on:
+        about = {"fakes_from": images, "nr": swd}
         about |= {"resize": f"bicubic, antialiased, stretched to {size}"}
         scored = dataclasses.replace(RESULTS[0], scores={"swd": swd}, protocol=about)
         record_evaluation(run_dir, 7, [scored], {"weights": "average"})
     unknown = dataclasses.replace(RESULTS[0], protocol={"nr": 6.0})
     record_evaluation(run_dir, 7, [unknown], {"weights": "average"})
     card = card_of(run_dir, tmp_path / "card", **options)
-    assert [x.metric_value for x in ModelCard(card).data.eval_results] == [2.0]
+    assert [x.metric_value for x in ModelCard(card).data.eval_results] == [best]
     # The text has them all, each with what it is of.
-    assert card.count("fakes") == 5
+    assert card.count("fakes") == len(scored_on)
 
 
 def test_best_step_has_the_scores_that_made_it_the_best(run_dir, tmp_path):
