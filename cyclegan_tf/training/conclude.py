@@ -1,6 +1,7 @@
 """The end of a run: its models, its scores, and what is said of them."""
 
 import dataclasses
+import shlex
 
 from cyclegan_tf.common.console import say, show
 from cyclegan_tf.common.errors import InputError
@@ -76,4 +77,5 @@ def _compare_with_teacher(run, results):
     figures = {name: dataclasses.asdict(each) for name, each in compared.items()}
     run.save_generators(compared=figures)
     show(table)
-    say(f"side by side: evaluate.py --report --run-dir {run.path} {run.path / TEACHER}")
+    both = shlex.join(map(str, (run.path, run.path / TEACHER)))
+    say(f"side by side: evaluate.py --report --run-dir {both}")

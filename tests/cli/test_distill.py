@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import re
+import shlex
 import shutil
 
 import numpy as np
@@ -95,7 +97,7 @@ def test_one_direction_is_refused_in_one_line(teacher, tmp_path, capsys):
 
 
 def test_command_writes_a_run_that_tells_of_both(scored_run, tmp_path, capsys):
-    student = tmp_path / "student"
+    student = tmp_path / "my student"
     options = ("--run-dir", scored_run, "--student-dir", student, "--filters", 1)
     done = run_here(capsys, "distill", *options, "--epochs", 1)
     assert done.returncode == 0, done.stderr
@@ -110,7 +112,6 @@ def test_command_writes_a_run_that_tells_of_both(scored_run, tmp_path, capsys):
         costs["teacher"]["scores"]["swd_a_to_b"], scores["swd"], rtol=1e-4
     )
     # Both are runs.
-    done = run_here(
-        capsys, "evaluate", "--report", "--run-dir", student, student / "teacher"
-    )
+    [command] = re.findall(r"side by side: evaluate\.py (.+)", done.stderr)
+    done = run_here(capsys, "evaluate", *shlex.split(command))
     assert done.returncode == 0, done.stderr
