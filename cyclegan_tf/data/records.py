@@ -108,9 +108,7 @@ def decode_valid(example, domain: Domain):
         return tf.reduce_all(valid, axis=-1, keepdims=True)
 
     return tf.cond(
-        has_nodata(example),
-        decoded,
-        lambda: tf.ones((*size, domain.channels), tf.bool),
+        has_nodata(example), decoded, lambda: tf.ones((*size, domain.channels), tf.bool)
     )
 
 

@@ -20,13 +20,7 @@ from cyclegan_tf.data.forms import common_form, default_domain
 from cyclegan_tf.data.images import without_warnings
 from cyclegan_tf.data.loading import load_in_order
 from cyclegan_tf.data.looks import LOOK
-from cyclegan_tf.data.parts import (
-    PARTS,
-    ROW,
-    SHARD,
-    Part,
-    finished_parts,
-)
+from cyclegan_tf.data.parts import PARTS, ROW, SHARD, Part, finished_parts
 from cyclegan_tf.data.sources import SPLITS, Source
 
 SHARD_BYTES = 150 * 10**6  # TensorFlow's advice: 100 to 200 megabytes
@@ -54,10 +48,7 @@ def write_shards(source: Source, directory: pathlib.Path) -> dict[str, Any]:
             for name, split in splits.items()
         )
         what = f"converting {source.name}"
-        with (
-            without_warnings(),
-            progress_bar(total, what, " images", num_done) as bar,
-        ):
+        with without_warnings(), progress_bar(total, what, " images", num_done) as bar:
             results = load_in_order(jobs)
             for name, split in splits.items():
                 _write_split(directory, name, split.count, results, parts, bar)

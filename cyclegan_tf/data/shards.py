@@ -118,10 +118,7 @@ def serialized_examples(split: Split, indices: tf.data.Dataset) -> tf.data.Datas
         return records.read_example(paths[shard], start, length)
 
     return indices.interleave(
-        read,
-        cycle_length=READ_AHEAD,
-        num_parallel_calls=READ_AHEAD,
-        deterministic=True,
+        read, cycle_length=READ_AHEAD, num_parallel_calls=READ_AHEAD, deterministic=True
     )
 
 

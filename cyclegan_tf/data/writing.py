@@ -17,13 +17,7 @@ from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import DTYPES, Domain, form_text
 from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.medical import DICOM_SUFFIXES
-from cyclegan_tf.data.picture import (
-    CENTIMETRE,
-    INCH,
-    Picture,
-    holds,
-    with_nodata,
-)
+from cyclegan_tf.data.picture import CENTIMETRE, INCH, Picture, holds, with_nodata
 from cyclegan_tf.data.tiff_tags import GDAL_NODATA, MASK
 
 JPEG_QUALITY, JPEG_SIDE = 95, 65500  # the latter by libjpeg

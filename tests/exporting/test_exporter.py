@@ -19,12 +19,7 @@ from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.runs import checkpoint
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.run_dir import RunDir
-from tests.helpers import (
-    assert_one_line_error,
-    random_pixels,
-    run_here,
-    tiny_model,
-)
+from tests.helpers import assert_one_line_error, random_pixels, run_here, tiny_model
 
 DIRECTIONS = ("a_to_b", "b_to_a")
 SIGNATURES = (*DIRECTIONS, "a_to_b_bytes", "b_to_a_bytes")

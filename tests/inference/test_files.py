@@ -214,10 +214,7 @@ def test_glob_follows_no_circles_and_no_hidden_folders(tmp_path):
     "names, targets",
     [
         (["a.jpg", "a.png"], ["a.jpg.png", "a.png.png"]),
-        (
-            ["a.jpg", "a.jpg.png", "a.png"],
-            ["a.jpg.png", "a.jpg.png.png", "a.png.png"],
-        ),
+        (["a.jpg", "a.jpg.png", "a.png"], ["a.jpg.png", "a.jpg.png.png", "a.png.png"]),
         (
             ["a.jpg", "a.jpg.png", "a.jpg.png.webp", "a.png", "b.webp"],
             ["a.jpg.png", "a.jpg.png.png", "a.jpg.png.webp.png", "a.png.png", "b.png"],

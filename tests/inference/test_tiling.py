@@ -14,11 +14,7 @@ from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators
-from tests.helpers import (
-    random_pixels,
-    run_here,
-    tiny_config,
-)
+from tests.helpers import random_pixels, run_here, tiny_config
 
 DOMAINS = Domains()
 ONE_ROW, SOME_ROWS, ALL_ROWS = 1, 3000, 2**26

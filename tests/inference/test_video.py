@@ -13,11 +13,7 @@ from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.inference import files, video
 from cyclegan_tf.inference.direction import Translator
 from cyclegan_tf.inference.jobs import find, plan_all
-from tests.helpers import (
-    random_pixels,
-    run_here,
-    write_images,
-)
+from tests.helpers import random_pixels, run_here, write_images
 
 RGB = Domain()
 SAME = Translator(RGB, RGB, lambda images: images)

@@ -2,8 +2,4 @@
 
 from cyclegan_tf.exporting.formats import litert, onnx, saved_model
 
-WRITERS = {
-    "savedmodel": saved_model.write,
-    "onnx": onnx.write,
-    "litert": litert.write,
-}
+WRITERS = {"savedmodel": saved_model.write, "onnx": onnx.write, "litert": litert.write}
