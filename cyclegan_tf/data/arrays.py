@@ -48,10 +48,8 @@ def of_supported_type(picture: Picture) -> Picture:
     """A picture as uint8, uint16 or float32 in this machine's byte order.
 
     Truth values become 0 and 255, all other numbers float32; where that rounds
-    integers, the note says so.
-
-    Raises:
-        UnreadableImage: not numbers, or some are not finite.
+    integers, the note says so. Raises `UnreadableImage` for what are not numbers, or
+    not finite.
     """
     pixels = picture.pixels
     if pixels.dtype.kind == "b":
@@ -75,11 +73,8 @@ def of_supported_type(picture: Picture) -> Picture:
 def in_form(picture: Picture, domain: Domain) -> Picture:
     """A picture of numbers of a supported type as a domain has it.
 
-    Grey becomes RGB and RGB grey, of 8 as of 16 bits; nothing else is converted. Pixels
-    without a value have the middle of the domain's range.
-
-    Raises:
-        UnreadableImage: it has another form.
+    Grey becomes RGB and RGB grey, of 8 as of 16 bits; any other form raises
+    `UnreadableImage`. Pixels without a value have the middle of the domain's range.
     """
     pixels, valid = picture.pixels, picture.valid
     form = form_text(pixels.shape[-1], pixels.dtype.name)
@@ -126,10 +121,7 @@ def read_npy(data: bytes) -> Picture:
     """The array `(height, width, channels)` of a `.npy` file; nothing is unpickled.
 
     Where there are more channels than rows, which may be channels first, the note says
-    so.
-
-    Raises:
-        UnreadableImage: it holds anything else, or less than it claims.
+    so. Raises `UnreadableImage` if it holds anything else, or less than it claims.
     """
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) == (1, 0):

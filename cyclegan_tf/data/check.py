@@ -31,10 +31,7 @@ def check(dataset: Dataset) -> list[str]:
     Returns:
         Lines: a table of the splits; a sentence for each comparison of a sample, and
         each mix of profiles; and one for each thing that would spoil a training, or
-        `NOTHING`.
-
-    Raises:
-        Damaged: some images cannot be read.
+        `NOTHING`. `Damaged` is raised if an image cannot be read.
     """
     splits, found, findings = dataset.splits(), found_in(dataset), []
     levels = {x: Levels(*found["levels"][f"train{x}"]) for x in "AB"}
@@ -61,11 +58,7 @@ def check(dataset: Dataset) -> list[str]:
 
 
 def seen_in_training(dataset: Dataset) -> list[str]:
-    """A sentence for each domain: which of its test images training has seen, too.
-
-    Raises:
-        Damaged: some images cannot be read.
-    """
+    """A sentence for each domain: which of its test images training has seen, too."""
     sentences, splits, found = [], dataset.whole.splits(), found_in(dataset)
     for test, train in (("testA", "trainA"), ("testB", "trainB")):
         pairs, count = copies_in(found, test, train)

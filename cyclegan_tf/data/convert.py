@@ -54,10 +54,8 @@ def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib
     """Converts the dataset unless that has been done; returns its directory.
 
     What has just been converted is checked, see `check`; the embedded datasets, which
-    are drawn, and what had been converted before, only with `check_anyway`.
-
-    Raises:
-        InputError: the source cannot be used, or the directory is not ours.
+    are drawn, and what had been converted before, only with `check_anyway`. Raises
+    `InputError` if the source cannot be used, or the directory is not ours.
     """
     data_dir = pathlib.Path(config.data_dir).expanduser()
     # A converted dataset can be used where its source cannot be reached, but the
@@ -80,11 +78,7 @@ def ensure_dataset(config: DatasetConfig, check_anyway: bool = False) -> pathlib
 
 
 def versions_of(data_dir: pathlib.Path, name: str) -> list[Version]:
-    """All versions of a dataset, the newest first.
-
-    Raises:
-        InputError: a manifest is damaged.
-    """
+    """All versions of a dataset, newest first; `InputError` for a damaged manifest."""
     first, found = data_dir / name, []
     for path in [first, *first.parent.glob(f"{glob.escape(first.name)}@*")]:
         number = "1" if path == first else path.name[len(first.name) + 1 :]
@@ -210,8 +204,7 @@ def _content_of(source):
 def _place_for(source, first, versions):
     """Where the images of a source, which is none of the versions, are to be converted.
 
-    Raises:
-        InputError: what is there was made by something else, or of other images.
+    Raises `InputError` if something else, or other images, are in its place.
     """
     if first.exists() and not (first / MANIFEST).is_file():
         if not first.is_dir() or any(first.iterdir()):

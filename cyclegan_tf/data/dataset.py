@@ -50,8 +50,7 @@ class Dataset:
     def open(cls, directory: pathlib.Path) -> "Dataset":
         """Reads the manifest and the index of a directory.
 
-        Raises:
-            InputError: either is missing, damaged, or of another version.
+        Raises `InputError` if either is missing, damaged, or of another version.
         """
         manifest = read_manifest(directory)
         path = directory / INDEX
@@ -82,12 +81,9 @@ class Dataset:
         return domains_of(self.manifest)
 
     def split(self, name: str, domain: Domain | None = None) -> Split:
-        """The images of a split, once the sizes of its shards are what they should be.
+        """The images of a split, in the form of a domain, or as they are.
 
-        They are read in the form of a domain, or as they are.
-
-        Raises:
-            Damaged: a shard is missing or has another size.
+        Raises `Damaged` if a shard is missing, or has another size than it should.
         """
         split = self._places(name, domain or getattr(self.domains, name[-1].lower()))
         for path, shard in zip(split.paths, self._shards(name), strict=True):
@@ -112,10 +108,7 @@ class Dataset:
         """Compares all shards with their SHA-256, in parallel.
 
         What is equal had been decoded when it was written. Of any other shard each
-        record is read.
-
-        Raises:
-            Damaged: some are not what was written; each is said, with its bad records.
+        record is read; its bad ones are said, and `Damaged` is raised.
         """
         shards = [
             (self._places(name, Domain()), number, shard["sha256"])
@@ -166,11 +159,8 @@ def find_dataset(config: DatasetConfig, fingerprint: str | None) -> Dataset | No
 
     They are known by their fingerprint and not by their place: a folder of images that
     has changed since has shards of its own beside those of the run. Without one, as of
-    imported models, it is the dataset of that name.
-
-    Raises:
-        InputError: what is there under the dataset's name is damaged, and the images
-            are nowhere else.
+    imported models, it is the dataset of that name. Raises `InputError` if that is
+    damaged, and the images are nowhere else.
     """
     data_dir = pathlib.Path(config.data_dir).expanduser()
     named = data_dir / config.dataset_name
@@ -197,9 +187,8 @@ def find_dataset(config: DatasetConfig, fingerprint: str | None) -> Dataset | No
 def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[str, Any]:
     """The content of a dataset's `dataset.json`.
 
-    Raises:
-        InputError: it is missing, damaged, or of another schema version, or a file
-            of the dataset is a link.
+    Raises `InputError` if it is missing, damaged, or of another schema version, or a
+    file of the dataset is a link.
     """
     path = directory / MANIFEST
     checksums.require_no_links(directory)

@@ -45,8 +45,7 @@ COMPARED = (
 def found_in(dataset: Dataset) -> dict[str, Any]:
     """What `examine` found in a dataset; where that was not kept, it looks now.
 
-    Raises:
-        Damaged: some of its images cannot be read.
+    Raises `Damaged` if an image cannot be read.
     """
     path = dataset.directory / FOUND
     with contextlib.suppress(FileNotFoundError, Damaged):
@@ -146,11 +145,7 @@ def _mixed_profiles(looks):
 
 
 def shown(config: ImageConfig, dataset: Dataset) -> Dataset:
-    """A dataset as a run with these options sees it.
-
-    Raises:
-        Damaged: some of its images cannot be read.
-    """
+    """A dataset as a run with these options sees it; see `found_in`."""
     if not config.drop_copies:
         return dataset
     found, left_out = found_in(dataset), {}
@@ -166,8 +161,7 @@ def shown(config: ImageConfig, dataset: Dataset) -> Dataset:
 def left_out_in_words(dataset: Dataset) -> str:
     """How many images are left out, and of how many; empty unless asked to be.
 
-    Raises:
-        InputError: it is all of a domain.
+    Raises `InputError` if it is all of a domain.
     """
     counts = {name: len(dataset.index[name]) for name in dataset.left_out}
     for name, left_out in dataset.left_out.items():

@@ -25,11 +25,8 @@ VISIBLE_STRETCH = 0.1
 def common_form(domain: str, names: dict[tuple[int, str], str]) -> tuple[int, str]:
     """Number of channels and type of all images of a domain, "A" or "B".
 
-    Of an image of each form that was found, `names` has the name.
-
-    Raises:
-        InputError: they are mixed, and not only grey and RGB of integers; an image of
-            each kind is named.
+    Of an image of each form that was found, `names` has the name. Raises `InputError`,
+    which names these, if they are mixed, and not only grey and RGB of integers.
     """
     channels, dtypes = zip(*names, strict=True)
     is_grey_and_rgb = set(channels) == {1, 3} and "float32" not in dtypes
@@ -46,10 +43,7 @@ def default_domain(domain: str, form: tuple[int, str], low, high) -> Domain:
     """A domain, "A" or "B", with the range that its type, or its images, have.
 
     Of 16 bits the smallest of 10, 12, 14 or 16 bits that holds all; of floats `low` and
-    `high`, which were found in the training images.
-
-    Raises:
-        InputError: all values are the same.
+    `high`, which were found in the training images, and raise `InputError` if equal.
     """
     channels, dtype = form
     if dtype == "uint8":
@@ -69,10 +63,8 @@ def chosen_domain(
     """The form in which a training reads a domain: by its images, unless options say.
 
     A range that is given is said, and how many values of the training images, `split`,
-    are outside of it.
-
-    Raises:
-        InputError: the images have neither 1 nor 3 channels, or the range is empty.
+    are outside of it. Raises `InputError` for a form that the images cannot have, or an
+    empty range.
     """
     found = split.domain
     if channels is not None and channels != found.channels:

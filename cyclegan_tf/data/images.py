@@ -67,8 +67,7 @@ def without_warnings() -> Iterator[None]:
 def read_file(path: pathlib.Path) -> bytes:
     """The content of a file, or of one with more than 300 MB, too many, a part.
 
-    Raises:
-        UnreadableImage: it is not a regular file, cannot be read, or is empty.
+    Raises `UnreadableImage` if it is not a regular file, cannot be read, or is empty.
     """
     try:
         status = os.stat(path)  # before opening, which may wait
@@ -114,21 +113,15 @@ def normalize_decoded(
     """What `normalize` makes of a file, and its picture, decoded once.
 
     Pixels `(height, width, channels)` of an 8-bit grey or RGB file that is kept as it
-    is are what `decode` makes of its bytes and "jpeg" or "png", or else Pillow.
-
-    Raises:
-        UnreadableImage: as `normalize`, and whatever `decode` raises.
+    is are what `decode` makes of its bytes and "jpeg" or "png", or else Pillow. Raises
+    what `normalize` does, and `decode`.
     """
     picture, kept = _decode(data, keeps_alpha, decode)
     return _stored(data, kept, picture) if kept else _encoded(picture), picture
 
 
 def from_picture(picture: Picture) -> tuple[EncodedImage, Picture]:
-    """What `normalize` makes of a picture of numbers of any type, and their picture.
-
-    Raises:
-        UnreadableImage: see `normalize`.
-    """
+    """What `normalize` makes of a picture of numbers of any type, and their picture."""
     pixels = picture.pixels
     arrays.require_size(*pixels.shape[:2], pixels.shape[2] * pixels.itemsize)
     picture = arrays.of_supported_type(picture)
@@ -146,11 +139,7 @@ def pixels_of(data: bytes, domain: Domain) -> np.ndarray:
 
 
 def read(data: bytes, domain: Domain) -> Picture:
-    """A file's picture as a domain has it, see `arrays.in_form`.
-
-    Raises:
-        UnreadableImage: as `normalize`, or the image has another form.
-    """
+    """A file's picture as a domain has it, see `normalize` and `arrays.in_form`."""
     with without_warnings():
         picture, _ = _decode(data, keeps_alpha=domain.channels in (2, 4))
     return arrays.in_form(picture, domain)

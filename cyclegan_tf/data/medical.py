@@ -59,10 +59,8 @@ def read_dicom(data: bytes) -> Picture:
     """The first frame of a DICOM file: grey in the modality's unit, or RGB.
 
     Of CT that are Hounsfield units. Black is the smallest value, also where the file
-    says the opposite.
-
-    Raises:
-        UnreadableImage: it has no pixels that are read, or pydicom is missing.
+    says the opposite. Raises `UnreadableImage` if it has no pixels that are read, or
+    pydicom is missing.
     """
     dataset, count = _dataset(io.BytesIO(data))
     picture = _frame(dataset, 0, count)
@@ -92,10 +90,7 @@ def slices_of(path: pathlib.Path) -> Iterator[Picture]:
     """All slices of a volume, or frames of a DICOM file; axial, from below to above.
 
     The front is above in each. Of several volumes they are those of the first. What is
-    NaN has no value.
-
-    Raises:
-        UnreadableImage: it cannot be read.
+    NaN has no value. Raises `UnreadableImage` for a file that cannot be read.
     """
     if is_volume(path.name):
         yield from _slices(*_opened(path))

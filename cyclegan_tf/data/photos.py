@@ -40,14 +40,10 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
     """The upright picture of a file, and "jpeg" or "png" if its bytes can stay.
 
     Palettes and CMYK become RGB, transparency is composited on white, and of an
-    animation the first picture is taken.
+    animation the first picture is taken. For `decode` see `images.normalize_decoded`.
 
-    What `decode` is for says `images.normalize_decoded`; without it, pixels of bytes
-    that can stay are Pillow's image.
-
-    Raises:
-        UnreadableImage: too small, too large, or made to take long.
-        Exception: what the decoders raise where bytes are damaged.
+    Raises `UnreadableImage` for what is too small, too large, or made to take long, and
+    whatever decoders raise where bytes are damaged.
     """
     if data.startswith(JPEG_START):
         if data.count(START_OF_SCAN) > MAX_SCANS:

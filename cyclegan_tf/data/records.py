@@ -115,11 +115,8 @@ def decode_valid(example, domain: Domain):
 def decode_file(data: bytes, kind: str) -> np.ndarray:
     """The pixels of an 8-bit grey or RGB file of that format, as `decode` has them.
 
-    Returns:
-        uint8 `(height, width, channels)`, with as many channels as the file.
-
-    Raises:
-        UnreadableImage: it cannot be decoded, by TensorFlow at least.
+    They are uint8 `(height, width, channels)`, with as many channels as the file.
+    Raises `UnreadableImage` if TensorFlow, at least, cannot decode it.
     """
     try:
         decoder = _decode_jpeg if kind == JPEG else tf.io.decode_png

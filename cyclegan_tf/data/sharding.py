@@ -31,9 +31,8 @@ MAX_NOTES = 9  # that differ, of what was left out of files
 def write_shards(source: Source, directory: pathlib.Path) -> dict[str, Any]:
     """Writes what a directory lacks of a dataset; returns its manifest.
 
-    Raises:
-        InputError: the source has too few images that can be used, or images that
-            cannot be in one domain; then nothing is left.
+    Raises `InputError` if the source has too few images that can be used, or images
+    that cannot be in one domain; then nothing is left.
     """
     identity = source.identity | {"schema_version": SCHEMA_VERSION}
     parts = finished_parts(directory, identity)

@@ -84,11 +84,7 @@ class Split:
 
 @contextlib.contextmanager
 def damage_named() -> Iterator[None]:
-    """Makes one line of what TensorFlow says where a pipeline meets a damaged record.
-
-    Raises:
-        Damaged: it names the shard, and the record's number in it, from 0.
-    """
+    """Has a damaged record that a pipeline meets raise `Damaged`, which says where."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
@@ -149,8 +145,7 @@ def examples(
 def names_of(split: Split, indices: Iterable[int] | None = None) -> list[str]:
     """What images are called in their source, in the order of the indices, or all.
 
-    Raises:
-        Damaged: one of their records is cut off, or has no name.
+    Raises `Damaged` if a record of theirs is cut off, or has no name.
     """
     names, places = [], split.places if indices is None else split.places[indices]
     for shard, number, start, length in places:

@@ -44,9 +44,8 @@ def read(data: bytes, keeps_alpha: bool = False) -> Picture:
     grey or RGB integers is composited on white, unless `keeps_alpha`, or in a GeoTIFF
     a mask if it has but two values.
 
-    Raises:
-        UnreadableImage: it is cut off, too large, or of colours that are not read.
-        Exception: what the decoders raise where bytes are damaged.
+    Raises `UnreadableImage` for what is cut off, too large, or of colours that are not
+    read, and whatever decoders raise where bytes are damaged.
     """
     import tifffile
 

@@ -69,11 +69,8 @@ def answer(
     """Translates a picture by one of `translators`, and its translation back.
 
     The folder gets the file of the translation, named by the direction and `name`, that
-    of the picture's file, and of a kind that can keep what this says of it.
-
-    Raises:
-        UnreadableImage, ValueError: as `Translator`.
-        OSError: the file cannot be written.
+    of the picture's file, and of a kind that can keep what this says of it. Raises what
+    `Translator` does, and `OSError` if the file cannot be written.
     """
     translate = translators[direction]
     fake = translate(picture.pixels)

@@ -25,11 +25,7 @@ FONTS = ["system-ui", "sans-serif"]
 
 
 def serve(config: DemoConfig) -> None:
-    """Shows the page of a model until the process is interrupted.
-
-    Raises:
-        InputError: there is no such model.
-    """
+    """Shows the page of a model until the process is interrupted, or `InputError`."""
     with tempfile.TemporaryDirectory(prefix="cyclegan-demo-") as folder:
         # Read when Gradio is imported: it would tell its makers of every start.
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

@@ -46,20 +46,15 @@ NUM_SCORED = 20  # images of each domain, in fewer bits and in 32
 def export(config: ExportConfig) -> list[Exported]:
     """Writes and verifies every format that the config asks for.
 
-    Raises:
-        InputError: see `export_each`.
+    Raises `InputError` if the run cannot be exported, its default folder has versions
+    of a run on another dataset, or an export differs too much from the Keras model, of
+    whose format nothing is kept; or if it cannot be uploaded.
     """
     return list(export_each(config))
 
 
 def export_each(config: ExportConfig) -> Iterator[Exported]:
-    """One format after the other, as they are taken, see `export`.
-
-    Raises:
-        InputError: the run cannot be exported, its default folder has versions of a run
-            on another dataset, or an export differs too much from the
-            Keras model; nothing of that format is kept. Or it cannot be uploaded.
-    """
+    """One format after the other, as they are taken; see `export`."""
     if config.push:
         hub.make_repository(config.push)  # or fails now, before the work
     with hub.local_copy(config.run_dir) as path:

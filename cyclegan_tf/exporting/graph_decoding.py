@@ -33,11 +33,9 @@ def decode_upright(encoded, domain: Domain, min_side: int, max_pixels: int):
     """Decodes one picture, for a domain that `is_encodable`.
 
     It is the content of a PNG file, or, of 8 bits, a JPEG file; of an animation the
-    first picture is taken. Pixels are `(height, width, channels)`.
-
-    Raises:
-        tf.errors.InvalidArgumentError: another format or depth, damaged, too small or
-            large, or a JPEG made to take long.
+    first picture is taken. Pixels are `(height, width, channels)`. Another format or
+    depth, damage, too small or large a size, or a JPEG that was made to take long, is
+    an `InvalidArgumentError`.
     """
     header = _bytes_of(encoded, HEADER_BYTES)
     is_jpeg = tf.reduce_all(header[:3] == [0xFF, 0xD8, 0xFF])

@@ -32,11 +32,7 @@ That reads `config.json` and `model/`, and runs no code from here. What lies in
 def publish(address: str, exports: dict[str, pathlib.Path], subject: Subject) -> str:
     """Uploads exports, by the folders that they get, and the generators of a subject.
 
-    Returns:
-        Where it can be seen.
-
-    Raises:
-        InputError: it cannot be uploaded.
+    Returns where it can be seen; `InputError` if it cannot be uploaded.
     """
     run, trained = subject.run, subject.trained
     with tempfile.TemporaryDirectory(prefix="cyclegan-hub-") as scratch:

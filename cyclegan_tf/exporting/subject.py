@@ -82,8 +82,8 @@ class Exported:
 def open_subject(run: RunDir, config: ExportConfig) -> Subject:
     """Reads generators and images of a run.
 
-    Raises:
-        InputError: there is no such model, or int8 has no images to be calibrated with.
+    Raises `InputError` if there is no such model, or int8 has no images to be
+    calibrated with.
     """
     trained = run.generators(config.checkpoint, config.weights)
     frame = run.options.frame

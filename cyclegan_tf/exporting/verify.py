@@ -50,10 +50,7 @@ def make_cases(subject: Subject, config: ExportConfig) -> Cases:
     Several images, in calls that a SavedModel accepts, and one of a size that needs
     padding; or each image by itself, where the size is fixed. For what is served, the
     same as files, and a file of each kind, of which it has to make what it makes of the
-    pixels.
-
-    Raises:
-        InputError: one image is more than a SavedModel accepts.
+    pixels. Raises `InputError` if one image is more than a SavedModel accepts.
     """
     cases, domains = {}, subject.run.domains
     is_served = any(form.is_served for form in config.formats)
@@ -104,12 +101,8 @@ def verify(
 ) -> tuple[list[Comparison], dict[str, str]]:
     """Runs what was written to a directory on cases of `make_cases`, and compares.
 
-    Returns:
-        The comparison of each signature, and the versions of what ran it.
-
-    Raises:
-        InputError: the model does not run, or differs by more than its precision's
-            bound.
+    Returns the comparison of each signature, and the versions of what ran it. Raises
+    `InputError` if it does not run, or differs by more than its precision's bound.
     """
     given = {
         name: inputs

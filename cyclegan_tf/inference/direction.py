@@ -83,10 +83,8 @@ class Translator:
         """Translates pictures of one size as they come, some per call.
 
         These are at most `batch_size`, and fewer where pictures are large. What comes
-        with a picture is yielded before it and its translation.
-
-        Raises:
-            UnreadableImage: one cannot be translated.
+        with a picture is yielded before it and its translation. Raises
+        `UnreadableImage` if one cannot be translated.
         """
         pictures = iter(pictures)
         while first := list(itertools.islice(pictures, 1)):

@@ -66,22 +66,14 @@ def write_form(
 
 
 def dataset_of(export: Export) -> str | None:
-    """The name of the dataset that a model was trained on; None of older exports.
-
-    Raises:
-        Damaged: what lies beside the model cannot be read.
-    """
+    """The name of the dataset that a model was trained on; None of older exports."""
     with contextlib.suppress(FileNotFoundError):
         return files.read_json(_form_path(export), REMEDY).get("dataset")
     return None
 
 
 def _read_form(export):
-    """Domains and frame of an export; None of older ones, and of files on their own.
-
-    Raises:
-        Damaged: it cannot be read.
-    """
+    """Domains and frame of an export; None of older ones, and of files on their own."""
     path = _form_path(export)
     try:
         content = files.read_json(path, REMEDY)
@@ -123,10 +115,8 @@ def _versions(folder):
 def open_export(export: Export, direction: str | None = None) -> dict[str, Translator]:
     """The translators of an export by direction: all, or the one that is asked for.
 
-    A file of any other name than that of a direction is taken for `a_to_b`.
-
-    Raises:
-        InputError: it is no model of ours, or lacks a package.
+    A file of any other name than that of a direction is taken for `a_to_b`. Raises
+    `InputError` if it is no model of ours, or lacks a package.
     """
     runner, form, translators = _runner(export), _read_form(export), {}
     for name in runner.names:

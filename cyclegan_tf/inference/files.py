@@ -48,10 +48,8 @@ def make_each(
     """Makes files one after the other, and goes on over those that cannot be made.
 
     Targets that are there are left alone, unless to `overwrite`. `make` writes what a
-    job becomes to a path beside its place, or raises `UnreadableImage`.
-
-    Raises:
-        OSError: a file cannot be written.
+    job becomes to a path beside its place, or raises `UnreadableImage`. What cannot be
+    written raises `OSError`.
     """
     for job, claimed in _claimed(jobs, overwrite, outcome):
         try:
@@ -71,9 +69,7 @@ def translate_files(
 
     A target that exists is left alone unless `overwrite`, so the same command continues
     one that was stopped. Several processes may share a folder: each file is made once.
-
-    Raises:
-        OSError: a translation cannot be written.
+    What cannot be written raises `OSError`.
     """
     outcome, lost = Outcome(), set()
     with contextlib.ExitStack() as stack:

@@ -106,11 +106,8 @@ def plan_all(request: Request, file_format: str, target: Domain) -> Plan:
 
     A folder's tree and its names are kept, but for the suffix. Pictures in it become
     files of a format in `SUFFIX_OF`, or, of "auto", PNG where it holds the target, else
-    TIFF; of a TIFF always TIFF.
-
-    Raises:
-        InputError: the output is of another kind than what comes of its source, does
-            not hold the target, or would be among the input.
+    TIFF; of a TIFF always TIFF. Raises `InputError` if the output is of another kind
+    than what comes of its source, does not hold the target, or would replace an input.
     """
     suffix, given = SUFFIX_OF.get(file_format), f"--format {file_format}"
     if request.is_to_file:

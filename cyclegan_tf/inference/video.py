@@ -16,11 +16,9 @@ PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 def video_jobs(planned: Plan, translate: Translator) -> list[Job]:
     """The videos that are planned, if they can be translated.
 
-    If not, they are left out beside pictures and stacks, which is said.
-
-    Raises:
-        InputError: there are only videos, and PyAV is not installed, or the model is
-            not of 8-bit RGB.
+    If not, as without PyAV, or by a model that is not of 8-bit RGB, they are left out
+    beside pictures and stacks, which is said; where there are only videos, that raises
+    `InputError`.
     """
     if not planned.videos or not (need := _need(translate)):
         return planned.videos

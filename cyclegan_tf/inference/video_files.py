@@ -67,14 +67,12 @@ class Video:
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Decodes the frames in the order in which they are shown.
 
-        Packets of the streams `sounds` go to `copy` as they come.
+        Packets of the streams `sounds` go to `copy` as they come. Raises
+        `UnreadableImage` if it is damaged, ends early, or its size changes.
 
         Yields:
             The time from the start, in ticks of `stream.time_base`, and upright uint8
             `(height, width, 3)`.
-
-        Raises:
-            UnreadableImage: it is damaged, ends early, or its size changes.
         """
         end, last, size = Fraction(0), -1, None
         for packet in self._packets(list(sounds)):
@@ -111,11 +109,7 @@ class Video:
 
 @contextlib.contextmanager
 def reading(path: pathlib.Path) -> Iterator[Video]:
-    """Opens a video file.
-
-    Raises:
-        UnreadableImage: it is no video, or its kind is not known.
-    """
+    """Opens a video file; `UnreadableImage` if it is none, or none that is read."""
     import av
 
     if not path.is_file():
@@ -146,11 +140,8 @@ def writing(
     """Opens a file to be written, with the time base and the sound of another video.
 
     Sound that it cannot hold is said to be left out. The suffix is one of `CONTAINERS`;
-    if height or width is odd, H.264 has colours of full resolution.
-
-    Raises:
-        OSError: the disk is full, or the like.
-        UnreadableImage: the container does not take what is in the other file.
+    if height or width is odd, H.264 has colours of full resolution. Raises `OSError`
+    for a full disk and the like, `UnreadableImage` for what the container cannot hold.
     """
     import av
 

@@ -38,11 +38,8 @@ def import_models(
 
     What their tensors do not tell, and was assumed, is said. Models are A to B, or A to
     B and B to A, each a state dict and the file of it. The directory appears whole or
-    not at all; its `config.json` names the dataset.
-
-    Raises:
-        InputError: one is no such generator, both differ in their architecture or the
-            second does not lead back, or the directory exists.
+    not at all; its `config.json` names the dataset. Raises `InputError` if one is no
+    such generator, both differ, the second does not lead back, or the directory exists.
     """
     if run_dir.exists():
         raise InputError(f"--run-dir {run_dir} exists; choose a new directory.")
@@ -87,9 +84,8 @@ def generator_from_reference(
 ) -> tuple[keras.Model, Recognised]:
     """A generator of ours that computes what PyTorch's with this state dict does.
 
-    Raises:
-        InputError: it is no such generator's, or not finite; `source`, what was found,
-            and what is missing, is named.
+    Raises `InputError` for any other's, or what is not finite; it names `source`, what
+    was found, and what is missing.
     """
     try:
         found = recognise(tensors)
@@ -112,12 +108,9 @@ def export_models(
 ) -> dict[str, StateDict]:
     """The generators of a run, "average" or "raw", as the authors' program has them.
 
-    Returns:
-        State dicts of float32 arrays, in the order of the authors' network, by the
-        names of `FILES`, which their program loads; both or one.
-
-    Raises:
-        InputError: there is no such run, or its networks are not the authors'.
+    State dicts of float32 arrays, in the order of the authors' network, by the names of
+    `FILES`, which their program loads; both or one. Raises `InputError` if there is no
+    such run, or its networks are not the authors'.
     """
     run = RunDir.open(run_dir)
     options = run.options

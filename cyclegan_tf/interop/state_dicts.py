@@ -89,8 +89,7 @@ def convolutions(
 def recognise(tensors: dict[str, np.ndarray]) -> Recognised:
     """The ResNet generator whose state dict this is.
 
-    Raises:
-        ValueError: it is another network's; the message says what was found.
+    Raises `ValueError` if it is another network's; the message says what was found.
     """
     found = _convolutions_of(tensors)
     shapes = [each.kernel.shape for each in found]

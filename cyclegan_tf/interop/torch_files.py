@@ -16,8 +16,7 @@ from cyclegan_tf.common.files import written_aside
 def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     """What `torch.save(network.state_dict(), path)` wrote, floats as float32.
 
-    Raises:
-        InputError: there is no such file, it is anything else, or there is no PyTorch.
+    Raises `InputError` for anything else, or no file, or without PyTorch.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
@@ -40,11 +39,7 @@ def read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def write_tensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
-    """Writes arrays by name as `torch.save` does.
-
-    Raises:
-        InputError: there is no PyTorch.
-    """
+    """Writes arrays by name as `torch.save` does; `InputError` without PyTorch."""
     torch = _torch(path)
     arrays = {n: np.ascontiguousarray(array) for n, array in tensors.items()}
     with written_aside(path) as aside:

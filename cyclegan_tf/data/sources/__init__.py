@@ -16,11 +16,7 @@ __all__ = ["SPLITS", "Job", "Source", "Split", "find_source"]
 
 
 def find_source(config: DatasetConfig) -> Source:
-    """The source that the options name.
-
-    Raises:
-        InputError: it names nothing that can be used.
-    """
+    """The source that the options name; `InputError` if that is nothing of use."""
     # Within, as who translates pictures needs none of them.
     from cyclegan_tf.data.sources import folder, synthetic, tfds
 

@@ -108,8 +108,7 @@ def suffix_of(name: str) -> str:
 def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> Files:
     """All that a folder in `root` holds.
 
-    Raises:
-        InputError: it holds files of several kinds, or none, unless it may lack them.
+    Raises `InputError` for files of several kinds, or none, unless it may lack them.
     """
     names = image_files(root, folder, TAKEN)
     if not names and may_lack:
@@ -120,8 +119,7 @@ def files_below(root: pathlib.Path, folder: str, may_lack: bool = False) -> File
 def files_named(option: str, given: str) -> Files:
     """What a folder, a file, a list of files, or a glob that an option names has.
 
-    Raises:
-        InputError: as `files_below`, or nothing is there.
+    Raises `InputError` as `files_below`, and if nothing is there.
     """
     path = pathlib.Path(given).expanduser().resolve()
     if path.is_dir():
@@ -145,12 +143,9 @@ def files_named(option: str, given: str) -> Files:
 
 
 def globbed(path: pathlib.Path) -> list[pathlib.Path]:
-    """Files that a glob names, sorted.
+    """Files that a glob names, sorted; `InputError` if it is none.
 
     `**` follows no links to folders, which may be loops.
-
-    Raises:
-        InputError: it is no glob.
     """
     within = pathlib.Path(path.anchor)
     try:

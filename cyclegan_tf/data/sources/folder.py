@@ -29,10 +29,7 @@ def find(config: DatasetConfig) -> Source | None:
     """The folder, or the folders, that the options name, if they are there.
 
     What is in it counts, not where it lies: moved, or named by a relative path, it is
-    the same dataset.
-
-    Raises:
-        InputError: it is a file, or not laid out as expected.
+    the same dataset. Raises `InputError` for a file, or another layout.
     """
     if config.domain_a is not None:
         parts = _parts_named(config)

@@ -16,10 +16,7 @@ def files_in(path: pathlib.Path) -> list[pathlib.Path]:
 
     Of a table, whose cells end in commas, semicolons or tabs, the column is taken that
     is called like one of `COLUMNS`, or the first; a first row without the name of a
-    file in it is a heading.
-
-    Raises:
-        InputError: the list cannot be read, or a file is missing.
+    file in it is a heading. Raises `InputError` if it cannot be read, or lacks a file.
     """
     try:
         lines = _text(path.read_bytes()).splitlines()

@@ -16,11 +16,7 @@ BATCH, BUFFER = 16, 2**20
 
 
 def count(path: str) -> int:
-    """The number of rows of a file; only its end is read.
-
-    Raises:
-        InputError: it is no such file.
-    """
+    """The number of rows of a file, of which only the end is read, or `InputError`."""
     with _opened(path) as file:
         return file.metadata.num_rows
 
@@ -28,10 +24,8 @@ def count(path: str) -> int:
 def pictures(root: str, names: list[str]) -> Iterator[tuple[str, bytes]]:
     """The pictures of the files, one after the other, each after its name.
 
-    Of a row without one, no bytes.
-
-    Raises:
-        InputError: a file is damaged, or has no column of pictures.
+    Of a row without one, no bytes. Raises `InputError` if a file is damaged, or has no
+    column of pictures.
     """
     for name in names:
         path = os.path.join(root, name)

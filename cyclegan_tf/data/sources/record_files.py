@@ -21,9 +21,7 @@ HEADER, OVERHEAD = 12, 16
 def count(path: str) -> int:
     """The number of records in a file; their content is not read.
 
-    Raises:
-        InputError: it is no such file, or is cut off.
-        OSError: it cannot be read.
+    Raises `InputError` if it is no such file, or is cut off.
     """
     size, place, number = os.path.getsize(path), 0, 0
     with open(path, "rb", buffering=0) as file:
@@ -42,8 +40,7 @@ def count(path: str) -> int:
 def pictures(root: str, names: list[str]) -> Iterator[tuple[str, bytes]]:
     """The pictures of the files, one after the other, each after its name.
 
-    Raises:
-        InputError: a record is damaged, or has no picture.
+    Raises `InputError` if a record is damaged, or has no picture.
     """
     import tensorflow as tf
 

@@ -24,8 +24,7 @@ NETWORK_TIMEOUT = 8  # seconds to connect, and again to answer
 def find(config: DatasetConfig) -> Source | None:
     """The dataset of that name, if TFDS has one; nothing is downloaded before `open`.
 
-    Raises:
-        InputError: TFDS has it but cannot load it, or there is no `--tfds-data-dir`.
+    Raises `InputError` if TFDS has it but cannot load it.
     """
     if not may_have(config):
         return None
@@ -52,8 +51,7 @@ def find(config: DatasetConfig) -> Source | None:
 def may_have(config: DatasetConfig) -> bool:
     """Whether the name could be one of TFDS; it is not imported, as that takes seconds.
 
-    Raises:
-        InputError: there is no `--tfds-data-dir`.
+    Raises `InputError` if there is no `--tfds-data-dir`.
     """
     data_dir = config.tfds_data_dir
     if data_dir is not None and not _local(data_dir).is_dir():
