@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 
+from cyclegan_tf.config.sizes import MIN_SIDE
 from cyclegan_tf.data.domain import DTYPES, Domain, form_text, with_channels
 from cyclegan_tf.data.picture import Picture, filled
 
-MIN_SIDE = 16
 # A small file can claim any size. So many pixels of 8-bit RGB take 300 MB.
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 300_000_000
@@ -59,8 +59,7 @@ def of_supported_type(picture: Picture) -> Picture:
         return picture._replace(pixels=pixels.astype(pixels.dtype.name, copy=False))
     with np.errstate(over="ignore"):  # becomes infinite
         floats = pixels.astype(np.float32, copy=False)
-    if not np.isfinite(floats).all():
-        count = floats.size - np.count_nonzero(np.isfinite(floats))
+    if count := np.count_nonzero(~np.isfinite(floats)):
         raise UnreadableImage(f"{count} of {floats.size} values are NaN or infinite")
     note = picture.note
     if pixels.dtype.itemsize > 2 and pixels.dtype.kind in "iu":

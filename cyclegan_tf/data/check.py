@@ -1,7 +1,5 @@
 """A look at a converted dataset, for what would spoil a training on it."""
 
-import itertools
-
 import numpy as np
 
 from cyclegan_tf.common.console import counted
@@ -143,11 +141,10 @@ def _empty(split, indices, of_labels):
 
 def _copies(split, other, pairs, num_compared):
     """A sentence on the images that are in both, if there are any."""
-    first = [next(same) for _, same in itertools.groupby(pairs, lambda pair: pair[0])]
-    if not first:
+    first = pairs[np.unique(pairs[:, 0], return_index=True)[1]]
+    if not len(first):
         return []
-    shown = zip((split, other), np.transpose(first[:MAX_NAMED]), strict=True)
-    of, among = (_names(*each) for each in shown)
+    of, among = _names(split, first[:MAX_NAMED, 0]), _names(other, first[:MAX_NAMED, 1])
     named = _listed([f"{a} = {b}" for a, b in zip(of, among, strict=True)], len(first))
     where = "are there before" if split is other else f"are in {other.name}, too"
     return [f"{split.name}: {len(first)} of {num_compared} images {where} ({named})"]

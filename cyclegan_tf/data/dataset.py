@@ -78,7 +78,7 @@ class Dataset:
     @property
     def domains(self) -> Domains:
         """The form of the images, with the range that they have by default."""
-        return domains_of(self.manifest)
+        return Domains.read(self.manifest["domains"])
 
     def split(self, name: str, domain: Domain | None = None) -> Split:
         """The images of a split, in the form of a domain, or as they are.
@@ -205,15 +205,10 @@ def read_manifest(directory: pathlib.Path, any_version: bool = False) -> dict[st
                     raise InputError(f"{path} names a file outside its directory.")
                 operator.index(shard["count"]), shard["bytes"], shard["sha256"]
         manifest["index_sha256"]
-        domains_of(manifest)
+        Domains.read(manifest["domains"])
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise Damaged(f"{path} is damaged ({reason}); {remedy(directory)}.") from None
     return manifest
-
-
-def domains_of(manifest: dict[str, Any]) -> Domains:
-    """The form of the images of a dataset, with the range that they have by default."""
-    return Domains(*(Domain(**manifest["domains"][name]) for name in Domains._fields))

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cyclegan_tf.common.console import counted
 from cyclegan_tf.config.sizes import Resample
 
 # Of generators, with the names of their networks.
@@ -91,6 +92,11 @@ class Domains(NamedTuple):
     a: Domain = Domain()
     b: Domain = Domain()
 
+    @classmethod
+    def read(cls, forms: dict[str, Any]) -> "Domains":
+        """The domains of the arguments of each by name, as JSON has them."""
+        return cls(*(Domain(**forms[name]) for name in cls._fields))
+
     @property
     def are_encodable(self) -> bool:
         """Whether PNG holds the images of both without loss."""
@@ -103,7 +109,7 @@ class Domains(NamedTuple):
 
 def form_text(channels: int, dtype: str) -> str:
     """Such as "uint16 with 1 channel"."""
-    return f"{dtype} with {channels} channel{'s' if channels > 1 else ''}"
+    return f"{dtype} with {counted(channels, 'channel')}"
 
 
 def luminance(red, green, blue):

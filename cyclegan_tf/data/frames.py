@@ -51,9 +51,7 @@ def covering_valid(image, valid, size, frame: Frame, fill, resample="bicubic"):
 
 def centre(image, frame: Frame):
     """The centre of a covering picture, in the size of the frame."""
-    spare = tf.shape(image)[:2] - frame[:2]
-    top, left = tf.unstack(spare // 2)
-    return image[top : top + frame.height, left : left + frame.width]
+    return tf.image.resize_with_crop_or_pad(image, frame.height, frame.width)
 
 
 def random_flip(image, flip: str, seeds):

@@ -48,8 +48,10 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
     if data.startswith(JPEG_START):
         if data.count(START_OF_SCAN) > MAX_SCANS:
             raise UnreadableImage(f"a JPEG with more than {MAX_SCANS} scans")
-        if not is_usual_jpeg(data):
-            return Picture(_decode_unusual_jpeg(data)), ""
+        frame = _frame(data)
+        # Pillow reads those of 8 bits and a cosine transform.
+        if frame and (frame[0] in LOSSLESS or frame[1][:1] != b"\x08"):
+            return Picture(_decode_unusual_jpeg(data, frame[1])), ""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         kind = "jpeg" if image.format in JPEG_FORMATS else image.format.lower()
         depth = data[PNG_BIT_DEPTH_AT] if kind == "png" else 8
@@ -57,7 +59,11 @@ def read(data: bytes, decode: Callable | None = None) -> tuple[Picture, str]:
         orientation, about = orientation_of(image), about_of(image)
         can_stay = kind in ("jpeg", "png") and depth >= 8 and orientation not in TURNED
         if depth == 16:
-            pixels, is_plain = _decode_deep_png(data)
+            import imagecodecs  # Pillow has 16 bits for grey only
+
+            pixels = np.atleast_3d(imagecodecs.png_decode(data))
+            is_plain = pixels.shape[-1] in (1, 3)
+            pixels = pixels if is_plain else on_white(pixels)
         else:
             is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
             if is_plain and can_stay and decode:
@@ -100,17 +106,10 @@ def _frame(data):
     return None
 
 
-def is_usual_jpeg(data: bytes) -> bool:
-    """Whether a JPEG has 8 bits and a cosine transform, as those that Pillow reads."""
-    frame = _frame(data)
-    return frame is None or (frame[0] not in LOSSLESS and frame[1][:1] == b"\x08")
-
-
-def _decode_unusual_jpeg(data):
+def _decode_unusual_jpeg(data, header):
     """Pixels of 12 bits, or of a lossless JPEG, as in medicine and in cameras."""
     import imagecodecs
 
-    header = _frame(data)[1]
     height, width, channels = struct.unpack(">HHB", header[1:6])
     require_size(height, width, 2 * channels)
     pixels = np.atleast_3d(imagecodecs.jpeg_decode(data))
@@ -125,16 +124,6 @@ def orientation_of(image: Image.Image) -> int | None:
         return image.getexif().get(EXIF_ORIENTATION)
     except Exception:  # nearly any type
         return None  # damaged EXIF, but perhaps whole pixels
-
-
-def _decode_deep_png(data):
-    """Pixels of 16 bits, which Pillow has for grey only, and whether no alpha."""
-    import imagecodecs
-
-    pixels = np.atleast_3d(imagecodecs.png_decode(data))
-    if pixels.shape[-1] in (2, 4):
-        return on_white(pixels), False
-    return pixels, True
 
 
 def _to_grey_or_rgb(image):

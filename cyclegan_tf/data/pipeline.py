@@ -116,14 +116,9 @@ def load_images(split: Split, frame: Frame) -> np.ndarray:
 
 def image_batches(split: Split, frame: Frame, batch_size: int) -> tf.data.Dataset:
     """The images of a split, a batch at a time; see `load_images`."""
-    indices = tf.data.Dataset.range(len(split))
-    shape = (*frame[:2], split.domain.channels)
-
-    @plain
-    def centre(image):
-        return tf.ensure_shape(frames.centre(image, frame), shape)
-
-    return _covering(split, indices, frame).map(centre).batch(batch_size).prefetch(1)
+    images = _covering(split, tf.data.Dataset.range(len(split)), frame)
+    centres = images.map(plain(lambda image: frames.centre(image, frame)))
+    return centres.batch(batch_size).prefetch(1)
 
 
 def valid_batches(
@@ -147,7 +142,7 @@ def valid_batches(
         weights = tf.cast(tf.reduce_any(valid, axis=-1, keepdims=True), tf.float32)
         size, resample = sizes[index], split.domain.resample
         weights = frames.covering(weights, size, frame, resample)
-        return tf.ensure_shape(frames.centre(weights, frame) > 0.5, (*frame[:2], 1))
+        return frames.centre(weights, frame) > 0.5
 
     return examples(split, indices, valid_of).batch(batch_size).prefetch(1)
 

@@ -60,26 +60,27 @@ class Split:
         with tf.device("CPU"):
             return tf.constant(self.paths, tf.string), tf.constant(self.places)
 
+    def taken(self, which: np.ndarray | slice) -> "Split":
+        """Some of the examples."""
+        places, sizes = self.places[which], self.sizes[which]
+        return dataclasses.replace(self, places=places, sizes=sizes)
+
     def without(self, indices: np.ndarray) -> "Split":
         """The other examples, in their order."""
-        places, sizes = (np.delete(x, indices, 0) for x in (self.places, self.sizes))
-        return dataclasses.replace(self, places=places, sizes=sizes)
+        return self.taken(np.delete(np.arange(len(self)), indices))
 
     def first(self, count: int | None) -> "Split":
         """The first examples, at most `count`; None: all."""
-        places, sizes = self.places[:count], self.sizes[:count]
-        return dataclasses.replace(self, places=places, sizes=sizes)
+        return self.taken(slice(count))
 
     def sample(self, count: int) -> "Split":
         """At most `count` of the examples, in their order; of equal splits the same."""
         if len(self) <= count:
             return self
         rng = np.random.default_rng(0)
-        chosen = np.sort(rng.choice(len(self), count, replace=False))
+        chosen = self.taken(np.sort(rng.choice(len(self), count, replace=False)))
         name = f"{self.name}, drawn from {len(self)} by seed 0"
-        return dataclasses.replace(
-            self, name=name, places=self.places[chosen], sizes=self.sizes[chosen]
-        )
+        return dataclasses.replace(chosen, name=name)
 
 
 @contextlib.contextmanager

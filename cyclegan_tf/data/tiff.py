@@ -10,10 +10,10 @@ import struct
 
 import numpy as np
 
+from cyclegan_tf.config.sizes import MIN_SIDE
 from cyclegan_tf.data import tiff_tags
 from cyclegan_tf.data.arrays import (
     MAX_BYTES,
-    MIN_SIDE,
     TURNED_ASIDE,
     UnreadableImage,
     on_white,

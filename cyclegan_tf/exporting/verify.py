@@ -16,7 +16,7 @@ import numpy as np
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.config.formats import Format
-from cyclegan_tf.data.arrays import MIN_SIDE
+from cyclegan_tf.config.sizes import MIN_SIDE
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import encode, pixels_of
 from cyclegan_tf.exporting.kinds_of_files import one_of_each_kind

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan_tf.config.sizes import Frame
-from cyclegan_tf.data.arrays import MIN_SIDE, UnreadableImage
+from cyclegan_tf.config.sizes import MIN_SIDE, Frame
+from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain
 
 # A call takes at most this many pixels, or else one picture.

@@ -77,8 +77,7 @@ def _read_form(export):
     path = _form_path(export)
     try:
         content = files.read_json(path, REMEDY)
-        domains = Domains(*(Domain(**content[name]) for name in Domains._fields))
-        return domains, Frame(*content["frame"])
+        return Domains.read(content), Frame(*content["frame"])
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.config import ExportConfig
-from cyclegan_tf.data.arrays import MIN_SIDE
+from cyclegan_tf.config.sizes import MIN_SIDE
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.data.images import encode
 from cyclegan_tf.exporting.graph_decoding import check_size, decode_upright
