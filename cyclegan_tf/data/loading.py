@@ -127,8 +127,9 @@ def _digest_of(content):
 
 def _stored(content, keeps_alpha):
     """What is stored, the picture that it holds, and its mask as PNG, or nothing."""
+    mask = b""
     if callable(content):
-        return content()
+        content, mask = content()
     if isinstance(content, Picture):
-        return *images.from_picture(content), b""
-    return *images.normalize_decoded(content, keeps_alpha, records.decode_file), b""
+        return *images.from_picture(content), mask
+    return *images.normalize_decoded(content, keeps_alpha, records.decode_file), mask

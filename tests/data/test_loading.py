@@ -2,7 +2,6 @@ import functools
 import threading
 
 from cyclegan_tf.data import loading
-from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources import Job
 from tests.helpers import random_pixels
@@ -16,7 +15,7 @@ def test_no_picture_is_begun_once_nobody_takes_them(monkeypatch):
         begun.append(number)
         if number:
             may_end.wait(60)
-        return encode(random_pixels(20, 24)), Picture(random_pixels(20, 24)), b""
+        return Picture(random_pixels(20, 24)), b""
 
     jobs = [Job(str(i), functools.partial(draw, i)) for i in range(200)]
     results = loading.load_in_order(jobs[:1] * loading.CHUNK + jobs)

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from cyclegan_tf.data.images import EncodedImage
 from cyclegan_tf.data.picture import Picture
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
@@ -16,12 +15,12 @@ class Job(NamedTuple):
     Attributes:
         name: what it is called.
         content: the path of a file, the content of one, a picture of numbers, or a
-            function that draws it: what is stored, what that holds, and its mask.
+            function that draws one, and its mask as PNG.
         keeps_alpha: whether a band of a TIFF that is called alpha stays one.
     """
 
     name: str
-    content: str | bytes | Picture | Callable[[], tuple[EncodedImage, Picture, bytes]]
+    content: str | bytes | Picture | Callable[[], tuple[Picture, bytes]]
     keeps_alpha: bool = False
 
 

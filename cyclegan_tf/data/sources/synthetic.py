@@ -61,12 +61,11 @@ def _draw_animals(seed, coat, size):
     pixels, inside = drawing.draw(seed, coat, size)
     has_mask = seed[1] == TEST_STREAM
     mask = images.encode(inside[..., None]).encoded if has_mask else b""
-    return images.encode(pixels), Picture(pixels), mask
+    return Picture(pixels), mask
 
 
 def _draw_head(seed, contrast, size):
-    pixels = phantoms.draw(seed, contrast, size)
-    return images.encode(pixels), Picture(pixels), b""
+    return Picture(phantoms.draw(seed, contrast, size)), b""
 
 
 TEST_STREAM = 2  # of scenes
