@@ -184,11 +184,9 @@ def image_files(
 ) -> list[str]:
     """Files below `root`, or a folder in it, that have suffixes of images, or others.
 
-    Hidden ones are left out. Links to files are followed wherever they lead, links to
-    folders are not. What is passed over is said.
-
-    Returns:
-        Their names below `root`, with slashes, sorted folder by folder.
+    Their names below `root`, with slashes, sorted folder by folder. Hidden ones are
+    left out. Links to files are followed wherever they lead, links to folders are not.
+    What is passed over is said.
     """
     found, others = [], Counter()
     # Not os.walk, which before Python 3.12 ends with an error where folders are nested
