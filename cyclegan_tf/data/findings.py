@@ -20,7 +20,7 @@ from cyclegan_tf.config.images import ImageConfig
 from cyclegan_tf.data import copies, photos, records
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
-from cyclegan_tf.data.looks import LOOK, Levels, looks_of, see
+from cyclegan_tf.data.looks import LOOK, Levels, look_at
 from cyclegan_tf.data.picture import About, Picture
 from cyclegan_tf.data.shards import damage_named, examples
 
@@ -80,8 +80,8 @@ def _look_at(split, bar):
             Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as file,
         ):
             about = photos.about_of(file)
-        seen = see(Picture(*picture, about=about))
-        looks[i], levels = looks_of([seen])[0], seen.levels.joined(levels)
+        found, looks[i] = look_at(Picture(*picture, about=about))
+        levels = found.joined(levels)
         bar.update()
     return looks, levels
 

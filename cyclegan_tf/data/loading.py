@@ -6,19 +6,19 @@ once more. What could hurt them is refused before it is decoded, see `images`.
 """
 
 import concurrent.futures
-import contextlib
 import hashlib
 import itertools
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.data import images, looks, records
+from cyclegan_tf.data import images, records
 from cyclegan_tf.data.images import EncodedImage, UnreadableImage
+from cyclegan_tf.data.looks import Levels, look_at
 from cyclegan_tf.data.picture import Picture
 from cyclegan_tf.data.sources import Job
 
@@ -44,7 +44,7 @@ class Done(NamedTuple):
     problem: str | None = None
     serialized: bytes = b""
     image: EncodedImage | None = None
-    levels: looks.Levels | None = None
+    levels: Levels | None = None
     look: np.void | None = None
 
 
@@ -55,18 +55,19 @@ def load_in_order(jobs: Iterable[Job]) -> Iterator[Done]:
 
 def digests_in_order(jobs: Iterable[Job]) -> Iterator[bytes]:
     """Digests of what jobs name, in parallel and in their order."""
-    return _in_order(_digests, jobs)
+    return _in_order(_digest, jobs)
 
 
-def _in_order(function: Callable[[Iterable[Job]], list], jobs):
-    """Results of a function of several jobs, in their order; few wait in memory.
+def _in_order(function: Callable[[Job], Any], jobs):
+    """Results of a function of each job, in their order; few wait in memory.
 
     Where nobody takes them any longer, as after Ctrl-C, no further job is begun.
     """
     jobs, waiting, is_over = iter(jobs), deque(), threading.Event()
 
     def results(chunk):
-        return function(itertools.takewhile(lambda _: not is_over.is_set(), chunk))
+        left = itertools.takewhile(lambda _: not is_over.is_set(), chunk)
+        return [function(job) for job in left]
 
     with concurrent.futures.ThreadPoolExecutor(NUM_WORKERS) as threads:
         try:
@@ -82,32 +83,23 @@ def _in_order(function: Callable[[Iterable[Job]], list], jobs):
                 future.cancel()
 
 
-def _load(jobs):
-    done, seen = [], []
-    for job in jobs:
-        digest = b""
-        try:
-            content = _content_of(job)
-            digest = _digest_of(content)
-            image, picture, mask = _stored(content, job.keeps_alpha)
-        except UnreadableImage as error:
-            done.append(Done(job.name, digest, str(error)))
-            continue
-        seen.append(looks.see(picture))
-        serialized = records.serialize(image, job.name, mask)
-        form, levels = image._replace(encoded=b""), seen[-1].levels
-        done.append(Done(job.name, digest, None, serialized, form, levels))
-    found = iter(looks.looks_of(seen))
-    return [x if x.problem else x._replace(look=next(found)) for x in done]
+def _load(job):
+    digest = b""
+    try:
+        content = _content_of(job)
+        digest = _digest_of(content)
+        image, picture, mask = _stored(content, job.keeps_alpha)
+    except UnreadableImage as error:
+        return Done(job.name, digest, str(error))
+    serialized, seen = records.serialize(image, job.name, mask), look_at(picture)
+    return Done(job.name, digest, None, serialized, image._replace(encoded=b""), *seen)
 
 
-def _digests(jobs):
-    digests = []
-    for job in jobs:
-        digests.append(b"")  # where nothing can be read
-        with contextlib.suppress(UnreadableImage):
-            digests[-1] = _digest_of(_content_of(job))
-    return digests
+def _digest(job):
+    try:
+        return _digest_of(_content_of(job))
+    except UnreadableImage:
+        return b""
 
 
 def _content_of(job):

@@ -3,7 +3,6 @@
 import functools
 import io
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,21 +58,22 @@ class Levels(NamedTuple):
         return Levels(min(self.low, other.low), max(self.high, other.high), values)
 
 
-class Seen(NamedTuple):
-    """What is noted of one picture: its values, itself `shrunk`, its profile's name."""
-
-    levels: Levels
-    shrunk: np.ndarray
-    profile: str
-
-
-def see(picture: Picture) -> Seen:
-    """Notes what `looks_of` takes."""
+def look_at(picture: Picture) -> tuple[Levels, np.void]:
+    """The values of a picture, and what it looks like, a `LOOK`."""
     levels = levels_of(picture)
     pixels = filled(picture.pixels, picture.valid, (levels.low + levels.high) / 2)
     # Where the values are close, rounding them would matter.
-    small = shrunk(pixels, is_exact=levels.high - levels.low < 128)
-    return Seen(levels, small, profile_name(picture.about.profile))
+    bands = shrunk(pixels, is_exact=levels.high - levels.low < 128)
+    grey = bands.mean(axis=0)
+    rows = grey[::2] + grey[1::2]
+    cells = (rows[:, ::2] + rows[:, 1::2]) / 4
+    cells -= cells.mean()
+    look = np.zeros((), LOOK)
+    look["hashes"] = perceptual_hashes(grey)
+    look["thumbnail"] = cells / (np.abs(cells).mean() or 1)
+    look["spread"] = spread(bands)
+    look["profile"] = profile_name(picture.about.profile)
+    return levels, look[()]
 
 
 def levels_of(picture: Picture) -> Levels:
@@ -132,37 +132,19 @@ def spread(bands: np.ndarray) -> float:
     return np.partition(away, most)[most]
 
 
-def looks_of(images: Sequence[Seen]) -> np.ndarray:
-    """What images look like, an array `(count,)` of `LOOK`; several take less each."""
-    looks = np.zeros(len(images), LOOK)
-    looks["spread"] = [spread(image.shrunk) for image in images]
-    looks["profile"] = [image.profile for image in images]
-    grey = np.empty((len(looks), SIDE, SIDE), np.float32)
-    for mean, image in zip(grey, images, strict=True):
-        image.shrunk.mean(axis=0, out=mean)
-    rows = grey[:, ::2] + grey[:, 1::2]
-    cells = (rows[..., ::2] + rows[..., 1::2]) / 4
-    cells -= cells.mean(axis=(1, 2), keepdims=True)
-    deviations = np.abs(cells).mean(axis=(1, 2), keepdims=True)
-    looks["thumbnail"] = cells / np.where(deviations > 0, deviations, 1)
-    looks["hashes"] = perceptual_hashes(grey)
-    return looks
-
-
-def perceptual_hashes(images: np.ndarray) -> np.ndarray:
-    """The pHash of grey images, and of their mirror images.
+def perceptual_hashes(image: np.ndarray) -> np.ndarray:
+    """The pHash of a grey image, and that of its mirror image.
 
     A bit says whether a low frequency of the cosine transform is above the median of
-    the 64 lowest. Of floats `(count, 32, 32)` they are uint64 `(count, 2)`.
+    the 64 lowest. Of floats `(32, 32)` they are uint64 `(2,)`.
 
     Source: `phash` of the package ImageHash, after Krawetz, "Looks Like It", 2011.
     """
     frequencies = np.arange(NUM_FREQUENCIES)
     angles = np.outer(frequencies, 2 * np.arange(SIDE) + 1) * (np.pi / (2 * SIDE))
     cosines = np.cos(angles)
-    low = cosines @ images @ cosines.T
+    low = cosines @ image @ cosines.T
     # Mirrored, the odd frequencies across change their sign.
-    both = np.stack([low, low * (-1.0) ** frequencies], axis=1)
-    both = both.reshape(len(both), 2, NUM_FREQUENCIES**2)
+    both = np.stack([low, low * (-1.0) ** frequencies]).reshape(2, -1)
     packed = np.packbits(both > np.median(both, axis=-1, keepdims=True), axis=-1)
-    return packed.view(np.uint64)[..., 0]
+    return packed.view(np.uint64)[:, 0]
