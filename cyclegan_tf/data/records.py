@@ -24,20 +24,21 @@ def serialize(image: EncodedImage, filename: str, mask: bytes = b"") -> bytes:
 
     The mask is a grey PNG of the same size, 255 inside; empty if there is none.
     """
-    name = filename.encode("utf-8", "surrogateescape")  # any name a disk can hold
-    features = {
-        "image/encoded": _bytes(image.encoded),
-        "image/format": _bytes(image.format.encode()),
-        "image/height": _int64(image.height),
-        "image/width": _int64(image.width),
-        "image/filename": _bytes(name),
-        "image/mask": _bytes(mask),
+    values = {
+        "image/encoded": image.encoded,
+        "image/format": image.format.encode(),
+        "image/height": image.height,
+        "image/width": image.width,
+        # Any name a disk can hold.
+        "image/filename": filename.encode("utf-8", "surrogateescape"),
+        "image/mask": mask,
     }
     if image.valid:
-        features["image/valid"] = _bytes(image.valid)
+        values["image/valid"] = image.valid
     if image.format == RAW:
-        features["image/channels"] = _int64(image.channels)
-        features["image/dtype"] = _bytes(image.dtype.encode())
+        values["image/channels"] = image.channels
+        values["image/dtype"] = image.dtype.encode()
+    features = {key: _feature(value) for key, value in values.items()}
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)
 
@@ -152,9 +153,6 @@ def read_example(path, offset, length):
     return found.concatenate(tf.data.Dataset.from_tensors("")).take(1)
 
 
-def _bytes(value):
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
-def _int64(value):
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+def _feature(value):
+    kind = "bytes_list" if isinstance(value, bytes) else "int64_list"
+    return tf.train.Feature(**{kind: {"value": [value]}})
