@@ -41,9 +41,14 @@ def has_avx2_alone() -> bool:
 
     On these XLA's convolutions are faster than oneDNN's, with AVX-512 they are slower.
     """
+    flags = processor_flags()
+    return "avx2" in flags and "avx512f" not in flags
+
+
+def processor_flags() -> list[str]:
+    """What the processor can, by Linux' names; empty where it does not say."""
     try:
         lines = CPUINFO.read_text().splitlines()
     except OSError:
-        return False
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
-    return "avx2" in flags and "avx512f" not in flags
+        return []
+    return next((line.split() for line in lines if line.startswith("flags")), [])

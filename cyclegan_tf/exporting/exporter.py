@@ -21,6 +21,7 @@ from cyclegan_tf.common import checksums, hub
 from cyclegan_tf.common.console import say
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.files import folder_written_aside
+from cyclegan_tf.common.kernels import processor_flags
 from cyclegan_tf.common.locks import locked_folder
 from cyclegan_tf.config import ExportConfig
 from cyclegan_tf.evaluation import comparison
@@ -39,7 +40,6 @@ from cyclegan_tf.inference.exported import (
 )
 from cyclegan_tf.runs.run_dir import RunDir
 
-CPU_INFO = pathlib.Path("/proc/cpuinfo")
 NUM_SCORED = 20  # images of each domain, in fewer bits and in 32
 
 
@@ -89,8 +89,8 @@ def _require_own_folder(config, dataset):
 def _export(form, subject, cases, config):
     """Writes, verifies and keeps one format."""
     output, domains = config.resolved_output, subject.run.domains
-    with _next_version(output if form.is_served else output / form.name) as version:
-        directory, aside = version
+    folder = output if form.is_served else output / form.name
+    with _next_version(folder) as (directory, aside):
         # Write it, and see that it is what the Keras model is.
         generators = subject.trained.generators
         WRITERS[form.name](generators, domains, aside, config, subject.calibration)
@@ -143,9 +143,8 @@ def _beside_float32(form, directory, subject, config):
 
 def _has_amx():
     """Whether products in bfloat16 have units of their own, and no GPU is there."""
-    if tf.config.list_physical_devices("GPU") or not CPU_INFO.exists():
-        return False
-    return "amx_bf16" in CPU_INFO.read_text()
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    return not has_gpu and "amx_bf16" in processor_flags()
 
 
 @contextlib.contextmanager

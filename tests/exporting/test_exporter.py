@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from cyclegan_tf.common import kernels
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.locks import locked_folder
 from cyclegan_tf.config import ExportConfig
@@ -72,7 +73,7 @@ def test_bfloat16_is_named_where_there_are_units_for_it(
     tmp_path, monkeypatch, flags, has_amx
 ):
     (tmp_path / "cpuinfo").write_text(f"flags: sse2 {flags}")
-    monkeypatch.setattr(exporter, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(kernels, "CPUINFO", tmp_path / "cpuinfo")
     assert exporter._has_amx() == has_amx
 
 
