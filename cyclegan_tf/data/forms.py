@@ -86,25 +86,25 @@ def chosen_domain(
     values = _values(split, found)
     if not given.is_per_channel:
         values = [np.concatenate(values)]
-    bounds = np.broadcast_to(np.transpose(given[:2]), (len(values), 2)).astype(float)
-    for number, some in enumerate(values, 1):
+    ends = np.broadcast_to(np.transpose(given[:2]), (len(values), 2))
+    bounds, outside = [], []
+    for number, (some, within) in enumerate(zip(values, ends, strict=True), 1):
         if not some.size:
             raise InputError(
                 f"--range-{domain}: channel {number} has no value in any image; give "
                 f"one range for all channels."
             )
-    if given.are_percentiles:
-        bounds = np.array(list(map(np.percentile, values, bounds)), float)
-    outside = []
-    for number, (some, (low, high)) in enumerate(zip(values, bounds, strict=True), 1):
+        within = np.percentile(some, within) if given.are_percentiles else within
+        low, high = map(float, within)
         if low == high:
             where = f" of channel {number}" if given.is_per_channel else ""
             raise InputError(
                 f"--range-{domain}: both percentiles{where} are {low:g}; take others, "
                 f"or give values."
             )
+        bounds.append((low, high))
         outside.append((some < low) | (some > high))
-    low, high = bounds.T.tolist() if given.is_per_channel else bounds[0].tolist()
+    low, high = zip(*bounds, strict=True) if given.is_per_channel else bounds[0]
     chosen = Domain(found.channels, found.dtype, low, high)
     say(
         f"domain {domain.upper()}: {chosen.range_text} become -1 to 1, and "
