@@ -94,15 +94,13 @@ def write_warm_up(
 def _bounded(translate, max_pixels):
     def checked(images):
         shape = tf.shape(images, tf.int64)
-        is_fine = check_size(shape[1:3], MIN_SIDE, max_pixels, count=shape[0])
-        with tf.control_dependencies([is_fine]):
-            images = tf.identity(images)
-        if not images.dtype.is_floating:
-            return translate(images)
-        # One NaN would spread to the whole picture by the normalization.
-        message = "expected numbers, got NaN or infinity among them"
-        is_fine = tf.reduce_all(tf.math.is_finite(images))
-        with tf.control_dependencies([tf.debugging.Assert(is_fine, [message])]):
+        checks = [check_size(shape[1:3], MIN_SIDE, max_pixels, count=shape[0])]
+        if images.dtype.is_floating:
+            # One NaN would spread to the whole picture by the normalization.
+            message = "expected numbers, got NaN or infinity among them"
+            is_fine = tf.reduce_all(tf.math.is_finite(images))
+            checks.append(tf.debugging.Assert(is_fine, [message]))
+        with tf.control_dependencies(checks):
             return translate(tf.identity(images))
 
     return checked
