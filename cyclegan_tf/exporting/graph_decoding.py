@@ -22,7 +22,6 @@ HEADER_BYTES = 32
 PNG_COLOUR_TYPE_AT = 25
 # Regular expressions, of which RE2's \C is any byte. The chunk of transparency has at
 # most 256 bytes, and so has its length, which stands before it.
-ANYTHING = r"\C*"
 TRANSPARENCY = r"\x00\x00(?:\x00\C|\x01\x00)tRNS"
 TIFF_START = r"(?:II|MM)(?:\*\x00|\x00\*)"
 SHORT = 3  # the type of a number of 16 bits in TIFF
@@ -110,9 +109,10 @@ def _png_size(header):
 def _decode_png(encoded, header):
     is_palette = header[PNG_COLOUR_TYPE_AT] == 3
     is_shallow = header[PNG_BIT_DEPTH_AT] < 8
+    is_opaque = ~tf.strings.regex_full_match(encoded, rf"\C*{TRANSPARENCY}\C*")
     # Without transparency TensorFlow gives less than 8 bits a wrong alpha channel.
     return tf.cond(
-        (is_palette | is_shallow) & ~_contains(encoded, TRANSPARENCY),
+        (is_palette | is_shallow) & is_opaque,
         lambda: tf.io.decode_png(encoded, channels=3),
         lambda: _on_white(tf.io.decode_png(encoded, channels=4)),
     )
@@ -189,7 +189,3 @@ def _tiff_orientation(tiff):
     # A damaged start leaves the picture as it is.
     is_whole = tf.strings.regex_full_match(tf.strings.substr(tiff, 0, 4), TIFF_START)
     return tf.where(is_whole, found, UPRIGHT)
-
-
-def _contains(encoded, pattern):
-    return tf.strings.regex_full_match(encoded, f"{ANYTHING}(?:{pattern}){ANYTHING}")
