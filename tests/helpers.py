@@ -1,11 +1,14 @@
 """Builders and comparisons that several tests share."""
 
 import contextlib
+import http.server
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -146,6 +149,22 @@ def run_here(capsys, *arguments):
     finally:
         sys.argv = argv
     return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+
+@contextlib.contextmanager
+def local_server(handler):
+    """An HTTP server of this machine alone, until the end of the block."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def free_port():
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -5,11 +5,10 @@ import pathlib
 import re
 import subprocess
 import sys
-import threading
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, local_server
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
@@ -52,12 +51,10 @@ def test_health_check_is_that_the_model_is_available(state):
             self.end_headers()
             self.wfile.write(f'{{"model_version_status": "{state}"}}'.encode())
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with local_server(Handler) as server:
         program = check[-1].replace("$$", "$").replace("8501", str(server.server_port))
         environment = {"MODEL_NAME": "horse2zebra"}
         done = subprocess.run([*check[1:-1], program], env=environment, timeout=60)
-        server.shutdown()
     assert asked == ["/v1/models/horse2zebra"]
     assert (done.returncode == 0) == (state == "AVAILABLE")
 

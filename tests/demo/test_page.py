@@ -1,6 +1,5 @@
 """The page as somebody uses it, in Chromium; `make test-extras` has what it needs."""
 
-import socket
 import subprocess
 import sys
 import urllib.parse
@@ -11,20 +10,16 @@ from PIL import Image
 
 from cyclegan_tf.inference import translator
 from tests.browser import chromium, requested
-from tests.helpers import assert_one_line_error, random_pixels, run_here
+from tests.helpers import assert_one_line_error, free_port, random_pixels, run_here
 
 
 @pytest.fixture(scope="module")
 def shown(scored_run, tmp_path_factory):
     """Chromium with the page of a run."""
     pytest.importorskip("gradio")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "cyclegan_tf", "demo", "--model", scored_run]
-    server = subprocess.Popen(
-        [*map(str, command), "--port", str(port)], stdout=subprocess.PIPE, text=True
-    )
+    command = [*map(str, command), "--port", str(free_port())]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         address = server.stdout.readline().split()[0]
         with chromium(tmp_path_factory.mktemp("chrome")) as driver:

@@ -12,7 +12,6 @@ import json
 import pathlib
 import re
 import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -23,7 +22,13 @@ from cyclegan_tf.config import ExportConfig, TrainConfig, TranslateConfig
 from cyclegan_tf.exporting import exporter, publishing
 from cyclegan_tf.inference import run_exported, translator
 from cyclegan_tf.runs import generators
-from tests.helpers import assert_one_line_error, random_pixels, run_here, tiny_model
+from tests.helpers import (
+    assert_one_line_error,
+    local_server,
+    random_pixels,
+    run_here,
+    tiny_model,
+)
 
 ADDRESS = "hf://user/horse2zebra"
 
@@ -112,15 +117,13 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
     monkeypatch.setenv("HF_TOKEN", "hf_stand_in")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn) as server:
+    with local_server(StandIn) as server:
         server.files, server.asked, server.made = {}, [], None
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setattr(constants, "ENDPOINT", url)
         template = url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         yield server
-        server.shutdown()
 
 
 def test_pushed_model_is_loaded_from_there_and_from_the_cache(

@@ -11,10 +11,8 @@ import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
 
 import grpc
@@ -26,7 +24,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tests.exporting import serving
-from tests.helpers import ROOT, random_pixels
+from tests.helpers import ROOT, free_port, local_server, random_pixels
 
 DOCUMENT = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 SECTION = DOCUMENT.split("\n## Ask a server\n")[1].split("\n## ")[0]
@@ -48,18 +46,14 @@ def standing_in(exports, signatures):
             self.end_headers()
             self.wfile.write(answer.encode())
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with local_server(Handler) as server:
         yield server.server_port
-        server.shutdown()
 
 
 @contextlib.contextmanager
 def kserve(exports, signatures):
     pytest.importorskip("kserve")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", serving.__name__, exports[1], port]
     server = subprocess.Popen([*map(str, command)], cwd=ROOT)
     try:

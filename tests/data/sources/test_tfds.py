@@ -5,7 +5,6 @@ import http.server
 import os
 import re
 import shutil
-import threading
 import zipfile
 
 import numpy as np
@@ -21,7 +20,7 @@ from cyclegan_tf.data.dataset import Dataset, read_manifest
 from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.tfds import in_words
 from cyclegan_tf.training import run as training
-from tests.helpers import tiny_config, write_images
+from tests.helpers import local_server, tiny_config, write_images
 
 NAME = "cycle_gan/horse2zebra"
 
@@ -37,9 +36,8 @@ def stand_in(tmp_path, monkeypatch):
         write_images(tmp_path / "horse2zebra" / split, count, ".jpg", (256, 256))
     folder = tmp_path / "horse2zebra" / "trainA"
     shutil.copy(folder / "000.jpg", folder / "002.jpg")
-    served = tmp_path / "served"
-    served.mkdir()
-    archive = served / "horse2zebra.zip"
+    archive = tmp_path / "served" / "horse2zebra.zip"
+    archive.parent.mkdir()
     with zipfile.ZipFile(archive, "w") as file:
         for path in sorted((tmp_path / "horse2zebra").rglob("*.jpg")):
             file.write(path, path.relative_to(tmp_path))
@@ -48,18 +46,14 @@ def stand_in(tmp_path, monkeypatch):
         def log_message(self, *_):
             pass
 
-    handler = functools.partial(Handler, directory=str(served))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/horse2zebra.zip"
-    info = checksums.compute_url_info(archive)
-    monkeypatch.setattr(cycle_gan, "_DL_URLS", {"horse2zebra": url})
-    monkeypatch.setattr(cycle_gan.CycleGAN, "url_infos", {url: info})
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "tfds").mkdir()
-    yield tmp_path / "tfds"
-    server.shutdown()
-    server.server_close()
+    with local_server(functools.partial(Handler, directory=archive.parent)) as server:
+        url = f"http://127.0.0.1:{server.server_port}/horse2zebra.zip"
+        info = checksums.compute_url_info(archive)
+        monkeypatch.setattr(cycle_gan, "_DL_URLS", {"horse2zebra": url})
+        monkeypatch.setattr(cycle_gan.CycleGAN, "url_infos", {url: info})
+        yield tmp_path / "tfds"
 
 
 @pytest.mark.slow
@@ -97,14 +91,9 @@ def test_prepared_directory_needs_no_network_and_copies_are_told_by_their_record
     assert read_manifest(directory)["splits"]["trainA"]["count"] == 4
     # Of copies the record that TFDS gives at that place; it keeps no names of files.
     said = capsys.readouterr().err
-    [(place, other)] = re.findall(
-        r"trainA: 1 of 4 images are there before \(trainA record (\d) = trainA "
-        r"record (\d)\)",
-        said,
-    )
-    images = [
-        example["image"] for example in tfds.as_numpy(builder.as_dataset("trainA"))
-    ]
+    copies = r"1 of 4 images are there before \(trainA record (\d) = trainA record (\d)"
+    [(place, other)] = re.findall(copies, said)
+    images = [x["image"] for x in tfds.as_numpy(builder.as_dataset("trainA"))]
     np.testing.assert_array_equal(images[int(place)], images[int(other)])
 
 
@@ -139,18 +128,17 @@ def test_pictures_of_any_type_and_format_are_those_of_tfds(tmp_path, kind, file_
     pixels = pixels.clip(0, 255).astype(dtype)
     splits = {"trainA": pixels[:4], "trainB": pixels[4:8]}
     splits |= {"testA": pixels[8:9], "testB": pixels[9:]}
+    features = {"image": image, "file_name": tfds.features.Text()}
+
+    def stored(part):
+        names = [f"é {i}.tif" for i in range(len(part))]
+        return tf.data.Dataset.from_tensor_slices({"image": part, "file_name": names})
+
     tfds.dataset_builders.store_as_tfds_dataset(
         name="heights",
         version="1.0.0",
-        features=tfds.features.FeaturesDict(
-            {"image": image, "file_name": tfds.features.Text()}
-        ),
-        split_datasets={
-            name: tf.data.Dataset.from_tensor_slices(
-                {"image": part, "file_name": [f"é {i}.tif" for i in range(len(part))]}
-            )
-            for name, part in splits.items()
-        },
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={name: stored(part) for name, part in splits.items()},
         data_dir=tmp_path / "tfds",
         disable_shuffling=True,
         file_format=file_format,
@@ -196,11 +184,8 @@ def test_damaged_dataset_of_tfds_is_named(prepared, tmp_path, damaged, length):
     place = shutil.copytree(prepared, tmp_path / "tfds")
     [path] = (place / "pictures" / "1.0.0").glob(damaged)
     os.truncate(path, length)
-    config = DatasetConfig(
-        "pictures", tfds_data_dir=str(place), data_dir=str(tmp_path / "tfrecords")
-    )
-    with pytest.raises(
-        InputError, match=r"pictures.* is damaged or incomplete \([^{]*"
-    ):
-        conversion.ensure_dataset(config)
+    places = {"tfds_data_dir": str(place), "data_dir": str(tmp_path / "tfrecords")}
+    problem = r"pictures.* is damaged or incomplete \([^{]*"
+    with pytest.raises(InputError, match=problem):
+        conversion.ensure_dataset(DatasetConfig("pictures", **places))
     assert not (tmp_path / "tfrecords" / "pictures").exists()
