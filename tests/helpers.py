@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf import cli
-from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config import DatasetConfig, TrainConfig
 from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
@@ -51,6 +51,17 @@ def tiny_config(directory, **options):
         "run_dir": str(directory / "run"),
     }
     return TrainConfig(**(TINY | places | options))
+
+
+def dataset_config(folder, **options):
+    """The dataset of a folder, which is converted to a place beside it."""
+    places = {"dataset": str(folder), "data_dir": str(folder.parent / "tfrecords")}
+    return DatasetConfig(**(places | options))
+
+
+def converted(folder, **options):
+    """The dataset of a folder, converted and opened."""
+    return Dataset.open(ensure_dataset(dataset_config(folder, **options)))
 
 
 def flags(config_options):

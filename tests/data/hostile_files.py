@@ -6,11 +6,17 @@ import zlib
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.helpers import random_pixels
 
 PICTURE = Image.fromarray(random_pixels(40, 48))
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# Tags of GeoTIFF: the size of a pixel, and where the first is.
+PLACE = [
+    (33550, 12, 3, (10.0, 10.0, 0.0), True),
+    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4.6e6, 0.0), True),
+]
 ROWS = zlib.compress((b"\0" + bytes(3 * 64)) * 64)  # of a PNG of 64x64 pixels
 
 
@@ -21,13 +27,14 @@ def encode(image, image_format, **options):
     return file.getvalue()
 
 
+def chunk(kind, data):
+    """A chunk of a PNG file."""
+    check = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + check
+
+
 def png(header, *chunks):
     """A PNG file of a header `(width, height, depth, colour, interlace)` and chunks."""
-
-    def chunk(kind, data):
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
     width, height, depth, colour, interlace = header
     first = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
     parts = [(b"IHDR", first), *chunks, (b"IEND", b"")]

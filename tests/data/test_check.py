@@ -14,7 +14,8 @@ from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.writing import write
-from tests.helpers import random_pixels, random_values, run_here
+from tests.data.hostile_files import SRGB
+from tests.helpers import converted, random_pixels, random_values, run_here
 
 
 def write_pictures(folder, count, seed=0, size=(64, 80)):
@@ -31,17 +32,10 @@ def write_pictures(folder, count, seed=0, size=(64, 80)):
 @pytest.fixture
 def photos(tmp_path):
     """A folder of different pictures, enough of them."""
-    for seed, (split, count) in enumerate(
-        {"trainA": 52, "trainB": 50, "testA": 4, "testB": 3}.items()
-    ):
+    counts = {"trainA": 52, "trainB": 50, "testA": 4, "testB": 3}
+    for seed, (split, count) in enumerate(counts.items()):
         write_pictures(tmp_path / "photos" / split, count, seed)
     return tmp_path / "photos"
-
-
-def converted(folder):
-    data_dir = str(folder.parent / "tfrecords")
-    config = DatasetConfig(dataset=str(folder), data_dir=data_dir)
-    return Dataset.open(ensure_dataset(config))
 
 
 def found_in(folder):
@@ -224,11 +218,10 @@ def test_domains_of_few_values_are_named_and_not_called_empty(photos, values):
 
 
 def test_domain_of_several_colour_profiles_is_said(photos):
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for i in range(3):
-        plant(photos, f"trainA/{i:03d}.png", f"trainA/{i:03d}.jpg", icc_profile=srgb)
+        plant(photos, f"trainA/{i:03d}.png", f"trainA/{i:03d}.jpg", icc_profile=SRGB)
         (photos / f"trainA/{i:03d}.png").unlink()
-    plant(photos, "testA/000.png", "testA/000.png", icc_profile=srgb[:-4] + b"none")
+    plant(photos, "testA/000.png", "testA/000.png", icc_profile=SRGB[:-4] + b"none")
     dataset = converted(photos)
     said = "domain A: colour profiles differ, and are not converted: of its images 52 "
     expected = [f"{said}have none, 4 have sRGB built-in", NOTHING]

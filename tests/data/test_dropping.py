@@ -10,8 +10,8 @@ from cyclegan_tf.data.check import seen_in_training
 from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.training.run import train
-from tests.data.test_check import converted, plant, write_pictures
-from tests.helpers import run_here, tiny_config
+from tests.data.test_check import plant, write_pictures
+from tests.helpers import converted, run_here, tiny_config
 
 
 @pytest.fixture

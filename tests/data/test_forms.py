@@ -2,38 +2,24 @@ import json
 
 import numpy as np
 import pytest
-import tifffile
-from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.ranges import require_range
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import forms, pipeline
-from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.dataset import Dataset, read_manifest
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.ranges import to_unit_range, to_values
-
-
-def write(path, pixels):
-    """A PNG file of integers, a TIFF file of floats or many channels, an array."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, pixels)
-    elif path.suffix == ".tif":
-        tifffile.imwrite(path, pixels, photometric="minisblack")
-    else:
-        Image.fromarray(pixels).save(path)
+from cyclegan_tf.data.writing import write
+from tests.helpers import converted
 
 
 def convert(tmp_path, files):
     """Converts a folder of arrays by name below it."""
     for name, pixels in files.items():
-        write(tmp_path / "photos" / name, pixels)
-    return ensure_dataset(
-        DatasetConfig(f"{tmp_path}/photos", data_dir=f"{tmp_path}/tfrecords")
-    )
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, np.atleast_3d(pixels))
+    return converted(tmp_path / "photos")
 
 
 def pixels_of(shape, dtype, high, seed=0):
@@ -50,21 +36,15 @@ RGB = pixels_of((16, 40, 3), np.uint8, 255)
 def test_domains_differ_and_every_value_is_kept(tmp_path):
     names = [f"trainA/{i}.png" for i in range(3)]
     files = {name: GREY + np.uint16(i) for i, name in enumerate(names)}
-    files |= {
-        "trainB/0.tif": BANDS,
-        "trainB/1.npy": BANDS[:16] * 2,
-        "testB/0.tif": BANDS,
-    }
-    directory = convert(tmp_path, files)
-    written = read_manifest(directory)["domains"]
+    files |= {"trainB/0.tif": BANDS, "trainB/1.npy": BANDS[:16] * 2}
+    dataset = convert(tmp_path, files)
+    written = dataset.manifest["domains"]
     assert written["a"] == {"channels": 1, "dtype": "uint16", "low": 0, "high": 4095}
     assert Domain(**written["b"]) == Domain(5, "float32", float(BANDS.min()), 5.0)
-    split_a, split_b = (Dataset.open(directory).split(f"train{d}") for d in "AB")
+    split_a, split_b = dataset.split("trainA"), dataset.split("trainB")
     uncut = Frame(20, 24, "none")
-    for image, file in zip(
-        pipeline.load_images(split_a, uncut), files.values(), strict=False
-    ):
-        np.testing.assert_array_equal(image[..., 0], file)
+    stored = pipeline.load_images(split_a, uncut)[..., 0]
+    np.testing.assert_array_equal(stored, [files[name] for name in names])
     assert split_b.sizes.tolist() == [[20, 16], [16, 16]]
     first, second = pipeline.load_images(split_b, Frame(16, 16, "none"))
     np.testing.assert_array_equal(first, BANDS[2:18])
@@ -73,12 +53,10 @@ def test_domains_differ_and_every_value_is_kept(tmp_path):
 
 def test_grey_and_rgb_together_are_rgb(tmp_path):
     grey = pixels_of((16, 16), np.uint8, 255)
-    directory = convert(
-        tmp_path, {"trainA/0.png": grey, "trainA/1.png": RGB, "trainB/0.png": grey}
-    )
-    a, b = (Dataset.open(directory).split(f"train{d}") for d in "AB")
-    assert (a.domain, b.domain) == (Domain(), Domain(1))
-    image = pipeline.load_images(a, Frame(16, 16))[0]
+    files = {"trainA/0.png": grey, "trainA/1.png": RGB, "trainB/0.png": grey}
+    dataset = convert(tmp_path, files)
+    assert dataset.domains == (Domain(), Domain(1))
+    image = pipeline.load_images(dataset.split("trainA"), Frame(16, 16))[0]
     np.testing.assert_array_equal(image, np.stack([grey] * 3, axis=-1))
 
 
@@ -112,8 +90,8 @@ def test_range_of_16_bits_is_the_smallest_that_holds_all(high, holds):
 @pytest.fixture
 def split(tmp_path):
     values = np.arange(400, dtype=np.uint16).reshape(20, 20)
-    directory = convert(tmp_path, {"trainA/0.png": values, "trainB/0.png": RGB})
-    return Dataset.open(directory).split("trainA")
+    files = {"trainA/0.png": values, "trainB/0.png": RGB}
+    return convert(tmp_path, files).split("trainA")
 
 
 def test_given_range_is_said_with_what_it_clips(split, capsys):
@@ -131,9 +109,9 @@ def bands(tmp_path_factory):
     """Two channels in one file, of 0 to 60000 and of 100 to 900."""
     values = np.arange(400, dtype=float).reshape(20, 20) / 399
     image = np.stack([values * 60000, 100 + values[::-1] * 800], -1).astype(np.uint16)
-    path = tmp_path_factory.mktemp("bands")
-    directory = convert(path, {"trainA/0.npy": image, "trainB/0.png": RGB})
-    return Dataset.open(directory).split("trainA"), image.reshape(-1, 2)
+    files = {"trainA/0.npy": image, "trainB/0.png": RGB}
+    dataset = convert(tmp_path_factory.mktemp("bands"), files)
+    return dataset.split("trainA"), image.reshape(-1, 2)
 
 
 @pytest.mark.parametrize(
@@ -190,11 +168,9 @@ def test_ranges_of_another_number_of_channels_are_refused(bands):
 
 
 def test_bands_cannot_become_grey(tmp_path):
-    directory = convert(tmp_path, {"trainA/0.tif": BANDS, "trainB/0.png": RGB})
-    split = Dataset.open(directory).split("trainA")
+    dataset = convert(tmp_path, {"trainA/0.tif": BANDS, "trainB/0.png": RGB})
     with pytest.raises(InputError, match="--channels-a 1: .* float32 with 5 channels"):
-        forms.chosen_domain(split, "a", 1, None)
-    assert json.loads((directory / "dataset.json").read_text())["domains"]["b"]
+        forms.chosen_domain(dataset.split("trainA"), "a", 1, None)
 
 
 def test_stretched_and_small_images_are_counted(split, capsys):

@@ -4,16 +4,17 @@ import sys
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from cyclegan_tf.data import images, medical, ranges
 from cyclegan_tf.data.domain import Domain, with_channels
 from cyclegan_tf.data.images import UnreadableImage, from_picture, normalize
 from cyclegan_tf.data.picture import Picture
-from tests.data.hostile_files import encode, npy
+from tests.data.hostile_files import SRGB, encode, npy
 from tests.helpers import ROOT, random_pixels
 
 PIXELS = random_pixels(24, 32)
+PICTURE = Image.fromarray(PIXELS)
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)  # RGB and alpha
 
@@ -55,7 +56,7 @@ def test_plain_jpeg_and_png_keep_their_bytes(kind, bits, channels):
 
 @pytest.mark.parametrize("image_format", ["BMP", "WEBP"])
 def test_other_formats_become_png_without_loss(image_format):
-    data = encode(Image.fromarray(PIXELS), image_format, **{"lossless": True})
+    data = encode(PICTURE, image_format, lossless=True)
     np.testing.assert_array_equal(decoded(data), PIXELS)
 
 
@@ -110,7 +111,6 @@ def test_cmyk_jpeg_becomes_rgb():
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_exif_orientation_is_applied(orientation):
-    upright = Image.fromarray(PIXELS)
     inverse = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -122,17 +122,14 @@ def test_exif_orientation_is_applied(orientation):
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encode(upright.transpose(inverse), "PNG", exif=exif)
+    data = encode(PICTURE.transpose(inverse), "PNG", exif=exif)
     np.testing.assert_array_equal(decoded(data), PIXELS)
 
 
 @pytest.mark.parametrize(
     "data, reason",
     [
-        *(
-            (encode(Image.fromarray(PIXELS), "JPEG")[:-cut], None)
-            for cut in (1, 20, 200)
-        ),
+        *((encode(PICTURE, "JPEG")[:-cut], None) for cut in (1, 20, 200)),
         *((imagecodecs.png_encode(DEEP)[:-cut], None) for cut in (20, 1000)),
         *((data, "not a JPEG, ") for data in (b"", b"hello", b"%PDF-1.4")),
         (b"\xff\xd8\xff", None),
@@ -271,6 +268,12 @@ def test_jpeg_2000_keeps_its_numbers(bits, channels, codec):
         normalize(data[:40])
 
 
+def coded(codec, bits, pixels):
+    if codec == "jpegxl":
+        return imagecodecs.jpegxl_encode(pixels, lossless=True)
+    return imagecodecs.avif_encode(pixels, level=100, bitspersample=bits)
+
+
 @pytest.mark.parametrize(
     "codec, bits, channels",
     [("jpegxl", bits, n) for bits in (8, 10, 12, 16, 32) for n in (1, 3)]
@@ -280,10 +283,7 @@ def test_jpeg_xl_and_avif_keep_their_numbers(codec, bits, channels):
     pixels = np.squeeze(DEEP[..., :channels])
     pixels = np.float32(pixels) / 7 if bits == 32 else pixels >> (16 - bits)
     pixels = np.ascontiguousarray(pixels.astype("u1") if bits == 8 else pixels)
-    if codec == "jpegxl":
-        data = imagecodecs.jpegxl_encode(pixels, lossless=True)
-    else:
-        data = imagecodecs.avif_encode(pixels, level=100, bitspersample=bits)
+    data = coded(codec, bits, pixels)
     np.testing.assert_array_equal(np.squeeze(decoded(data)), pixels)
     with pytest.raises(UnreadableImage):
         normalize(data[:40])
@@ -295,11 +295,7 @@ def test_alpha_of_jpeg_xl_and_avif_is_put_on_white(codec, bits, channels):
     white = 2**bits - 1
     pixels = np.full((20, 24, channels), 50, np.uint8 if bits == 8 else np.uint16)
     pixels[:10, :, -1], pixels[10:, :, -1] = 0, white
-    if codec == "jpegxl":
-        data = imagecodecs.jpegxl_encode(pixels, lossless=True)
-    else:
-        data = imagecodecs.avif_encode(pixels, level=100, bitspersample=bits)
-    found = decoded(data)
+    found = decoded(coded(codec, bits, pixels))
     assert (found[:10] == white).all() and (found[10:] == 50).all()
 
 
@@ -308,15 +304,13 @@ def test_avif_is_turned_upright_and_keeps_its_profile(size):
     image = Image.fromarray(random_pixels(*size))
     exif = Image.Exif()
     exif[0x0112] = 6
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    buffer = io.BytesIO()
-    image.save(buffer, "AVIF", quality=100, exif=exif, icc_profile=profile)
-    picture = images.read(buffer.getvalue(), Domain())
-    with Image.open(buffer) as opened:
+    data = encode(image, "AVIF", quality=100, exif=exif, icc_profile=SRGB)
+    picture = images.read(data, Domain())
+    with Image.open(io.BytesIO(data)) as opened:
         upright = np.asarray(ImageOps.exif_transpose(opened))
     np.testing.assert_array_equal(picture.pixels, upright)
     assert picture.pixels.shape == (*size[::-1], 3)
-    assert picture.about.profile == profile
+    assert picture.about.profile == SRGB
 
 
 @pytest.mark.parametrize(
@@ -349,12 +343,11 @@ def test_heic_has_the_numbers_that_are_stored(bits, mode, monkeypatch):
     file = pillow_heif.from_bytes(
         mode if bits == 8 else f"{mode};16", (64, 48), scaled.tobytes()
     )
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    file.info["icc_profile"], buffer = profile, io.BytesIO()
+    file.info["icc_profile"], buffer = SRGB, io.BytesIO()
     file.save(buffer, quality=-1, chroma=444, matrix_coefficients=0)
     picture = images.read(buffer.getvalue(), Domain(3, dtype().dtype.name))
     np.testing.assert_array_equal(picture.pixels, pixels[..., :3])
-    assert picture.about.profile == profile
+    assert picture.about.profile == SRGB
 
 
 def test_suffixes_of_the_document_are_those_that_are_taken():
@@ -366,10 +359,8 @@ def test_suffixes_of_the_document_are_those_that_are_taken():
 
 @pytest.mark.parametrize("where", ["pixels", "mask"])
 def test_more_in_a_row_than_a_png_has_is_refused(where):
-    pixels = np.zeros(
-        (16, 10**6 + 1, 1) if where == "pixels" else (16, 4500, 224), "u1"
-    )
-    valid = None
+    shape = (16, 10**6 + 1, 1) if where == "pixels" else (16, 4500, 224)
+    pixels, valid = np.zeros(shape, "u1"), None
     if where == "mask":
         valid = np.ones(pixels.shape, bool)
         valid[0, 0, 0] = False

@@ -1,28 +1,26 @@
 """DICOM and NIfTI, by the files that pydicom and nibabel bring along."""
 
+import os
 import pathlib
 
 import numpy as np
 import pytest
+import tifffile
 
-from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.data import medical
-from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage, normalize, read
 from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.files import image_files
 from cyclegan_tf.data.writing import suffix_for, write
+from tests.helpers import converted
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")
 
 
 def dicom(name):
-    from pydicom.data import get_testdata_file
-
-    return pathlib.Path(get_testdata_file(name))
+    return pathlib.Path(pydicom.data.get_testdata_file(name))
 
 
 def values(name):
@@ -50,20 +48,12 @@ def test_ct_is_read_in_hounsfield_units():
 
 
 @pytest.mark.parametrize(
-    "name", ["MR_small_RLE.dcm", "MR_small_bigendian.dcm", "MR_small_jp2klossless.dcm"]
+    "coding", ["RLE", "bigendian", "jp2klossless", "jpeg_ls_lossless"]
 )
-def test_every_coding_gives_the_same(name):
-    data = dicom(name).read_bytes()
+def test_every_coding_gives_the_same(coding):
+    data = dicom(f"MR_small_{coding}.dcm").read_bytes()
     found = read(data, Domain(1, "float32")).pixels[..., 0]
     np.testing.assert_array_equal(found, values("MR_small.dcm"))
-
-
-def test_jpeg_ls_and_lossless_jpeg_are_read():
-    data = dicom("MR_small_jpeg_ls_lossless.dcm").read_bytes()
-    found = read(data, Domain(1, "float32")).pixels[..., 0]
-    np.testing.assert_array_equal(found, values("MR_small.dcm"))
-    image = normalize(dicom("SC_rgb_jpeg_gdcm.dcm").read_bytes())
-    assert (image.height, image.channels, image.dtype) == (100, 3, "uint8")
 
 
 def test_monochrome1_is_turned(tmp_path):
@@ -79,8 +69,9 @@ def test_monochrome1_is_turned(tmp_path):
 def test_colours_become_rgb():
     ybr = read(dicom("SC_ybr_full_422_uncompressed.dcm").read_bytes(), Domain())
     assert ybr.pixels[5, 50].tolist() == pytest.approx([255, 0, 0], abs=3)  # a red bar
-    palette = normalize(dicom("examples_palette.dcm").read_bytes())
-    assert (palette.channels, palette.dtype) == (3, "uint8")
+    for name in ("examples_palette.dcm", "SC_rgb_jpeg_gdcm.dcm"):  # lossless JPEG
+        image = normalize(dicom(name).read_bytes())
+        assert (image.channels, image.dtype) == (3, "uint8")
 
 
 def test_damaged_frames_are_refused_without_a_word_of_the_file(tmp_path):
@@ -120,15 +111,14 @@ def test_folders_of_ct_and_mr_become_a_dataset(tmp_path):
     for split in ("trainB", "testB"):
         image = nibabel.Nifti1Image(volume, affine)
         nibabel.save(image, folder / split / "volume.nii.gz")
-    places = {"dataset": str(folder), "data_dir": str(tmp_path / "tfrecords")}
-    directory = ensure_dataset(DatasetConfig(**places))
-    split_a, split_b = (Dataset.open(directory).split(f"train{x}") for x in "AB")
+    dataset = converted(folder)
+    split_a, split_b = dataset.split("trainA"), dataset.split("trainB")
     assert split_a.domain.dtype == split_b.domain.dtype == "float32"
     assert split_a.domain.high == values("CT_small.dcm").max()
     assert names_of(split_a) == ["trainA/1.2.840.7", "trainA/IM0001"]
     names = names_of(split_b)
     assert names == [f"trainB/volume_{i:04d}" for i in range(5)]
-    content = b"".join(path.read_bytes() for path in directory.iterdir())
+    content = b"".join(path.read_bytes() for path in dataset.directory.iterdir())
     assert b"Doe" not in content and b"Jane" not in content
 
 
@@ -159,8 +149,6 @@ def test_frames_of_a_file_are_pictures_of_their_own(tmp_path):
 
 
 def test_translated_slice_has_the_size_of_its_pixels(tmp_path):
-    import tifffile
-
     source = saved(tmp_path / "scan.dcm", PixelSpacing=[0.5, 0.25])
     picture = read(source.read_bytes(), Domain(1, "float32"))
     assert suffix_for(Domain(1, "uint16"), source) == ".tif"
@@ -185,10 +173,9 @@ def test_of_a_series_the_first_volume_is_read_as_nibabel_turns_it(
 
     series = np.random.default_rng(0).integers(-99, 99, (18, 20, 17, 7), np.int16)
     path = tmp_path / "series.nii.gz"
-    turned = orientations.inv_ornt_aff(
-        orientations.axcodes2ornt(codes), series.shape[:3]
-    )
-    nibabel.save(nibabel.Nifti1Image(series, turned), path)
+    codes = orientations.axcodes2ornt(codes)
+    affine = orientations.inv_ornt_aff(codes, series.shape[:3])
+    nibabel.save(nibabel.Nifti1Image(series, affine), path)
     expected = nibabel.as_closest_canonical(nibabel.load(path)).dataobj[..., 0]
     assert medical.num_slices(path) == expected.shape[2]
     sliced = []
@@ -199,9 +186,8 @@ def test_of_a_series_the_first_volume_is_read_as_nibabel_turns_it(
     )
     found = [picture.pixels[..., 0] for picture in medical.slices_of(path)]
     assert sliced == [(..., 0)]
-    np.testing.assert_array_equal(
-        found, np.moveaxis(expected, 2, 0)[:, :, ::-1].transpose(0, 2, 1)
-    )
+    turned = np.moveaxis(expected, 2, 0)[:, :, ::-1].transpose(0, 2, 1)
+    np.testing.assert_array_equal(found, turned)
 
 
 def test_damaged_volume_is_skipped_with_its_slices(tmp_path, capsys):
@@ -215,17 +201,14 @@ def test_damaged_volume_is_skipped_with_its_slices(tmp_path, capsys):
             nibabel.save(nibabel.Nifti1Image(part, np.eye(4)), path)
     path = folder / "trainA" / "0.nii"
     path.write_bytes(path.read_bytes()[:-9])
-    places = {"dataset": str(folder), "data_dir": str(tmp_path / "tfrecords")}
-    directory = ensure_dataset(DatasetConfig(**places))
+    dataset = converted(folder)
     said = capsys.readouterr().err
     assert said.count("skipped trainA/0_000") == 3 and "damaged NIfTI (OSError)" in said
-    names = names_of(Dataset.open(directory).split("trainA"))
+    names = names_of(dataset.split("trainA"))
     assert names == [f"trainA/1_{i:04d}" for i in range(60)]
 
 
 def test_neither_pipes_nor_huge_files_are_read(tmp_path):
-    import os
-
     for name in ("a.dcm", "b.nii"):
         os.mkfifo(tmp_path / name)
         assert medical.num_slices(tmp_path / name) == 1

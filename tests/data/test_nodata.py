@@ -1,7 +1,6 @@
 """Pixels without a value: found as GDAL finds them, and counted nowhere."""
 
 import io
-import json
 
 import numpy as np
 import pytest
@@ -9,28 +8,22 @@ import tensorflow as tf
 import tifffile
 
 from cyclegan_tf.common.errors import InputError
-from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.ranges import Range
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import forms, frames, pipeline, records
-from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage, normalize, read
 from cyclegan_tf.data.picture import with_nodata
 from cyclegan_tf.evaluation.evaluator import Evaluator
 from cyclegan_tf.runs.generators import DIRECTIONS
-from tests.data.hostile_files import tiff
+from tests.data.hostile_files import PLACE, tiff
+from tests.helpers import converted
 
 RNG = np.random.default_rng(0)
 HEIGHTS = RNG.uniform(100, 500, (24, 32)).astype(np.float32)
 LOWEST = float(np.finfo(np.float32).min)
 HOLE = np.zeros((24, 32), bool)
 HOLE[:9, 4:20] = True
-PLACE = [
-    (33550, 12, 3, (10.0, 10.0, 0.0), True),
-    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4.6e6, 0.0), True),
-]
 
 
 def tagged(nodata, dtype="float32", **options):
@@ -135,8 +128,7 @@ def test_range_of_a_band_without_any_value_is_refused(tmp_path):
         content = tiff(bands, extratags=tags, metadata=None, planarconfig="contig")
         for name in ("0.tif", "1.tif"):
             (tmp_path / "in" / domain / name).write_bytes(content)
-    places = {"dataset": str(tmp_path / "in"), "data_dir": str(tmp_path / "out")}
-    split = Dataset.open(ensure_dataset(DatasetConfig(**places))).split("trainA")
+    split = converted(tmp_path / "in").split("trainA")
     given = Range((0.0,), (100.0,), are_percentiles=True, is_per_channel=True)
     with pytest.raises(InputError, match="--range-a: channel 2 has no value"):
         forms.chosen_domain(split, "a", None, given)
@@ -183,33 +175,25 @@ def test_dataset_counts_only_what_has_a_value(tmp_path, capsys):
             heights = np.where(HOLE, -9999, HEIGHTS + i).astype(np.float32)
             tags = [(42113, 2, 0, "-9999", True)] * (i < 2)
             heights = heights if tags else HEIGHTS
-            tifffile.imwrite(
-                tmp_path / "dem" / split / f"{i}.tif", heights, extratags=tags
-            )
-    places = {"dataset": str(tmp_path / "dem"), "data_dir": str(tmp_path / "tfrecords")}
-    directory = ensure_dataset(DatasetConfig(**places))
-    domain = json.loads((directory / "dataset.json").read_text())["domains"]["a"]
-    assert domain["low"] == HEIGHTS.min() or domain["low"] == HEIGHTS[~HOLE].min()
-    assert domain["high"] < 502
-    split = Dataset.open(directory).split("trainA")
+            path = tmp_path / "dem" / split / f"{i}.tif"
+            tifffile.imwrite(path, heights, extratags=tags)
+    dataset = converted(tmp_path / "dem")
+    domain, split = dataset.domains.a, dataset.split("trainA")
+    assert domain.low in (HEIGHTS.min(), HEIGHTS[~HOLE].min()) and domain.high < 502
     chosen = forms.chosen_domain(split, "a", None, Range((0,), (100,), True))
-    assert (chosen.low, chosen.high) == (domain["low"], domain["high"])
+    assert chosen == domain
     assert "0.00% of the values are outside" in capsys.readouterr().err
     images = pipeline.load_images(split, Frame(24, 32))
     assert np.allclose(images[:2, HOLE], split.domain.middle)
-    assert images.min() >= domain["low"] and images.max() <= domain["high"]
+    assert images.min() >= domain.low and images.max() <= domain.high
     (valid,) = pipeline.valid_batches(split, Frame(24, 32), 3).as_numpy_iterator()
     np.testing.assert_array_equal(valid[:2, ..., 0], [~HOLE, ~HOLE])
     assert valid[2].all()
     assert pipeline.valid_batches(split.without([0, 1]), Frame(24, 32), 3) is None
     # What a generator makes of pixels without a value is not scored.
     evaluator = Evaluator(split, split, Frame(24, 32))
-    there, _ = evaluator.evaluate(
-        {
-            name: lambda x, training: tf.where(tf.abs(x) < 1e-6, 1.0, x)
-            for name in DIRECTIONS
-        }
-    )
+    generator = lambda x, training: tf.where(tf.abs(x) < 1e-6, 1.0, x)  # noqa: E731
+    there, _ = evaluator.evaluate(dict.fromkeys(DIRECTIONS, generator))
     assert there.scores["cycle_mae"] < 1e-5 and there.scores["identity_mae"] < 1e-5
 
 

@@ -6,13 +6,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.config import DatasetConfig
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data import pipeline
-from cyclegan_tf.data.convert import ensure_dataset
 from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.shards import names_of
+from tests.helpers import converted
 
 OPTIONS = {
     "frame": Frame(32, 32),
@@ -26,10 +25,8 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def splits(tiny_data_dir):
-    directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    return Dataset.open(directory).split("trainA"), Dataset.open(directory).split(
-        "trainB"
-    )
+    dataset = Dataset.open(tiny_data_dir / "synthetic" / "horse2zebra")
+    return dataset.split("trainA"), dataset.split("trainB")
 
 
 def batches(splits, count, first_step=0, **options):
@@ -66,9 +63,8 @@ def test_order_crops_and_flips_of_a_seed_are_the_same_for_ever(tmp_path, cache):
         for i in range(count):
             pixels = rng.integers(0, 256, (20, 20, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
-    config = DatasetConfig(f"{tmp_path}/photos", data_dir=f"{tmp_path}/tfrecords")
-    directory = ensure_dataset(config)
-    splits = [Dataset.open(directory).split(name) for name in ("trainA", "trainB")]
+    dataset = converted(tmp_path / "photos")
+    splits = dataset.split("trainA"), dataset.split("trainB")
     # The images have the load size, so that no rounding of a resize matters.
     sizes = {"frame": Frame(16, 16), "load_frame": Frame(20, 20)}
     taken = batches(splits, 10, 3, **sizes, batch_size=2, seed=7, cache=cache)
@@ -115,10 +111,8 @@ def test_sample_is_fixed_and_the_same_of_paired_splits(splits):
     rows = [splits[0].places.tolist().index(row) for row in first.places.tolist()]
     assert rows == sorted(set(rows)) and rows != [0, 1, 2, 3, 4]
     assert second.places[:, 1].tolist() == first.places[:, 1].tolist()
-    whole = pipeline.load_images(splits[0], Frame(32, 32))
-    np.testing.assert_array_equal(
-        pipeline.load_images(first, Frame(32, 32)), whole[rows]
-    )
+    few, whole = (pipeline.load_images(x, Frame(32, 32)) for x in (first, splits[0]))
+    np.testing.assert_array_equal(few, whole[rows])
 
 
 def test_seed_changes_the_batches(splits):
@@ -200,10 +194,7 @@ def test_split_without_images_is_empty(tiny_data_dir):
 
 
 def test_masks_belong_to_test_images_only(tiny_data_dir):
-    directory = tiny_data_dir / "synthetic" / "horse2zebra"
-    masks = pipeline.load_masks(Dataset.open(directory).split("testA"), Frame(32, 32))
+    dataset = Dataset.open(tiny_data_dir / "synthetic" / "horse2zebra")
+    masks = pipeline.load_masks(dataset.split("testA"), Frame(32, 32))
     assert masks.shape == (1, 32, 32) and masks.dtype == bool
-    assert (
-        pipeline.load_masks(Dataset.open(directory).split("trainA"), Frame(32, 32))
-        is None
-    )
+    assert pipeline.load_masks(dataset.split("trainA"), Frame(32, 32)) is None

@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.data.arrays import UnreadableImage
@@ -12,7 +12,7 @@ from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import normalize, pixels_of, read, read_file
 from cyclegan_tf.data.picture import About, Picture
 from cyclegan_tf.data.writing import HOLDS, lost, require_holds, suffix_for, write
-from tests.data.hostile_files import encode, tiff
+from tests.data.hostile_files import PLACE, SRGB, encode, tiff
 from tests.helpers import random_pixels
 
 RNG = np.random.default_rng(0)
@@ -86,8 +86,7 @@ def test_jpeg_of_too_many_pixels_in_a_row_is_refused(tmp_path):
 
 KEYS = (1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633)
 GEO = [
-    (33550, 12, 3, (10.0, 10.0, 0.0), True),
-    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4.6e6, 0.0), True),
+    *PLACE,
     (34735, 3, len(KEYS), KEYS, True),
     (34737, 2, 8, "UTM 33N|", True),
 ]
@@ -95,7 +94,6 @@ STATISTICS = '<Item name="STATISTICS_MEAN" sample="0">7</Item>'
 HEIGHTS = np.float32(RNG.uniform(100, 500, (24, 32)))
 HEIGHTS[:9] = -9999
 RGB = random_pixels(24, 32)
-PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def tags_of(path):
@@ -114,9 +112,8 @@ def written(tmp_path, data, pixels, suffix=".tif", domain=None):
 
 @pytest.mark.parametrize("dtype", ["float32", "uint16", "uint8"])
 def test_translated_map_lies_where_it_did(tmp_path, dtype):
-    described = (
-        f'<GDALMetadata>{STATISTICS}<Item name="YEAR">2020</Item></GDALMetadata>'
-    )
+    year = '<Item name="YEAR">2020</Item>'
+    described = f"<GDALMetadata>{STATISTICS}{year}</GDALMetadata>"
     nodata = "-9999" if dtype == "float32" else "0"
     heights = np.where(HEIGHTS < 0, float(nodata), HEIGHTS / 2).astype(dtype)
     tags = [*GEO, (42112, 2, 0, described, True), (42113, 2, 0, nodata, True)]
@@ -172,12 +169,10 @@ def test_microscopes_pixels_keep_their_size(tmp_path, channels, dtype):
         assert file.imagej_metadata["unit"] == "um"
         assert file.pages[0].tags[282].value == (30769, 10000)
         assert file.series[0].axes == ("YX" if channels == 1 else "CYX")
-        assert file.imagej_metadata.get("Labels") == (
-            list("abcde") if channels == 5 else None
-        )
-        np.testing.assert_array_equal(
-            file.asarray(), np.moveaxis(pixels, -1, 0).squeeze()
-        )
+        labels = list("abcde") if channels == 5 else None
+        assert file.imagej_metadata.get("Labels") == labels
+        expected = np.moveaxis(pixels, -1, 0).squeeze()
+        np.testing.assert_array_equal(file.asarray(), expected)
     metadata = {"PhysicalSizeX": 0.325, "PhysicalSizeXUnit": "nm", "axes": "CYX"}
     metadata["Channel"] = {"Name": list("abcde")}
     data = tiff(CHANNELS, ome=True, metadata=metadata, photometric="minisblack")
@@ -185,9 +180,8 @@ def test_microscopes_pixels_keep_their_size(tmp_path, channels, dtype):
     with tifffile.TiffFile(path) as file:
         assert 'PhysicalSizeX="0.325" PhysicalSizeXUnit="nm"' in file.ome_metadata
         assert ('Name="e"' in file.ome_metadata) == (channels == 5)
-    assert pixels_of(read_file(path), Domain(channels, dtype)).tolist() == (
-        pixels.tolist()
-    )
+    again = pixels_of(read_file(path), Domain(channels, dtype))
+    np.testing.assert_array_equal(again, pixels)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -195,7 +189,7 @@ def test_microscopes_pixels_keep_their_size(tmp_path, channels, dtype):
 def test_colour_profile_and_resolution_are_kept(tmp_path, suffix, dtype):
     if suffix == ".jpg" and dtype == "uint16":
         return
-    options = {"icc_profile": PROFILE, "dpi": (300, 300)}
+    options = {"icc_profile": SRGB, "dpi": (300, 300)}
     pixels = pixels_in(3, dtype)
     for kind in ("PNG", "JPEG", "TIFF"):
         data = encode(Image.fromarray(RGB), kind, **options)
@@ -206,11 +200,11 @@ def test_colour_profile_and_resolution_are_kept(tmp_path, suffix, dtype):
         assert not missing
         if dtype == "uint8":
             with Image.open(path) as image:
-                assert image.info["icc_profile"] == PROFILE
+                assert image.info["icc_profile"] == SRGB
                 assert [round(float(x)) for x in image.info["dpi"]] == [300, 300]
         else:
             again = read(read_file(path), Domain(3, dtype))
-            assert again.about.profile == PROFILE
+            assert again.about.profile == SRGB
             assert round(again.about.resolution[0][0]) == 300
             np.testing.assert_array_equal(again.pixels, pixels)
     _, missing = written(tmp_path, data, pixels_in(1, dtype), suffix)
