@@ -18,7 +18,7 @@ from tests.helpers import random_pixels, run_here, write_images
 RGB = Domain()
 SAME = Translator(RGB, RGB, lambda images: images)
 NEGATIVE = Translator(RGB, RGB, lambda images: 255 - images)
-SOUND_RATE = 48000
+RATE, SOUND_RATE = 25, 48000
 
 
 def moving(count, size=(48, 64)):
@@ -29,19 +29,16 @@ def moving(count, size=(48, 64)):
 
 
 def write_video(
-    path,
-    frames,
-    ticks=None,
-    codec="libx264",
-    sound="aac",
-    rate=25,
-    time_base=None,
-    options=None,
+    path, frames, ticks=None, codec="libx264", sound="aac", time_base=None, **options
 ):
-    """Writes RGB frames, at times in ticks, and a tone of the same length."""
+    """Writes RGB frames, at times in ticks, a tone of the same length, and a title.
+
+    The options are of the container, or of x264.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=rate)
+    with av.open(str(path), "w", options=options) as container:
+        container.metadata["title"] = "Harbour"
+        stream = container.add_stream(codec, rate=RATE, options=options)
         stream.height, stream.width = frames[0].shape[:2]
         if time_base:
             stream.time_base = stream.codec_context.time_base = time_base
@@ -49,11 +46,11 @@ def write_video(
         for tick, pixels in zip(ticks or range(len(frames)), frames, strict=True):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = tick, time_base or Fraction(1, rate)
+            frame.pts, frame.time_base = tick, time_base or Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound:
-            write_tone(container, tone, len(frames) / rate)
+            write_tone(container, tone, len(frames) / RATE)
     return path
 
 
@@ -128,11 +125,8 @@ def test_variable_frame_rate_is_kept(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 def test_odd_size_is_kept(tmp_path, suffix):
-    source = write_video(
-        *(tmp_path / "in.webm", moving(6, (33, 47))),
-        codec="libvpx-vp9",
-        sound="libopus",
-    )
+    frames, codecs = moving(6, (33, 47)), {"codec": "libvpx-vp9", "sound": "libopus"}
+    source = write_video(tmp_path / "in.webm", frames, **codecs)
     translated(source, tmp_path / f"out{suffix}")
     frames = times_and_frames(source)[1]
     got = times_and_frames(tmp_path / f"out{suffix}")[1]
@@ -252,7 +246,7 @@ def test_bad_video_is_named_and_leaves_nothing(clip, tmp_path, capsys, name):
 def test_cut_video_is_refused_wherever_its_index_is(tmp_path, suffix):
     options = {"movflags": "faststart"} if suffix == ".mp4" else {}
     noise = np.random.default_rng(0).integers(0, 256, (75, 48, 64, 3), np.uint8)
-    source = write_video(tmp_path / f"whole{suffix}", list(noise), options=options)
+    source = write_video(tmp_path / f"whole{suffix}", list(noise), **options)
     cut = tmp_path / f"cut{suffix}"
     cut.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     assert translated(cut, tmp_path / f"out{suffix}") == {"failed": 1}
@@ -285,22 +279,21 @@ def test_model_of_other_images_is_refused(clip, tmp_path):
             translated(clip, tmp_path / "out.mp4", Translator(*domains, None))
 
 
-def test_video_is_left_out_beside_what_the_model_takes(clip, tmp_path, capsys):
-    write_images(tmp_path / "in", 1)
-    shutil.copy(clip, tmp_path / "in" / "clip.mp4")
-    grey = Translator(Domain(1), Domain(1), None)
-    assert translated(tmp_path / "in", tmp_path / "out", grey) == {}
-    said = capsys.readouterr().err
-    assert "clip.mp4: left out, of 1; videos need a model of 8-bit RGB" in said
-
-
-def test_volumes_do_not_wait_for_a_missing_package(clip, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["scan.nii", "photo.png"])
+@pytest.mark.parametrize("need", ["a model of 8-bit RGB", "PyAV"])
+def test_video_is_left_out_beside_others_where_something_is_missing(
+    clip, tmp_path, monkeypatch, capsys, name, need
+):
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "scan.nii").touch()
+    (tmp_path / "in" / name).touch()
     shutil.copy(clip, tmp_path / "in" / "clip.mp4")
-    monkeypatch.setitem(sys.modules, "av", None)
-    assert translated(tmp_path / "in", tmp_path / "out") == {}
-    assert "clip.mp4: left out, of 1; videos need PyAV" in capsys.readouterr().err
+    translate = Translator(Domain(1), Domain(1), None)
+    if need == "PyAV":
+        monkeypatch.setitem(sys.modules, "av", None)
+        translate = SAME
+    assert translated(tmp_path / "in", tmp_path / "out", translate) == {}
+    said = capsys.readouterr().err
+    assert f"clip.mp4: left out, of 1; videos need {need}" in said
 
 
 def test_missing_package_is_named(clip, tmp_path, monkeypatch):
@@ -319,10 +312,8 @@ def test_pictures_do_not_wait_for_a_missing_package(
     done = run_here(capsys, *arguments)
     assert done.returncode == 0, done.stderr
     assert "clip.mp4: left out, of 1; videos need PyAV" in done.stderr
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "000.png",
-        "001.png",
-    }
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made == {"000.png", "001.png"}
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.avi"])
@@ -379,24 +370,11 @@ def test_steady_lessens_flicker(tmp_path, capsys):
     assert change("steady.mp4", True) < change("plain.mp4", False) / 3
 
 
-def write_coded(path, codec="libx264", size=(48, 64), **options):
-    """A clip of what encoders are asked for, with a title."""
-    with av.open(str(path), "w") as container:
-        container.metadata["title"] = "Harbour"
-        stream = container.add_stream(codec, rate=10, options=options)
-        stream.height, stream.width = size
-        stream.pix_fmt = "yuv420p"
-        for frame in moving(4, size):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.mark.parametrize("aspect", [Fraction(64, 45), Fraction(8, 9)])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
 def test_pixels_that_are_not_square_are_shown_as_wide(tmp_path, suffix, aspect):
     sar = {"x264-params": f"sar={aspect.numerator}/{aspect.denominator}"}
-    source = write_coded(tmp_path / "in.mp4", size=(72, 90), **sar)
+    source = write_video(tmp_path / "in.mp4", moving(4, (72, 90)), **sar)
     out = tmp_path / f"out{suffix}"
     assert translated(source, out) == {"translated": 1}
     with av.open(str(out)) as container:
@@ -407,7 +385,7 @@ def test_pixels_that_are_not_square_are_shown_as_wide(tmp_path, suffix, aspect):
 
 
 def test_interlaced_video_is_said_to_become_progressive(tmp_path, capsys):
-    source = write_coded(tmp_path / "in.mp4", **{"x264-params": "tff=1"})
+    source = write_video(tmp_path / "in.mp4", moving(4), **{"x264-params": "tff=1"})
     assert translated(source, tmp_path / "out.mp4") == {"translated": 1}
     assert "is interlaced, and becomes progressive" in capsys.readouterr().err
     assert translated(tmp_path / "out.mp4", tmp_path / "again.mp4")
