@@ -22,9 +22,14 @@ from cyclegan_tf.inference import files, run_exported
 from cyclegan_tf.inference.jobs import find, plan
 from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.model.networks import build_generator
-from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs import generators, saved
-from tests.helpers import assert_one_line_error, random_values, run_here, tiny_config
+from tests.helpers import (
+    assert_one_line_error,
+    random_values,
+    run_here,
+    tiny_config,
+    write_run,
+)
 
 GREY16 = Domain(1, "uint16", 0, 4095)
 BANDS = Domain(5, "float32", (-2, 0, 0, 100, -1), (3, 1, 2, 900, 60000))
@@ -42,10 +47,7 @@ def save_run(path, domains):
             if "kernel" in variable.path:
                 variable.assign(variable * 10)
         models[direction] = model
-    recorded = run_directory.Recorded(tiny_config(path), "fingerprint", domains)
-    run_directory.write_config(path, recorded)
-    generators.save_generators(path, models, {"step": 0})
-    return path
+    return write_run(tiny_config(path, run_dir=str(path)), models, domains, step=None)
 
 
 @pytest.fixture(scope="module", params=FORMS)
@@ -135,10 +137,8 @@ def test_identity_returns_the_last_bit_of_16(tmp_path, capsys):
     tifffile.imwrite(tmp_path / "in" / "stored.tif", stack)
     (tmp_path / "in" / "image.png").write_bytes(imagecodecs.png_encode(images[0]))
     np.save(tmp_path / "in" / "array.npy", images[0])
-    done = run_here(
-        *(capsys, "translate", "--model", tmp_path / "savedmodel"),
-        *(tmp_path / "in", tmp_path / "out"),
-    )
+    arguments = "--model", tmp_path / "savedmodel", tmp_path / "in", tmp_path / "out"
+    done = run_here(capsys, "translate", *arguments)
     assert "3 translated, 0 there before, 0 failed" in done.stdout, done.stderr
     assert re.search("of '.*stored.tif': .*first of 2 pages", done.stderr)
     stored = tifffile.imread(tmp_path / "out" / "stored.tif")
@@ -186,9 +186,8 @@ def test_every_export_knows_its_form_and_fills_nodata_as_its_run_does(
     for model in (run_dir, output, *output.glob("[ol]*")):  # ONNX, LiteRT
         translate = cyclegan_tf.load(model, "a_to_b")
         assert (translate.source, translate.target) == domains
-        assert translate.frame == (
-            None if model == run_dir else tiny_config(path).frame
-        )
+        frame = None if model == run_dir else tiny_config(path).frame
+        assert translate.frame == frame
         out = tmp_path / f"{model.parent.name}-{model.name}"
         jobs = plan(find(str(path), str(out)), "tiff", domains.b)
         assert files.translate_files(jobs, translate, 1, False) == {"translated": 1}

@@ -1,5 +1,4 @@
 import functools
-import io
 import struct
 import zlib
 
@@ -13,6 +12,7 @@ from cyclegan_tf.data import images
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.exporting.graph_decoding import decode_upright
 from cyclegan_tf.exporting.kinds_of_files import one_of_each_kind
+from tests.data.hostile_files import chunk, encode, png
 from tests.helpers import random_pixels
 
 RGB = Domain()
@@ -32,10 +32,8 @@ def decoder(domain):
     )
 
 
-def encoded(image, image_format, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    return buffer.getvalue()
+def refused(problem=None):
+    return pytest.raises(tf.errors.InvalidArgumentError, match=problem)
 
 
 def with_orientation(orientation, byte_order="<"):
@@ -44,7 +42,7 @@ def with_orientation(orientation, byte_order="<"):
     exif[0x010F] = "A camera"
     exif[0x0112] = orientation
     picture = Image.fromarray(random_pixels(24, 40))
-    return encoded(picture, "JPEG", exif=exif, quality=95)
+    return encode(picture, "JPEG", exif=exif, quality=95)
 
 
 def assert_as_with_pillow(in_graph, data, domain=RGB):
@@ -69,15 +67,8 @@ def test_every_degree_of_transparency_is_put_on_white_as_with_pillow(in_graph, m
     colour, alpha = (x.astype(np.uint8) for x in np.mgrid[:256, :256])
     grey, alpha = Image.fromarray(colour), Image.fromarray(alpha)
     bands = [grey] * (len(mode) - 1)
-    data = encoded(Image.merge(mode, [*bands, alpha]), "PNG")
+    data = encode(Image.merge(mode, [*bands, alpha]), "PNG")
     assert_as_with_pillow(in_graph, data)
-
-
-def chunk(kind, content):
-    """A chunk of a PNG file."""
-    named = kind + content
-    checked = struct.pack(">I", zlib.crc32(named))
-    return struct.pack(">I", len(content)) + named + checked
 
 
 def with_chunks(png, *chunks):
@@ -92,9 +83,8 @@ def test_grey_of_few_bits_with_a_transparent_value(in_graph, bits, transparent):
     values = np.random.default_rng(0).integers(0, 2**bits, (20, 32))
     shifts = np.arange(bits)[::-1]
     rows = np.packbits((values[..., None] >> shifts & 1).reshape(20, -1), axis=1)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 20, bits, 0, 0, 0, 0))
     pixels = zlib.compress(np.insert(rows, 0, 0, axis=1).tobytes())
-    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    data = png((32, 20, bits, 0, 0), (b"IDAT", pixels))
     levels = np.repeat(values[..., None] * 255 // (2**bits - 1), 3, axis=-1)
     np.testing.assert_array_equal(in_graph(data), levels)
     data = with_chunks(data, chunk(b"tRNS", struct.pack(">H", transparent)))
@@ -116,17 +106,17 @@ def test_16_bit_png_decodes_as_in_files(channels, stored):
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
 def test_other_depth_is_refused(in_graph, image_format):
     deep = imagecodecs.png_encode(np.full((20, 20), 300, np.uint16))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="image of 8 bits.*got"):
+    with refused("image of 8 bits.*got"):
         in_graph(deep)
-    flat = encoded(Image.new("RGB", (20, 20)), image_format)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="image of 16 bits.*got"):
+    flat = encode(Image.new("RGB", (20, 20)), image_format)
+    with refused("image of 16 bits.*got"):
         decoder(Domain(1, "uint16", 0, 4095))(flat)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_decodes_as_with_pillow(in_graph, mode):
     picture = Image.fromarray(random_pixels(20, 28)).convert(mode)
-    assert_as_with_pillow(in_graph, encoded(picture, "JPEG"))
+    assert_as_with_pillow(in_graph, encode(picture, "JPEG"))
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
@@ -138,7 +128,7 @@ def test_exif_orientation_is_honoured(in_graph, orientation, byte_order):
     assert_as_with_pillow(in_graph, data)
 
 
-PNG = encoded(Image.fromarray(random_pixels(24, 40)), "PNG")
+PNG = encode(Image.fromarray(random_pixels(24, 40)), "PNG")
 
 
 def tiff(kind, count, value, order="<"):
@@ -150,7 +140,7 @@ def tiff(kind, count, value, order="<"):
 
 def in_jpeg(*payloads):
     """A JPEG file with segments of metadata, the last one first."""
-    data = encoded(Image.fromarray(random_pixels(24, 40)), "JPEG")
+    data = encode(Image.fromarray(random_pixels(24, 40)), "JPEG")
     for payload in payloads:
         length = struct.pack(">H", len(payload) + 2)
         data = data[:2] + b"\xff\xe1" + length + payload + data[2:]
@@ -170,8 +160,10 @@ TURNED = {
 UPRIGHT = {
     "an unknown number": in_jpeg(b"Exif\0\0" + tiff(3, 1, b"\x09\0\0\0")),
     "a damaged start": in_jpeg(b"Exif\0\0II\0\0" + SHORT[4:]),
+    "a directory beyond the end": in_jpeg(b"Exif\0\0MM\0*\0\0\xff\xff" + SHORT[8:]),
+    "one far beyond it": in_jpeg(b"Exif\0\0MM\0*\xff\xff\xff\xff" + SHORT[8:]),
     "a chunk that is no tRNS": with_chunks(
-        encoded(Image.fromarray(random_pixels(24, 40)).quantize(4), "PNG", bits=2),
+        encode(Image.fromarray(random_pixels(24, 40)).quantize(4), "PNG", bits=2),
         chunk(b"tEXt", b"Comment\0about tRNS"),
     ),
 }
@@ -187,53 +179,40 @@ def test_orientation_is_that_of_translate(in_graph, kind):
 @pytest.mark.parametrize("kind, count", [(5, 1), (4, 1), (3, 2)])
 def test_orientation_that_the_graph_cannot_read_is_refused(in_graph, kind, count):
     data = in_jpeg(b"Exif\0\0" + tiff(kind, count, b"\6\0\6\0"))
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match="orientation of one short"
-    ):
+    with refused("orientation of one short"):
         in_graph(data)
-
-
-def test_broken_exif_leaves_the_picture_as_it_is(in_graph):
-    data = with_orientation(6)
-    place = data.index(b"Exif\0\0") + 10  # of the first directory's offset
-    for offset in (b"\xff\xff\xff\xff", b"\xff\xff\0\0"):
-        broken = data[:place] + offset + data[place + 4 :]
-        assert in_graph(broken).shape == (24, 40, 3)
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
 @pytest.mark.parametrize("size", [(15, 40), (400, 300)])
 def test_size_is_refused_before_decoding(in_graph, image_format, size):
-    data = encoded(Image.new("RGB", size), image_format)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 16 x 16"):
+    data = encode(Image.new("RGB", size), image_format)
+    with refused("at least 16 x 16"):
         in_graph(data)
 
 
 @pytest.mark.parametrize("size", [b"\xff" * 8, b"\x7f\xff\xff\xff\0\0\0\x10"])
 def test_gigantic_png_header_is_refused(in_graph, size):
-    data = encoded(Image.new("RGB", (20, 20)), "PNG")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 100000 pixels"):
+    data = encode(Image.new("RGB", (20, 20)), "PNG")
+    with refused("at most 100000 pixels"):
         in_graph(data[:16] + size + data[24:])
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"hello", b"\xff\xd8\xff", b"GIF89a" + b"0" * 60, b"RIFF0000WEBP"]
+    "data",
+    [
+        *(b"", b"hello", b"\xff\xd8\xff", b"GIF89a" + b"0" * 60, b"RIFF0000WEBP"),
+        PNG[: len(PNG) // 2],
+    ],
 )
-def test_other_bytes_are_refused(in_graph, data):
-    with pytest.raises(tf.errors.InvalidArgumentError):
+def test_other_bytes_and_half_a_file_are_refused(in_graph, data):
+    with refused():
         in_graph(data)
 
 
-def test_truncated_png_is_refused(in_graph):
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    data = encoded(Image.fromarray(noise), "PNG")
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        in_graph(data[: len(data) // 2])
-
-
 def test_jpeg_of_many_scans_is_refused_before_decoding(in_graph):
-    data = encoded(Image.fromarray(random_pixels(64, 64)), "JPEG", progressive=True)
+    data = encode(Image.fromarray(random_pixels(64, 64)), "JPEG", progressive=True)
     assert in_graph(data).shape == (64, 64, 3)
     last = data[data.rindex(b"\xff\xda") : -2]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 200 scans"):
+    with refused("at most 200 scans"):
         in_graph(data[:-2] + 200 * last + data[-2:])

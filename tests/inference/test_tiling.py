@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 import cyclegan_tf
 from cyclegan_tf.data.domain import Domain, Domains
@@ -12,9 +11,7 @@ from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.inference.tiling import translate_in_stripes
 from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
-from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators
-from tests.helpers import random_pixels, run_here, tiny_config
+from tests.helpers import random_pixels, tiny_config, write_run
 
 DOMAINS = Domains()
 ONE_ROW, SOME_ROWS, ALL_ROWS = 1, 3000, 2**26
@@ -37,12 +34,9 @@ def generator_of(kind="resnet", **options):
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stripes") / "run"
-    config = tiny_config(path, filters=4, residual_blocks=2)
-    recorded = run_directory.Recorded(config, "fingerprint")
-    run_directory.write_config(path, recorded)
-    generators.save_generators(path, {"a_to_b": generator_of()}, {"step": 0})
-    return path
+    folder = tmp_path_factory.mktemp("stripes")
+    config = tiny_config(folder, filters=4, residual_blocks=2)
+    return write_run(config, {"a_to_b": generator_of()}, step=None)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +50,9 @@ def run_dir(tmp_path_factory):
 )
 @pytest.mark.parametrize(
     "options",
-    [
-        {},
-        {"norm": "plain"},
-        {"upsampling": "resize"},
-        {"has_attention": True},
-        {"kind": "mobile"},
-    ],
+    [{}]
+    + [{"norm": "plain"}, {"upsampling": "resize"}]
+    + [{"has_attention": True}, {"kind": "mobile"}],
     ids=str,
 )
 def test_stripes_equal_the_whole(tmp_path, options, size, stripe_bytes):
@@ -110,28 +100,9 @@ def test_unknown_layer_is_named(tmp_path):
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(2, 1, name="stem")(inputs)
     x = keras.layers.MaxPool2D(name="pool")(x)
+    model, image = keras.Model(inputs, x), random_pixels(16, 16)
     with pytest.raises(TypeError, match="MaxPooling2D 'pool' cannot go by stripes"):
-        translate_in_stripes(
-            keras.Model(inputs, x), random_pixels(16, 16), *DOMAINS, tmp_path
-        )
-
-
-def test_command_translates_in_bounded_memory(run_dir, tmp_path, capsys):
-    Image.fromarray(random_pixels(90, 50)).save(tmp_path / "in.png")
-    for arguments in (["whole.png"], ["tiled.png", "--tile"]):
-        output, *options = arguments
-        done = run_here(
-            *(capsys, "translate", "--model", run_dir),
-            *(tmp_path / "in.png", tmp_path / output, *options),
-        )
-        assert done.returncode == 0, done.stderr
-    whole, tiled = (
-        np.asarray(Image.open(tmp_path / name)).astype(int)
-        for name in ("whole.png", "tiled.png")
-    )
-    assert np.abs(whole - tiled).max() <= 1
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["in.png", "tiled.png", "whole.png"]
+        translate_in_stripes(model, image, *DOMAINS, tmp_path)
 
 
 def test_loaded_function_takes_several_pictures(run_dir, tmp_path):

@@ -140,11 +140,9 @@ def test_learned_scales_and_offsets_are_taken_over(blocks):
     generator, found = generator_from_reference(tensors, "x.pth")
     for layer, name in (("stem", "model.1"), ("up2", f"model.{13 + blocks}")):
         norm = generator.get_layer(f"{layer}_norm")
-        scale, offset = (
-            tensors[f"norm of {name}.weight.{x}"] for x in ("weight", "bias")
-        )
-        np.testing.assert_array_equal(norm.scale, scale)
-        np.testing.assert_array_equal(norm.offset, offset)
+        for what, found_there in (("weight", norm.scale), ("bias", norm.offset)):
+            expected = tensors[f"norm of {name}.weight.{what}"]
+            np.testing.assert_array_equal(found_there, expected)
     assert not found.assumed
 
 
@@ -267,10 +265,8 @@ def test_channels_other_than_three_go_there_and_back(tmp_path):
     run_dir = import_models(models, tmp_path / "run", "unknown")
     recorded = run_directory.read_config(run_dir)
     assert recorded.domains == Domains(Domain(channels=1), Domain(channels=4))
-    shapes = [
-        (generator.input_shape[-1], generator.output_shape[-1])
-        for generator in generators.load_generators(run_dir).values()
-    ]
+    made = generators.load_generators(run_dir).values()
+    shapes = [(x.input_shape[-1], x.output_shape[-1]) for x in made]
     assert shapes == [(1, 4), (4, 1)]
     returned = export_models(run_dir).values()
     for (_, given), back in zip(models, returned, strict=True):
@@ -373,9 +369,7 @@ def test_run_starts_from_imported_generators(files, tmp_path, tiny_run, norm):
     run_dir = import_models(files, tmp_path / "imported", "unknown")
     model = build_model(tiny_run(norm=norm), Domains(), 4)
     first_state.start_generators(RunDir.open(run_dir), model)
-    for (_, tensors), generator in zip(
-        files, (model.gen_ab, model.gen_ba), strict=True
-    ):
+    for (_, tensors), generator in zip(files, model.generators.values(), strict=True):
         expected = output(tensors)
         np.testing.assert_allclose(generator(IMAGES), expected, atol=1e-6)
         norms = [x for x in generator.layers if isinstance(x, InstanceNormalization)]

@@ -30,9 +30,8 @@ def test_bytes_of_different_sizes_equal_their_pixels(signatures, direction):
     pictures = [random_pixels(24, 32), random_pixels(17, 50), random_pixels(64, 16)]
     encoded = tf.constant([encode(picture).encoded for picture in pictures])
     outputs = signatures[f"{direction}_bytes"](image_bytes=encoded)
-    for picture, output in zip(
-        pictures, outputs["translated_bytes"].numpy(), strict=True
-    ):
+    outputs = outputs["translated_bytes"].numpy()
+    for picture, output in zip(pictures, outputs, strict=True):
         expected = signatures[direction](images=picture[None])["translated"][0]
         assert Image.open(io.BytesIO(output)).format == "PNG"
         np.testing.assert_array_equal(Image.open(io.BytesIO(output)), expected)
