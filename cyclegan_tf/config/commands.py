@@ -10,7 +10,7 @@ from cyclegan_tf.config.formats import NAMES, Format, formats_of, require_possib
 from cyclegan_tf.config.options import Nature, Options, option, require
 from cyclegan_tf.config.recipes import settings
 from cyclegan_tf.config.sizes import require_multiples, size_of, size_option
-from cyclegan_tf.config.train import TrainConfig
+from cyclegan_tf.config.train import TrainConfig, inception_option
 
 Weights = Literal["average", "raw"]
 DEFAULT_RUN = "runs/synthetic/horse2zebra"
@@ -45,11 +45,9 @@ class EvaluateConfig(Options):
         "images to score on, of an export without a run; default: the run's",
         Nature.SOURCE,
     )
-    image_size: int | str | None = option(
+    image_size: int | str | None = size_option(
         None,
         "with --dataset: size of the images; default: the model's, or as recommended",
-        type=size_option,
-        metavar="size",
     )
     report: bool = option(
         False, "also write report.html, to be opened in a browser, into the first"
@@ -75,11 +73,7 @@ class EvaluateConfig(Options):
         "where the dataset's shards are; default: where the run had them",
         Nature.PLACE,
     )
-    inception_weights: str | None = option(
-        None,
-        "file .h5 of weights for kid and fid; default: of keras.applications",
-        Nature.PLACE,
-    )
+    inception_weights: str | None = inception_option()
 
     def __post_init__(self):
         if isinstance(self.run_dir, str | os.PathLike):  # one, as Python has it
@@ -134,12 +128,10 @@ class ExportConfig(Options):
     precision: Literal["float32", "bfloat16", "float16", "int8", "int8-weights"] = (
         option("float32", "what the exported model stores and computes in")
     )
-    size: int | str | None = option(
+    size: int | str | None = size_option(
         None,
         "of the one picture that an ONNX or LiteRT file takes: a side, or "
         "HEIGHTxWIDTH; multiples of 4; default: any number of pictures of any size",
-        type=size_option,
-        metavar="size",
     )
     max_megapixels: float = option(
         4.0, "largest request that a SavedModel accepts, so that none fills memory"

@@ -29,17 +29,11 @@ class ImageConfig(DatasetConfig):
         "train without copies within a domain, but of each the first image, and "
         "without images that are test images",
     )
-    image_size: int | str = option(
-        256,
-        "of the training crop in pixels: a side, or HEIGHTxWIDTH; multiples of 4",
-        type=size_option,
-        metavar="size",
+    image_size: int | str = size_option(
+        256, "of the training crop in pixels: a side, or HEIGHTxWIDTH; multiples of 4"
     )
-    load_size: int | str | None = option(
-        None,
-        "size before the crop; default: 286/256 of the crop",
-        type=size_option,
-        metavar="size",
+    load_size: int | str | None = size_option(
+        None, "size before the crop; default: 286/256 of the crop"
     )
     resize: Resize = option(
         "stretch",

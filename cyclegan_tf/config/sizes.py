@@ -1,10 +1,11 @@
 """Sizes of images as options give them: 256, or 256x512, height x width, in pixels."""
 
 import argparse
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config.architectures import SIDE_MULTIPLE
+from cyclegan_tf.config.options import option
 
 MIN_SIDE = 16  # pixels, of what generators take as it is
 Resize = Literal["stretch", "fit", "none"]
@@ -26,9 +27,11 @@ class Frame(NamedTuple):
     resize: Resize = "stretch"
 
 
-def size_option(text: str) -> int | str:
-    """An option's value: a number for a square, or text such as "256x512"."""
-    return size_text(*size_of(text))
+def size_option(default: int | None, help: str) -> Any:
+    """An option that takes a number for a square, or text such as "256x512"."""
+    return option(
+        default, help, type=lambda text: size_text(*size_of(text)), metavar="size"
+    )
 
 
 def size_of(value: int | str) -> tuple[int, int]:

@@ -24,6 +24,12 @@ IDENTITY_WEIGHT = 5.0  # half the cycle weight (paper, Sec. 5.2)
 AUGMENTATIONS = ("color", "translation", "cutout")
 
 
+def inception_option() -> Any:
+    """The option that names the weights of the scores that need a network."""
+    text = "file .h5 of weights for kid and fid; default: of keras.applications"
+    return option(None, text, Nature.PLACE)
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(ImageConfig):
     """One training run; written to `<run_dir>/config.json` before step 0."""
@@ -160,11 +166,7 @@ class TrainConfig(ImageConfig):
         "score, mean of both directions, that the best checkpoint is kept by",
         Nature.TELLING,
     )
-    inception_weights: str | None = option(
-        None,
-        "file .h5 of weights for kid and fid; default: of keras.applications",
-        Nature.PLACE,
-    )
+    inception_weights: str | None = inception_option()
 
     def __post_init__(self):
         super().__post_init__()
