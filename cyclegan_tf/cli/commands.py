@@ -203,16 +203,14 @@ def import_models(config: ImportConfig) -> None:
 
     checks.before_import(config)
     run_dir = pathlib.Path(config.run_dir).expanduser()
+    paths = [pathlib.Path(name).expanduser() for name in config.models]
+    models = [(path, torch_files.read_tensors(path)) for path in paths]
+    with quiet_start():
+        from cyclegan_tf.interop import convert
     if config.to_reference is None:
-        paths = [pathlib.Path(name).expanduser() for name in config.models]
-        models = [(path, torch_files.read_tensors(path)) for path in paths]
-        with quiet_start():
-            from cyclegan_tf.interop import convert
         show(str(convert.import_models(models, run_dir, config.dataset)))
     else:
         folder = pathlib.Path(config.to_reference).expanduser()
-        with quiet_start():
-            from cyclegan_tf.interop import convert
         state_dicts = convert.export_models(run_dir, config.weights)
         for name, tensors in state_dicts.items():
             torch_files.write_tensors(folder / name, tensors)
