@@ -41,11 +41,14 @@ def translate_all(
     generator, images: np.ndarray, source: Domain, target: Domain
 ) -> np.ndarray:
     """Translates any number of pictures, in calls of a bounded size."""
+    return in_batches(lambda some: translate(generator, some, source, target), images)
+
+
+def in_batches(function: Callable, images: np.ndarray) -> np.ndarray:
+    """What a function to tensors makes of any number of images, a few at a time."""
     at_once = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
     batches = (images[i : i + at_once] for i in range(0, len(images), at_once))
-    return np.concatenate(
-        [translate(generator, batch, source, target).numpy() for batch in batches]
-    )
+    return np.concatenate([function(batch).numpy() for batch in batches])
 
 
 def pixels_function(generator, source: Domain, target: Domain) -> Callable:

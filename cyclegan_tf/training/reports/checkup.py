@@ -1,5 +1,6 @@
 """Looks, after each epoch, for signs that the training goes wrong."""
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from cyclegan_tf.common.console import say
 from cyclegan_tf.data.ranges import to_shown, to_unit_range
-from cyclegan_tf.inference.pixels import PIXELS_AT_ONCE, translate_all
+from cyclegan_tf.inference.pixels import in_batches, translate_all
 from cyclegan_tf.training import doctor
 from cyclegan_tf.training.reports.event_log import EventLog
 from cyclegan_tf.training.reports.record import Record
@@ -89,7 +90,8 @@ class Checkup:
             # A few short epochs prove nothing.
             won = won if won >= self.num_new_epochs else 0
             yield doctor.finding("has won", name, won, **self.advice)
-            patches = np.concatenate([_apply(disc, x, form) for x in (real, fakes)])
+            judged = functools.partial(_judged, disc, form)
+            patches = np.concatenate([in_batches(judged, x) for x in (real, fakes)])
             deviation = patches.std(dtype=np.float64)
             yield doctor.finding("has given up", name, deviation)
 
@@ -105,11 +107,5 @@ class Checkup:
                 yield doctor.finding("worse than nothing", direction, excess, **details)
 
 
-def _apply(network, images, domain):
-    """Outputs for a domain's images, a bounded number of them at a time."""
-    at_once = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
-    outputs = [
-        network(to_unit_range(images[i : i + at_once], domain), training=False)
-        for i in range(0, len(images), at_once)
-    ]
-    return tf.concat(outputs, axis=0).numpy()
+def _judged(disc, form, images):
+    return disc(to_unit_range(images, form), training=False)
