@@ -26,19 +26,14 @@ def sample_grid(columns: dict[str, np.ndarray]) -> np.ndarray:
     """A table of pictures, one image per row, below a strip of headings.
 
     Columns, by their headings, are uint8 `(rows, height, width, 3)`. Returns uint8
-    `(height, width, 3)`; a pixel of small pictures is a square of `_scale` pixels.
+    `(height, width, 3)`; small pictures are so many times as large that headings fit.
     """
     pictures = []
     for name, images in columns.items():
-        scale = _scale(images.shape[2])
+        scale = -(-MIN_WIDTH // images.shape[2])
         images = images.repeat(scale, axis=1).repeat(scale, axis=2)
         pictures.append(np.concatenate([_heading(name, images.shape[2]), *images]))
     return np.concatenate(pictures, axis=1)
-
-
-def _scale(width):
-    """How many times as large pictures are shown, so that headings fit."""
-    return -(-MIN_WIDTH // width)
 
 
 def _heading(text, width):

@@ -12,11 +12,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from cyclegan_tf.config.architectures import (
-    DISCRIMINATORS,
-    DiscriminatorName,
-    kind_of,
-)
+from cyclegan_tf.config.architectures import DISCRIMINATORS, DiscriminatorName, kind_of
 from cyclegan_tf.model.layers import (
     InstanceNormalization,
     MaskedChange,
@@ -218,10 +214,6 @@ def _is_affine(norm):
     return norm == "affine"
 
 
-def _initializer(stddev=WEIGHT_STDDEV):
-    return keras.initializers.RandomNormal(stddev=stddev)
-
-
 def _conv(x, filters, size, name, strides=1, use_bias=False, stddev=WEIGHT_STDDEV):
     return layers.Conv2D(
         filters,
@@ -229,7 +221,7 @@ def _conv(x, filters, size, name, strides=1, use_bias=False, stddev=WEIGHT_STDDE
         strides,
         padding="valid",
         use_bias=use_bias,
-        kernel_initializer=_initializer(stddev),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=stddev),
         name=name,
     )(x)
 
@@ -257,7 +249,7 @@ def _upsample(x, filters, name):
         strides=2,
         padding="valid",
         use_bias=False,
-        kernel_initializer=_initializer(),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=WEIGHT_STDDEV),
         name=name,
     )(x)
     return layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop")(x)
