@@ -1,6 +1,7 @@
 """Builders and comparisons that several tests share."""
 
 import contextlib
+import csv
 import http.server
 import os
 import pathlib
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import keras
 import numpy as np
@@ -198,6 +200,20 @@ def small_disk(path, kilobytes):
 def command(name, *arguments):
     """The command line of a script of the repository."""
     return [sys.executable, str(ROOT / name), *map(str, arguments)]
+
+
+def wait_for(path, process):
+    """Returns when a process that goes on has made a file."""
+    deadline = time.monotonic() + 500
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def rows_of(run_dir):
+    """The rows of a run's `metrics.csv`, as text by column."""
+    with (run_dir / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def assert_one_line_error(process, *fragments):

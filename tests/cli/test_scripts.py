@@ -12,6 +12,7 @@ from tests.helpers import (
     command,
     run_here,
     small_disk,
+    wait_for,
     write_images,
 )
 
@@ -70,10 +71,7 @@ def test_interrupted_conversion_leaves_no_dataset(tmp_path, capsys):
         text=True,
     )
     partial = tmp_path / "synthetic" / ".unfinished-horse2zebra"
-    deadline = time.monotonic() + 240
-    while not partial.exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(partial, process)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + signal.SIGINT, errors

@@ -1,7 +1,6 @@
 """Several users of one run at once."""
 
 import concurrent.futures
-import csv
 import signal
 import subprocess
 import time
@@ -21,16 +20,11 @@ from tests.helpers import (
     command,
     flags,
     random_pixels,
+    rows_of,
     tiny_config,
     tiny_model,
+    wait_for,
 )
-
-
-def wait_for(path, process):
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_models_that_are_being_replaced_are_loaded_from_one_step(tmp_path):
@@ -87,8 +81,7 @@ def test_run_in_training_is_scored_with_the_step_of_its_models(
 ):
     scoring.evaluate(EvaluateConfig([str(run_in_training)]))
     (entry,) = read_evaluations(run_in_training)
-    with (run_in_training / "metrics.csv").open(newline="") as file:
-        rows = {int(row["step"]): row for row in csv.DictReader(file)}
+    rows = {int(row["step"]): row for row in rows_of(run_in_training)}
     assert max(rows) > entry["step"]
     for scores in entry["scores"]:
         written = rows[entry["step"]][f"swd_{scores['direction']}"]

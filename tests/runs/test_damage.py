@@ -1,6 +1,5 @@
 """Files of a run that are damaged, or that a killed process was writing."""
 
-import csv
 import os
 import random
 import shutil
@@ -15,7 +14,7 @@ from cyclegan_tf.common.errors import Damaged
 from cyclegan_tf.runs import history, saved
 from cyclegan_tf.runs.evaluations import read_evaluations
 from tests.damages import DAMAGES
-from tests.helpers import run_here
+from tests.helpers import rows_of, run_here
 
 
 def write(path, value):
@@ -102,8 +101,7 @@ def test_run_goes_on_over_damaged_checkpoint_best_metrics_and_models(
     assert "metrics.csv is damaged: going on without 1 of its rows" in done.stderr
     # The same step again, to the same bits.
     assert newest.read_bytes() == whole
-    with metrics.open(newline="") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["2", "3"]
+    assert [row["epoch"] for row in rows_of(run_dir)] == ["2", "3"]
     assert saved.read_best(run_dir / "checkpoints")["step"] > 0
 
     # Of a run that is finished, the models are written anew.

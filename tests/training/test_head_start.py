@@ -13,7 +13,7 @@ from cyclegan_tf.training import run as training
 from cyclegan_tf.training.devices import choose_devices
 from cyclegan_tf.training.head_start import steps_of_head_start
 from cyclegan_tf.training.prepare import prepare
-from tests.helpers import assert_same_checkpoint
+from tests.helpers import assert_same_checkpoint, rows_of
 
 PARTS = ("gen_ab", "gen_ba", "disc_a", "disc_b")
 
@@ -32,8 +32,7 @@ def trained(tiny_run):
 
 
 def discriminator_losses(checkpoint):
-    rows = (checkpoint.parent.parent / "metrics.csv").read_text().splitlines()
-    row = dict(zip(rows[0].split(","), rows[1].split(","), strict=True))
+    [row] = rows_of(checkpoint.parent.parent)
     return float(row["D_A"]) + float(row["D_B"])
 
 

@@ -1,13 +1,11 @@
 """A run that is stopped, in any way, and started again; and what a whole one leaves."""
 
-import csv
 import dataclasses
 import json
 import os
 import shutil
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -22,8 +20,10 @@ from tests.helpers import (
     assert_same_checkpoint,
     command,
     flags,
+    rows_of,
     run_here,
     tiny_config,
+    wait_for,
 )
 
 OPTIONS = TINY | {
@@ -74,21 +74,13 @@ def started(tmp_path, tiny_data_dir):
                 stderr=subprocess.STDOUT,
             )
         processes.append(process)
-        deadline = time.monotonic() + 500
-        while not path.exists():
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(path, process)
         return process
 
     yield start
     for process in processes:
         process.kill()
         process.wait()
-
-
-def rows_of(run_dir):
-    with (run_dir / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def assert_same_run(run_dir, whole_run):
@@ -149,13 +141,8 @@ def test_stop_in_the_last_step_of_an_epoch_costs_nothing_of_its_report(
 def test_run_directory_holds_what_the_readme_lists(whole_run):
     names = {path.name for path in whole_run.iterdir()} - {".lock", ".scores.lock"}
     assert names == {
-        "config.json",
-        "checkpoints",
-        "tensorboard",
-        "samples",
-        "metrics.csv",
-        "scores.json",
-        "model",
+        *("config.json", "metrics.csv", "scores.json"),
+        *("checkpoints", "tensorboard", "samples", "model"),
     }
     samples = {path.name for path in (whole_run / "samples").iterdir()}
     assert samples == {

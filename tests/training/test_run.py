@@ -1,5 +1,4 @@
 import concurrent.futures
-import csv
 import dataclasses
 import shutil
 
@@ -9,7 +8,7 @@ import pytest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.runs import saved
 from cyclegan_tf.training import run as training
-from tests.helpers import tiny_config
+from tests.helpers import rows_of, tiny_config
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +73,7 @@ def test_extended_run_trains_on_by_the_longer_schedule(finished, capsys):
     path = finished.resolved_run_dir
     newest = saved.checkpoints(path / "checkpoints")[0]
     assert saved.step_of(newest) == 12
-    with (path / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(path)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     # Of one constant epoch, and a decay over one and then over two.
     rates = [float(row["learning_rate"]) for row in rows]

@@ -1,7 +1,6 @@
 """What happens to a run whose logs, or whose checkpoints, cannot be written."""
 
 import contextlib
-import csv
 import itertools
 import shutil
 import time
@@ -17,6 +16,7 @@ from tests.helpers import (
     assert_one_line_error,
     assert_same_checkpoint,
     flags,
+    rows_of,
     run_here,
     small_disk,
 )
@@ -89,8 +89,7 @@ def test_run_whose_logs_fail_goes_on_and_a_full_disk_ends_it_with_its_checkpoint
         patch.setattr(time, "time", set_clock)
         done = train(path, remove, block, unblock)
     assert done.returncode == 0, done.stderr
-    with (path / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(path)
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
     assert [bool(row["swd_a_to_b"]) for row in rows] == [False] * 4 + [True]
     for row in rows:

@@ -1,4 +1,3 @@
-import csv
 import json
 import time
 
@@ -13,16 +12,11 @@ from cyclegan_tf.runs.evaluations import read_evaluations
 from cyclegan_tf.training import run as training
 from cyclegan_tf.training.reports import reporter
 from cyclegan_tf.training.reports.record import Speed
-from tests.helpers import tiny_config, write_images
-
-
-def read_csv(run_dir):
-    with (run_dir / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+from tests.helpers import rows_of, tiny_config, write_images
 
 
 def test_every_epoch_has_its_scores_in_the_csv(scored_run):
-    rows = read_csv(scored_run)
+    rows = rows_of(scored_run)
     assert len(rows) == 3
     (last,) = read_evaluations(scored_run)
     for scores in last["scores"]:
@@ -34,7 +28,7 @@ def test_every_epoch_has_its_scores_in_the_csv(scored_run):
 def test_best_checkpoint_is_the_best_of_the_curve(scored, scored_run):
     curve = [
         (float(row["swd_a_to_b"]) + float(row["swd_b_to_a"])) / 2
-        for row in read_csv(scored_run)
+        for row in rows_of(scored_run)
     ]
     best = json.loads((scored_run / "checkpoints" / "best.json").read_text())
     assert best["best_by"] == "swd"
@@ -96,7 +90,7 @@ def test_curves_are_means_of_as_many_steps_up_to_the_end_of_an_epoch(
         for event in events.Tensors("losses/D_B")
     )
     assert (first, last) == (2, 3)
-    [row] = read_csv(config.resolved_run_dir)
+    [row] = rows_of(config.resolved_run_dir)
     assert float(row["D_B"]) == pytest.approx((2 * second + third) / 3, rel=1e-4)
 
 
