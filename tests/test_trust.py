@@ -7,11 +7,9 @@ import io
 import os
 import resource
 import shutil
-import struct
 import subprocess
 import sys
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from cyclegan_tf.inference import translator
 from cyclegan_tf.runs import checkpoint, generators, saved
 from cyclegan_tf.runs import directory as run_directory
 from cyclegan_tf.runs.directory import Recorded
+from tests.data.hostile_files import png
 from tests.helpers import ROOT, tiny_config, tiny_model
 
 HOSTILE = "a\n| b | <script>x()</script> [x](javascript:x) \x1b]0;owned\x07 \u202e"
@@ -182,14 +181,8 @@ def test_unknown_directions_are_refused(run_dir, directions):
 
 
 def test_sample_that_claims_to_be_huge_is_not_decoded(tmp_path):
-    def chunk(name, content):
-        sum_ = struct.pack(">I", zlib.crc32(name + content))
-        return struct.pack(">I", len(content)) + name + content + sum_
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     path = tmp_path / "epoch-0001-a.png"
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
-    path.write_bytes(png + chunk(b"IEND", b""))
+    path.write_bytes(png((60_000, 60_000, 8, 2, 0), (b"IDAT", b"")))
     with pytest.raises(InputError, match="epoch-0001-a.png cannot be read"):
         pictures.read_png(path)
 
