@@ -14,18 +14,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from cyclegan_tf.cli import arguments
-from cyclegan_tf.common.console import quiet_start
-from cyclegan_tf.config.options import option as field
 
-__all__ = [
-    "ROOT",
-    "cpu_seconds",
-    "field",
-    "quartiles",
-    "quiet_start",
-    "report",
-    "script",
-]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 

@@ -37,11 +37,13 @@ import sys
 import time
 
 import numpy as np
-from common import ROOT, cpu_seconds, field, quiet_start, script
+from common import ROOT, cpu_seconds, script
 
 from cyclegan_tf.cli import arguments
+from cyclegan_tf.common.console import quiet_start
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import RECIPES, TrainConfig, flag
+from cyclegan_tf.config.options import option as field
 
 with quiet_start():
     from benchmarks.quality_data import (

@@ -96,8 +96,7 @@ class Contest:
     @functools.cached_property
     def splits(self) -> dict[str, pipeline.Split]:
         """The scored images, and others of the same domains."""
-        names = [f"{split}{domain}" for split in ("train", "test") for domain in "AB"]
-        return {name: Dataset.open(self.directory).split(name) for name in names}
+        return Dataset.open(self.directory).splits()
 
     def note(self, file: str = RESULTS, **entry) -> None:
         """Adds a line to the results."""

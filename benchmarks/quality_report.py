@@ -59,17 +59,15 @@ def cpu_of(entries, variant):
     return statistics.mean(spent) if spent else None
 
 
-def curve_chart(
-    entries: list[dict], bounds: dict[str, list[dict]], score: str = "kid"
-) -> Figure:
-    """A score over the minutes, of each run and kind of weights; bounds across it."""
+def curve_chart(entries: list[dict], bounds: dict[str, list[dict]]) -> Figure:
+    """KID over the minutes, of each run and kind of weights; bounds across it."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     panels = figure.subplots(1, len(DIRECTIONS), sharex=True, sharey=True)
     curves = {}
     for entry in entries:
         curves.setdefault((entry["variant"], entry["seed"]), []).append(entry)
     for axis, (direction, title) in zip(panels, DIRECTIONS.items(), strict=True):
-        column = f"{score}_{direction}"
+        column = f"kid_{direction}"
         for style, (name, found) in zip(("--", "-."), bounds.items(), strict=False):
             for entry in found:
                 axis.axhline(entry["scores"][column], label=name, color="0.5", ls=style)
@@ -85,7 +83,7 @@ def curve_chart(
                 )
         axis.set(title=title, xlabel="minutes")
         axis.grid(True, alpha=0.3)
-    panels[0].set(xlim=(0, None), ylim=(0, None), ylabel=COLUMNS[score])
+    panels[0].set(xlim=(0, None), ylim=(0, None), ylabel=COLUMNS["kid"])
     panels[0].legend(fontsize=8)
     return figure
 

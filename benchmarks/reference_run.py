@@ -20,6 +20,7 @@ from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.interop.convert import import_models
 from cyclegan_tf.interop.torch_files import read_tensors
 from cyclegan_tf.model.building import learning_rate
+from cyclegan_tf.training.running import steps_per_epoch
 
 SAVE_EVERY = 500  # steps
 NUM_WARM, NUM_MEASURED = 3, 20  # steps, to know what one takes
@@ -61,11 +62,8 @@ def seconds_per_step(config: TrainConfig) -> float:
 
 def _prepare(config):
     """The model, batches as tensors from a step on, and the steps of an epoch."""
-    directory = convert.ensure_dataset(config)
-    splits = [Dataset.open(directory).split(name) for name in ("trainA", "trainB")]
-    steps = config.steps_per_epoch or pipeline.steps_per_epoch(
-        *splits, config.batch_size
-    )
+    splits = Dataset.open(convert.ensure_dataset(config)).splits()
+    steps = steps_per_epoch(config, splits, num_replicas=1)
     # More threads than processors wait for each other.
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(config.seed)
@@ -79,7 +77,8 @@ def _prepare(config):
         config.resolved_identity_weight,
     )
     images_from = pipeline.training_input(
-        *splits,
+        splits["trainA"],
+        splits["trainB"],
         frame=config.frame,
         load_frame=config.load_frame,
         flip=config.flip,

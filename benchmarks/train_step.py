@@ -24,11 +24,13 @@ import sys
 import time
 
 import numpy as np
-from common import field, quartiles, quiet_start, report, script
+from common import quartiles, report, script
 
+from cyclegan_tf.common.console import quiet_start
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.common.memory import peak_memory
 from cyclegan_tf.config import TrainConfig
+from cyclegan_tf.config.options import option as field
 
 SCRIPT = pathlib.Path(__file__).resolve()
 NUM_IMAGES = 8
