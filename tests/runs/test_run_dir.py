@@ -9,16 +9,14 @@ from cyclegan_tf.common.checksums import file_digest
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import EvaluateConfig, ExportConfig
 from cyclegan_tf.data.convert import ensure_dataset
-from cyclegan_tf.data.dataset import Dataset
 from cyclegan_tf.data.domain import Domains
 from cyclegan_tf.evaluation import scoring
 from cyclegan_tf.exporting.exporter import export
-from cyclegan_tf.runs.directory import Recorded, write_config
 from cyclegan_tf.runs.evaluations import evaluations_of
-from cyclegan_tf.runs.generators import load_generators, save_generators
+from cyclegan_tf.runs.generators import load_generators
 from cyclegan_tf.runs.run_dir import RunDir
 from cyclegan_tf.training.prepare import open_dataset
-from tests.helpers import tiny_config, tiny_model, write_images
+from tests.helpers import tiny_config, tiny_model, write_images, write_run
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +30,7 @@ def run_dir(tmp_path, generators):
     for name in ("trainA", "trainB", "testA", "testB"):
         write_images(tmp_path / "photos" / name, 2)
     config = tiny_config(tmp_path, dataset=str(tmp_path / "photos"))
-    fingerprint = Dataset.open(ensure_dataset(config)).fingerprint
-    run_dir = config.resolved_run_dir
-    write_config(run_dir, Recorded(config, fingerprint))
-    save_generators(run_dir, generators, {"step": 0})
-    return run_dir
+    return write_run(config, generators, step=0)
 
 
 def state_of(folder):
