@@ -35,11 +35,8 @@ from cyclegan_tf.inference import exported, translator
 from cyclegan_tf.inference import files as picture_files
 from cyclegan_tf.inference.jobs import find, plan
 from cyclegan_tf.model.networks import build_generator
-from cyclegan_tf.runs import directory as run_directory
-from cyclegan_tf.runs import generators
-from cyclegan_tf.runs.directory import Recorded
 from tests.data.hostile_files import PICTURE, encode
-from tests.helpers import random_pixels, tiny_config
+from tests.helpers import random_pixels, tiny_config, write_run
 from tests.stress.hostile_images import hostile_files
 
 SPARSE_BYTES = 100 * 10**9
@@ -214,10 +211,7 @@ def model_of(folder, kind):
     path = folder / kind
     models = {"a_to_b": build_generator(2, 1)}
     if kind == "run":
-        config = tiny_config(folder, run_dir=str(path), filters=2, residual_blocks=1)
-        path.mkdir()
-        run_directory.write_config(path, Recorded(config, None))
-        generators.save_generators(path, models, {"step": 0})
+        write_run(tiny_config(folder, run_dir=str(path)), models, step=None)
     else:
         config = ExportConfig(max_megapixels=1)
         saved_model.write(models, Domains(), path / "1", config)
