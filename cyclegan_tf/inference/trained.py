@@ -4,9 +4,9 @@ import os
 
 import keras
 import numpy as np
-import psutil
 import tensorflow as tf
 
+from cyclegan_tf.common.memory import available_memory
 from cyclegan_tf.config.sizes import Frame
 from cyclegan_tf.data.arrays import UnreadableImage
 from cyclegan_tf.data.domain import Domain, Domains
@@ -73,7 +73,7 @@ def _require_memory(images, floats_per_pixel, out_channels):
     # filters and up to 9 megapixels.
     num_floats = 4 * floats_per_pixel + images.shape[-1] + out_channels
     needed = images[..., 0].size * FLOAT_BYTES * num_floats
-    free = psutil.virtual_memory().available
+    free = available_memory()
     if needed > free:
         raise UnreadableImage(
             f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "

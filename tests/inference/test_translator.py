@@ -12,17 +12,11 @@ RGB = Domain()
 GENERATOR = {"a_to_b": build_generator(64, 1)}
 
 
-class FullMemory:
-    """Of a machine that has none left."""
-
-    available = 0
-
-
 def test_too_little_memory_is_said_before_the_start(monkeypatch):
     (translate,) = trained.translators_of(GENERATOR, Domains()).values()
     with pytest.raises(UnreadableImage, match="GB of memory.*--tile"):
         translate(np.zeros((30_000, 30_000, 3), np.uint8))
-    monkeypatch.setattr(trained.psutil, "virtual_memory", FullMemory)
+    monkeypatch.setattr(trained, "available_memory", lambda: 0)
     with pytest.raises(UnreadableImage, match="GB of memory.*--tile"):
         translate(np.zeros((32, 32, 3), np.uint8))
 
