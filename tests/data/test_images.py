@@ -351,7 +351,7 @@ def test_heic_has_the_numbers_that_are_stored(bits, mode, monkeypatch):
 
 
 def test_suffixes_of_the_document_are_those_that_are_taken():
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     listed = text.split("<!-- suffixes -->")[1].split("<!-- /suffixes -->")[0]
     taken = {*images.SUFFIXES, *medical.VOLUME_SUFFIXES}
     assert listed.split() == [f"`{suffix}`" for suffix in sorted(taken)]
