@@ -150,6 +150,10 @@ def _pixels(dataset, frame, count):
         values = pixels.pixel_array(dataset, index=frame)
     kind = dataset.PhotometricInterpretation
     if kind == "PALETTE COLOR":
+        entries, _, bits = dataset.RedPaletteColorLookupTableDescriptor
+        # pydicom 3 would keep 8 bits of the index into them; no entries are 65,536.
+        if bits == 8 and not 0 < entries <= 256:
+            raise UnreadableImage("a palette of more than 256 colours of 8 bits")
         colours = pixels.apply_color_lut(values, dataset)
         return np.uint8(colours >> 8) if colours.dtype == np.uint16 else colours
     if kind == "MONOCHROME1":

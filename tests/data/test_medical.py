@@ -74,6 +74,18 @@ def test_colours_become_rgb():
         assert (image.channels, image.dtype) == (3, "uint8")
 
 
+def test_palette_of_which_pydicom_mixes_the_colours_is_refused(tmp_path):
+    # See findings/pydicom_lut_index_of_8_bits.sh.
+    path = saved(tmp_path / "a.dcm", PhotometricInterpretation="PALETTE COLOR")
+    dataset = pydicom.dcmread(path)
+    for tag in (0x00281101, 0x00281102, 0x00281103):  # of red, green and blue
+        dataset.add_new(tag, "US", [4096, 0, 8])
+        dataset.add_new(tag + 0x100, "OW", bytes(4096))
+    dataset.save_as(path)
+    with pytest.raises(UnreadableImage, match="more than 256 colours of 8 bits"):
+        normalize(path.read_bytes())
+
+
 def test_damaged_frames_are_refused_without_a_word_of_the_file(tmp_path):
     path = saved(tmp_path / "cine.dcm", NumberOfFrames=2)
     data = path.read_bytes()
