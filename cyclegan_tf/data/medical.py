@@ -151,7 +151,7 @@ def _pixels(dataset, frame, count):
     kind = dataset.PhotometricInterpretation
     if kind == "PALETTE COLOR":
         entries, _, bits = dataset.RedPaletteColorLookupTableDescriptor
-        # pydicom 3 would keep 8 bits of the index into them; no entries are 65,536.
+        # pydicom 3 would keep 8 bits of the index into them; 0 stands for 65,536.
         if bits == 8 and not 0 < entries <= 256:
             raise UnreadableImage("a palette of more than 256 colours of 8 bits")
         colours = pixels.apply_color_lut(values, dataset)
