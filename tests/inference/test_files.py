@@ -54,6 +54,17 @@ def pixels_of(path):
         return np.asarray(image.convert("RGB"))
 
 
+@pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
+def test_loaded_run_equals_keras(run_dir, direction):
+    pictures = np.stack([random_pixels(22, 33, seed) for seed in range(2)])
+    model = generators.load_generators(run_dir)[direction]
+    expected = translate_all(model, pictures, *Domains()).astype(int)
+    loaded = cyclegan_tf.load(run_dir, direction)
+    assert np.abs(loaded(pictures) - expected).max() <= 1
+    one = loaded(pictures[0])
+    assert one.shape == (22, 33, 3) and np.abs(one - expected[0]).max() <= 1
+
+
 def test_newest_version_is_found(tmp_path):
     for name in ("9", "10", "11", "none"):
         (tmp_path / name).mkdir()

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import cyclegan_tf
 from cyclegan_tf.data.domain import Domain, Domains
@@ -11,7 +12,7 @@ from cyclegan_tf.inference.pixels import translate_all
 from cyclegan_tf.inference.tiling import translate_in_stripes
 from cyclegan_tf.model.mobile import build_mobile_generator
 from cyclegan_tf.model.networks import InstanceNormalization, build_generator
-from tests.helpers import random_pixels, tiny_config, write_run
+from tests.helpers import random_pixels, run_here, tiny_config, write_run
 
 DOMAINS = Domains()
 ONE_ROW, SOME_ROWS, ALL_ROWS = 1, 3000, 2**26
@@ -120,3 +121,21 @@ def test_full_disk_ends_in_an_error_and_no_file(run_dir, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         cyclegan_tf.load(run_dir, scratch_dir=tmp_path)(random_pixels(20, 20))
     assert not list(tmp_path.iterdir())
+
+
+def test_command_translates_in_bounded_memory(run_dir, tmp_path, capsys):
+    Image.fromarray(random_pixels(90, 50)).save(tmp_path / "in.png")
+    for arguments in (["whole.png"], ["tiled.png", "--tile"]):
+        output, *options = arguments
+        done = run_here(
+            *(capsys, "translate", "--model", run_dir),
+            *(tmp_path / "in.png", tmp_path / output, *options),
+        )
+        assert done.returncode == 0, done.stderr
+    whole, tiled = (
+        np.asarray(Image.open(tmp_path / name)).astype(int)
+        for name in ("whole.png", "tiled.png")
+    )
+    assert np.abs(whole - tiled).max() <= 1
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["in.png", "tiled.png", "whole.png"]

@@ -25,6 +25,12 @@ def test_files_that_are_not_read_are_counted_by_suffix(tmp_path, capsys):
     assert capsys.readouterr().err.endswith(", 4 other files\n")
 
 
+def test_tiff_and_arrays_are_images(tmp_path):
+    for name in ("a.tif", "b.TIFF", "c.npy", "d.Npy"):
+        (tmp_path / name).touch()
+    assert image_files(tmp_path) == ["a.tif", "b.TIFF", "c.npy", "d.Npy"]
+
+
 def test_links_to_folders_are_named_and_not_followed(tmp_path, capsys):
     write_images(tmp_path / "in", 1)
     write_images(tmp_path / "outside", 1)
