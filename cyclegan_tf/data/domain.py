@@ -40,8 +40,8 @@ class Domain:
     def bounds(self) -> np.ndarray:
         """The range: float64 `(2,)`, or of each channel its own `(2, channels)`.
 
-        Either half broadcasts with images. Other than as many as there are channels
-        raise `ValueError`.
+        Either half broadcasts with images. Raises `ValueError` if there are more or
+        fewer than channels.
         """
         bounds = np.array([self.low, self.high], np.float64)
         if bounds.shape not in ((2,), (2, self.channels)):

@@ -104,7 +104,7 @@ def steps_per_epoch(split_a: Split, split_b: Split, global_batch_size: int) -> i
 def load_images(split: Split, frame: Frame) -> np.ndarray:
     """The images of a split in their order, each in the size of a frame.
 
-    `(count, height, width, channels)` in the type of the split's domain.
+    They are `(count, height, width, channels)`, in the type of the split's domain.
     """
     shape = (len(split), *frame[:2], split.domain.channels)
     images = np.empty(shape, split.domain.dtype)
@@ -125,7 +125,7 @@ def valid_batches(
 ) -> tf.data.Dataset | None:
     """Which pixels of `image_batches` have a value; None where all have.
 
-    bool `(count, height, width, 1)`: whether some channel has one.
+    Batches are bool `(count, height, width, 1)`: whether some channel has one.
     """
     if not split.has_nodata:
         return None

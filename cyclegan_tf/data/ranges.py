@@ -45,7 +45,7 @@ def _without(x, offset):
 def to_grey_levels(images: np.ndarray, domain: Domain) -> np.ndarray:
     """A domain's range mapped to 0 to 255: what scores are measured in.
 
-    8-bit images of the full range as they are; others become float32, not rounded.
+    8-bit images of the full range stay as they are; others become float32, not rounded.
     """
     if domain.is_grey_levels:
         return images

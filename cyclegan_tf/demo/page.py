@@ -25,7 +25,7 @@ FONTS = ["system-ui", "sans-serif"]
 
 
 def serve(config: DemoConfig) -> None:
-    """Shows the page of a model until the process is interrupted, or `InputError`."""
+    """Shows the page of a model until interrupted; `InputError` if there is none."""
     with tempfile.TemporaryDirectory(prefix="cyclegan-demo-") as folder:
         # Read when Gradio is imported: it would tell its makers of every start.
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

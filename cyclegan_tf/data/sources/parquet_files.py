@@ -16,7 +16,7 @@ BATCH, BUFFER = 16, 2**20
 
 
 def count(path: str) -> int:
-    """The number of rows of a file, of which only the end is read, or `InputError`."""
+    """The number of rows, by the end of a file; `InputError` if it is no such file."""
     with _opened(path) as file:
         return file.metadata.num_rows
 
