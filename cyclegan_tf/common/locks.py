@@ -11,6 +11,7 @@ from typing import BinaryIO
 from cyclegan_tf.common.console import say
 
 LOCK = ".lock"
+ATTEMPTS = 100  # at a folder that others remove
 # What a file system says that has no locks.
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)
 
@@ -66,15 +67,17 @@ def locked_folder(path: pathlib.Path, waiting: str | None = None) -> Iterator[No
 
     What was made is removed again if nothing is in it at the end.
     """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     with contextlib.ExitStack() as stack:
-        is_held = False
-        while not is_held:
-            path.mkdir(parents=True, exist_ok=True)
-            # Another process, that held it and kept nothing, may just remove it.
-            with contextlib.suppress(FileNotFoundError):
+        for attempts_left in reversed(range(ATTEMPTS)):
+            made = [folder for folder in (path, *path.parents) if not folder.exists()]
+            try:
+                path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(path / LOCK, waiting))
-                is_held = True
+                break
+            # Another process, that held it and kept nothing, may just remove it.
+            except (FileNotFoundError, FileExistsError):
+                if not attempts_left:
+                    raise
         try:
             yield
         finally:

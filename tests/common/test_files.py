@@ -1,5 +1,7 @@
 import errno
 import os
+import pathlib
+import shutil
 import threading
 
 import pytest
@@ -76,6 +78,38 @@ def test_locked_folder_is_refused_or_waited_for(tmp_path, capsys):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_locked_folder_that_another_process_just_removes_is_made_anew(
+    tmp_path, monkeypatch, exists
+):
+    path, make, removed = tmp_path / "new" / "folder", os.mkdir, []
+
+    def mkdir(folder, *mode):
+        """Has another process remove what is there, once, at the worst moment."""
+        is_last_moment = exists == os.path.exists(path) and os.path.exists(path.parent)
+        if pathlib.Path(folder) == path and is_last_moment and not removed:
+            removed.append(shutil.rmtree(path.parent))
+            raise FileExistsError(folder) if exists else FileNotFoundError(folder)
+        make(folder, *mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    if exists:
+        path.mkdir(parents=True)
+    with locked_folder(path):
+        assert removed and path.is_dir()
+    assert not path.parent.exists()
+
+
+def test_locked_folder_names_what_is_in_its_place(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FileExistsError, match="file"), locked_folder(tmp_path / "file"):
+        pass
+    for path in (tmp_path / "link", tmp_path / "link" / "folder"):
+        with pytest.raises(FileExistsError, match="link"), locked_folder(path):
+            pass
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
