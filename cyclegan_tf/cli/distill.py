@@ -37,6 +37,11 @@ def student_options(config: DistillConfig) -> TrainConfig:
     every = ("epochs", "sample_every", "evaluate_every")
     given = {"epochs": config.epochs, "residual_blocks": config.residual_blocks}
     changes = {name: value for name, value in given.items() if value}
+    # What the teacher's pictures mean, whatever range other images have.
+    if config.dataset:
+        domains = run.domains._asdict().items()
+        ranged = {f"range_{x}": d for x, d in domains if not d.is_grey_levels}
+        changes |= {name: domain.range_option for name, domain in ranged.items()}
     student = dataclasses.replace(
         config.on_images(teacher),
         **WEIGHTS_OF_LOSSES,

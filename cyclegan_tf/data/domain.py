@@ -82,6 +82,12 @@ class Domain:
         ranges = np.atleast_2d(self.bounds.T)
         return ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
 
+    @property
+    def range_option(self) -> str:
+        """The range as `--range-a` takes it, exactly; such as "0,4095"."""
+        values = self.bounds.T.ravel().tolist()
+        return ",".join(repr(value).removesuffix(".0") for value in values)
+
     def __str__(self):
         return f"{form_text(self.channels, self.dtype)}, {self.range_text}"
 

@@ -85,17 +85,34 @@ def _require_same_networks(earlier, config):
         raise InputError(f"--init-from {earlier.path} needs {asked}.")
 
 
-def require_same_channels(origins: Origins, domains: Domains) -> None:
-    """Raises `InputError` where other runs' images have another number of channels."""
+def compare_images(origins: Origins, domains: Domains) -> None:
+    """Compares the images that other runs have learned from with the new ones.
+
+    Raises `InputError` where they have another number of channels, or where what a
+    student is taught would stand for other values; elsewhere that is said.
+    """
     now = [domain.channels for domain in domains]
     for name, run in zip(("--init-from", "--teacher"), origins, strict=True):
-        before = [domain.channels for domain in run.domains] if run else now
+        if run is None:
+            continue
+        before = [domain.channels for domain in run.domains]
         if before != now:
             raise InputError(
                 f"{name} {run.path} is of images with {before[0]} channels in A "
                 f"and {before[1]} in B, and the new ones have {now[0]} and {now[1]}; "
                 f"--channels-a and --channels-b make RGB of grey ones, and grey of RGB."
             )
+        for letter, old, new in zip("ab", run.domains, domains, strict=True):
+            # White is white in 8 bits and in 16, but 1 is another Hounsfield unit.
+            if old.dtype == new.dtype and old.range_option != new.range_option:
+                text = (
+                    f"{name} {run.path} has learned from {old.range_text} of domain "
+                    f"{letter.upper()}, and here {new.range_text} become -1 to 1; "
+                    f"--range-{letter}={old.range_option} takes the same."
+                )
+                if run is origins.teacher:
+                    raise InputError(text)
+                say(text)
 
 
 def restore_or_start(run: Run, origins: Origins) -> None:

@@ -60,7 +60,7 @@ def prepare(
         if devices.is_first:
             _tell_of(dataset, splits, config.frame)
         identity_weight(config, domains)  # refuses what cannot be
-        first_state.require_same_channels(origins, domains)
+        first_state.compare_images(origins, domains)
         steps = steps_per_epoch(config, splits, devices.num_replicas)
         evaluator = _make_evaluator(config, splits, dataset.is_paired, network)
 

@@ -10,7 +10,7 @@ import pytest
 from cyclegan_tf.cli.distill import student_options
 from cyclegan_tf.common.errors import InputError
 from cyclegan_tf.config import DistillConfig
-from cyclegan_tf.data.domain import Domains
+from cyclegan_tf.data.domain import Domain, Domains
 from cyclegan_tf.runs import directory, generators, saved
 from tests.helpers import assert_one_line_error, run_here, tiny_config, write_run
 
@@ -64,6 +64,16 @@ def test_images_named_anew_replace_the_teachers(teacher, tmp_path):
         None,
     )
     assert options.data_dir == "data"
+
+
+def test_other_images_have_the_range_of_the_teachers(teacher, tmp_path):
+    recorded = directory.read_config(teacher)
+    ranges = Domain(1, "float32", -1000.0, 3071.5), Domain(3, "uint8")
+    directory.write_config(tmp_path, recorded._replace(domains=Domains(*ranges)))
+    given = DistillConfig(run_dir=str(tmp_path))
+    assert student_options(given).range_a is None
+    options = student_options(dataclasses.replace(given, dataset="scans"))
+    assert (options.range_a, options.range_b) == ("-1000,3071.5", None)
 
 
 @pytest.mark.parametrize("steps_per_epoch, epochs", [(None, 8), (4, 2)])

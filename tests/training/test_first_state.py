@@ -111,3 +111,15 @@ def test_run_goes_on_with_all_networks_of_an_earlier_one(tiny_run, scored_run, c
 def test_images_have_the_channels_of_the_teachers(student):
     with pytest.raises(InputError, match="--teacher .* is of images with 3 channels"):
         training.train(student("run", channels_a=1, channels_b=1))
+
+
+def test_values_are_those_of_the_teacher(student):
+    with pytest.raises(InputError, match="--teacher .* 0 to 255 .*--range-a=0,255 "):
+        training.train(student("run", range_a="0,128"))
+
+
+def test_run_that_goes_on_with_other_values_says_so(tiny_run, scored_run, capsys):
+    options = {"init_from": str(scored_run), "epochs": 1, "steps_per_epoch": 1}
+    training.train(tiny_run("on", **options, range_b="-0.5,128"))
+    said = capsys.readouterr().err
+    assert "of domain B, and here -0.5 to 128 become -1 to 1; --range-b=0,255 " in said
