@@ -167,6 +167,7 @@ def find_dataset(config: DatasetConfig, fingerprint: str | None) -> Dataset | No
     # Names may have one slash, as those of TFDS do; hidden is what is being written.
     found = (p for depth in ("*", "*/*") for p in data_dir.glob(f"{depth}/{MANIFEST}"))
     others = sorted(p.parent for p in found if not p.parent.name.startswith("."))
+    others = others if fingerprint else []
     problem = None
     for directory in dict.fromkeys([named, *others]):
         if not (directory / MANIFEST).is_file():

@@ -68,11 +68,17 @@ def score(
     with _memory_named():
         results = evaluator.evaluate(trained.generators, watch)
     added = _added(run, trained, results, config)
-    title = f"{run.path}, {config.checkpoint}: step {trained.step}"
-    lines = [score_table(results, f"{title}, {trained.weights} weights")]
+    step = "imported" if trained.step is None else f"step {trained.step}"
+    title = f"{run.path}, {config.checkpoint}: {step}, {trained.weights} weights"
+    lines = [score_table(results, title)]
     if config.protocol:
-        lines += [protocol_text(results), *seen_in_training(run.dataset)]
+        lines += _protocol(results, run.dataset)
     return results, "\n".join([*lines, added])
+
+
+def _protocol(results, dataset):
+    images = f"images: {dataset.directory}"
+    return [images, protocol_text(results), *seen_in_training(dataset)]
 
 
 @contextlib.contextmanager
@@ -132,7 +138,7 @@ def _side_by_side(config):
     lines = [BETTER, comparison.aligned(comparison.table(compared))]
     lines += protocol_lines(both)
     if config.protocol:
-        lines += [protocol_text(both), *seen_in_training(dataset)]
+        lines += _protocol(both, dataset)
     return "\n".join([*lines, *added])
 
 

@@ -48,6 +48,11 @@ def test_run_finds_its_images_by_their_fingerprint_wherever_they_are(data_dir):
     assert find(data_dir, fingerprint) is None
 
 
+def test_images_of_a_name_are_not_those_of_another(data_dir):
+    shutil.move(data_dir / NAME, data_dir / "other")
+    assert find(data_dir, None) is None
+
+
 def test_damage_is_told_unless_the_images_are_elsewhere_too(data_dir):
     fingerprint = Dataset.open(data_dir / NAME).fingerprint
     other = shutil.copytree(data_dir / NAME, data_dir / "other")
