@@ -36,6 +36,17 @@ def require_local(flag: str, value: str | os.PathLike | None) -> None:
         )
 
 
+def require_utf8(flag: str, path: str | os.PathLike) -> None:
+    """Raises `InputError` for a name of other bytes: TensorFlow cannot write there."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{flag} {os.fspath(path)!r}: the name is not UTF-8, and TensorFlow cannot "
+            f"write there; rename the folder, or choose another."
+        ) from None
+
+
 def with_name(path: str | os.PathLike) -> pathlib.Path:
     """A path as it is given; of `.` and `..`, which end in no name, the whole."""
     path = pathlib.Path(path).expanduser()

@@ -5,6 +5,7 @@ import os
 import pathlib
 from typing import Literal
 
+from cyclegan_tf.common.files import require_utf8
 from cyclegan_tf.common.hub import name_of, require_address
 from cyclegan_tf.config.formats import NAMES, Format, formats_of, require_possible
 from cyclegan_tf.config.options import Nature, Options, option, require
@@ -146,6 +147,7 @@ class ExportConfig(Options):
             require_address("--push", self.push)
         if self.size is not None:
             require_multiples("--size", self.size)
+        require_utf8("--output", self.resolved_output)
         for form in self.formats:
             require_possible(form, self.precision, self.size is not None)
         require(

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import re
 
+from cyclegan_tf.common.files import require_utf8
 from cyclegan_tf.config.options import Nature, Options, flag, option, require
 
 DEFAULT_DATASET = "synthetic/horse2zebra"
@@ -81,6 +82,8 @@ class DatasetConfig(Options):
             "--dataset",
             f"({self.dataset}) and --domain-a are both given; give one of them",
         )
+        require_utf8("--data-dir", self.data_dir)
+        require_utf8("--domain-a" if self.domain_a else "--dataset", self.dataset_name)
 
     @property
     def dataset_name(self) -> str:

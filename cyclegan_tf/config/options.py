@@ -7,6 +7,7 @@ natures of options.
 import dataclasses
 import enum
 import math
+import os
 import typing
 from collections.abc import Sequence
 from typing import Any
@@ -64,6 +65,9 @@ class Options:
         types = typing.get_type_hints(type(self))
         for each in dataclasses.fields(self):
             name, value = flag(each.name), getattr(self, each.name)
+            if isinstance(value, os.PathLike):
+                value = os.fspath(value)
+                object.__setattr__(self, each.name, value)
             _require_type(name, value, types[each.name])
             least = each.metadata["at_least"]
             if each.metadata["nature"] in (Nature.PLACE, Nature.SOURCE):

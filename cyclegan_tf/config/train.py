@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import Any, Literal
 
-from cyclegan_tf.common.files import with_name
+from cyclegan_tf.common.files import require_utf8, with_name
 from cyclegan_tf.config.architectures import (
     DISCRIMINATORS,
     GENERATORS,
@@ -171,6 +171,7 @@ class TrainConfig(ImageConfig):
     def __post_init__(self):
         super().__post_init__()
         require(self.dry_run or not self.json, "--json", "is for --dry-run")
+        require_utf8("--run-dir", self.resolved_run_dir)
         place = self.resolved_run_dir.resolve()
         for name in ("init_from", "teacher") if self.restart else ():
             other = getattr(self, name)

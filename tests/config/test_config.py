@@ -39,6 +39,18 @@ def test_one_model_may_be_given_as_it_is(one):
     assert EvaluateConfig(one) == EvaluateConfig(["runs/one"])
 
 
+def test_places_may_be_paths():
+    places = {"dataset": "photos", "run_dir": "runs/one", "data_dir": "shards"}
+    paths = {name: pathlib.Path(place) for name, place in places.items()}
+    assert TrainConfig(**paths) == TrainConfig(**places)
+    assert ExportConfig(pathlib.Path("runs/one")) == ExportConfig("runs/one")
+
+
+def test_export_is_refused_where_tensorflow_cannot_write():
+    with pytest.raises(InputError, match="--output .* is not UTF-8"):
+        ExportConfig(output="d\udce9")
+
+
 @pytest.mark.parametrize("size, blocks", [(252, 6), (256, 9), (512, 9)])
 def test_residual_blocks_follow_the_image_size(size, blocks):
     assert TrainConfig(image_size=size).resolved_residual_blocks == blocks
@@ -140,6 +152,9 @@ def test_run_directory_is_named_after_the_dataset(tmp_path):
         ({"diffaugment": "color,none"}, "--diffaugment takes none, or some of color"),
         ({"synthetic_size": 31}, "--synthetic-size must be at least 32, got 31"),
         ({"dataset": ""}, "--dataset"),
+        ({"data_dir": "d\udce9"}, r"--data-dir 'd\\udce9': the name is not UTF-8"),
+        ({"dataset": "/d\udce9"}, r"--dataset 'd\\udce9': the name is not UTF-8"),
+        ({"run_dir": "d\udce9"}, r"--run-dir 'd\\udce9': the name is not UTF-8"),
     ],
 )
 def test_bad_value_is_refused_by_its_flag(options, message):
