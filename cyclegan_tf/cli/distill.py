@@ -33,15 +33,16 @@ def student_options(config: DistillConfig) -> TrainConfig:
     )
     # As many steps, although a larger batch goes through the images in fewer.
     batch_size = max(BATCH_SIZE, teacher.batch_size)
-    longer = 1 if teacher.steps_per_epoch else batch_size // teacher.batch_size
+    longer = 1 if teacher.steps_per_epoch else -(-batch_size // teacher.batch_size)
     every = ("epochs", "sample_every", "evaluate_every")
     given = {"epochs": config.epochs, "residual_blocks": config.residual_blocks}
     changes = {name: value for name, value in given.items() if value}
-    # What the teacher's pictures mean, whatever range other images have.
-    if config.dataset:
-        domains = run.domains._asdict().items()
-        ranged = {f"range_{x}": d for x, d in domains if not d.is_grey_levels}
-        changes |= {name: domain.range_option for name, domain in ranged.items()}
+    # Other images as those that the teacher knows, whatever form they have.
+    for name, domain in run.domains._asdict().items() if config.dataset else ():
+        if domain.is_encodable:
+            changes[f"channels_{name}"] = domain.channels
+        if not domain.is_grey_levels:
+            changes[f"range_{name}"] = domain.range_option
     student = dataclasses.replace(
         config.on_images(teacher),
         **WEIGHTS_OF_LOSSES,

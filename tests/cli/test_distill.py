@@ -66,14 +66,15 @@ def test_images_named_anew_replace_the_teachers(teacher, tmp_path):
     assert options.data_dir == "data"
 
 
-def test_other_images_have_the_range_of_the_teachers(teacher, tmp_path):
+def test_other_images_are_read_in_the_form_of_the_teachers(teacher, tmp_path):
     recorded = directory.read_config(teacher)
-    ranges = Domain(1, "float32", -1000.0, 3071.5), Domain(3, "uint8")
-    directory.write_config(tmp_path, recorded._replace(domains=Domains(*ranges)))
+    forms = Domain(1, "float32", -1000.0, 3071.5), Domain(1, "uint8")
+    directory.write_config(tmp_path, recorded._replace(domains=Domains(*forms)))
     given = DistillConfig(run_dir=str(tmp_path))
     assert student_options(given).range_a is None
     options = student_options(dataclasses.replace(given, dataset="scans"))
     assert (options.range_a, options.range_b) == ("-1000,3071.5", None)
+    assert (options.channels_a, options.channels_b) == (None, 1)
 
 
 @pytest.mark.parametrize("steps_per_epoch, epochs", [(None, 8), (4, 2)])
