@@ -11,7 +11,7 @@ from cyclegan_tf.data import medical
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage, normalize, read
 from cyclegan_tf.data.shards import names_of
-from cyclegan_tf.data.sources.files import image_files
+from cyclegan_tf.data.sources.files import files_named, image_files
 from cyclegan_tf.data.writing import suffix_for, write
 from tests.helpers import converted
 
@@ -108,6 +108,14 @@ def test_what_has_no_image_is_refused_and_names_nobody(name, tmp_path):
     with pytest.raises(UnreadableImage) as caught:
         normalize(bytes(128) + b"DICM" + data if name == "rtstruct.dcm" else data)
     assert len(str(caught.value)) < 90
+
+
+def test_glob_finds_files_without_a_suffix(tmp_path):
+    (tmp_path / "scans").mkdir()
+    saved(tmp_path / "scans" / "IM0001")
+    (tmp_path / "scans" / "notes").write_text("of the day")
+    found = files_named("domain_a", str(tmp_path / "scans" / "*"))
+    assert found.names == ["scans/IM0001"]
 
 
 def test_folders_of_ct_and_mr_become_a_dataset(tmp_path):

@@ -131,7 +131,11 @@ def files_named(option: str, given: str) -> Files:
             raise InputError(f"{flag(option)} {given}: it names no files.")
     else:
         found = [path] if path.is_file() else globbed(path)
-        found = [file for file in found if suffix_of(file.name) in TAKEN]
+        found = [
+            file
+            for file in found
+            if suffix_of(file.name) in TAKEN or medical.may_be_dicom(file)
+        ]
     if not found:
         raise InputError(
             f"{flag(option)} {given}: no such folder, and no such files; expected a "

@@ -33,7 +33,7 @@ def files_in(path: pathlib.Path) -> list[pathlib.Path]:
     column, start = 0, 0
     if rows and _is_table(path):
         heading = [cell.strip().lower() for cell in rows[0][1]]
-        named = [i for i, cell in enumerate(heading) if cell in COLUMNS]
+        named = [heading.index(name) for name in COLUMNS if name in heading]
         column = named[0] if named else 0
         is_file = (path.parent / rows[0][1][column].strip()).is_file()
         has_suffix = any(os.path.splitext(cell)[1] for cell in heading)

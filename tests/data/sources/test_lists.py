@@ -31,6 +31,7 @@ def names(path):
         ("a.csv", "some/001.png,cat\nsome/000.png,dog\n", [1, 0]),
         ("a.csv", "label,Path\ncat,some/001.png\n\ndog,some/000.png\n", [1, 0]),
         ("a.csv", "picture,label\nsome/002.png,cat\n", [2]),
+        ("a.csv", "image,path\n7,some/001.png\n", [1]),
         ("a.csv", "file_name\nsome/002.png\n", [2]),
         ("a.csv", "label;path\r\ncat;some/001.png\r\n", [1]),
         ("a.csv", "\n \nlabel;path\n\ncat;some/001.png\n", [1]),
