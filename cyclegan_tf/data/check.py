@@ -61,7 +61,7 @@ def seen_in_training(dataset: Dataset) -> list[str]:
     for test, train in (("testA", "trainA"), ("testB", "trainB")):
         pairs, count = copies_in(found, test, train)
         pairs = pairs[~np.isin(pairs[:, 1], dataset.left_out.get(train, ()))]
-        none = [f"{test}: none of {count} images is in {train}"]
+        none = [f"{test}: none of {counted(count, 'image')} is in {train}"]
         sentences += _copies(splits[test], splits[train], pairs, count) or none
     return sentences
 

@@ -132,10 +132,10 @@ def _mixed_profiles(looks):
                 counts.update(seen["profile"].tolist())
         if len(counts) > 1:
             found = counts.most_common()
-            named = [
-                f"{n} have {x.decode() or 'none'}" for x, n in found[:MAX_PROFILES]
-            ]
-            if rest := found[MAX_PROFILES:]:
+            # Where one more is all that is left, its name is as short.
+            most = MAX_PROFILES + (len(found) == MAX_PROFILES + 1)
+            named = [f"{n} have {x.decode() or 'none'}" for x, n in found[:most]]
+            if rest := found[most:]:
                 named.append(f"{sum(n for _, n in rest)} one of {len(rest)} others")
             sentences.append(
                 f"domain {domain}: colour profiles differ, and are not converted: of "

@@ -5,6 +5,8 @@ TensorFlow is imported for the remedy only.
 
 import numpy as np
 
+from cyclegan_tf.common.console import counted, quiet_start
+
 # An input that changes by so many grey levels keeps a third of the weight below.
 STILL_LEVELS = 6.0
 # Of the earlier output where the input stands still: a mean over about ten frames.
@@ -32,7 +34,7 @@ class Flicker:
         self._last = frames
 
     def __str__(self):
-        count = f"{self.num_frames} frames"
+        count = counted(self.num_frames, "frame")
         if not self.changes[0]:
             return f"{count}, the input stands still"
         real, fake = self.changes / (self.num_frames - 1)
@@ -51,7 +53,8 @@ class Steadier:
     """
 
     def __init__(self):
-        import tensorflow as tf
+        with quiet_start():
+            import tensorflow as tf
 
         self._means = None
         self._mixed = tf.function(_mixed, reduce_retracing=True)
