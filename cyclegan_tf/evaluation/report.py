@@ -90,8 +90,8 @@ def _new_rankings():
 def write(config: EvaluateConfig) -> str:
     """Scores the runs and writes the page into the directory of the first.
 
-    A run whose images are gone is shown with what its directory holds. Returns where
-    the page is, and its size.
+    A run whose images are gone, or that has no test images, is shown with what its
+    directory holds. Returns where the page is, and its size.
     """
     paths = config.run_dirs
     names = [path.resolve().name for path in paths]
@@ -141,6 +141,7 @@ def _score(run, config):
     try:
         run.opened.convert_if_never()
         images = run.opened.images(config.split)
+        scoring.require_images(run.opened.dataset.directory, images.values())
     except InputError as error:
         say(f"going on with what {run.opened.path} holds: {error}")
         run.missing = "The images that it is scored on are not there."

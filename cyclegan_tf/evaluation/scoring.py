@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
@@ -185,14 +185,19 @@ def _evaluator(dataset, domains, frame, config):
         dataset.split(f"{config.split}{name.upper()}", domain)
         for name, domain in domains._asdict().items()
     ]
-    if not all(map(len, images)):
-        raise InputError(f"{dataset.directory} has no test images; try --split train.")
+    require_images(dataset.directory, images)
     is_paired = dataset.is_paired and config.split == "test"
     if config.paired and not is_paired:
         require_pairs(*images)
         is_paired = True
     images = [split.first(config.limit) for split in images]
     return Evaluator(*images, frame, is_paired, network)
+
+
+def require_images(directory: pathlib.Path, splits: Iterable[Split]) -> None:
+    """Raises `InputError` if a domain of a dataset has nothing to be scored on."""
+    if not all(map(len, splits)):
+        raise InputError(f"{directory} has no test images; try --split train.")
 
 
 def _network_if_possible(weights, domains):

@@ -181,6 +181,18 @@ def test_run_without_its_images_is_shown_with_what_is_left(
     assert (run_dir / "scores.json").read_bytes() == before
 
 
+def test_run_without_test_images_is_shown_beside_others(
+    run_dir, tmp_path, no_weights, capsys
+):
+    for split in ("trainA", "trainB"):
+        write_images(tmp_path / "few" / split, 1)
+    config = tiny_config(tmp_path, dataset=str(tmp_path / "few"))
+    other = dataclasses.replace(config, run_dir=str(tmp_path / "other"))
+    write(run_dir, write_run(other, tiny_model().generators))
+    assert "few has no test images; try --split train" in capsys.readouterr().err
+    assert "5 images of testB" in " ".join(Page(run_dir / "report.html").text)
+
+
 def test_imported_run_has_a_page(tmp_path, no_weights):
     config = tiny_config(tmp_path, dataset="unknown")
     models = {"b_to_a": tiny_model().generators["b_to_a"]}
