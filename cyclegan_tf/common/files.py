@@ -1,6 +1,7 @@
 """Writing to disk so that a reader never sees half a file or folder."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,8 @@ from cyclegan_tf.common.locks import NO_LOCKS, hold
 
 PARTIAL = ".partial-"
 EARLIER = ".earlier-"
+# What a folder cannot be renamed for, to one that has something in it.
+IS_TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|(hf|huggingface|gs|s3a?):", re.IGNORECASE)
 
 
@@ -167,14 +170,17 @@ def folder_written_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
         mend(path)
 
 
-def put_in_place(folder: pathlib.Path, path: pathlib.Path) -> None:
+def put_in_place(
+    folder: pathlib.Path, path: pathlib.Path, replace: bool = True
+) -> None:
     """Renames a folder to `path`; what is there already is for `mend` to remove.
 
-    All files are flushed to the disk before.
+    All files are flushed to the disk before. Not to `replace` what is there is one of
+    the errors `IS_TAKEN`.
     """
     for content in (*folder.rglob("*"), folder):
         sync(content)
-    if path.exists():
+    if replace and path.exists():
         os.rename(path, _earlier(path))  # a folder cannot be renamed over another
     os.rename(folder, path)
     sync(path.parent)
@@ -198,10 +204,21 @@ def current(path: pathlib.Path) -> pathlib.Path:
 
 
 def remove_remains(folder: pathlib.Path) -> None:
-    """Removes files that killed processes had begun to write, in subfolders, too."""
-    for path in list(folder.rglob(f"{PARTIAL}*")):
-        if path.is_file():
-            path.unlink(missing_ok=True)
+    """Removes files that killed processes had begun to write, in subfolders, too.
+
+    What another process is writing just now, as evaluate.py its scores, is left to it.
+    """
+    for parent, _, names in os.walk(folder):
+        for path in (pathlib.Path(parent, x) for x in names if x.startswith(PARTIAL)):
+            if not path.is_file():
+                continue
+            try:
+                file = hold(path)
+            except OSError:  # a link, or no locks to tell by
+                file = contextlib.nullcontext()
+            if file is not None:
+                with file:
+                    path.unlink(missing_ok=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -141,13 +141,20 @@ def _converted(source, data_dir):
         own = "" if is_alone else f"-{secrets.token_hex(4)}"
         unfinished = first.with_name(f".unfinished-{first.name}{own}")
         manifest = write_shards(source, unfinished)
-        before = before if is_alone else versions_of(data_dir, source.name)
-        for version in before:
-            if version.manifest["fingerprint"] == manifest["fingerprint"]:
-                _adopt(version.directory, unfinished)
-                return version.directory, False
-        files.put_in_place(unfinished, directory)
-    return directory, True
+        while True:
+            before = before if is_alone else versions_of(data_dir, source.name)
+            for version in before:
+                if version.manifest["fingerprint"] == manifest["fingerprint"]:
+                    _adopt(version.directory, unfinished)
+                    return version.directory, False
+            try:
+                files.put_in_place(unfinished, directory, replace=False)
+                return directory, True
+            except OSError as error:
+                # Without locks another process may have been there first, just now.
+                if is_alone or error.errno not in files.IS_TAKEN:
+                    raise
+                directory = _free_place(first)
 
 
 def _found_among(versions, source):
@@ -213,10 +220,7 @@ def _place_for(source, first, versions):
                 f"program; move it away or choose another --data-dir."
             )
         first.rmdir()
-    number, place = 1, first
-    while place.exists():
-        number += 1
-        place = first.with_name(f"{first.name}@{number}")
+    place = _free_place(first)
     if versions:
         newest = versions[0]
         _require_same_place(source, newest)
@@ -225,6 +229,14 @@ def _place_for(source, first, versions):
             f"{newest.directory}: its {changed} changed, converting again, to {place}; "
             f"what is there stays for the runs that were trained on it"
         )
+    return place
+
+
+def _free_place(first):
+    number, place = 1, first
+    while place.exists():
+        number += 1
+        place = first.with_name(f"{first.name}@{number}")
     return place
 
 

@@ -172,3 +172,14 @@ def test_error_names_the_path_and_not_what_lies_aside(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="--output .*x: .*file is a file; name a fol"):
         files.require_folder("--output", tmp_path / "file" / "x")
+
+
+def test_remains_are_removed_but_for_what_is_being_written(tmp_path):
+    (tmp_path / "model").mkdir()
+    left = tmp_path / "model" / ".partial-killed"
+    left.touch()
+    with files.written_aside(tmp_path / "scores.json") as aside:
+        aside.write_text("new")
+        files.remove_remains(tmp_path)
+        assert not left.exists()
+    assert (tmp_path / "scores.json").read_text() == "new"

@@ -317,15 +317,20 @@ def test_without_locks_each_writes_for_itself(photos, monkeypatch, tmp_path, cap
     def without_locks(*_):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    together, real = threading.Barrier(2), sharding.finished_parts
+    together = threading.Barrier(2)
 
-    def at_once(*arguments):
-        together.wait(60)
-        return real(*arguments)
+    def at_once(function):
+        def call(*arguments, **options):
+            together.wait(60)
+            return function(*arguments, **options)
+
+        return call
 
     whole = ensure_dataset(dataset_config(photos, data_dir=str(tmp_path / "whole")))
     monkeypatch.setattr(locks.fcntl, "flock", without_locks)
-    monkeypatch.setattr(sharding, "finished_parts", at_once)
+    monkeypatch.setattr(sharding, "finished_parts", at_once(sharding.finished_parts))
+    # When neither has seen the other's.
+    monkeypatch.setattr(os, "rename", at_once(os.rename))
     configs = [dataset_config(photos)] * 2
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         found = {*threads.map(ensure_dataset, configs)}
