@@ -204,8 +204,13 @@ def command(name, *arguments):
 
 def wait_for(path, process):
     """Returns when a process that goes on has made a file."""
+    wait_until(path.exists, process)
+
+
+def wait_until(condition, process):
+    """Returns when a condition is met by a process that goes on."""
     deadline = time.monotonic() + 500
-    while not path.exists():
+    while not condition():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
 

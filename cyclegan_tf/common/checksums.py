@@ -4,6 +4,7 @@ They reveal damage, and are no signatures: whoever writes a file can write its s
 """
 
 import hashlib
+import os
 import pathlib
 
 from cyclegan_tf.common.errors import Damaged, InputError
@@ -58,12 +59,14 @@ def require_no_links(folder: pathlib.Path) -> None:
 
     One in a folder from somebody else could have other files read, or written to.
     """
-    for path in folder.rglob("*"):
-        if path.is_symlink():
-            raise InputError(
-                f"{path} is a symbolic link, which leads out of {folder}; put the file "
-                f"itself in its place."
-            )
+    # Not Path.rglob, to which a folder that a training just replaces is an error.
+    for parent, folders, names in os.walk(folder):
+        for path in (pathlib.Path(parent, name) for name in (*folders, *names)):
+            if path.is_symlink():
+                raise InputError(
+                    f"{path} is a symbolic link, which leads out of {folder}; put the "
+                    f"file itself in its place."
+                )
 
 
 def _files_below(folder, but):

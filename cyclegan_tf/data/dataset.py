@@ -9,6 +9,7 @@ records as it is read, and by `verify`.
 
 import concurrent.futures
 import dataclasses
+import glob
 import operator
 import os
 import pathlib
@@ -165,9 +166,10 @@ def find_dataset(config: DatasetConfig, fingerprint: str | None) -> Dataset | No
     data_dir = pathlib.Path(config.data_dir).expanduser()
     named = data_dir / config.dataset_name
     # Names may have one slash, as those of TFDS do; hidden is what is being written.
-    found = (p for depth in ("*", "*/*") for p in data_dir.glob(f"{depth}/{MANIFEST}"))
-    others = sorted(p.parent for p in found if not p.parent.name.startswith("."))
-    others = others if fingerprint else []
+    # Not Path.glob, to which a folder that another process just renames is an error.
+    places = (f"{glob.escape(str(data_dir))}/{x}/{MANIFEST}" for x in ("*", "*/*"))
+    found = (pathlib.Path(p).parent for x in places for p in glob.iglob(x))
+    others = sorted(found) if fingerprint else []
     problem = None
     for directory in dict.fromkeys([named, *others]):
         if not (directory / MANIFEST).is_file():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cyclegan_tf.common.errors import Damaged, InputError
-from cyclegan_tf.common.files import write_json, written_aside
+from cyclegan_tf.common.files import sync, write_json, written_aside
 from cyclegan_tf.model import state
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs.saved import BEST, checkpoints, read_arrays, write_arrays
@@ -43,6 +43,7 @@ def save_best(model: CycleGAN, directory: pathlib.Path, about: dict[str, Any]) -
     arrays = state.finite_arrays(model)
     with written_aside(path) as aside:
         write_arrays(aside, arrays)
+        sync(aside)  # which takes long; what follows is seen by readers
         # At no moment does it describe another file; after a kill in between there is
         # no best checkpoint, and the epoch that is repeated writes it again.
         path.with_suffix(".json").unlink(missing_ok=True)

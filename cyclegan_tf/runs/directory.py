@@ -12,6 +12,7 @@ model/        both generators
 import contextlib
 import dataclasses
 import difflib
+import glob
 import itertools
 import os
 import pathlib
@@ -155,8 +156,10 @@ def read_config(path: pathlib.Path) -> Recorded:
 def near_runs(path: pathlib.Path) -> str:
     """Which run was probably meant by a path that is none; empty, if any may be."""
     folder = next(each for each in path.absolute().parents if each.is_dir())
-    found = [*folder.glob(f"*/{CONFIG}"), *folder.glob(f"*/*/{CONFIG}")]
-    runs = {each.parent.name: each.parent for each in found}
+    # Not Path.glob, to which a folder that another process just renames is an error.
+    places = (f"{glob.escape(str(folder))}/{x}/{CONFIG}" for x in ("*", "*/*"))
+    found = [pathlib.Path(each).parent for x in places for each in glob.iglob(x)]
+    runs = {each.name: each for each in found}
     near = difflib.get_close_matches(path.name, runs, 1)
     return f" (did you mean {os.path.relpath(runs[near[0]])}?)" if near else ""
 

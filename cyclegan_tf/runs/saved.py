@@ -9,6 +9,7 @@ no code; the CRC-32 of each, which the zip format has, is compared when it is re
 Nothing here builds a network, so that no import of TensorFlow comes before an error.
 """
 
+import contextlib
 import io
 import pathlib
 import zipfile
@@ -30,6 +31,7 @@ FOLDER = "model"
 WEIGHTS = "generators.npz"
 ABOUT = "model.json"
 LAST = "last"
+ATTEMPTS = 3  # at a folder that a training may replace between two looks at it
 WRITE_ANEW = (
     "the train.py command of the run, or a new import, writes it anew; --checkpoint "
     "takes the step of a checkpoint instead"
@@ -86,9 +88,10 @@ def read_best(directory: pathlib.Path) -> dict[str, Any]:
     Without its checkpoint it is `Damaged`, too.
     """
     path = directory / f"{BEST}.json"
-    if not path.is_file():
+    try:
+        about = read_json(path, BEST_REMEDY)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
-    about = read_json(path, BEST_REMEDY)
     if not isinstance(about.get("step"), int):
         raise Damaged(f"{path} is damaged: it names no step; {BEST_REMEDY}.")
     if not path.with_suffix(".npz").is_file():
@@ -179,22 +182,25 @@ def _source(run_dir, checkpoint):
 
 def has_model(run_dir: pathlib.Path) -> bool:
     """Whether the generators of a finished epoch are there: not in the first one."""
-    return (current(run_dir / FOLDER) / ABOUT).is_file()
+    places = (current(run_dir / FOLDER) / ABOUT for _ in range(ATTEMPTS))
+    return any(path.is_file() for path in places)
 
 
 def read_about(run_dir: pathlib.Path) -> dict[str, Any]:
     """The content of `model.json`; `InputError` if there is none, or it is damaged."""
-    path = current(run_dir / FOLDER) / ABOUT
-    try:
-        about = read_json(path, WRITE_ANEW)
-    except (FileNotFoundError, NotADirectoryError):
+    for _ in range(ATTEMPTS):
+        path = current(run_dir / FOLDER) / ABOUT
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            about = read_json(path, WRITE_ANEW)
+            break
+    else:
         steps = [str(step_of(path)) for path in checkpoints(run_dir / CHECKPOINTS)]
         users = "evaluate, export, translate and demo"
         until = f" Until then {users} take --checkpoint {', '.join(steps)}."
         raise InputError(
             f"{run_dir} has no trained model yet ({FOLDER}/{ABOUT}); one is written "
             f"after each epoch.{until if steps else ''}"
-        ) from None
+        )
     directions = about.get("directions")
     if directions not in (list(DIRECTIONS), *([name] for name in DIRECTIONS)):
         raise Damaged(f"{path} is damaged (directions {directions!r}); {WRITE_ANEW}.")
