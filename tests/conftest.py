@@ -1,8 +1,12 @@
 import contextlib
 import io
 import os
+import signal
 import types
 
+# Of what a shell starts in the background, and all that it starts, SIGINT is ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest

@@ -1,12 +1,12 @@
 """Several devices and several workers against one process with the same batch."""
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from tests.helpers import (
     command,
     flags,
     tiny_config,
+    wait_until,
 )
 
 # Two replicas with a batch of 1 each: 12 images are an epoch of 6 steps. Until then the
@@ -55,12 +56,20 @@ def arguments(tiny_data_dir, **options):
     return flags({name: value for name, value in given.items() if value is not None})
 
 
-def start_workers(arguments, logs, num_workers=2):
-    """Starts `train.py --strategy multiworker` on free ports of this machine."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(num_workers)]
-    addresses = [f"localhost:{s.getsockname()[1]}" for s in sockets]
-    for opened in sockets:
-        opened.close()
+@contextlib.contextmanager
+def kept_ports(number):
+    """Ports of this machine that only processes which share them can listen at."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for keeper in sockets:
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            keeper.bind(("localhost", 0))
+        yield [keeper.getsockname()[1] for keeper in sockets]
+
+
+def start_workers(arguments, logs, ports):
+    """Starts `train.py --strategy multiworker` on ports that are kept."""
+    addresses = [f"localhost:{port}" for port in ports]
     processes = []
     for index, log in enumerate(logs):
         task = {"type": "worker", "index": index}
@@ -71,7 +80,8 @@ def start_workers(arguments, logs, num_workers=2):
                     command("train.py", *arguments, "--strategy", "multiworker"),
                     stdout=file,
                     stderr=subprocess.STDOUT,
-                    env=os.environ | {"TF_CONFIG": json.dumps(config)},
+                    env=os.environ
+                    | {"TF_CONFIG": json.dumps(config), "TF_GRPC_REUSE_PORT": "1"},
                 )
             )
     return processes
@@ -79,8 +89,9 @@ def start_workers(arguments, logs, num_workers=2):
 
 def run_workers(arguments, directory):
     logs = [directory / "log0", directory / "log1"]
-    processes = start_workers(arguments, logs)
-    statuses = [process.wait(300) for process in processes]
+    with kept_ports(2) as ports:
+        processes = start_workers(arguments, logs, ports)
+        statuses = [process.wait(300) for process in processes]
     texts = [log.read_text() for log in logs]
     assert statuses == [0, 0], texts
     return texts
@@ -197,16 +208,12 @@ def test_killed_worker_ends_the_others_and_all_continue(
     given = arguments(tiny_data_dir, run_dir=cut)
     # The one that writes is killed after the first checkpoint.
     logs = [tmp_path / "killed0", tmp_path / "killed1"]
-    victim, other = processes = start_workers(given, logs)
-    deadline = time.monotonic() + 200
-    while not saved.checkpoints(cut / "checkpoints"):
-        texts = [log.read_text() for log in logs]
-        assert all(process.poll() is None for process in processes), texts
-        assert time.monotonic() < deadline, texts
-        time.sleep(0.01)
-    victim.kill()
-    victim.wait()
-    assert other.wait(120) == 2
+    with kept_ports(2) as ports:
+        victim, other = start_workers(given, logs, ports)
+        wait_until(lambda: saved.checkpoints(cut / "checkpoints"), victim)
+        victim.kill()
+        victim.wait()
+        assert other.wait(120) == 2
     said = logs[1].read_text()
     assert "Traceback" not in said
     last_line = said.splitlines()[-1]

@@ -25,6 +25,12 @@ def scratch(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def memory(monkeypatch):
+    """Enough of it, whatever this process has taken before, and others have left."""
+    monkeypatch.setattr(planning, "available_memory", lambda: 2**40)
+
+
 def is_clean(scratch):
     # TensorFlow keeps code that it has translated until the process ends.
     return all(path.name.startswith("__autograph") for path in scratch.iterdir())

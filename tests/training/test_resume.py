@@ -23,7 +23,7 @@ from tests.helpers import (
     rows_of,
     run_here,
     tiny_config,
-    wait_for,
+    wait_until,
 )
 
 OPTIONS = TINY | {
@@ -61,12 +61,16 @@ def config(tmp_path, whole):
 
 @pytest.fixture
 def started(tmp_path, tiny_data_dir):
-    """A run in a process of its own, which is about to have trained so many steps."""
+    """A run in a process of its own, which has just trained at least so many steps."""
     places = {"data_dir": tiny_data_dir, "run_dir": tmp_path / "run"}
     processes = []
 
     def start(step):
-        path = tmp_path / "run" / "checkpoints" / f"step-{step:09d}.npz"
+        def is_there():
+            # Not that of the step, which is soon removed.
+            found = saved.checkpoints(tmp_path / "run" / "checkpoints")
+            return found and saved.step_of(found[0]) >= step
+
         with open(tmp_path / "log", "w") as file:
             process = subprocess.Popen(
                 command("train.py", *flags(OPTIONS | places)),
@@ -74,7 +78,7 @@ def started(tmp_path, tiny_data_dir):
                 stderr=subprocess.STDOUT,
             )
         processes.append(process)
-        wait_for(path, process)
+        wait_until(is_there, process)
         return process
 
     yield start
