@@ -26,6 +26,7 @@ NEEDED = "install with pip install '.[medical]'"
 # Transfer syntaxes that pydicom reads only with plug-ins under other licences: JPEG of
 # 12 bits, lossless JPEG, and JPEG-LS.
 JPEG = ("1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+UNSPECIFIED = "US"  # unit of what a rescale gives
 JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 
 
@@ -59,8 +60,8 @@ def read_dicom(data: bytes) -> Picture:
     """The first frame of a DICOM file: grey in the modality's unit, or RGB.
 
     Of CT that are Hounsfield units. Black is the smallest value, also where the file
-    says the opposite. Raises `UnreadableImage` if it has no pixels that are read, or
-    pydicom is missing.
+    says the opposite of values without a unit. Raises `UnreadableImage` if it has no
+    pixels that are read, or pydicom is missing.
     """
     dataset, count = _dataset(io.BytesIO(data))
     picture = _frame(dataset, 0, count)
@@ -131,13 +132,28 @@ def _dataset(file, **options):
 
 def _frame(dataset, frame, count):
     if "Rows" not in dataset or "PixelData" not in dataset:
-        raise UnreadableImage("a DICOM file without an image")
+        floats = {"FloatPixelData", "DoubleFloatPixelData"}.intersection(dataset.dir())
+        what = "of floats, which are not read" if floats else "without an image"
+        raise UnreadableImage(f"a DICOM file {what}")
     with _unreadable("damaged, or a DICOM of a kind that is not read"):
         samples = int(dataset.get("SamplesPerPixel", 1))
         size = int(dataset.Rows), int(dataset.Columns)
         require_size(*size, samples * int(dataset.BitsAllocated) // 8)
         pixels = np.atleast_3d(_pixels(dataset, frame, count))
-    return Picture(pixels, about=About(resolution=_size(dataset)))
+        resolution = _size(_group(dataset, "PixelMeasuresSequence", frame))
+    return Picture(pixels, about=About(resolution=resolution))
+
+
+def _group(dataset, name, frame):
+    """What says this of a frame: of enhanced objects a group of it, or one of all."""
+    groups = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    found = [
+        group[name][0]
+        for group in (*groups[frame : frame + 1], *shared)
+        if name in group
+    ]
+    return found[0] if found else dataset
 
 
 def _pixels(dataset, frame, count):
@@ -156,11 +172,14 @@ def _pixels(dataset, frame, count):
             raise UnreadableImage("a palette of more than 256 colours of 8 bits")
         colours = pixels.apply_color_lut(values, dataset)
         return np.uint8(colours >> 8) if colours.dtype == np.uint16 else colours
-    if kind == "MONOCHROME1":
+    scaling = _group(dataset, "PixelValueTransformationSequence", frame)
+    usual = "HU" if dataset.get("Modality") == "CT" else UNSPECIFIED
+    has_unit = (scaling.get("RescaleType") or usual) != UNSPECIFIED
+    if kind == "MONOCHROME1" and not has_unit:
         bits = int(dataset.BitsStored)
         values = (-1 if dataset.PixelRepresentation else 2**bits - 1) - values
     if values.ndim == 2:
-        values = pixels.apply_modality_lut(values, dataset)
+        values = pixels.apply_modality_lut(values, scaling)
     return values
 
 
@@ -205,7 +224,8 @@ def _opened(path):
         image = nibabel.load(path)
         shape, dtype = image.shape, image.get_data_dtype()
         if len(shape) < 3 or 0 in shape or dtype.kind not in "iuf":
-            raise UnreadableImage(f"{dtype} {shape}; expected a volume")
+            expected = "expected a volume of real numbers"
+            raise UnreadableImage(f"{dtype} {shape}; {expected}")
         orientation = nibabel.io_orientation(image.affine)
         upright = [shape[axis] for axis in np.argsort(orientation[:, 0])]
     if np.prod(shape[:3], dtype=float) * dtype.itemsize > MAX_STACK:

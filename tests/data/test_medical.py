@@ -10,6 +10,7 @@ import tifffile
 from cyclegan_tf.data import medical
 from cyclegan_tf.data.domain import Domain
 from cyclegan_tf.data.images import UnreadableImage, normalize, read
+from cyclegan_tf.data.picture import CENTIMETRE
 from cyclegan_tf.data.shards import names_of
 from cyclegan_tf.data.sources.files import files_named, image_files
 from cyclegan_tf.data.writing import suffix_for, write
@@ -57,13 +58,45 @@ def test_every_coding_gives_the_same(coding):
 
 
 def test_monochrome1_is_turned(tmp_path):
-    stored = {"RescaleIntercept": 0, "PixelRepresentation": 0}
+    stored = {"RescaleIntercept": 0, "PixelRepresentation": 0, "Modality": "DX"}
     plain = saved(tmp_path / "2.dcm", **stored).read_bytes()
     turned = {"PhotometricInterpretation": "MONOCHROME1"} | stored
     turned = saved(tmp_path / "1.dcm", **turned).read_bytes()
     domain = Domain(1, normalize(plain).dtype)
     sums = read(plain, domain).pixels.astype(int) + read(turned, domain).pixels
     assert (sums == 2**16 - 1).all()
+
+
+@pytest.mark.parametrize("unit", [{}, {"Modality": "NM", "RescaleType": "BQML"}])
+def test_monochrome1_leaves_values_of_a_unit_as_they_are(tmp_path, unit):
+    turned = saved(tmp_path / "1.dcm", PhotometricInterpretation="MONOCHROME1", **unit)
+    found = read(turned.read_bytes(), Domain(1, "float32")).pixels[..., 0]
+    np.testing.assert_array_equal(found, values("CT_small.dcm"))
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_frames_of_enhanced_objects_have_their_own_scales(tmp_path, is_shared):
+    dataset = pydicom.dcmread(dicom("CT_small.dcm"))
+    stored = dataset.pixel_array
+    groups = []
+    for slope in (1, 2):
+        scaling, measures, group = (pydicom.Dataset() for _ in range(3))
+        scaling.RescaleSlope, scaling.RescaleIntercept = slope, -1024 * slope
+        scaling.RescaleType, measures.PixelSpacing = "HU", [0.5, 0.25]
+        group.PixelValueTransformationSequence = [scaling]
+        group.PixelMeasuresSequence = [measures]
+        groups.append(group)
+    del dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelSpacing
+    dataset.NumberOfFrames, dataset.PixelData = 2, 2 * dataset.PixelData
+    if is_shared:
+        dataset.SharedFunctionalGroupsSequence = groups[:1]
+    else:
+        dataset.PerFrameFunctionalGroupsSequence = groups
+    dataset.save_as(tmp_path / "enhanced.dcm")
+    frames = list(medical.slices_of(tmp_path / "enhanced.dcm"))
+    for frame, slope in zip(frames, (1, 1) if is_shared else (1, 2), strict=True):
+        np.testing.assert_array_equal(frame.pixels[..., 0], slope * (stored - 1024))
+        assert frame.about.resolution == ((40, 1), (20, 1), CENTIMETRE)
 
 
 def test_colours_become_rgb():
