@@ -25,7 +25,7 @@ from cyclegan_tf.data.tiff_tags import MASK, REDUCED
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
 MAX_PAGES = 50_000  # a few bytes of a file can claim one
-DESCRIPTION, ORIENTATION = 270, 274  # tags; the latter's values are those of EXIF
+DESCRIPTION = 270  # a tag
 # What the values are, as the tag PhotometricInterpretation says.
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 JPEG = (6, 7)  # compressions; their decoder makes RGB of YCbCr
@@ -78,7 +78,7 @@ def read(data: bytes, keeps_alpha: bool = False) -> Picture:
             pixels = _grey_rgb_or_bands(pixels, page)
         pixels, valid, note = _without_alpha(pixels, valid, page, keeps_alpha)
 
-        orientation = page.tags.valueof(ORIENTATION)
+        orientation = tiff_tags.orientation_of(page)
         known = tiff_tags.about(
             file, series, pixels.shape[-1], is_turned=orientation in TURNED_ASIDE
         )

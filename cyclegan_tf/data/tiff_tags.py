@@ -1,6 +1,7 @@
 """What a TIFF says beside its pixels: where they lie, and how large they are."""
 
 import contextlib
+import dataclasses
 import re
 from fractions import Fraction
 from typing import Any
@@ -8,11 +9,17 @@ from typing import Any
 from cyclegan_tf.data.picture import About
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ICC_PROFILE = 282, 283, 296, 34675
+ORIENTATION = 274  # its values are those of EXIF
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
-# Scale, tie points, transformation, and the keys with their numbers and texts.
-GEO = (33550, 33922, 34264, 34735, 34736, 34737)
+# Scale, tie points, transformation, the keys with their numbers and texts, and RPCs.
+GEO = (33550, 33922, 34264, 34735, 34736, 34737, 50844)
 # Of the values before the translation, not of those after it.
 STATISTICS = re.compile(r'[ \t]*<Item name="STATISTICS_[^>]*>[^<]*</Item>\n?')
+# Of one band; and what turns the values of one into those that were measured.
+OF_BAND = re.compile(r'[ \t]*<Item [^>]*\bsample="[^>]*>[^<]*</Item>\n?')
+OF_VALUES = re.compile(
+    r'[ \t]*<Item [^>]*\brole="(?:scale|offset|unittype)"[^>]*>[^<]*</Item>\n?'
+)
 PHYSICAL = tuple(f"PhysicalSize{axis}{unit}" for axis in "XYZ" for unit in ("", "Unit"))
 MASK, REDUCED = 4, 1  # bits of NewSubfileType
 
@@ -22,15 +29,19 @@ def nodata_of(page) -> str:
     return str(page.tags.valueof(GDAL_NODATA, "")).strip("\0 ")
 
 
+def orientation_of(page) -> int:
+    """How an image is to be turned; one with a place on a map lies as that says it."""
+    is_on_map = any(code in page.tags for code in GEO)
+    return 1 if is_on_map else page.tags.valueof(ORIENTATION, 1)
+
+
 def about(file, series, channels: int, is_turned: bool) -> About:
     """What places and describes the first image of a file.
 
-    Where its orientation changed height and width (`is_turned`), its place on a map is
-    left out.
+    Where its orientation changed height and width, it `is_turned`.
     """
     page = series.keyframe
-    kept = () if is_turned else (*GEO, GDAL_METADATA)
-    tags = [page.tags[code] for code in kept if code in page.tags]
+    tags = [page.tags[code] for code in (*GEO, GDAL_METADATA) if code in page.tags]
     program, metadata = "", {}
     with contextlib.suppress(Exception):  # damaged, but its pixels may be whole
         program, metadata = _of_program(file, series.kind, channels)
@@ -44,6 +55,18 @@ def about(file, series, channels: int, is_turned: bool) -> About:
         channels,
         "S" not in series.axes and channels > 1,
     )
+
+
+def of_others(about: About, has_same_bands: bool, has_same_values: bool) -> About:
+    """What still holds of an image in its place, perhaps of other bands and values."""
+    pattern = OF_VALUES if has_same_bands else OF_BAND
+    if has_same_bands and has_same_values:
+        return about
+    tags = tuple(
+        (code, *rest, pattern.sub("", value) if code == GDAL_METADATA else value, True)
+        for code, *rest, value, _ in about.tags
+    )
+    return dataclasses.replace(about, tags=tags)
 
 
 def _value(tag):

@@ -18,7 +18,7 @@ from cyclegan_tf.data.domain import DTYPES, Domain, form_text
 from cyclegan_tf.data.images import encode
 from cyclegan_tf.data.medical import DICOM_SUFFIXES
 from cyclegan_tf.data.picture import CENTIMETRE, INCH, Picture, holds, with_nodata
-from cyclegan_tf.data.tiff_tags import GDAL_NODATA, MASK
+from cyclegan_tf.data.tiff_tags import GDAL_NODATA, MASK, of_others
 
 JPEG_QUALITY, JPEG_SIDE = 95, 65500  # the latter by libjpeg
 PNG_HEADER_END = 33
@@ -75,6 +75,8 @@ def lost(suffix: str, pixels: np.ndarray, source: Picture) -> list[str]:
         f"its nodata, {about.nodata}, which the type does not hold": is_nodata_lost
         and is_tiff,
         "its pixel size and names of channels": about.metadata and not is_tiff,
+        "what its bands are, or the scale and unit of their values": is_tiff
+        and _about(source, pixels) != about,
         "its resolution": about.resolution and not _resolution(suffix.lower(), about),
         "its colour profile": about.profile
         and (is_array or not _profile(about, pixels.shape[-1])),
@@ -102,7 +104,8 @@ def write(
     """
     suffix, channels = path.suffix.lower(), pixels.shape[-1]
     require_holds(suffix, channels, pixels.dtype.name)
-    _, valid, _, about = source or Picture(pixels)
+    source = source or Picture(pixels)
+    valid, about = source.valid, _about(source, pixels)
     if valid is not None and valid.shape[-1] not in (1, channels):
         valid = valid.any(axis=-1, keepdims=True)
     if holds(pixels.dtype, about.nodata):
@@ -137,7 +140,17 @@ def write_pages(
     is_big = count * first[0].nbytes > BIG_TIFF
     with tifffile.TiffWriter(path, bigtiff=is_big) as file:
         for pixels, source in itertools.chain([first], pages):
-            _write_page(file, pixels, source.about)
+            _write_page(file, pixels, _about(source, pixels))
+
+
+def _about(source, pixels):
+    """What of a picture holds of pixels in its place.
+
+    Integers of one type are taken to be scaled alike, floats may be of any two units.
+    """
+    has_same_bands = source.pixels.shape[-1] == pixels.shape[-1]
+    has_same_values = source.pixels.dtype == pixels.dtype != np.float32
+    return of_others(source.about, has_same_bands, has_same_values)
 
 
 def _write_tiff(path, pixels, valid, about):

@@ -236,6 +236,12 @@ def test_orientation_is_applied(orientation):
     assert_reads(data, RGB)
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_map_lies_as_its_place_says(orientation):
+    tags = [(274, 3, 1, orientation, True), (33550, 12, 3, (10.0, 10.0, 0.0), True)]
+    assert_reads(tiff(RGB, photometric="rgb", extratags=tags), RGB)
+
+
 def test_jpeg_within_becomes_rgb():
     data = tiff(RGB, photometric="rgb", compression="jpeg")
     with tifffile.TiffFile(io.BytesIO(data)) as file:

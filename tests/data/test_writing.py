@@ -132,6 +132,35 @@ def test_translated_map_lies_where_it_did(tmp_path, dtype):
     assert missing == ["its place on the map", "which pixels have no value"]
 
 
+@pytest.mark.parametrize(
+    "channels, dtype, kept", [(2, "uint16", 2), (2, "float32", 1), (3, "uint8", 0)]
+)
+def test_what_bands_measure_is_not_said_of_others(tmp_path, channels, dtype, kept):
+    measures = "".join(
+        f'<Item name="{role.upper()}" sample="{band}" role="{role}">{value}</Item>'
+        for role, value in (("scale", 1e-4), ("offset", -0.1), ("unittype", "m"))
+        for band in (0, 1)
+    )
+    name = '<Item name="DESCRIPTION" sample="1" role="description">red</Item>'
+    year = '<Item name="YEAR">2020</Item>'
+    described = f"<GDALMetadata>{measures}{name}{year}</GDALMetadata>"
+    tags = [*GEO, (42112, 2, 0, described, True)]
+    data = tiff(pixels_in(2, "uint16"), planarconfig="contig", extratags=tags)
+    path, missing = written(tmp_path, data, pixels_in(channels, dtype))
+    expected = [f"<GDALMetadata>{year}</GDALMetadata>", described]
+    expected.insert(1, f"<GDALMetadata>{name}{year}</GDALMetadata>")
+    assert tags_of(path)[42112] == expected[kept]
+    what = "what its bands are, or the scale and unit of their values"
+    assert missing == ([] if kept == 2 else [what])
+
+
+def test_place_by_rational_polynomials_is_kept(tmp_path):
+    coefficients = tuple(float(x) for x in range(92))
+    data = tiff(RGB, extratags=[(50844, 12, 92, coefficients, True)])
+    path, missing = written(tmp_path, data, RGB)
+    assert not missing and tags_of(path)[50844] == coefficients
+
+
 def test_nodata_that_the_type_does_not_hold_becomes_a_mask(tmp_path):
     tags = [*GEO, (42113, 2, 0, "-9999", True)]
     data = tiff(HEIGHTS, extratags=tags, metadata=None)
