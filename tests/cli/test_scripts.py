@@ -50,7 +50,7 @@ def test_tfds_without_a_network_fails_and_does_not_wait_for_it(tmp_path):
         env=os.environ | nowhere,
         capture_output=True,
         text=True,
-        timeout=200,  # importing TensorFlow alone takes a minute of a busy machine
+        timeout=100,  # of which a busy machine may take 40 to import TensorFlow
     )
     assert_one_line_error(done, "cycle_gan/horse2zebra", "--tfds-data-dir")
 
