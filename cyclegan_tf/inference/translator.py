@@ -104,7 +104,7 @@ def require_model(path: pathlib.Path) -> None:
     if not path.exists():
         raise InputError(
             f"{path}: no such run or export{near_runs(path)}; train one with train.py, "
-            f"or name another with --model."
+            f"or name another one."
         )
     what = f"no {CONFIG} of a run" if path.is_dir() else "neither .onnx nor .tflite"
     raise InputError(

@@ -53,7 +53,7 @@ SLIPS = {
     "train --run-dir runs/begun/": "tells of 2 epochs: put the newest checkpoint",
     "train --dry-run --run-dir gone": "gone: no run is there to go on with",
     "train --run-dir runs/trained --dry-run": "trained is finished, after 200 epochs",
-    "evaluate gone": "gone: no such run or export",
+    "evaluate gone": "train one with train.py, or name another one.",
     "evaluate runs/begun": "has no trained model yet",
     "evaluate export --report": "--report is on runs, and export is an export",
     "evaluate runs/trained --dataset photos --image-size 0": "at least 16, got 0",
